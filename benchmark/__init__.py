@@ -1,0 +1,5 @@
+"""The benchmark: protocols, datasets, models, the engine, the active-learning loop, the grid and the reports."""
+
+__version__ = "0.1.0"
+
+ENGINE_VERSION = 1  # raised whenever the golden run changes its bits

@@ -1,0 +1,370 @@
+"""One run: fit, tune, evaluate, select, ask, hold out, write the line; over and over, to the end of the ladder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark import ENGINE_VERSION, environment, models, seeds
+from benchmark.carried import Carried, shared_round0
+from benchmark.datasets import ImageData
+from benchmark.learners import LEARNERS
+from benchmark.models import Network
+from benchmark.oracles import SimulatedOracle
+from benchmark.pool import FittedPool, candidates, full_probs
+from benchmark.protocol import Protocol
+from benchmark.store import FORMAT, RunFile, read_run
+from benchmark.training.batches import Images
+from benchmark.training.engine import Task
+from benchmark.training.metrics import evaluate
+from benchmark.training.predict import Predictor
+from benchmark.training.tuning import EngineTuning
+from strategies.base import Labelled, Strategy
+from strategies.registry import Spec
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which run it is, and where; everything but the data."""
+
+    protocol: Protocol
+    spec: Spec
+    learner: str
+    seed: int
+    cache: Path
+    commit: str | None = None
+
+
+@dataclass
+class Knowledge:
+    """What has been bought: dataset indices in the order of purchase, the answers, and who sits out this round."""
+
+    indices: list[int]
+    answers: list[int]
+    held_out: list[int]
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take in a round's purchase."""
+        self.indices = self.indices + line["bought"]
+        self.answers = self.answers + line["answers"]
+        self.held_out = line["held_out"]
+
+
+class ActiveLearningRun:
+    """A run on ``data`` that appends its lines to ``file``, and resumes from those that are there."""
+
+    def __init__(self, setting: Setting, data: ImageData, file: RunFile) -> None:
+        protocol = setting.protocol
+        self.setting, self.protocol, self.data, self.file = setting, protocol, data, file
+        self.strategy: Strategy = setting.spec.build()
+        self.device = data.train_images.device
+        self.images = Images(data.train_images, data.mean, data.std)
+        self.test_images = Images(data.test_images, data.mean, data.std)
+        noise = seeds.generator(setting.seed, "oracle", 0)
+        self.oracle = SimulatedOracle(data.train_labels, data.class_count, protocol.label_noise, noise)
+        self.carried = Carried(setting.cache, file.path)
+
+    def execute(self, on_round: Callable[[dict[str, Any]], bool]) -> bool:
+        """Compute what is missing; ``on_round`` takes every new line and says whether to go on.
+
+        Returns whether the ladder's end was reached.
+        """
+        known, begin = self._resume()
+        rounds = len(self.protocol.budgets)
+        for number in range(begin, rounds):
+            line = self._round(number, known)
+            self.file.append(line)
+            self.carried.forget_before(number + 1)
+            known.add(line)
+            if not on_round(line) and number + 1 < rounds:
+                return False
+        self.carried.forget()
+        return True
+
+    # --- the beginning
+
+    def _resume(self) -> tuple[Knowledge, int]:
+        """What was bought according to the lines on disk, and the round to go on with."""
+        record = read_run(self.file.path) if self.file.path.exists() else None
+        if record is None:
+            return self._begin(), 0
+        rounds = len(self.protocol.budgets)
+        done = 0
+        for line in record.rounds[:rounds]:
+            if not line["bought"] and done + 1 < rounds:
+                break  # a shorter ladder ended here: this round is computed again, now with a purchase
+            done += 1
+        if self._carries and done < rounds:
+            done = self.carried.latest(done)
+        known = Knowledge(**record.header["initial"])
+        for line in record.rounds[:done]:
+            known.add(line)
+        return known, done
+
+    def _begin(self) -> Knowledge:
+        """Choose the initial labels, ask for them, and write the header."""
+        count = self.protocol.budgets[0]
+        chosen = self._initial(count)
+        answers = self.oracle.answer(chosen)
+        none = torch.empty(0, dtype=torch.int64)
+        held_out = self.strategy.hold_out(Labelled(none, none, None), Labelled(chosen, answers, None))
+        initial = Knowledge(chosen.tolist(), answers.tolist(), held_out.tolist())
+        self.file.append(self._header(initial))
+        return initial
+
+    def _initial(self, count: int) -> Tensor:
+        everything = torch.arange(len(self.data.train_labels))
+        if self.protocol.initial == "strategy":
+            none = torch.empty(0, dtype=torch.int64, device=self.device)
+            pool = FittedPool(
+                self.images, everything.to(self.device), none, none, self.data.class_count, predictor=None
+            )
+            return self._select(pool, count, 0).cpu()
+        generator = seeds.generator(self.setting.seed, "initial", 0)
+        order = torch.randperm(len(everything), generator=generator)
+        if self.protocol.initial == "balanced":
+            order = order[_rank_within_class(self.data.train_labels.cpu()[order]).argsort(stable=True)]
+        return order[:count]
+
+    def _header(self, initial: Knowledge) -> dict[str, Any]:
+        setting = self.setting
+        return {
+            "kind": "header",
+            "format": FORMAT,
+            "strategy": setting.spec.canonical,
+            "learner": setting.learner,
+            "seed": setting.seed,
+            "experiment": self.file.path.parents[2].name,
+            "fingerprint": self.protocol.fingerprint,
+            "engine": ENGINE_VERSION,
+            "versions": environment.versions(),
+            "device": environment.device_name(self.device),
+            "commit": setting.commit,
+            "dataset": {"name": self.data.name, "sha256": self.data.sha256, "note": self.data.note},
+            "plugin_sha256": setting.spec.source_sha256,
+            "initial": asdict(initial),
+        }
+
+    # --- a round
+
+    def _round(self, number: int, known: Knowledge) -> dict[str, Any]:
+        last = number + 1 == len(self.protocol.budgets)
+        carried = self.carried.load(number) if self._carries else {}
+        if "strategy" in carried:
+            self.strategy.load_state_dict(carried["strategy"])
+        task, labelled, answers = self._task(number, known, carried)
+        predictor, train_seconds, shared = self._fit(task)
+        clock = _Clock(self.device)
+        with clock("evaluate"):
+            everything = torch.arange(len(self.test_images.pixels), device=self.device)
+            predictions = predictor.predict(self.test_images, everything)
+            metrics = evaluate(predictions.logits, self.data.test_labels)
+        bought = given = torch.empty(0, dtype=torch.int64)
+        held_out: list[int] = []
+        if not last:
+            with clock("query"):
+                bought = self._buy(number, task, labelled, answers, predictor, carried)
+            given = self.oracle.answer(bought)
+            held_out = self._hold_out(number, predictor, labelled, answers, bought, given)
+            self._carry(number, predictor)
+        return {
+            "kind": "round",
+            "round": number,
+            "labels": len(known.indices),
+            **asdict(metrics),
+            "seconds": {"train": train_seconds, "query": clock["query"], "evaluate": clock["evaluate"]},
+            "shared": shared,
+            "bought": bought.tolist(),
+            "answers": given.tolist(),
+            "held_out": held_out,
+            "diagnostics": {},
+        }
+
+    def _task(self, number: int, known: Knowledge, carried: dict[str, Any]) -> tuple[Task, Tensor, Tensor]:
+        """The training of a round; and all labelled images with their answers, those that sit out included."""
+        seed, device = self.setting.seed, self.device
+        labelled, answers = torch.tensor(known.indices, device=device), torch.tensor(known.answers, device=device)
+        trains = ~torch.isin(labelled, torch.tensor(known.held_out, dtype=torch.int64, device=device))
+        unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
+        unlabelled[labelled] = False
+        with seeds.scoped(seed, "weights", number):
+            network = self._network()
+        with seeds.scoped(seed, "attachment", number):
+            attachment = self.strategy.attach(network.stage_channels, self.data.class_count)
+        if "network" in carried:
+            network.load_state_dict(carried["network"])
+        if "attachment" in carried and attachment is not None:
+            attachment.load_state_dict(carried["attachment"])
+        task = Task(
+            self.images,
+            network.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            attachment.to(device, memory_format=torch.channels_last) if attachment is not None else None,  # type: ignore[call-overload]
+            self.protocol.recipe,
+            labelled[trains],
+            answers[trains],
+            unlabelled.nonzero().squeeze(1),
+            seed,
+            number,
+        )
+        return task, labelled, answers
+
+    def _network(self) -> Network:
+        model, data = self.protocol.model, self.data
+        return models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
+
+    def _fit(self, task: Task) -> tuple[Predictor, float, bool]:
+        """Train, or take over the round 0 that another run of this seed has trained."""
+
+        def train() -> dict[str, Any]:
+            clock = _Clock(self.device)
+            with clock("train"):
+                network = LEARNERS[self.setting.learner](task)
+            fitted.append(network)
+            return {"seconds": clock["train"], "network": network.state_dict()}
+
+        fitted: list[Network] = []
+        shared = False
+        if task.round == 0 and task.attachment is None:
+            state, shared = shared_round0(self.setting.cache, self._round0_key(task), train)
+        else:
+            state = train()
+        if shared:
+            task.network.load_state_dict(state["network"])
+            fitted.append(task.network)
+        return Predictor(fitted[0], task.attachment, task.recipe.precision), state["seconds"], shared
+
+    def _round0_key(self, task: Task) -> dict[str, Any]:
+        return {
+            "fingerprint": self.protocol.fingerprint,
+            "learner": self.setting.learner,
+            "seed": self.setting.seed,
+            "labelled": task.labelled.tolist(),
+            "targets": task.targets.tolist(),
+            "dataset": self.data.sha256,
+            "engine": ENGINE_VERSION,
+            "torch": torch.__version__,
+            "device": environment.device_name(self.device),
+        }
+
+    def _buy(
+        self,
+        number: int,
+        task: Task,
+        labelled: Tensor,
+        answers: Tensor,
+        predictor: Predictor,
+        carried: dict[str, Any],
+    ) -> Tensor:
+        """The dataset indices that the strategy buys in this round, on the CPU, in its order."""
+        seed, budgets = self.setting.seed, self.protocol.budgets
+        if task.attachment is not None:
+            self.strategy.after_training(EngineTuning(task, labelled, answers))
+        draws = seeds.generator(seed, "candidates", number)
+        scored = candidates(task.unlabelled.cpu(), self.protocol.candidates, draws).to(self.device)
+        previous = carried.get("probs")
+        pool = FittedPool(
+            self.images,
+            scored,
+            labelled,
+            answers,
+            self.data.class_count,
+            predictor,
+            mc_stream=(seed, number),
+            previous_probs=None if previous is None else previous.to(self.device),
+        )
+        positions = self._select(pool, budgets[number + 1] - budgets[number], number)
+        return scored[positions].cpu()
+
+    def _select(self, pool: FittedPool, n: int, number: int) -> Tensor:
+        """The strategy's positions, checked: a plugin's mistake must not become a number."""
+        generator = seeds.generator(self.setting.seed, "query", number)
+        with torch.no_grad():
+            positions = self.strategy.select(pool, n, generator)
+        size = len(pool.indices)
+        valid = positions.shape == (n,) and not positions.is_floating_point()
+        if not valid or len(positions.unique()) != n or positions.min() < 0 or positions.max() >= size:
+            raise ValueError(
+                f"strategy '{self.setting.spec.canonical}' did not return {n} distinct positions below {size}"
+            )
+        return positions.to(self.device)
+
+    def _hold_out(
+        self, number: int, predictor: Predictor, labelled: Tensor, answers: Tensor, bought: Tensor, given: Tensor
+    ) -> list[int]:
+        """Who sits out in the next round; the losses are the fitted model's, on the clean images."""
+        if type(self.strategy).hold_out is Strategy.hold_out:
+            return []
+        if self.strategy.spares_last_round and self.protocol.budgets[number + 1] == self.protocol.ladder[-1]:
+            return []
+        indices, labels = torch.cat([labelled.cpu(), bought]), torch.cat([answers.cpu(), given])
+        logits = predictor.predict(self.images, indices.to(self.device)).logits.cpu()
+        losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        old, new = (
+            Labelled(*(part[where] for part in (indices, labels, losses)))
+            for where in (slice(0, len(labelled)), slice(len(labelled), None))
+        )
+        held_out = self.strategy.hold_out(old, new).tolist()
+        if not set(held_out) < set(indices.tolist()):
+            raise ValueError(f"strategy '{self.setting.spec.canonical}' must hold out some of the labelled images")
+        return held_out
+
+    # --- from round to round
+
+    @property
+    def _carries(self) -> bool:
+        """Whether anything but the lines goes from one round to the next."""
+        stateful = type(self.strategy).state_dict is not Strategy.state_dict
+        return self.protocol.warm_start or stateful or "previous_probs" in self.strategy.needs
+
+    def _carry(self, number: int, predictor: Predictor) -> None:
+        if not self._carries:
+            return
+        state: dict[str, Any] = {}
+        if own := self.strategy.state_dict():
+            state["strategy"] = own
+        if self.protocol.warm_start:
+            state["network"] = predictor.network.state_dict()
+            if predictor.attachment is not None:
+                state["attachment"] = predictor.attachment.state_dict()
+        if "previous_probs" in self.strategy.needs:
+            state["probs"] = full_probs(predictor, self.images).cpu()
+        self.carried.save(number + 1, state)
+
+
+class _Clock(dict[str, float]):
+    """Wall-clock seconds by name, the device's queue drained at both ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self._device = device
+
+    def __missing__(self, name: str) -> float:
+        return 0.0
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self._drain()
+        begin = time.perf_counter()
+        yield
+        self._drain()
+        self[name] = round(time.perf_counter() - begin, 3)
+
+    def _drain(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+def _rank_within_class(labels: Tensor) -> Tensor:
+    """How many earlier entries of ``labels`` (N,) have the same label, (N,)."""
+    rank = torch.empty_like(labels)
+    for label in labels.unique():
+        where = labels == label
+        rank[where] = torch.arange(int(where.sum()))
+    return rank

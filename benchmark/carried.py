@@ -1,0 +1,70 @@
+"""State beside the lines, in ``cache/``: what a run carries from round to round, and round 0, which runs share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+
+class Carried:
+    """What one run carries into its rounds, a file each, kept until the run ends."""
+
+    def __init__(self, cache: Path, run: Path) -> None:
+        digest = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
+        self._folder = cache / "carried" / f"{run.stem}-{digest}"
+
+    def latest(self, last: int) -> int:
+        """The latest round up to ``last`` that can begin; 0 needs nothing."""
+        return next((number for number in range(last, 0, -1) if self._path(number).exists()), 0)
+
+    def load(self, number: int) -> dict[str, Any]:
+        """What round ``number`` takes over, on the CPU; empty for none."""
+        path = self._path(number)
+        return dict(torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else {}
+
+    def save(self, number: int, state: dict[str, Any]) -> None:
+        _save(state, self._path(number))
+
+    def forget_before(self, number: int) -> None:
+        """Delete what only earlier rounds need."""
+        for path in self._folder.glob("round*.pt"):
+            if int(path.stem.removeprefix("round")) < number:
+                path.unlink()
+
+    def forget(self) -> None:
+        """Delete everything: the run has ended."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"round{number}.pt"
+
+
+def shared_round0(cache: Path, key: dict[str, Any], train: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    """The result of ``train()``, computed once for ``key`` by whichever process comes first; the others wait.
+
+    Returns it with whether it was taken over. ``key`` must name all that the training depends on.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+    path = cache / "round0" / f"{digest}.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            return dict(torch.load(path, map_location="cpu", weights_only=True)), True
+        state = train()
+        _save(state, path)
+        return state, False
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    torch.save(state, partial)
+    os.replace(partial, path)

@@ -1,0 +1,138 @@
+"""From parsed arguments to a request: which protocol, with which fields changed; and the other two commands."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import sys
+import tomllib
+from typing import Any
+
+from rich.console import Console
+
+from benchmark import datasets, models, store
+from benchmark.learners import LEARNERS
+from benchmark.protocol import Protocol, ProtocolError, load, names
+from benchmark.run import UNFINISHED, USAGE, Options, Places, run
+from strategies import registry
+
+SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run, list or report; every expected mistake is one line and status 2."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    try:
+        if arguments.list:
+            return show_list(console)
+        if arguments.report is not None:
+            return report(arguments, console)
+        places = Places(arguments.data_dir, arguments.results_dir, arguments.cache_dir)
+        options = Options(
+            places,
+            arguments.name,
+            arguments.fresh,
+            arguments.device,
+            arguments.workers,
+            arguments.executor,
+            arguments.time_limit,
+        )
+        return run(requested(arguments), options, console)
+    except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, store.StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("interrupted; repeat the command to go on", file=sys.stderr)
+        return UNFINISHED
+
+
+def requested(arguments: argparse.Namespace) -> Protocol:
+    """The protocol that the arguments name, with every other argument in its field."""
+    protocol = _base(arguments)
+    changes: dict[str, Any] = {}
+    for flag, field in (
+        ("strategies", "strategies"),
+        ("learner", "learners"),
+        ("seeds", "seeds"),
+        ("budgets", "budgets"),
+    ):
+        if getattr(arguments, flag) is not None:
+            changes[field] = getattr(arguments, flag)
+    if arguments.model is not None:
+        name, parameters = registry.parse(arguments.model)
+        changes["model"] = {"name": name, "parameters": parameters}
+    for item in arguments.set:
+        field, equals, value = item.partition("=")
+        if not equals:
+            raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
+        changes[field] = _value(value)
+    return protocol.override(**changes)
+
+
+def _base(arguments: argparse.Namespace) -> Protocol:
+    dataset = arguments.dataset
+    if arguments.protocol is not None:
+        protocol = load(arguments.protocol)
+        return protocol.override(dataset=dataset) if dataset is not None else protocol
+    if dataset is None:
+        return load("digits")
+    if dataset in names():
+        return load(dataset)
+    data = datasets.load(dataset, arguments.data_dir)
+    step = max(data.class_count, len(data.train_labels) // SHARES)
+    like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
+    ladder = tuple(step * i for i in range(1, 11) if step * i <= len(data.train_labels))
+    return dataclasses.replace(
+        like,
+        name=datasets.canonical_name(dataset),
+        dataset=dataset,
+        budgets=ladder,
+        ladder=ladder,
+        description=f"{dataset}: 2 % to 20 % of the training images, otherwise as {like.name}.",
+    )
+
+
+def _value(text: str) -> Any:
+    """A TOML value, or the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def report(arguments: argparse.Namespace, console: Console) -> int:
+    """Write tables and figures again from the lines of an experiment."""
+    from benchmark.reports import console_table, write_report
+
+    result = write_report(arguments.report)
+    console.print(console_table(result))
+    for note in result.notes:
+        console.print(note, markup=False)
+    return 0
+
+
+def show_list(console: Console) -> int:
+    """Print everything that can be named, a line each."""
+    sections = {
+        "strategies": {
+            name: f"{spec.cls.summary} [{', '.join(spec.cls.groups)}]"
+            for name, spec in ((name, registry.resolve(name)) for name in registry.names())
+        },
+        "groups": {group: ", ".join(registry.members(group)) for group in registry.groups()},
+        "learners": {name: _first_line(learner) for name, learner in LEARNERS.items()},
+        "data sets": {name: datasets.describe(name) for name in datasets.names()},
+        "models": {name: _first_line(model) for name, model in models.MODELS.items()},
+        "protocols": {name: load(name).description for name in names()},
+    }
+    for heading, lines in sections.items():
+        console.print(f"[bold]{heading}[/bold]")
+        for name, line in lines.items():
+            console.print(f"  {name:<30} {line}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _first_line(thing: object) -> str:
+    return re.split(r"\n", (thing.__doc__ or "").strip())[0]

@@ -1,0 +1,165 @@
+"""What a dataset is once it is loaded (ImageData), and what it must be like (``checked``)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class DatasetError(ValueError):
+    """A dataset that cannot be found, read or used; the message is one line that says what to change."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A classification dataset of N training and M test images, all on one device.
+
+    Images are (N, H, W, C) and (M, H, W, C) uint8 with one channel or three, labels (N,) and (M,) int64 in
+    0…class_count−1; every class has a training image. ``sha256`` is that of, in this order, the training
+    images, training labels, test images and test labels, each as its shape (as text, "(60000, 28, 28, 1)")
+    followed by its elements, labels as little-endian int64. ``note`` says what a published table should.
+    """
+
+    name: str
+    train_images: Tensor = field(repr=False)
+    train_labels: Tensor = field(repr=False)
+    test_images: Tensor = field(repr=False)
+    test_labels: Tensor = field(repr=False)
+    class_names: tuple[str, ...]
+    sha256: str
+    note: str = ""
+
+    @property
+    def class_count(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def channels(self) -> int:
+        return self.train_images.shape[3]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.train_images.shape[1], self.train_images.shape[2]
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Each channel's mean over all training images, in [0, 1]: (C,) float32, the same bits everywhere."""
+        return self._moments[0]
+
+    @cached_property
+    def std(self) -> Tensor:
+        """Each channel's standard deviation over all training images, in units of [0, 1]: (C,) float32.
+
+        The same bits everywhere. A constant channel has 1, so that normalising it gives 0 and not NaN.
+        """
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self) -> Tensor:
+        """Mean and standard deviation, (2, C), by exact integers: how often each of the 256 values occurs."""
+        moments = []
+        for channel in self.train_images.unbind(3):
+            counts = torch.bincount(channel.flatten(), minlength=256).tolist()
+            n = sum(counts)
+            first = sum(count * value for value, count in enumerate(counts))
+            second = sum(count * value**2 for value, count in enumerate(counts))
+            moments.append([first / (255 * n), math.sqrt(n * second - first**2) / (255 * n) or 1.0])
+        return torch.tensor(moments, dtype=torch.float32, device=self.train_images.device).T.contiguous()
+
+    def to(self, device: torch.device | str) -> ImageData:
+        """The same data on another device."""
+        return replace(
+            self,
+            train_images=self.train_images.to(device),
+            train_labels=self.train_labels.to(device),
+            test_images=self.test_images.to(device),
+            test_labels=self.test_labels.to(device),
+        )
+
+
+class Arrays(NamedTuple):
+    """A dataset as a reader found it: images (N, H, W) or (N, H, W, C), labels (N,) or (N, 1), unchecked.
+
+    ``source`` is what an error message calls it. ``class_names`` is empty where nothing gives them.
+    """
+
+    source: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...] = ()
+    note: str = ""
+
+
+def checked(name: str, arrays: Arrays) -> ImageData:
+    """The dataset, on the CPU. Raises DatasetError, saying what is wrong, if ImageData does not allow it."""
+    source = arrays.source
+    train_images = _checked_images(f"{source}: the training images", arrays.train_images)
+    test_images = _checked_images(f"{source}: the test images", arrays.test_images)
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise DatasetError(
+            f"{source}: the training images are {train_images.shape[1:]} (height, width, channels), "
+            f"the test images {test_images.shape[1:]}: they must be alike"
+        )
+    train_labels = _checked_labels(f"{source}: the training labels", arrays.train_labels, len(train_images))
+    test_labels = _checked_labels(f"{source}: the test labels", arrays.test_labels, len(test_images))
+    classes = np.unique(train_labels)
+    if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
+        shown = ", ".join(map(str, classes[:5])) + ", …" * (len(classes) > 5)
+        raise DatasetError(
+            f"{source}: the training labels are {shown}: they must be 0…C−1, all in use and at least two"
+        )
+    if test_labels.min() < 0 or test_labels.max() >= len(classes):
+        raise DatasetError(f"{source}: the test labels must be 0…{len(classes) - 1}, like the training labels")
+    class_names = arrays.class_names or tuple(map(str, range(len(classes))))
+    if len(class_names) != len(classes):
+        raise DatasetError(
+            f"{source}: the labels have {len(classes)} classes, but there are {len(class_names)} class names"
+        )
+    return ImageData(
+        name=name,
+        train_images=torch.from_numpy(train_images),
+        train_labels=torch.from_numpy(train_labels),
+        test_images=torch.from_numpy(test_images),
+        test_labels=torch.from_numpy(test_labels),
+        class_names=class_names,
+        sha256=_sha256(train_images, train_labels, test_images, test_labels),
+        note=arrays.note,
+    )
+
+
+def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
+    """The images as (N, H, W, C), contiguous."""
+    if images.dtype != np.uint8:
+        raise DatasetError(f"{what} are {images.dtype}: images must be uint8 0–255")
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
+        raise DatasetError(f"{what} have shape {images.shape}: it must be (N, H, W) or (N, H, W, C) with C = 1 or 3")
+    return np.ascontiguousarray(images)
+
+
+def _checked_labels(what: str, labels: np.ndarray, count: int) -> np.ndarray:
+    """The labels as (N,) int64, contiguous."""
+    if labels.shape not in ((count,), (count, 1)):
+        raise DatasetError(f"{what} have shape {labels.shape}: for {count} images it must be ({count},)")
+    if labels.dtype.kind not in "iu":
+        raise DatasetError(f"{what} are {labels.dtype}: labels must be integers")
+    return np.ascontiguousarray(labels.reshape(count), dtype=np.int64)
+
+
+def _sha256(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(str(array.shape).encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""Networks by name. Each returns logits, embedding and stage features in one forward; see ``network.Network``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from benchmark.models.cnn import CNN
+from benchmark.models.compact import Compact
+from benchmark.models.network import Dropout, Network
+from benchmark.models.resnet import ResNet18
+
+__all__ = ["MODELS", "Dropout", "Network", "build", "check"]
+
+MODELS: dict[str, type[Network]] = {"cnn": CNN, "compact": Compact, "resnet18": ResNet18}
+
+
+def check(name: str, parameters: Mapping[str, Any]) -> None:
+    """Raise ValueError, in one line, for a model or a parameter that does not exist or has the wrong type."""
+    if name not in MODELS:
+        raise ValueError(f"unknown model '{name}' (known: {', '.join(MODELS)})")
+    accepted = inspect.signature(MODELS[name]).parameters
+    for key, value in parameters.items():
+        if key not in accepted or accepted[key].kind is not inspect.Parameter.KEYWORD_ONLY:
+            known = [k for k, p in accepted.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+            raise ValueError(f"model '{name}' has no parameter '{key}' (it has: {', '.join(known)})")
+        default = accepted[key].default
+        if isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(default, float) else int):
+            raise ValueError(f"model '{name}': {key} must be a number like {default}, not {value!r}")
+        if key == "dropout" and not 0 <= value < 1:
+            raise ValueError(f"model '{name}': dropout must be at least 0 and below 1, not {value}")
+        if key != "dropout" and value < 1:
+            raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
+
+
+def build(
+    name: str, parameters: Mapping[str, Any], channels: int, image_size: tuple[int, int], class_count: int
+) -> Network:
+    """The named network for (channels, H, W) images; its weights come from PyTorch's global generator."""
+    check(name, parameters)
+    return MODELS[name](channels, image_size, class_count, **parameters)
+
+
+def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:
+    """The dropout probability that the named network has with these parameters."""
+    return float(parameters.get("dropout", inspect.signature(MODELS[name]).parameters["dropout"].default))

@@ -1,0 +1,86 @@
+"""What every network offers: logits, embedding and stage features in one forward, and its last linear layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from strategies.base import Output
+
+
+class Dropout(nn.Module):
+    """Dropout of (B, size) features that draws from the run's own generator, never the global one.
+
+    In training every image has a mask of its own. While ``mask`` is set (Monte-Carlo dropout) that one mask
+    serves all images of all batches, which makes a sample one function of the input.
+    """
+
+    def __init__(self, probability: float, size: int) -> None:
+        super().__init__()
+        self.probability = probability
+        self.size = size
+        self.generator: torch.Generator | None = None
+        self.mask: Tensor | None = None
+
+    def draw_mask(self, generator: torch.Generator) -> Tensor:
+        """A mask (size,), float32, from a CPU generator: 0 or 1 / (1 − p)."""
+        keep = 1 - self.probability
+        return (torch.rand(self.size, generator=generator) < keep) / keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mask is not None:
+            return x * self.mask.to(x.dtype)
+        if not self.training or self.probability == 0:
+            return x
+        if self.generator is None:
+            raise RuntimeError("dropout in training has no generator: set it with Network.draw_dropout_from")
+        keep = 1 - self.probability
+        kept = torch.rand(x.shape, generator=self.generator, device=x.device) < keep
+        return x * (kept / keep).to(x.dtype)
+
+
+class Network(nn.Module):
+    """A classifier of (B, c, H, W) images: ``backbone``, then ``embed``, then ``classify``.
+
+    No dropout lies in the backbone, so Monte-Carlo samples repeat only what comes behind it. Subclasses set
+    ``stage_channels``, ``dropout`` and ``head`` (the last linear layer) and write ``backbone``.
+    """
+
+    stage_channels: tuple[int, ...]
+    head: nn.Linear
+    dropout: Dropout
+
+    def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Features (B, F) and the stage features, each (B, c_s, h_s, w_s)."""
+        raise NotImplementedError
+
+    def embed(self, features: Tensor) -> Tensor:
+        """The embedding (B, D) from the backbone's features."""
+        return features
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Logits (B, C) from the embedding, by dropout and the head; in float32, for strategies rank by them."""
+        with torch.autocast(embedding.device.type, enabled=False):
+            return self.head(self.dropout(embedding.float()))
+
+    def forward(self, x: Tensor) -> Output:
+        features, stages = self.backbone(x)
+        embedding = self.embed(features)
+        return Output(self.classify(embedding), embedding, stages)
+
+    @property
+    def dropouts(self) -> list[Dropout]:
+        """The dropout modules that drop something."""
+        return [m for m in self.modules() if isinstance(m, Dropout) and m.probability > 0]
+
+    def draw_dropout_from(self, generator: torch.Generator) -> None:
+        """Draw all training masks from ``generator``, which lives on the network's device."""
+        for module in self.dropouts:
+            module.generator = generator
+
+    def initialise(self) -> None:
+        """Draw all weights anew, in place, from PyTorch's global generator (see ``seeds.scoped``)."""
+        for module in self.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()

@@ -1,0 +1,1 @@
+"""Named, frozen experiments, a TOML file each."""

@@ -1,0 +1,46 @@
+"""A report's table for the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.reports.page import Report
+from benchmark.reports.provenance import ranges
+from benchmark.reports.render import MISSING
+from benchmark.reports.statistics import GROUP, REFERENCE, keys
+from benchmark.reports.tables import decimals, marked_best, points, row_name, thin_out
+
+
+def console_table(report: Report) -> Table:
+    """Accuracy at up to 6 label counts, the area and the difference to random, 100 columns wide at most."""
+    accuracy, summary, source = report.accuracy, report.summary, report.source
+    strategies = keys(summary)
+    places = decimals(accuracy["sd"])
+    last = int(summary["labels"].iloc[0])
+    counts = [labels for labels in sorted(set(accuracy["labels"].tolist())) if labels <= last]
+    columns = {}
+    for labels in thin_out(counts, 6 if places == 1 else 5)[:-1]:
+        there = accuracy[accuracy["labels"] == labels].set_index(GROUP).reindex(strategies)
+        columns[str(labels)] = [cell._replace(spread="") for cell in marked_best(there["mean"], there["sd"], places)]
+    columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
+    columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
+    title = f"{source.experiment}: test accuracy in % by number of labels, seeds {ranges(source.seeds)}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1))
+    table.add_column("strategy", overflow="fold")
+    for header in (*columns, f"vs. {REFERENCE}"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for i, key in enumerate(strategies):
+        gain = summary["gain_mean"].iloc[i]
+        table.add_row(
+            Text(row_name(key, source)),
+            *(
+                Text(cell.text, "bold" if cell.bold else "") + Text(f" ± {cell.spread}" if cell.spread else "", "dim")
+                for cell in (column[i] for column in columns.values())
+            ),
+            points(gain, places) if math.isfinite(gain) else MISSING.text,
+        )
+    return table

@@ -1,0 +1,125 @@
+"""From lines on disk to one tidy table: which runs count, and their learning curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmark.store import Experiment, RunRecord, write_atomically
+
+RUN = ["strategy", "learner", "seed"]
+COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_seconds"]
+
+
+class Selection(NamedTuple):
+    """One run per (strategy, learner, seed), in the order of all tables; ``last`` is the label count aimed at."""
+
+    runs: list[RunRecord]
+    last: int
+    notes: list[str]
+
+
+def select(
+    experiment: Experiment,
+    strategies: Collection[str] | None = None,
+    learners: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+) -> Selection:
+    """The newest complete attempt of each run; where none is complete, the one that reaches furthest.
+
+    A run is complete when it reaches the last of ``budgets``, by default the protocol's. None selects all.
+    Raises ValueError if no run has a complete round.
+    """
+    wanted = set(budgets or experiment.protocol.get("budgets", ()))
+    attempts: dict[tuple[str, str, int], list[tuple[int, RunRecord]]] = defaultdict(list)
+    for run in experiment.runs:
+        strategy, learner, seed = (run.header[field] for field in RUN)
+        if (
+            (strategies is None or strategy in strategies)
+            and (learners is None or learner in learners)
+            and (seeds is None or seed in seeds)
+        ):
+            reached = max((r["labels"] for r in run.rounds if not budgets or r["labels"] in wanted), default=0)
+            attempts[strategy, learner, seed].append((reached, run))
+    furthest = max((reached for tried in attempts.values() for reached, _ in tried), default=0)
+    if not furthest:
+        raise ValueError(
+            f"experiment '{experiment.name}' has no complete round among the runs asked for: "
+            f"run it first, or ask for other strategies, learners, seeds or budgets ({experiment.root})"
+        )
+    last = max(wanted, default=furthest)
+    listed = list(experiment.protocol.get("strategies", ()))
+    several = len({learner for _, learner, _ in attempts}) > 1
+    chosen: list[RunRecord] = []
+    incomplete: dict[str, list[str]] = defaultdict(list)
+    repeated: dict[str, list[str]] = defaultdict(list)
+    for key in sorted(attempts, key=lambda k: (listed.index(k[0]) if k[0] in listed else len(listed), *k)):
+        reached, run = max(attempts[key], key=lambda a: (a[0] >= last, a[0] < last and a[0], a[1].attempt))
+        who = name(key[0], key[1], several)
+        if reached:
+            chosen.append(run)
+        if reached < last:
+            incomplete[who].append(f"seed {key[2]} at {reached}")
+        if len(attempts[key]) > 1:
+            newest = max(other.attempt for _, other in attempts[key])
+            why = "the newest" if run.attempt == newest else f"attempt {newest} is not complete"
+            repeated[f"{who}: attempt {run.attempt} is shown ({why})"].append(str(key[2]))
+    notes = [f"{who} is incomplete: {', '.join(where)} of {last} labels." for who, where in incomplete.items()]
+    notes += [f"{what}, seed {', '.join(where)}." for what, where in repeated.items()]
+    present = {strategy for strategy, _, _ in attempts}
+    notes += [f"{absent}: no run on disk." for absent in sorted(set(strategies or ()) - present)]
+    return Selection(chosen, last, notes)
+
+
+def curves(
+    experiment: Experiment,
+    strategies: Collection[str] | None = None,
+    learners: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+) -> pd.DataFrame:
+    """The learning curves of the selected runs (see ``select``), one row per run and round.
+
+    Columns: strategy, learner, seed, labels, accuracy (0–1), nll, ece, train_seconds, query_seconds (NaN in
+    rounds that buy nothing). Strategies stand in the protocol's order, the others by name after them.
+    """
+    return tidy(select(experiment, strategies, learners, seeds, budgets).runs, budgets)
+
+
+def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> pd.DataFrame:
+    """The rounds of ``runs`` as a table (see ``curves``), at the label counts ``budgets`` or at all."""
+    wanted = set(budgets or ())
+    rows = [
+        (
+            *(run.header[field] for field in RUN),
+            line["labels"],
+            *(line.get(field) for field in ("accuracy", "nll", "ece")),
+            line["seconds"].get("train"),
+            line["seconds"].get("query") if line["bought"] else None,
+        )
+        for run in runs
+        for line in sorted(run.rounds, key=lambda line: int(line["labels"]))
+        if not wanted or line["labels"] in wanted
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[4:], "float64"))
+
+
+def write_curves(frame: pd.DataFrame, path: Path) -> None:
+    """Write the table as CSV: measures in full precision, seconds rounded to 3 decimals."""
+    seconds = {"train_seconds": 3, "query_seconds": 3}
+    write_atomically(path, frame.round(seconds).to_csv(index=False, lineterminator="\n").encode())
+
+
+def name(strategy: str, learner: str, several: bool) -> str:
+    """What a strategy's row or line is called; the learner is named where there are several."""
+    return f"{strategy} ({learner})" if several else strategy
+
+
+def groups(frame: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]:
+    """The rows of each value of the columns ``by`` (a tuple, or the value of a single column), in order."""
+    return dict(iter(frame.groupby(by[0] if len(by) == 1 else list(by), sort=False)))

@@ -1,0 +1,189 @@
+"""A report: the files that an experiment's lines become, and its results page."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.reports import render, style
+from benchmark.reports.curves import select, tidy, write_curves
+from benchmark.reports.figures import budget_figure
+from benchmark.reports.provenance import Provenance, count, provenance, ranges
+from benchmark.reports.ranking import ranking_figure
+from benchmark.reports.statistics import GROUP, comparable, intervals, summarise, verdicts
+from benchmark.reports.tables import accuracy_table, summary_table
+from benchmark.store import read_experiment, write_atomically
+
+
+@dataclass(frozen=True)
+class Report:
+    """An experiment's runs as data: the tidy curves, the two tables behind the printed ones, and plain words.
+
+    ``accuracy``: strategy, learner, labels, mean, sd, low, high, n. ``summary``: see ``statistics.summarise``.
+    ``last`` is the label count aimed at.
+    """
+
+    root: Path
+    curves: pd.DataFrame
+    accuracy: pd.DataFrame
+    summary: pd.DataFrame
+    notes: list[str]
+    source: Provenance
+    last: int
+
+
+def read_report(
+    root: Path,
+    strategies: Collection[str] | None = None,
+    learners: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+) -> Report:
+    """The report of the experiment at ``root``, from its lines alone; writes nothing.
+
+    The arguments select runs, None all of them; strategies and learners in canonical form. Raises ValueError if
+    ``root`` holds no experiment, or no complete round of the selection.
+    """
+    experiment = read_experiment(root)
+    selection = select(experiment, strategies, learners, seeds, budgets)
+    curves = tidy(selection.runs, budgets)
+    shared, left_out = comparable(curves)
+    accuracy = intervals(shared, "accuracy")
+    summary = summarise(curves, selection.last)
+    source = provenance(experiment, selection.runs)
+    notes = [*verdicts(summary), *_behind(summary, selection.last), *selection.notes, *left_out, *source.footnotes]
+    return Report(root, curves, accuracy, summary, notes, source, selection.last)
+
+
+def write_report(root: Path) -> Report:
+    """Write curves.csv, tables/, figures/ and README.md of all the runs at ``root``; see ``read_report``.
+
+    The same lines give the same bytes.
+    """
+    report = read_report(root)
+    source = report.source
+    write_curves(report.curves, root / "curves.csv")
+    tables = accuracy_table(report.accuracy, report.summary, source), summary_table(report.summary, source)
+    for table in tables:
+        render.write(table, root / "tables")
+    ranking = ranking_figure(report.curves, report.last)
+    if report.curves["labels"].nunique() > 1:
+        style.save(budget_figure(report.curves, report.last, source.plugins), root / "figures" / "accuracy")
+        style.save(ranking, root / "figures" / "areas")
+    else:
+        style.save(ranking, root / "figures" / "accuracy")
+    write_atomically(root / "README.md", results_page(report, *tables).encode())
+    return report
+
+
+def _behind(summary: pd.DataFrame, last: int) -> list[str]:
+    """Where the comparison of areas ends, if before ``last``, and who is not in it."""
+    end = summary["labels"].iloc[0]
+    notes = []
+    if end < last:
+        notes.append(f"Areas and final accuracies end at {end} labels: not all strategies reach {last}.")
+    absent = summary.loc[summary["n"] == 0, "strategy"].unique()
+    if len(absent):
+        notes.append(f"Not in the comparison at {end} labels: {', '.join(absent)}.")
+    return notes
+
+
+def results_page(report: Report, accuracy: render.Table, summary: render.Table) -> str:
+    """README.md: the verdict, figure and tables, what ran, how to run it again and how to cite it."""
+    source, protocol = report.source, report.source.protocol
+    counts = sorted(set(report.curves["labels"].tolist()))
+    altered = protocol.get("name", source.experiment) != source.experiment
+    lines = [
+        f"# {source.experiment}",
+        "",
+        *([render.escape_markdown(protocol["description"]), ""] if protocol.get("description") else []),
+        *(f"- {render.escape_markdown(note)}" for note in report.notes),
+        "",
+        "![Test accuracy over the number of labels](figures/accuracy.png)",
+        "",
+        *(["![Areas under the budget curve](figures/areas.png)", ""] if len(counts) > 1 else []),
+        "## Summary",
+        "",
+        render.markdown(summary, source=False),
+        "## Accuracy",
+        "",
+        render.markdown(accuracy, source=False),
+        "## What ran",
+        "",
+        *(f"- {render.escape_markdown(key)}: {render.escape_markdown(value)}" for key, value in _facts(report, counts)),
+        "",
+        "## Run it again",
+        "",
+        "```",
+        _command(source, counts),
+        "```",
+        "",
+        *(["`experiment.json` holds what differs from the protocol's own settings.", ""] if altered else []),
+        "Runs that are here already are shown, not recomputed; `--fresh` computes them anew. The numbers behind",
+        "everything are the lines in `runs/`; `curves.csv`, `tables/` and `figures/` derive from them:",
+        "",
+        "```",
+        f"python run_benchmark.py --report results/{source.experiment}",
+        "```",
+        "",
+        "## How to cite",
+        "",
+        *([f"The protocol: {render.escape_markdown(protocol['citation'])}", ""] if protocol.get("citation") else []),
+        "```bibtex",
+        "@misc{acqbench,",
+        "  title  = {acqbench: a benchmark suite for acquisition strategies in deep active learning},",
+        "  author = {{The acqbench authors}},",
+        f"  note   = {{Version {' / '.join(source.versions.get('acqbench', ('unknown',)))}, protocol "
+        f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint[:8]}, "
+        f"{count(len(source.commits), 'commit')} {', '.join(source.commits)}}},",
+        "}",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _facts(report: Report, counts: list[int]) -> list[tuple[str, str]]:
+    source, protocol = report.source, report.source.protocol
+    told = {"name", "description", "citation", "dataset", "budgets", "ladder", "strategies", "learners", "seeds"}
+    hours = math.fsum(report.curves["train_seconds"].dropna()) / 3600
+    return [
+        ("protocol", f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint}"),
+        ("dataset", source.dataset),
+        ("labels", " ".join(map(str, counts))),
+        ("strategies", ", ".join(source.strategies)),
+        ("learners", ", ".join(source.learners)),
+        ("seeds", ranges(source.seeds)),
+        *((key, _flat(value)) for key, value in protocol.items() if key not in told),
+        ("runs", f"{len(report.curves.groupby([*GROUP, 'seed']))}, {hours:.2f} hours of training"),
+        (count(len(source.devices), "device"), ", ".join(source.devices)),
+        ("software", f"{source.software}; engine {' / '.join(map(str, source.engines))}"),
+        *([("plugins", ", ".join(source.plugins))] if source.plugins else []),
+    ]
+
+
+def _flat(value: Any) -> str:
+    """A protocol's field in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(inner)}" if inner != {} else key for key, inner in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_flat, value)) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _command(source: Provenance, counts: list[int]) -> str:
+    """The command line that leads to these runs."""
+    protocol = source.protocol
+    parts = ["python run_benchmark.py --protocol", shlex.quote(str(protocol.get("name", source.experiment)))]
+    parts += ["--strategies", *map(shlex.quote, source.strategies)]
+    if source.learners != ("supervised",):
+        parts += ["--learner", *map(shlex.quote, source.learners)]
+    if counts != list(protocol.get("ladder") or protocol.get("budgets") or counts):
+        parts += ["--budgets", *map(str, counts)]
+    return " ".join([*parts, "--seeds", *map(str, source.seeds)])

@@ -1,0 +1,138 @@
+"""Where numbers come from: what the headers of the runs behind a table say, in words."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.reports.curves import name
+from benchmark.store import Experiment, RunRecord
+
+LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a caption says of the runs; each tuple holds every value met, the most frequent first.
+
+    ``marked`` are the strategies (with learners) that have runs on another engine, device or torch than most;
+    ``footnotes`` say which. ``plugins`` are the strategies that came with a source file of their own.
+    """
+
+    experiment: str
+    protocol: dict[str, Any]
+    fingerprint: str
+    strategies: tuple[str, ...]
+    learners: tuple[str, ...]
+    seeds: tuple[int, ...]
+    datasets: tuple[tuple[str, str, str], ...]  # name, SHA-256, note
+    devices: tuple[str, ...]
+    engines: tuple[int, ...]
+    versions: dict[str, tuple[str, ...]]
+    commits: tuple[str, ...]
+    plugins: tuple[str, ...]
+    marked: frozenset[tuple[str, str]]
+    footnotes: tuple[str, ...]
+
+    @property
+    def dataset(self) -> str:
+        """Name, first 12 digits of the checksum, and the note where there is one."""
+        return "; ".join(
+            f"{name}, SHA-256 {sha256[:12]}" + (f" ({note})" if note else "") for name, sha256, note in self.datasets
+        )
+
+    @property
+    def software(self) -> str:
+        """Every library with its version or versions, and the commit or commits."""
+        libraries = [f"{library} {' / '.join(versions)}" for library, versions in self.versions.items()]
+        return f"{', '.join(libraries)}; {count(len(self.commits), 'commit')} {', '.join(self.commits)}"
+
+    @property
+    def sentence(self) -> str:
+        """Everything a reader needs to check a number, for captions."""
+        return (
+            f"Protocol {self.protocol.get('name', self.experiment)}, fingerprint {self.fingerprint[:8]}; "
+            f"{count(len(self.learners), 'learner')} {', '.join(self.learners)}; "
+            f"{count(len(self.seeds), 'seed')} {ranges(self.seeds)}. "
+            f"Dataset {self.dataset}. {count(len(self.devices), 'Device')} {', '.join(self.devices)}. "
+            f"{self.software}."
+        )
+
+
+def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
+    """Gather the headers of ``runs``, which are the ones shown."""
+    headers = [run.header for run in runs]
+    axes = {
+        "engine": [f"engine version {h['engine']}" for h in headers],
+        "device": [str(h["device"]) for h in headers],
+        "torch": [f"torch {h['versions'].get('torch', 'unknown')}" for h in headers],
+    }
+    learners = {h["learner"] for h in headers}
+    marked: set[tuple[str, str]] = set()
+    footnotes = []
+    for values in axes.values():
+        usual, *others = _frequent(values)
+        for other in others:
+            seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
+            for header, value in zip(headers, values, strict=True):
+                if value == other:
+                    seeds[header["strategy"], header["learner"]].add(header["seed"])
+            marked |= seeds.keys()
+            where = [
+                f"{name(*key, several=len(learners) > 1)} ({count(len(s), 'seed')} {ranges(sorted(s))})"
+                for key, s in seeds.items()
+            ]
+            footnotes.append(f"On {other} instead of {usual}: {', '.join(where)}.")
+    sources: dict[str, set[str]] = defaultdict(set)
+    for header in headers:
+        if header.get("plugin_sha256"):
+            sources[header["strategy"]].add(header["plugin_sha256"])
+    for strategy, versions in sources.items():
+        if len(versions) > 1:
+            marked |= {(strategy, learner) for learner in learners}
+            footnotes.append(f"The source of {strategy} changed between its runs ({len(versions)} versions).")
+    return Provenance(
+        experiment=experiment.name,
+        protocol=experiment.protocol,
+        fingerprint=experiment.fingerprint,
+        strategies=tuple(dict.fromkeys(h["strategy"] for h in headers)),
+        learners=tuple(dict.fromkeys(h["learner"] for h in headers)),
+        seeds=tuple(sorted({h["seed"] for h in headers})),
+        datasets=_frequent(
+            (h["dataset"]["name"], h["dataset"]["sha256"], h["dataset"].get("note", "")) for h in headers
+        ),
+        devices=_frequent(axes["device"]),
+        engines=_frequent(h["engine"] for h in headers),
+        versions={
+            library: _frequent(str(h["versions"][library]) for h in headers if library in h["versions"])
+            for library in LIBRARIES
+            if any(library in h["versions"] for h in headers)
+        },
+        commits=_frequent(h["commit"] or "unknown" for h in headers),
+        plugins=tuple(sources),
+        marked=frozenset(marked),
+        footnotes=tuple(footnotes),
+    )
+
+
+def _frequent(values: Any) -> tuple[Any, ...]:
+    """The distinct values, the most frequent first, the first met where counts tie."""
+    return tuple(value for value, _ in Counter(values).most_common())
+
+
+def count(n: int, noun: str) -> str:
+    """The noun, in the plural unless ``n`` is one."""
+    return noun if n == 1 else f"{noun}s"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words: 0–4, 7, 9–11."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)

@@ -1,0 +1,96 @@
+"""The figure of areas: every strategy by name, the best on top, with its difference to random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.reports import style
+from benchmark.reports.curves import groups, name
+from benchmark.reports.statistics import GROUP, REFERENCE, areas, intervals, keys, paired, summarise
+
+ROW = 0.165  # inches
+
+
+def ranking_figure(curves: pd.DataFrame, last: int | None = None) -> Figure:
+    """A row per strategy: its area under the budget curve, and the difference to random, paired by seed.
+
+    Dots are means, lines 95 % t-intervals, small rings the single seeds. A filled dot on the right says that
+    the interval excludes 0. With a single label count the area is the accuracy there, and named so.
+    """
+    runs = areas(curves, last)
+    gains = paired(runs, "area", ["learner", "seed"])
+    ranking = [key for key in keys(summarise(curves, last)) if key in set(keys(runs))]
+    first, horizon, seeds = curves["labels"].min(), runs["labels"].iloc[0], runs["seed"].nunique()
+    ladder = f"Mean accuracy, {first}–{horizon} labels (%)" if first < horizon else f"Accuracy, {first} labels (%)"
+    tables = {"area": (runs, ladder)}
+    if len(gains):
+        tables["gain"] = (gains, f"Difference to {REFERENCE} (points)")
+    both = len(tables) > 1
+    said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
+    with mpl.rc_context(style.RC):
+        height = 0.75 + ROW * max(len(ranking), 2)
+        figure = Figure(figsize=(style.BOTH_COLUMNS if both else style.ONE_COLUMN, height))
+        labels = [style.short(name(*key, several=runs["learner"].nunique() > 1)) for key in ranking]
+        left = style.text_width(figure, labels) + 0.12
+        panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
+        for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
+            _rows(axes, table, value, ranking)
+            axes.set_title(title, loc="left" if both else "right")
+        panels[0].set_yticks(range(len(ranking)), labels)
+        style.remark(figure, said + "; filled on the right: the interval excludes 0" * (both and seeds > 1))
+    return figure
+
+
+def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: list[tuple[str, str]]) -> None:
+    """Seeds, means and intervals of ``value``, in %, a row per key of ``ranking`` from the top."""
+    seeds = groups(table, GROUP)
+    means = groups(intervals(table, value, GROUP), GROUP)
+    ends = [100 * table[value].min(), 100 * table[value].max()]
+    if value == "gain":
+        axes.axvline(0, color=style.INK, linewidth=1, zorder=1)
+        ends.append(0.0)
+    wide = list(ends)
+    ring: dict[str, Any] = {
+        "markersize": 2.2,
+        "markerfacecolor": "none",
+        "markeredgecolor": style.MUTED,
+        "markeredgewidth": 0.5,
+    }
+    for row, key in enumerate(ranking):
+        if key not in means:
+            continue
+        colour = style.look(key[0]).colour
+        mean, low, high = (100 * float(means[key][column].iloc[0]) for column in ("mean", "low", "high"))
+        if len(seeds[key]) > 1:
+            axes.plot(100 * seeds[key][value], [row] * len(seeds[key]), "o", zorder=2, **ring)
+            axes.plot([low, high], [row, row], color=colour, linewidth=1, zorder=3)
+            wide += [low, high]
+        face = "white" if value == "gain" and not (low > 0 or high < 0) else colour
+        axes.plot(
+            mean,
+            row,
+            "o",
+            markersize=4,
+            markerfacecolor=face,
+            markeredgecolor=colour,
+            markeredgewidth=0.9,
+            zorder=4,
+        )
+    room = max(max(ends) - min(ends), 0.2)  # all seeds in view, and of the intervals as much as leaves them room
+    axes.set_xlim(
+        max(min(wide), min(ends) - 0.6 * room) - 0.05 * room,
+        min(max(wide), max(ends) + 0.6 * room) + 0.05 * room,
+    )
+    axes.set_ylim(len(ranking) - 0.4, -0.6)
+    axes.set_yticks(range(len(ranking)), [""] * len(ranking))
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(style.value_ticks())
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    sns.despine(ax=axes, left=True)

@@ -1,0 +1,203 @@
+"""What the curves say: areas, intervals over seeds, and differences to a reference, paired by seed.
+
+Every mean that stands beside another is taken over the same seeds (``comparable``). Sums are exact
+(``math.fsum``), so the same lines give the same digits on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from benchmark.reports.curves import RUN, groups, name
+
+GROUP = ["strategy", "learner"]
+REFERENCE = "random"
+
+
+class Interval(NamedTuple):
+    """A mean of ``n`` values with its t-interval; ``low`` and ``high`` are NaN for n < 2."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def area_under_budget_curve(labels: Sequence[float], accuracy: Sequence[float]) -> float:
+    """The area under accuracy over ``labels`` by trapezoids, divided by the range of labels: a mean accuracy.
+
+    A single label count gives its accuracy. Raises ValueError unless the label counts increase strictly.
+    """
+    x, y = np.asarray(labels, dtype=float), np.asarray(accuracy, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape or not len(x):
+        raise ValueError(f"labels and accuracy must be equally long and not empty, not {x.shape} and {y.shape}")
+    steps = np.diff(x)
+    if (steps <= 0).any():
+        raise ValueError("label counts must increase strictly from round to round")
+    if len(x) == 1:
+        return float(y[0])
+    return math.fsum(steps * (y[1:] + y[:-1]) / 2) / float(x[-1] - x[0])
+
+
+def mean_and_sd(values: Iterable[float]) -> tuple[float, float]:
+    """The mean and the sample standard deviation (n − 1); NaN where there are too few values."""
+    array = [float(v) for v in values]
+    if not array:
+        return math.nan, math.nan
+    mean = math.fsum(array) / len(array)
+    if len(array) < 2:
+        return mean, math.nan
+    return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in array) / (len(array) - 1))
+
+
+def mean_interval(values: Iterable[float], level: float = 0.95) -> Interval:
+    """The mean ± Student's t-interval of the mean at ``level``, over independent values such as seeds."""
+    array = list(values)
+    mean, sd = mean_and_sd(array)
+    n = len(array)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def comparable(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """At each label count, the rows of the seeds that all strategies there share; notes on what is left out.
+
+    A strategy (with a learner) that shares no seed with the others is left out at that label count: those
+    with more seeds stay.
+    """
+    several = curves["learner"].nunique() > 1
+    kept: list[pd.DataFrame] = []
+    left_out: dict[str, list[int]] = {}
+    for labels, rows in groups(curves.sort_values("labels", kind="stable"), ["labels"]).items():
+        seeds = {key: set(group["seed"]) for key, group in groups(rows, GROUP).items()}
+        shared, strangers = _shared(seeds)
+        for key in strangers:
+            who = name(key[0], key[1], several)
+            left_out.setdefault(f"{who}, which shares no seed with the others", []).append(labels)
+            del seeds[key]
+        for seed in sorted(set().union(*seeds.values()) - shared):
+            lacking = ", ".join(name(key[0], key[1], several) for key in seeds if seed not in seeds[key])
+            left_out.setdefault(f"seed {seed}, which {lacking} did not run", []).append(labels)
+        kept += [group[group["seed"].isin(shared)] for key, group in groups(rows, GROUP).items() if key in seeds]
+    return pd.concat(kept).sort_index(), [
+        f"Left out at {counts[0] if len(counts) == 1 else f'{counts[0]} to {counts[-1]}'} labels: {reason}."
+        for reason, counts in left_out.items()
+    ]
+
+
+def _shared(seeds: dict[Any, set[int]]) -> tuple[set[int], list[Any]]:
+    """The seeds that all have in common, and those who must be left aside for there to be any."""
+    shared: set[int] = set()
+    strangers = []
+    for key in sorted(seeds, key=lambda key: -len(seeds[key])):
+        if shared and not shared & seeds[key]:
+            strangers.append(key)
+        else:
+            shared = shared & seeds[key] if shared else seeds[key]
+    return shared, strangers
+
+
+def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = (*GROUP, "labels")) -> pd.DataFrame:
+    """Columns mean, sd, low, high (95 % t-interval of the mean) and n of ``value`` in each group ``by``."""
+    rows = []
+    for key, group in groups(frame, by).items():
+        mean, low, high, n = mean_interval(group[value])
+        rows.append((*key, mean, mean_and_sd(group[value])[1], low, high, n))
+    return pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n"])
+
+
+def paired(frame: pd.DataFrame, value: str, on: Sequence[str], reference: str = REFERENCE) -> pd.DataFrame:
+    """``value`` minus the reference strategy's where ``on`` (learner, seed, …) agree, as the column ``gain``.
+
+    The reference itself and rows without a partner are dropped.
+    """
+    partner = frame.loc[frame["strategy"] == reference, [*on, value]].rename(columns={value: "reference"})
+    joined = frame[frame["strategy"] != reference].merge(partner, on=list(on))
+    return joined.assign(gain=joined[value] - joined["reference"])
+
+
+def areas(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
+    """One row per run: its area and final accuracy up to the last label count that all strategies reach.
+
+    Strategies that nowhere reach ``last`` (if any does) do not hold the others back: they are left out. The
+    seeds are those that all share there. Columns: strategy, learner, seed, labels, area, final, train_seconds
+    (of the run up to there), query_seconds (of a round).
+    """
+    reach = curves.groupby(GROUP, sort=False)["labels"].max()
+    full = reach[reach >= (last or 0)]
+    horizon = int((full if len(full) else reach).min())
+    there, _ = comparable(curves[curves["labels"] == horizon])
+    upto = curves[curves["labels"] <= horizon].merge(there[RUN], on=RUN)
+    rows = []
+    for key, run in groups(upto, RUN).items():
+        area = area_under_budget_curve(run["labels"].tolist(), run["accuracy"].tolist())
+        train, query = math.fsum(run["train_seconds"].dropna()), mean_and_sd(run["query_seconds"].dropna())[0]
+        rows.append((*key, horizon, area, run["accuracy"].iloc[-1], train, query))
+    return pd.DataFrame(rows, columns=[*RUN, "labels", "area", "final", "train_seconds", "query_seconds"])
+
+
+def summarise(curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE) -> pd.DataFrame:
+    """One row per strategy and learner, the largest area first; accuracies are 0–1.
+
+    Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``areas``), area and final
+    accuracy (``_mean``, ``_sd``), the area's difference to the reference, paired by seed (``gain_mean``, its
+    95 % t-interval ``gain_low`` and ``gain_high``, ``gain_n``), train_seconds of a run and query_seconds of a
+    round (means over seeds). Strategies that do not get there have n = 0 and NaN.
+    """
+    runs = areas(curves, last)
+    mine = groups(runs, GROUP)
+    gains = groups(paired(runs, "area", ["learner", "seed"], reference), GROUP)
+    rows = []
+    for key in keys(curves):
+        own = mine.get(key, runs.iloc[:0])
+        rows.append(
+            (
+                *key,
+                len(own),
+                runs["labels"].iloc[0],
+                *mean_and_sd(own["area"]),
+                *mean_and_sd(own["final"]),
+                *mean_interval(gains[key]["gain"] if key in gains else ()),
+                mean_and_sd(own["train_seconds"])[0],
+                mean_and_sd(own["query_seconds"].dropna())[0],
+            )
+        )
+    columns = ["n", "labels", "area_mean", "area_sd", "final_mean", "final_sd"]
+    columns += ["gain_mean", "gain_low", "gain_high", "gain_n", "train_seconds", "query_seconds"]
+    table = pd.DataFrame(rows, columns=[*GROUP, *columns])
+    return table.sort_values("area_mean", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """The pairs of strategy and learner in ``frame``, in the order in which they appear."""
+    return list(groups(frame, GROUP))
+
+
+def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
+    """In words, per learner: which strategies beat the reference in area, and which cannot be shown to."""
+    several = summary["learner"].nunique() > 1
+    notes = []
+    for learner, rows in groups(summary, ["learner"]).items():
+        tail = f" (learner {learner})" if several else ""
+        others = rows[rows["gain_n"] > 0]
+        n = others["gain_n"].max()
+        if reference not in set(rows.loc[rows["n"] > 0, "strategy"]):
+            notes.append(f"No run of {reference} to compare with{tail}: differences to it are not shown.")
+        elif n == 1:
+            notes.append(f"One seed only{tail}: no intervals, and any difference to {reference} may be chance.")
+        better, worse = others["gain_low"] > 0, others["gain_high"] < 0
+        what = f"the 95 % interval of the area's difference, {n} paired seeds"
+        for chosen, words in (
+            (better, f"Better than {reference}{tail} – {what}, lies above 0"),
+            (~better & ~worse, f"Not shown to beat {reference}{tail} – {what}, includes 0"),
+            (worse, f"Worse than {reference}{tail} – {what}, lies below 0"),
+        ):
+            if chosen.any() and n > 1:
+                notes.append(f"{words}: {', '.join(others.loc[chosen, 'strategy'])}.")
+    return notes

@@ -1,0 +1,134 @@
+"""How figures look: a fixed colour and marker per strategy, sizes that a two-column paper can print."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from benchmark.reports.statistics import REFERENCE
+from benchmark.store import write_atomically
+
+# The seven colours of seaborn's "colorblind" palette that print well on white, and eight markers: as 7 and 8
+# have no common divisor, 56 names all look different. The order decides who shares a colour.
+_SEVEN = (0, 1, 2, 4, 3, 9, 5)
+_MARKERS = "oDs^vPX<"
+_NAMES = (
+    *("margin", "badge", "coreset", "learning-loss", "entropy", "bald", "typiclust"),
+    *(
+        "kmeans",
+        "uherding",
+        "least-confidence",
+        "semi-supervised-learning-loss",
+        "power",
+        "batchbald",
+        "maxherding",
+    ),
+    *("probcover", "alfa-mix", "mc-entropy", "bait", "clue", "epig", "cluster-margin"),
+    *("dropquery", "falcun", "cdal", "core-mse", "variation-ratio", "mean-std", "lcmd"),
+    *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "ratio"),
+)
+
+BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.4  # inches, of a two-column paper
+INK, FAINT, MUTED, GRID = "#222222", "#777777", "#a8a8a8", "#e6e6e6"
+
+RC = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same glyphs on every machine
+    "font.size": 7,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.edgecolor": INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.fonttype": "none",
+}
+
+
+class Look(NamedTuple):
+    """A line's colour and marker."""
+
+    colour: str
+    marker: str
+
+
+def look(strategy: str) -> Look:
+    """The same for a strategy in every figure; parameters change the marker only. Random is nearly black."""
+    base, _, parameters = strategy.partition("[")
+    if base == REFERENCE:
+        return Look(INK, "o")
+    position = _NAMES.index(base) if base in _NAMES else zlib.crc32(base.encode()) % 56
+    palette = sns.color_palette("colorblind").as_hex()
+    marker = position + zlib.crc32(parameters.encode()) if parameters else position
+    return Look(palette[_SEVEN[position % 7]], _MARKERS[marker % 8])
+
+
+def short(label: str, most: int = 30) -> str:
+    """A label that fits beside a figure: its middle is left out where it is too long."""
+    if len(label) <= most:
+        return label
+    return f"{label[: most - 10]}…{label[-9:]}"
+
+
+def text_width(figure: Figure, labels: Sequence[str]) -> float:
+    """Inches that the widest of ``labels`` takes at the size of tick labels."""
+    probe = figure.text(0, 0, "\n".join(labels), fontsize=RC["xtick.labelsize"])
+    extent = probe.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    probe.remove()
+    return float(extent.width / figure.dpi)
+
+
+def side_by_side(figure: Figure, n: int, *, left: float, gap: float, right: float, bottom: float) -> list[Axes]:
+    """``n`` equally wide axes in a row, with the margins in inches."""
+    total, height = figure.get_size_inches()
+    top = 0.26
+    width = (total - left - right - gap * (n - 1)) / n
+    starts = [left + i * (width + gap) for i in range(n)]
+    return [
+        figure.add_axes((start / total, bottom / height, width / total, (height - bottom - top) / height))
+        for start in starts
+    ]
+
+
+def remark(figure: Figure, text: str) -> None:
+    """What marks and bands mean, small, in the lower right corner."""
+    width, height = figure.get_size_inches()
+    figure.text(1 - 0.04 / width, 0.03 / height, text, ha="right", va="bottom", fontsize=6, color=FAINT)
+
+
+def value_ticks() -> MaxNLocator:
+    """Round ticks for an axis of accuracies or of their differences."""
+    return MaxNLocator(7, steps=[1, 2, 5, 10], min_n_ticks=3)
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write ``stem``.png (200 dpi) and ``stem``.pdf, without dates: the same figure gives the same bytes."""
+    nothing = {"CreationDate": None, "Creator": None, "Producer": None}
+    with mpl.rc_context(RC):
+        for suffix, metadata in (".png", {"Software": None}), (".pdf", nothing):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=metadata)
+            write_atomically(stem.with_name(stem.name + suffix), buffer.getvalue())

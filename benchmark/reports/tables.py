@@ -1,0 +1,141 @@
+"""The tables of a report: accuracy at each label count, and the summary."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from benchmark.reports.curves import name
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.render import MISSING, Cell, Table
+from benchmark.reports.statistics import GROUP, REFERENCE, keys
+
+PRINTED_COLUMNS = 10
+
+
+def accuracy_table(accuracy: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Table:
+    """Mean ± sd in % per strategy (rows, as in the summary) and label count (columns), the best mean bold.
+
+    ``accuracy``: columns strategy, learner, labels, mean, sd, n (0–1), as ``statistics.intervals`` gives it.
+    The CSV holds every label count; the printed table at most 10, evenly chosen, first and last among them.
+    """
+    counts = sorted(set(accuracy["labels"].tolist()))
+    shown = thin_out(counts, PRINTED_COLUMNS)
+    strategies = keys(summary)
+    places = decimals(accuracy["sd"])
+    columns, seeds = [], []
+    for labels in shown:
+        there = accuracy[accuracy["labels"] == labels].set_index(GROUP).reindex(strategies)
+        columns.append(marked_best(there["mean"], there["sd"], places))
+        seeds.append(Cell(f"{there['n'].max():.0f}"))
+    rows = [
+        [Cell(row_name(key, source)), *cells] for key, cells in zip(strategies, zip(*columns, strict=True), strict=True)
+    ]
+    spread = "mean ± standard deviation over seeds" if accuracy["n"].max() > 1 else "one seed, no spread"
+    caption = f"Test accuracy in % by number of labels on {source.datasets[0][0]}: {spread}. "
+    if len(strategies) > 1:
+        caption += "The best mean of each column is bold. "
+    if len(shown) < len(counts):
+        caption += f"Shown are {len(shown)} of {len(counts)} label counts, evenly chosen; the CSV holds all. "
+    return Table(
+        name="accuracy",
+        label=f"{source.experiment}-accuracy",
+        data=accuracy[[*GROUP, "labels", "mean", "sd", "n"]],
+        header=["strategy", *map(str, shown)],
+        rows=[*rows, [Cell("seeds"), *seeds]],
+        caption=caption.rstrip(),
+        source=source.sentence,
+        footnotes=source.footnotes,
+        rule_before=len(rows),
+    )
+
+
+def summary_table(summary: pd.DataFrame, source: Provenance) -> Table:
+    """One row per strategy: seeds, area, final accuracy, paired difference to random, seconds."""
+    places = decimals(pd.concat([summary["area_sd"], summary["final_sd"]]))
+    last = summary["labels"].iloc[0]
+    columns = [
+        [Cell(row_name(key, source)) for key in keys(summary)],
+        [Cell(str(n)) for n in summary["n"]],
+        marked_best(summary["area_mean"], summary["area_sd"], places),
+        marked_best(summary["final_mean"], summary["final_sd"], places),
+        [Cell(points(mean, places)) if math.isfinite(mean) else MISSING for mean in summary["gain_mean"]],
+        [
+            Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
+            for low, high in zip(summary["gain_low"], summary["gain_high"], strict=True)
+        ],
+        [Cell(seconds(value)) for value in summary["train_seconds"]],
+        [Cell(seconds(value)) for value in summary["query_seconds"]],
+    ]
+    spread = "± standard deviation over seeds" if summary["n"].max() > 1 else "one seed, no spread"
+    caption = (
+        f"Acquisition strategies on {source.datasets[0][0]}, in the order of the area under the budget curve: the "
+        f"mean test accuracy in % on the way to {last} labels. Final is the accuracy in % at {last} labels "
+        f"({spread}). vs. {REFERENCE} is the area's mean difference to {REFERENCE} in points, paired by seed, with "
+        f"its 95 % t-interval{', not corrected for the number of comparisons' if len(summary) > 2 else ''}. Train is "
+        "seconds of training a run, a shared first round counted for each; query is seconds a round. "
+        + ("The best means are bold. " if len(summary) > 1 else "")
+    )
+    return Table(
+        name="summary",
+        label=f"{source.experiment}-summary",
+        data=summary,
+        header=[
+            "strategy",
+            "seeds",
+            "area",
+            "final",
+            f"vs. {REFERENCE}",
+            "95 % interval",
+            "train (s)",
+            "query (s)",
+        ],
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        caption=caption.rstrip(),
+        source=source.sentence,
+        footnotes=source.footnotes,
+    )
+
+
+def row_name(key: tuple[str, str], source: Provenance) -> str:
+    """The strategy, with its learner where there are several, and † where its runs have a footnote."""
+    return name(*key, several=len(source.learners) > 1) + ("†" if key in source.marked else "")
+
+
+def thin_out(counts: list[int], most: int) -> list[int]:
+    """At most ``most`` of the counts, the first and the last among them: every k-th, or as even as it gets."""
+    gaps = len(counts) - 1
+    for stride in range(1, gaps + 1):
+        if gaps % stride == 0 and most / 2 < gaps // stride + 1 <= most:
+            return counts[::stride]
+    return [counts[round(i * gaps / (most - 1))] for i in range(most)] if len(counts) > most else counts
+
+
+def decimals(sds: pd.Series[float]) -> int:
+    """Places for a percentage: two where seeds differ by less than 0.2 points (the median), else one."""
+    return 2 if sds.median() < 0.002 else 1
+
+
+def marked_best(means: pd.Series[float], sds: pd.Series[float], places: int) -> list[Cell]:
+    """Cells mean ± sd in %; bold what shows the same digits as the best, unless all do."""
+    texts = [f"{100 * mean:.{places}f}" for mean in means]
+    best = f"{100 * means.max():.{places}f}" if len({*texts} - {"nan"}) > 1 else None
+    return [
+        Cell(text, text == best, f"{100 * sd:.{places}f}" if math.isfinite(sd) else "") if text != "nan" else MISSING
+        for text, sd in zip(texts, sds, strict=True)
+    ]
+
+
+def points(value: float, places: int) -> str:
+    """A difference of accuracies in points, with its sign."""
+    return f"{100 * value:+.{places}f}".replace("-", "−")
+
+
+def seconds(value: float) -> str:
+    """About three digits; – for an unknown duration."""
+    if not math.isfinite(value):
+        return MISSING.text
+    if value < 0.005:
+        return "<0.01"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

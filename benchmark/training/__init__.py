@@ -1,0 +1,1 @@
+"""The engine: batches, augmentation, recipes and training steps."""

@@ -1,0 +1,170 @@
+"""Crops, flips, RandAugment and Cutout on whole batches of uint8 images, and their normalisation.
+
+Chance and its effect are apart. ``Augmentation.draw`` takes all random choices of a block of steps from a CPU
+generator, as small integers; ``Augmentation.apply`` carries one step's choices out, without any chance, on
+whatever device the images are. So the choices are the same on every device, and an image's augmentation
+depends on its own choices only, not on the images beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmark.training.randaugment import SETTINGS, randaugment, take_pixels
+
+MAX_STEPS = 1024  # in one block of draws
+_CUTOUT_GREY = 127
+
+
+class Draws(NamedTuple):
+    """The random choices for B images in each of S steps, int16; without the S for a single step.
+
+    Every augmentation draws all of them, used or not: on equal generators all flip and crop alike.
+    """
+
+    flip: Tensor  # (S, B), 1 where the image is mirrored
+    corner: Tensor  # (S, B, 2), the crop's top row and left column in the padded image
+    operations: Tensor  # (S, B, 2), rows of randaugment.SETTINGS
+    centre: Tensor  # (S, B, 2), the cutout's central row and column
+
+    def step(self, step: int | Tensor) -> Draws:
+        """One step's choices, (B, …).
+
+        ``step`` may be an int64 tensor (1,) on the draws' device: read there, it makes no host wait.
+        """
+        if isinstance(step, int):
+            return Draws(*(choices[step] for choices in self))
+        return Draws(*(choices.index_select(0, step).squeeze(0) for choices in self))
+
+    def to(self, device: torch.device | str) -> Draws:
+        """The same choices on ``device``."""
+        return Draws(*(choices.to(device) for choices in self))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What may happen to a training image, in this order; see ``augmentation`` for those that have a name.
+
+    ``flip`` mirrors it horizontally with probability 1/2. ``crop`` pads all sides by an eighth of the smaller
+    side (4 at 32 pixels, 3 at 28), with zeros or by reflection about the outermost pixels, and cuts the
+    original size out at a uniformly random place. ``strong`` adds RandAugment (n = 2, m = 10) and Cutout
+    (DeVries & Taylor, arXiv 1708.04552): a square of grey 127, its side half the image's smaller side. The
+    square's centre is uniform among the pixels; it covers rows centre − side // 2 + (0 … side − 1), columns
+    likewise, and what lies outside the image is cut off, as in Google's FixMatch. (kekmodel/FixMatch-pytorch
+    shifts squares at the top and left edge inwards, and paints side + 1 pixels.)
+    """
+
+    name: str
+    flip: bool = False
+    crop: Literal["zero", "reflect"] | None = None
+    strong: bool = False
+
+    def draw(self, steps: int, batch: int, image_size: tuple[int, int], generator: torch.Generator) -> Draws:
+        """The choices for ``steps`` batches of ``batch`` images of ``image_size`` (height, width).
+
+        They depend on the state of ``generator`` alone: short blocks in turn give what one long block gives.
+        Raises ValueError for more than MAX_STEPS steps, or a generator that is not on the CPU.
+        """
+        if not 1 <= steps <= MAX_STEPS:
+            raise ValueError(f"cannot draw {steps} steps at once: draw blocks of 1 to {MAX_STEPS}")
+        if generator.device.type != "cpu":
+            raise ValueError(f"draws are made on the CPU: pass a CPU generator, not {generator.device}")
+        height, width = image_size
+        corners = 2 * _padding(height, width) + 1
+        limits = (2, corners, corners, len(SETTINGS), len(SETTINGS), height, width)
+        # One stream of 31-bit numbers in the order of the steps; the modulo's bias is below 1e-6.
+        numbers = torch.empty((steps, batch, len(limits)), dtype=torch.int32).random_(generator=generator)
+        choices = (numbers % torch.tensor(limits, dtype=torch.int32)).short()
+        return Draws(choices[..., 0], choices[..., 1:3], choices[..., 3:5], choices[..., 5:7])
+
+    def apply(self, images: Tensor, draws: Draws) -> Tensor:
+        """The augmented ``images`` (B, H, W, C), uint8 as they are, with one step's ``draws``.
+
+        ``images`` are left alone, and returned themselves where there is nothing to do. Off the CPU the host
+        never waits. Raises ValueError for other images, or draws that are not one step's for B images.
+        """
+        if images.dim() != 4 or images.dtype != torch.uint8:
+            raise ValueError(f"images must be uint8 (B, H, W, C), not {images.dtype} {tuple(images.shape)}")
+        if draws.flip.shape != images.shape[:1]:
+            drawn = tuple(draws.flip.shape)
+            raise ValueError(f"draws for {drawn} images do not fit {len(images)}: pass one step, draws.step(s)")
+        if self.flip or self.crop:
+            images = self._flip_and_crop(images, draws)
+        if self.strong:
+            images = randaugment(images, draws.operations, static_shapes=images.device.type != "cpu")
+            images = _cutout(images, draws.centre)
+        return images
+
+    def _flip_and_crop(self, images: Tensor, draws: Draws) -> Tensor:
+        _, height, width, _ = images.shape
+        rows = torch.arange(height, device=images.device).expand(len(images), height)
+        columns = torch.arange(width, device=images.device).expand(len(images), width)
+        if self.crop:
+            offset = draws.corner - _padding(height, width)
+            rows, columns = rows + offset[:, :1], columns + offset[:, 1:]
+        if self.crop == "reflect":
+            rows, columns = _reflect(rows, height), _reflect(columns, width)
+        if self.flip:
+            columns = torch.where(draws.flip.bool().unsqueeze(1), width - 1 - columns, columns)
+        return take_pixels(images, rows.unsqueeze(2), columns.unsqueeze(1))
+
+
+_AUGMENTATIONS = {
+    known.name: known
+    for known in (
+        Augmentation("none"),
+        Augmentation("crop", crop="zero"),
+        Augmentation("flip-crop", flip=True, crop="zero"),
+        Augmentation("flip-crop-reflect", flip=True, crop="reflect"),
+        Augmentation("strong", flip=True, crop="reflect", strong=True),
+        Augmentation("strong-no-flip", crop="reflect", strong=True),
+    )
+}
+
+
+def augmentation(name: str) -> Augmentation:
+    """The augmentation called ``name``; ValueError if there is none.
+
+    ``none``; ``crop`` (padded with zeros); ``flip-crop``, the literature's for CIFAR-10;
+    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits.
+    """
+    if name not in _AUGMENTATIONS:
+        raise ValueError(f"unknown augmentation {name!r}: choose one of {', '.join(_AUGMENTATIONS)}")
+    return _AUGMENTATIONS[name]
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """(x / 255 − mean) / std of uint8 ``images`` (B, H, W, C): float32 (B, C, H, W), channels_last in memory.
+
+    ``mean`` and ``std`` (C,) are float32, on the images' device.
+    """
+    batch, height, width, channels = images.shape
+    scale = 1 / (255 * std)
+    # A whole row of pixels at a time: three channels alone are too short an inner loop.
+    rows = images.reshape(batch, height, width * channels)
+    normalised = torch.addcmul((-mean / std).repeat(width), rows, scale.repeat(width))
+    return normalised.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _padding(height: int, width: int) -> int:
+    return min(height, width) // 8
+
+
+def _reflect(indices: Tensor, size: int) -> Tensor:
+    """Indices beyond either end of ``size`` pixels, reflected about the end pixel."""
+    last = size - 1
+    return last - (last - indices.abs()).abs()
+
+
+def _cutout(images: Tensor, centre: Tensor) -> Tensor:
+    batch, height, width, channels = images.shape
+    side = min(height, width) // 2
+    start = (centre - side // 2).int()
+    row = torch.arange(height, device=images.device) - start[:, :1]
+    column = torch.arange(width * channels, device=images.device) // channels - start[:, 1:]
+    mask = ((row >= 0) & (row < side)).unsqueeze(2) & ((column >= 0) & (column < side)).unsqueeze(1)
+    return images.reshape(batch, height, width * channels).masked_fill(mask, _CUTOUT_GREY).view(images.shape)

@@ -1,0 +1,97 @@
+"""What a fitted network says of many images: one pass, in eval mode, without augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmark import seeds
+from benchmark.models import Network
+from benchmark.training.batches import Images
+from strategies.base import Attachment
+
+CHUNK = 256  # images a pass: activations stay in the CPU's cache
+CHUNK_CUDA = 2048
+
+
+class Predictions(NamedTuple):
+    """float32: logits (N, C), embeddings (N, D) and, with an attachment, its outputs (N,)."""
+
+    logits: Tensor
+    embeddings: Tensor
+    attached: Tensor | None
+
+
+class Predictor:
+    """A fitted network with the strategy's attachment, if there is one."""
+
+    def __init__(self, network: Network, attachment: Attachment | None, precision: str) -> None:
+        self.network = network
+        self.attachment = attachment
+        self.precision = precision
+
+    @torch.no_grad()
+    def predict(self, images: Images, indices: Tensor) -> Predictions:
+        """Predictions for the images ``indices`` (N,)."""
+        logits, embeddings, attached = [], [], []
+        self._eval()
+        for chunk, count in self._chunks(images, indices):
+            with autocast(chunk.device, self.precision):
+                output = self.network(chunk)
+                if self.attachment is not None:
+                    attached.append(self.attachment(output)[:count].float())
+            logits.append(output.logits[:count].float())
+            embeddings.append(output.embedding[:count].float())
+        return Predictions(torch.cat(logits), torch.cat(embeddings), torch.cat(attached) if attached else None)
+
+    @torch.no_grad()
+    def mc_probs(self, images: Images, indices: Tensor, samples: int, seed: int, round_: int) -> Tensor:
+        """Monte-Carlo dropout, (N, K, C): the k-th mask is the same for every image, keyed by round and k.
+
+        Only dropout is on; BatchNorm stays in eval mode. Raises ValueError for a network without dropout.
+        """
+        if not self.network.dropouts:
+            raise ValueError("Monte-Carlo dropout needs a network with dropout: set model.dropout above 0")
+        self._eval()
+        dropouts = self.network.dropouts
+        masks = [
+            [m.draw_mask(seeds.generator(seed, f"mc-dropout/{k}/{i}", round_)) for i, m in enumerate(dropouts)]
+            for k in range(samples)
+        ]
+        chunks = []
+        try:
+            for chunk, count in self._chunks(images, indices):
+                with autocast(chunk.device, self.precision):
+                    features, _ = self.network.backbone(chunk)
+                    sampled = [self._sample(features, mask) for mask in masks]
+                chunks.append(torch.stack(sampled, 1)[:count])
+        finally:
+            for module in dropouts:
+                module.mask = None
+        return torch.cat(chunks)
+
+    def _sample(self, features: Tensor, masks: list[Tensor]) -> Tensor:
+        for module, mask in zip(self.network.dropouts, masks, strict=True):
+            module.mask = mask.to(features.device)
+        return self.network.classify(self.network.embed(features)).softmax(1)
+
+    def _eval(self) -> None:
+        self.network.eval()
+        if self.attachment is not None:
+            self.attachment.eval()
+
+    def _chunks(self, images: Images, indices: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """Chunks of one size, the last one filled up, so that an image's row cannot depend on its chunk's size."""
+        size = CHUNK_CUDA if images.device.type == "cuda" else CHUNK
+        for part in indices.split(size):
+            count = len(part)
+            padded = torch.cat([part, part[-1:].expand(size - count)]) if count < size else part
+            yield images.normalised(padded), count
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The recipe's precision as an autocast context."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,0 +1,68 @@
+"""What a strategy may do between training and query: train its attachment on the frozen network's features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmark.training.batches import Batches
+from benchmark.training.engine import Task
+from benchmark.training.predict import autocast
+from strategies.base import Attachment, Output, Step, TuningBatch
+
+
+class EngineTuning:
+    """``strategies.base.Tuning``: the loop is the engine's, the loss the strategy's.
+
+    ``task`` is the training that has just ended; ``labelled`` (L,) and ``targets`` (L,) are all labelled images,
+    those held out from the task included.
+    """
+
+    def __init__(self, task: Task, labelled: Tensor, targets: Tensor) -> None:
+        if task.attachment is None:
+            raise ValueError("tuning needs an attachment")
+        self.attachment: Attachment = task.attachment
+        self.labelled_count = len(labelled)
+        self.unlabelled_count = len(task.unlabelled)
+        self.training_steps = task.steps
+        self._task, self._labelled, self._targets = task, labelled, targets
+
+    def run(
+        self,
+        loss: Callable[[TuningBatch], Tensor],
+        *,
+        steps: int,
+        labelled: int,
+        unlabelled: int,
+        learning_rate: float,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+    ) -> None:
+        task = self._task
+        recipe = task.recipe
+        generator = task.generator("tuning")
+        weak, strong = recipe.augmentation, recipe.strong_augmentation
+        known = Batches(task.images, self._labelled, labelled, (weak,), generator)
+        unknown = Batches(task.images, task.unlabelled, unlabelled, (weak, strong), task.generator("tuning/unlabelled"))
+        task.network.eval()
+        self.attachment.train()
+        optimiser = torch.optim.SGD(
+            self.attachment.parameters(), learning_rate, momentum, weight_decay=weight_decay, fused=True
+        )
+        batches = zip(known.take(steps), unknown.take(steps), strict=True)
+        for step, (ours, theirs) in enumerate(batches):
+            with autocast(task.device, recipe.precision):
+                with torch.no_grad():
+                    output = task.network(ours.images)
+                    views = [Output(*task.network(view)) for view in theirs.views]
+                    targets = self._targets[ours.positions]
+                    losses = F.cross_entropy(output.logits.float(), targets, reduction="none")
+                value = loss(TuningBatch(Step(*output, targets, losses, step / steps), *views))
+            if not value.requires_grad:
+                continue  # the strategy found nothing to learn from in this batch
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            optimiser.step()

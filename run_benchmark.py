@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The front door: arguments → benchmark.run → exit status."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EXAMPLES = """\
+examples:
+  python run_benchmark.py                                        embedded digits, about a minute on 2 cores
+  python run_benchmark.py --strategies all --dataset cifar10     the full benchmark
+  python run_benchmark.py --strategies random mine.py:Mine --dataset mnist --seeds 0 1 2
+  python run_benchmark.py --protocol cifar10-ll4al --set warm_start=true --time-limit 50m
+  python run_benchmark.py --list
+  python run_benchmark.py --report results/mnist
+
+exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        "run_benchmark.py",
+        description="Benchmark acquisition strategies in deep active learning.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = p.add_argument_group("what to run")
+    what.add_argument("--protocol", metavar="NAME", help="a named experiment, or a .toml file")
+    what.add_argument("--dataset", metavar="NAME|PATH", help="a data set, an .npz or an image folder (default: digits)")
+    what.add_argument("--strategies", nargs="+", metavar="S", help="names, groups, name[key=value], file.py:Class")
+    what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
+    what.add_argument("--budgets", nargs="+", type=int, metavar="N", help="label counts, the first drawn at the start")
+    what.add_argument("--seeds", nargs="+", type=int, metavar="K", help="a run for each")
+    what.add_argument("--model", metavar="NAME[key=value]", help="the network, such as resnet18[width=32]")
+    what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol")
+    how = p.add_argument_group("how to run it")
+    how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:0")
+    how.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core, or per GPU)")
+    how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
+    how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 50m or 2h")
+    how.add_argument("--fresh", action="store_true", help="compute anew, beside the runs on disk")
+    how.add_argument("--name", help="the folder under results/ (default: the protocol's name)")
+    how.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR")
+    how.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR")
+    how.add_argument("--cache-dir", type=Path, default=Path("cache"), metavar="DIR")
+    other = p.add_argument_group("instead of running")
+    other.add_argument("--list", action="store_true", help="strategies, learners, data sets, models, protocols")
+    other.add_argument("--report", type=Path, metavar="DIR", help="write tables and figures again from its runs")
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; returns the exit status."""
+    options = parser().parse_args(arguments)
+    from benchmark import command  # after parsing: --help need not wait for PyTorch
+
+    return command.main(options)
+
+
+def seconds(text: str) -> float:
+    """``90``, ``90s``, ``50m`` or ``2h`` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time: write 90s, 50m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

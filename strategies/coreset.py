@@ -1,0 +1,26 @@
+"""Core-set: greedy k-center on the embeddings.
+
+Always buys argmax_i min_j ‖h_i − h_j‖₂ over all j labelled or already chosen: the image farthest from
+everything known. The radius that this leaves is at most twice the smallest possible one.
+
+Sener & Savarese, *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018,
+arXiv 1708.00489. This is their greedy variant, the one that others compare with; the refinement by
+mixed-integer programming is not part of it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.algorithms.k_center import k_center
+from strategies.base import Pool, Strategy
+from strategies.registry import register
+
+
+@register("coreset", group=("core", "diversity"), paper="sener2018")
+class CoreSet(Strategy):
+    """Greedy k-center: the image farthest from all labelled and chosen ones, again and again."""
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return k_center(pool.embeddings, n, centres=pool.labelled_embeddings)

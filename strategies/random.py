@@ -1,0 +1,17 @@
+"""Random acquisition: the baseline that every strategy has to beat."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.base import Pool, Strategy
+from strategies.registry import register
+
+
+@register("random", group=("core", "baseline"))
+class Random(Strategy):
+    """Uniform draws without replacement."""
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return torch.randperm(len(pool.indices), generator=generator)[:n]

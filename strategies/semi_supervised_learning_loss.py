@@ -1,0 +1,156 @@
+"""Semi-supervised loss prediction: learning loss, trained on what the network has not memorised."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from strategies.algorithms.clusters import agglomerative, kmeans
+from strategies.base import Labelled, Pool, Strategy, Tuning, TuningBatch, top
+from strategies.learning_loss import LossPrediction, Ranking, ranking_loss
+from strategies.registry import register
+
+Batcher = Literal["agglomerative", "kmeans", "topk", "subset"]
+
+
+@register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024")
+class SemiSupervisedLearningLoss(Strategy):
+    """Predicted loss from a module tuned on pseudo-labels, bought by cluster (Hwang et al., IEEE Access 2024).
+
+    *Joint training.* As learning loss, with RankNet's ranking loss, a 3×3 stride-2 convolution before the pooling
+    of all stages but the last, and half the learning rate. The network does not see the held-out images: from 40
+    labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled images of the lowest
+    loss, half the newly bought ones of the lowest loss (at first: the last drawn).
+
+    *Tuning.* The network is frozen; max(100, a quarter of the training's steps) steps of SGD on the module, each
+    on 128 labelled images (held-out ones included) and 384 unlabelled ones. With q the softmax on an image's weak
+    view and ĉ = max q, the images with ĉ ≥ ``threshold`` have the pseudo-loss CE(f(strong view), q) (soft) or
+    CE(f(strong view), argmax q) (hard); the module ranks them from the strong view's features. ``tuning =
+    "labelled"`` leaves out the unlabelled term (SCAL), ``"none"`` the stage.
+
+    *Purchase.* The ``oversample`` · n images of the highest predicted loss are clustered by their embeddings into n
+    clusters; the highest of each is bought. ``batcher = "topk"`` buys the highest of all, ``"subset"`` the highest
+    of a random 10 n.
+
+    ``official = True`` is the authors' schedule instead of the suite's: 1 % held out, 30 epochs of tuning with up to
+    1,536 unlabelled images a step, and a last round of the ladder that trains on all labels.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking = "ranknet",
+        weight: float = 1.0,
+        convolutions: bool = True,
+        hold_out: float = 0.05,
+        tuning: Literal["semi-supervised", "labelled", "none"] = "semi-supervised",
+        threshold: float = 0.9,
+        pseudo_target: Literal["soft", "hard"] = "soft",
+        batcher: Batcher = "agglomerative",
+        oversample: int = 10,
+        official: bool = False,
+    ) -> None:
+        for name, value, known in (
+            ("tuning", tuning, ("semi-supervised", "labelled", "none")),
+            ("pseudo_target", pseudo_target, ("soft", "hard")),
+            ("batcher", batcher, ("agglomerative", "kmeans", "topk", "subset")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
+        if not 0 <= hold_out < 0.5:
+            raise ValueError(f"hold_out is a share, at least 0 and below 0.5, not {hold_out}")
+        if oversample < 1:
+            raise ValueError(f"oversample must be at least 1, not {oversample}")
+        self.ranking_loss = ranking_loss(ranking, margin=1.0, pairs="fold")
+        self.weight, self.convolutions = weight, convolutions
+        self.held_out_share, self.tuning = hold_out, tuning
+        self.threshold, self.pseudo_target = threshold, pseudo_target
+        self.batcher, self.oversample = batcher, oversample
+        self.official = self.spares_last_round = official
+
+    def attach(self, stage_channels: tuple[int, ...], class_count: int) -> LossPrediction:
+        return LossPrediction(
+            stage_channels,
+            self.ranking_loss,
+            self.weight,
+            hidden=128,
+            detach_after=0.6,
+            convolutions=self.convolutions,
+            learning_rate_scale=0.5,
+        )
+
+    def hold_out(self, old: Labelled, bought: Labelled) -> Tensor:
+        if self.official:
+            count = even(len(bought.indices) // 100)  # purchases are as large as the initial set
+        else:
+            labelled = len(old.indices) + len(bought.indices)
+            share = self.held_out_share
+            count = max(2, even(int(share * labelled))) if labelled >= 40 and share > 0 else 0
+        if old.losses is None or bought.losses is None:
+            return bought.indices[len(bought.indices) - count :]
+        easiest = [group.indices[group.losses.argsort(stable=True)[: count // 2]] for group in (old, bought)]  # type: ignore[union-attr]
+        return torch.cat(easiest)
+
+    def after_training(self, tuning: Tuning) -> None:
+        if self.tuning == "none":
+            return
+        labelled, unlabelled = 128, min(384, even(tuning.unlabelled_count))
+        steps = max(100, tuning.training_steps // 4)
+        if self.official:
+            per_epoch = -(-tuning.labelled_count // labelled)
+            steps = 30 * per_epoch
+            unlabelled = min(1536, even(tuning.unlabelled_count // (tuning.labelled_count // labelled + 1)))
+        module: LossPrediction = tuning.attachment
+
+        def loss(batch: TuningBatch) -> Tensor:
+            value = self.ranking_loss(module.predict(batch.labelled.stages), batch.labelled.losses)
+            if self.tuning == "semi-supervised":
+                value = value + self.pseudo_loss(module, batch)
+            return value
+
+        if unlabelled > 0:
+            tuning.run(loss, steps=steps, labelled=labelled, unlabelled=unlabelled, learning_rate=0.01)
+
+    def pseudo_loss(self, module: LossPrediction, batch: TuningBatch) -> Tensor:
+        """The ranking loss on confident unlabelled images; 0 where fewer than two are confident."""
+        q = batch.weak.logits.softmax(1)
+        confidence, hard = q.max(1)
+        losses = F.cross_entropy(batch.strong.logits, q if self.pseudo_target == "soft" else hard, reduction="none")
+        kept = (confidence >= self.threshold).nonzero().squeeze(1)
+        predicted = module.predict(tuple(f[kept] for f in batch.strong.stages))
+        return self.ranking_loss(predicted, losses[kept])
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        scores = pool.head_output
+        ranked = top(scores, len(scores))
+        if self.batcher == "topk":
+            return ranked[:n]
+        if self.batcher == "subset":
+            subset = torch.randperm(len(scores), generator=generator)[: 10 * n].to(scores.device)
+            return subset[top(scores[subset], n)]
+        candidates = ranked[: self.oversample * n]
+        embeddings = pool.embeddings[candidates]
+        if self.batcher == "kmeans":
+            clusters, _ = kmeans(embeddings, n, generator)
+        else:
+            clusters = agglomerative(embeddings, n)
+        return candidates[first_of_each(clusters, n)]
+
+
+def first_of_each(clusters: Tensor, n: int) -> Tensor:
+    """Positions of the first member of every cluster in ``clusters`` (M,), filled to ``n`` with the first others."""
+    seen: dict[int, int] = {}
+    for position, cluster in enumerate(clusters.tolist()):
+        seen.setdefault(cluster, position)
+    chosen = list(seen.values())[:n]
+    taken = set(chosen)
+    rest = (position for position in range(len(clusters)) if position not in taken)
+    chosen += [position for position, _ in zip(rest, range(n - len(chosen)), strict=False)]
+    return torch.tensor(chosen, device=clusters.device)
+
+
+def even(count: int) -> int:
+    """``count``, or the even number below."""
+    return count - count % 2

@@ -1,0 +1,34 @@
+"""Uncertainty of one softmax output: least confidence, margin, entropy (Settles, 2009)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.base import Pool, ScoreStrategy
+from strategies.registry import register
+
+
+@register("least-confidence", group=("core", "uncertainty"), paper="settles2009")
+class LeastConfidence(ScoreStrategy):
+    """Least confidence 1 − max_c p_c."""
+
+    def score(self, pool: Pool) -> Tensor:
+        return 1 - pool.probs.amax(dim=1)
+
+
+@register("margin", group=("core", "uncertainty"), paper="scheffer2001")
+class Margin(ScoreStrategy):
+    """One minus the margin between the two most probable classes, 1 − (p_(1) − p_(2))."""
+
+    def score(self, pool: Pool) -> Tensor:
+        first, second = pool.probs.topk(2, dim=1).values.unbind(1)
+        return 1 - (first - second)
+
+
+@register("entropy", group=("core", "uncertainty"), paper="settles2009")
+class Entropy(ScoreStrategy):
+    """Predictive entropy H(p) = −Σ_c p_c log p_c, in nats."""
+
+    def score(self, pool: Pool) -> Tensor:
+        return torch.special.entr(pool.probs).sum(dim=1)

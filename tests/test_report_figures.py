@@ -1,0 +1,93 @@
+"""The figures of reports: legible with few and many strategies, seeds and label counts."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+
+from benchmark.reports.figures import NAMED, budget_figure
+from benchmark.reports.ranking import ranking_figure
+from benchmark.reports.statistics import summarise
+from benchmark.reports.style import look, save
+
+
+def curves_of(strategies: int, seeds: int, labels: int, learners: int = 1) -> pd.DataFrame:
+    """Rising curves that lie close together at the end; some names are long."""
+    rng = np.random.default_rng(0)
+    names = ["random", *(f"strategy-{i}[with=a,long=name]" if i % 5 == 0 else f"method{i}" for i in range(1, 40))]
+    axes = itertools.product(names[:strategies], ("supervised", "fixmatch")[:learners], range(seeds), range(labels))
+    frame = pd.DataFrame(axes, columns=["strategy", "learner", "seed", "labels"])
+    speed = frame["strategy"].map({name: 0.2 + 0.01 * i for i, name in enumerate(names)})
+    accuracy = 0.95 - 0.35 * np.exp(-speed * frame["labels"]) + rng.normal(0, 0.003, len(frame))
+    return frame.assign(labels=20 * frame["labels"] + 20, accuracy=accuracy, train_seconds=1.0, query_seconds=0.1)
+
+
+def texts_of(figure: Figure) -> list[Any]:
+    """All that is written beside the lines, once drawn, with its extent."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return [t for axes in figure.axes for t in axes.texts if isinstance(t, Annotation)]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "seeds", "labels", "learners"),
+    [(1, 1, 5, 1), (1, 3, 5, 1), (2, 3, 15, 1), (9, 1, 15, 1), (9, 10, 15, 1), (30, 3, 15, 1), (4, 3, 5, 2)],
+)
+def test_names_in_the_figure_do_not_overlap_and_are_not_cut(
+    strategies: int, seeds: int, labels: int, learners: int
+) -> None:
+    figure = budget_figure(curves_of(strategies, seeds, labels, learners))
+    names = texts_of(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    extents = [super(Annotation, name).get_window_extent(renderer) for name in names]
+    assert len(names) == strategies * learners if strategies * learners <= NAMED else len(names) >= 6
+    assert any(name.get_text().startswith("random") for name in names)
+    for a, b in itertools.combinations(extents, 2):
+        assert min(a.y1, b.y1) - max(a.y0, b.y0) < 0.25 * a.height
+    assert all(e.x0 >= 0 and e.x1 <= figure.bbox.width and e.y0 >= 0 and e.y1 <= figure.bbox.height for e in extents)
+    assert len(figure.axes) == (1 if strategies == 1 else 2)
+
+
+def test_bands_need_two_seeds() -> None:
+    def drawn(seeds: int) -> int:
+        bands = budget_figure(curves_of(4, seeds, 4)).axes[0].collections
+        return sum(any(np.isfinite(path.vertices).any() for path in band.get_paths()) for band in bands)
+
+    assert drawn(3) == 3  # random and the best two
+    assert drawn(1) == 0
+
+
+@pytest.mark.parametrize(("strategies", "seeds", "labels"), [(1, 1, 1), (2, 3, 1), (9, 5, 1), (30, 3, 15), (9, 1, 15)])
+def test_the_ranking_names_everyone(strategies: int, seeds: int, labels: int) -> None:
+    frame = curves_of(strategies, seeds, labels)
+    figure = ranking_figure(frame)
+    FigureCanvasAgg(figure).draw()
+    named = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert named == [s if len(s) <= 30 else s[:20] + "…" + s[-9:] for s in summarise(frame)["strategy"]]
+    assert all(t.get_window_extent().x0 >= 0 for t in figure.axes[0].get_yticklabels())
+
+
+def test_a_strategy_keeps_its_colour() -> None:
+    assert look("margin") == look("margin")
+    assert look("typiclust[neighbours=5]").colour == look("typiclust").colour
+    core = ["random", "margin", "badge", "coreset", "learning-loss", "entropy", "bald", "typiclust"]
+    assert len({look(name).colour for name in core}) == len(core)
+
+
+def test_figures_do_not_touch_pyplot(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    save(budget_figure(curves_of(3, 2, 4)), tmp_path / "figure")
+    assert pyplot.get_fignums() == []
+    assert dict(mpl.rcParams) == before
+    assert b"CreationDate" not in (tmp_path / "figure.pdf").read_bytes()
+    assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
