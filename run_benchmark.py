@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 EXAMPLES = """\
 examples:
@@ -22,9 +23,16 @@ exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help shows the usage\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = _Parser(
         "run_benchmark.py",
         description="Benchmark acquisition strategies in deep active learning.",
         epilog=EXAMPLES,
@@ -41,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol")
     how = p.add_argument_group("how to run it")
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:0")
-    how.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core, or per GPU)")
+    how.add_argument("--workers", type=positive, metavar="N", help="processes (default: one per core, or per GPU)")
     how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
     how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 50m or 2h")
     how.add_argument("--fresh", action="store_true", help="compute anew, beside the runs on disk")
@@ -61,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmark import command  # after parsing: --help need not wait for PyTorch
 
     return command.main(options)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
 
 
 def seconds(text: str) -> float:

@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmark import ENGINE_VERSION, environment, models, seeds
-from benchmark.carried import Carried, shared_round0
+from benchmark import seeds
+from benchmark.carried import Carried
+from benchmark.clock import Clock
 from benchmark.datasets import ImageData
-from benchmark.learners import LEARNERS
-from benchmark.models import Network
+from benchmark.fitting import Fitter
 from benchmark.oracles import SimulatedOracle
 from benchmark.pool import FittedPool, candidates, full_probs
-from benchmark.protocol import Protocol
-from benchmark.store import FORMAT, RunFile, read_run
+from benchmark.setting import Knowledge, Setting, draw_initial, header
+from benchmark.store import RunFile, read_run
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
 from benchmark.training.tuning import EngineTuning
 from strategies.base import Labelled, Strategy
-from strategies.registry import Spec
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Which run it is, and where; everything but the data."""
-
-    protocol: Protocol
-    spec: Spec
-    learner: str
-    seed: int
-    cache: Path
-    commit: str | None = None
-
-
-@dataclass
-class Knowledge:
-    """What has been bought: dataset indices in the order of purchase, the answers, and who sits out this round."""
-
-    indices: list[int]
-    answers: list[int]
-    held_out: list[int]
-
-    def add(self, line: dict[str, Any]) -> None:
-        """Take in a round's purchase."""
-        self.indices = self.indices + line["bought"]
-        self.answers = self.answers + line["answers"]
-        self.held_out = line["held_out"]
 
 
 class ActiveLearningRun:
@@ -69,6 +38,7 @@ class ActiveLearningRun:
         self.test_images = Images(data.test_images, data.mean, data.std)
         noise = seeds.generator(setting.seed, "oracle", 0)
         self.oracle = SimulatedOracle(data.train_labels, data.class_count, protocol.label_noise, noise)
+        self.fitter = Fitter(setting, data, self.images, self.strategy)
         self.carried = Carried(setting.cache, file.path)
 
     def execute(self, on_round: Callable[[dict[str, Any]], bool]) -> bool:
@@ -116,41 +86,18 @@ class ActiveLearningRun:
         none = torch.empty(0, dtype=torch.int64)
         held_out = self.strategy.hold_out(Labelled(none, none, None), Labelled(chosen, answers, None))
         initial = Knowledge(chosen.tolist(), answers.tolist(), held_out.tolist())
-        self.file.append(self._header(initial))
+        self.file.append(header(self.setting, self.data, self.file.path.parents[2].name, initial))
         return initial
 
     def _initial(self, count: int) -> Tensor:
-        everything = torch.arange(len(self.data.train_labels))
-        if self.protocol.initial == "strategy":
-            none = torch.empty(0, dtype=torch.int64, device=self.device)
-            pool = FittedPool(
-                self.images, everything.to(self.device), none, none, self.data.class_count, predictor=None
-            )
-            return self._select(pool, count, 0).cpu()
-        generator = seeds.generator(self.setting.seed, "initial", 0)
-        order = torch.randperm(len(everything), generator=generator)
-        if self.protocol.initial == "balanced":
-            order = order[_rank_within_class(self.data.train_labels.cpu()[order]).argsort(stable=True)]
-        return order[:count]
-
-    def _header(self, initial: Knowledge) -> dict[str, Any]:
-        setting = self.setting
-        return {
-            "kind": "header",
-            "format": FORMAT,
-            "strategy": setting.spec.canonical,
-            "learner": setting.learner,
-            "seed": setting.seed,
-            "experiment": self.file.path.parents[2].name,
-            "fingerprint": self.protocol.fingerprint,
-            "engine": ENGINE_VERSION,
-            "versions": environment.versions(),
-            "device": environment.device_name(self.device),
-            "commit": setting.commit,
-            "dataset": {"name": self.data.name, "sha256": self.data.sha256, "note": self.data.note},
-            "plugin_sha256": setting.spec.source_sha256,
-            "initial": asdict(initial),
-        }
+        how, labels = self.protocol.initial, self.data.train_labels.cpu()
+        if how != "strategy":
+            generator = seeds.generator(self.setting.seed, "initial", 0)
+            return draw_initial(labels, count, how == "balanced", generator)
+        everything = torch.arange(len(labels), device=self.device)
+        none = everything[:0]
+        pool = FittedPool(self.images, everything, none, none, self.data.class_count, predictor=None)
+        return self._select(pool, count, 0).cpu()
 
     # --- a round
 
@@ -159,9 +106,9 @@ class ActiveLearningRun:
         carried = self.carried.load(number) if self._carries else {}
         if "strategy" in carried:
             self.strategy.load_state_dict(carried["strategy"])
-        task, labelled, answers = self._task(number, known, carried)
-        predictor, train_seconds, shared = self._fit(task)
-        clock = _Clock(self.device)
+        task, labelled, answers = self.fitter.task(number, known, carried)
+        predictor, train_seconds, shared = self.fitter.fit(task)
+        clock = Clock(self.device)
         with clock("evaluate"):
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
@@ -185,72 +132,6 @@ class ActiveLearningRun:
             "answers": given.tolist(),
             "held_out": held_out,
             "diagnostics": {},
-        }
-
-    def _task(self, number: int, known: Knowledge, carried: dict[str, Any]) -> tuple[Task, Tensor, Tensor]:
-        """The training of a round; and all labelled images with their answers, those that sit out included."""
-        seed, device = self.setting.seed, self.device
-        labelled, answers = torch.tensor(known.indices, device=device), torch.tensor(known.answers, device=device)
-        trains = ~torch.isin(labelled, torch.tensor(known.held_out, dtype=torch.int64, device=device))
-        unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
-        unlabelled[labelled] = False
-        with seeds.scoped(seed, "weights", number):
-            network = self._network()
-        with seeds.scoped(seed, "attachment", number):
-            attachment = self.strategy.attach(network.stage_channels, self.data.class_count)
-        if "network" in carried:
-            network.load_state_dict(carried["network"])
-        if "attachment" in carried and attachment is not None:
-            attachment.load_state_dict(carried["attachment"])
-        task = Task(
-            self.images,
-            network.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-            attachment.to(device, memory_format=torch.channels_last) if attachment is not None else None,  # type: ignore[call-overload]
-            self.protocol.recipe,
-            labelled[trains],
-            answers[trains],
-            unlabelled.nonzero().squeeze(1),
-            seed,
-            number,
-        )
-        return task, labelled, answers
-
-    def _network(self) -> Network:
-        model, data = self.protocol.model, self.data
-        return models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
-
-    def _fit(self, task: Task) -> tuple[Predictor, float, bool]:
-        """Train, or take over the round 0 that another run of this seed has trained."""
-
-        def train() -> dict[str, Any]:
-            clock = _Clock(self.device)
-            with clock("train"):
-                network = LEARNERS[self.setting.learner](task)
-            fitted.append(network)
-            return {"seconds": clock["train"], "network": network.state_dict()}
-
-        fitted: list[Network] = []
-        shared = False
-        if task.round == 0 and task.attachment is None:
-            state, shared = shared_round0(self.setting.cache, self._round0_key(task), train)
-        else:
-            state = train()
-        if shared:
-            task.network.load_state_dict(state["network"])
-            fitted.append(task.network)
-        return Predictor(fitted[0], task.attachment, task.recipe.precision), state["seconds"], shared
-
-    def _round0_key(self, task: Task) -> dict[str, Any]:
-        return {
-            "fingerprint": self.protocol.fingerprint,
-            "learner": self.setting.learner,
-            "seed": self.setting.seed,
-            "labelled": task.labelled.tolist(),
-            "targets": task.targets.tolist(),
-            "dataset": self.data.sha256,
-            "engine": ENGINE_VERSION,
-            "torch": torch.__version__,
-            "device": environment.device_name(self.device),
         }
 
     def _buy(
@@ -288,7 +169,7 @@ class ActiveLearningRun:
         with torch.no_grad():
             positions = self.strategy.select(pool, n, generator)
         size = len(pool.indices)
-        valid = positions.shape == (n,) and not positions.is_floating_point()
+        valid = isinstance(positions, Tensor) and positions.shape == (n,) and not positions.is_floating_point()
         if not valid or len(positions.unique()) != n or positions.min() < 0 or positions.max() >= size:
             raise ValueError(
                 f"strategy '{self.setting.spec.canonical}' did not return {n} distinct positions below {size}"
@@ -336,35 +217,3 @@ class ActiveLearningRun:
         if "previous_probs" in self.strategy.needs:
             state["probs"] = full_probs(predictor, self.images).cpu()
         self.carried.save(number + 1, state)
-
-
-class _Clock(dict[str, float]):
-    """Wall-clock seconds by name, the device's queue drained at both ends."""
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self._device = device
-
-    def __missing__(self, name: str) -> float:
-        return 0.0
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self._drain()
-        begin = time.perf_counter()
-        yield
-        self._drain()
-        self[name] = round(time.perf_counter() - begin, 3)
-
-    def _drain(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-
-
-def _rank_within_class(labels: Tensor) -> Tensor:
-    """How many earlier entries of ``labels`` (N,) have the same label, (N,)."""
-    rank = torch.empty_like(labels)
-    for label in labels.unique():
-        where = labels == label
-        rank[where] = torch.arange(int(where.sum()))
-    return rank

@@ -14,14 +14,14 @@ from rich.console import Console
 from benchmark import datasets, models, store
 from benchmark.learners import LEARNERS
 from benchmark.protocol import Protocol, ProtocolError, load, names
-from benchmark.run import UNFINISHED, USAGE, Options, Places, run
+from benchmark.run import FAILED, UNFINISHED, USAGE, Options, Places, run
 from strategies import registry
 
 SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run, list or report; every expected mistake is one line and status 2."""
+    """Run, list or report; every expected mistake is one line and status 2, a disk that fails one and status 1."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 100
@@ -42,11 +42,18 @@ def main(arguments: argparse.Namespace) -> int:
         )
         return run(requested(arguments), options, console)
     except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, store.StoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return _failure(error, USAGE)
+    except OSError as error:
+        return _failure(error, FAILED)
     except KeyboardInterrupt:
         print("interrupted; repeat the command to go on", file=sys.stderr)
         return UNFINISHED
+
+
+def _failure(error: Exception, status: int) -> int:
+    """Say on one line what went wrong."""
+    print("error:", str(error).replace("\n", " "), file=sys.stderr)
+    return status
 
 
 def requested(arguments: argparse.Namespace) -> Protocol:
@@ -81,6 +88,8 @@ def _base(arguments: argparse.Namespace) -> Protocol:
         return load("digits")
     if dataset in names():
         return load(dataset)
+    if not dataset:
+        raise ProtocolError("--dataset takes a name or a path, not nothing")
     data = datasets.load(dataset, arguments.data_dir)
     step = max(data.class_count, len(data.train_labels) // SHARES)
     like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")

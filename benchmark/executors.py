@@ -18,8 +18,9 @@ from typing import Any, Literal, Protocol
 import torch
 
 from benchmark import datasets, environment
-from benchmark.active_learning import ActiveLearningRun, Setting
+from benchmark.active_learning import ActiveLearningRun
 from benchmark.protocol import from_dict
+from benchmark.setting import Setting
 from benchmark.store import Busy, RunFile
 from strategies.registry import resolve
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -62,17 +64,26 @@ class Protocol:
     def __post_init__(self) -> None:
         if not self.ladder:
             object.__setattr__(self, "ladder", self.budgets)
-        if not self.budgets or self.budgets[0] < 1 or any(a >= b for a, b in pairwise(self.budgets)):
-            raise ProtocolError(f"budgets must be positive and rise: {' '.join(map(str, self.budgets))}")
-        if len(set(self.seeds)) < len(self.seeds) or any(seed < 0 for seed in self.seeds):
-            raise ProtocolError(f"seeds must be distinct and not negative: {' '.join(map(str, self.seeds))}")
-        for name in ("strategies", "learners", "seeds"):
+        if not is_folder_name(self.name):
+            raise ProtocolError(f"name must be fit for a folder, which '{self.name}' is not")
+        for name in ("strategies", "learners", "seeds", "budgets"):
             if not getattr(self, name):
                 raise ProtocolError(f"{name}: name at least one")
+        for name in ("budgets", "ladder"):
+            counts = getattr(self, name)
+            if counts[0] < 1 or any(a >= b for a, b in pairwise(counts)):
+                raise ProtocolError(f"{name} must be positive and rise: {' '.join(map(str, counts))}")
+        if len(set(self.seeds)) < len(self.seeds) or any(seed < 0 for seed in self.seeds):
+            raise ProtocolError(f"seeds must be distinct and not negative: {' '.join(map(str, self.seeds))}")
+        if len(set(self.learners)) < len(self.learners):
+            raise ProtocolError(f"learners must be distinct: {' '.join(self.learners)}")
         if self.initial not in INITIAL:
             raise ProtocolError(f"initial is one of {', '.join(INITIAL)}, not '{self.initial}'")
         if self.candidates < 0:
             raise ProtocolError(f"candidates must be 0 (the whole pool) or more, not {self.candidates}")
+        purchase = max((b - a for a, b in pairwise(self.budgets)), default=0)
+        if 0 < self.candidates < purchase:
+            raise ProtocolError(f"candidates must be at least the largest purchase, {purchase}, not {self.candidates}")
         if not 0 <= self.label_noise < 1:
             raise ProtocolError(f"label_noise must be at least 0 and below 1, not {self.label_noise}")
         try:
@@ -110,7 +121,7 @@ class Protocol:
 
     def to_dict(self) -> dict[str, Any]:
         """For experiment.json: plain lists, strings and numbers; ``from_dict`` reads it back."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+        return dict(json.loads(json.dumps(dataclasses.asdict(self))))
 
     def override(self, **changes: Any) -> Protocol:
         """The protocol with some fields changed; a dotted name such as ``recipe.epochs`` reaches inside."""
@@ -136,15 +147,15 @@ def names() -> tuple[str, ...]:
 def load(name_or_path: str) -> Protocol:
     """A protocol by name, or from a TOML file. Raises ProtocolError for one that is unknown or malformed."""
     if name_or_path in names():
-        text, name = (_folder() / f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path
+        data, name = (_folder() / f"{name_or_path}.toml").read_bytes(), name_or_path
     elif name_or_path.endswith(".toml") and Path(name_or_path).is_file():
-        text, name = Path(name_or_path).read_text(encoding="utf-8"), Path(name_or_path).stem
+        data, name = Path(name_or_path).read_bytes(), Path(name_or_path).stem
     else:
         near = nearest(name_or_path, names())
         raise ProtocolError(f"unknown protocol '{name_or_path}'{near} (known: {', '.join(names())}, or a .toml file)")
     try:
-        return from_dict({"name": name, **tomllib.loads(text)})
-    except tomllib.TOMLDecodeError as error:
+        return from_dict({"name": name, **tomllib.loads(data.decode())})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"protocol {name_or_path}: not TOML: {error}") from error
     except ProtocolError as error:
         raise ProtocolError(f"protocol {name_or_path}: {error}") from error
@@ -153,6 +164,11 @@ def load(name_or_path: str) -> Protocol:
 def from_dict(tree: Mapping[str, Any]) -> Protocol:
     """A protocol from plain data, every field and type checked."""
     return typing.cast(Protocol, _build(Protocol, tree, ""))
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a folder under ``results/`` can be called ``name``."""
+    return name not in ("", ".", "..") and not re.search(r"[/\\\0]", name)
 
 
 def _folder() -> Any:
@@ -179,9 +195,10 @@ def _build(cls: type, tree: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
+    table = dataclasses.is_dataclass(hint) or typing.get_origin(hint) is Mapping
+    if table and not isinstance(value, Mapping):
+        raise ProtocolError(f"'{name}' must be a table, not {value!r}")
     if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ProtocolError(f"'{name}' must be a table, not {value!r}")
         return _build(typing.cast(type, hint), value, f"{name}.")
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)):
@@ -193,6 +210,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ProtocolError(f"'{name}' must be of type {hint.__name__}, not {value!r}")
+    if hint is float and not math.isfinite(value):
+        raise ProtocolError(f"'{name}' must be a finite number, not {value}")
     return value
 
 

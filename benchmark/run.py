@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,12 @@ import torch
 from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
-from benchmark import datasets, environment, executors, grid, store
+from benchmark import checks, environment, executors, grid, store
 from benchmark.executors import Job
-from benchmark.learners import LEARNERS
 from benchmark.progress import Display, duration
 from benchmark.protocol import Protocol, ProtocolError
 from benchmark.reports import console_table, read_report, write_report
-from strategies.registry import Spec, expand, nearest
+from strategies.registry import Spec
 
 DONE, FAILED, USAGE, UNFINISHED = 0, 1, 2, 3
 
@@ -51,56 +50,44 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     Raises ValueError (and OSError) with one line, before anything is computed, where the request cannot be met.
     """
     began = time.time()
-    specs = _runnable(protocol, console)
-    device = _device(options.device)
-    root = options.places.results / (options.name or protocol.experiment)
-    _check_writable(options.places)
-    store.write_description(root, protocol.fingerprint, protocol.to_dict())
+    places = options.places
+    specs = checks.runnable(protocol, console)
+    device = checks.device(options.device)
+    root = checks.folder(protocol, options.name, places.results, places.cache)
     runs = grid.unroll(specs, protocol.learners, protocol.seeds)
     planned = grid.plan(protocol, runs, root, device, options.fresh)
     todo = [p for p in planned if not p.done]
+    executor = _executor(options.executor, device, options.workers, len(todo))
+    dataset_sha256 = checks.data_sha256(protocol, root, places.data) if todo else ""
+    store.write_description(root, protocol.fingerprint, protocol.to_dict())
     if len(todo) < len(planned):
         console.print(
             f"{len(planned) - len(todo)} of {len(planned)} runs are in {root} already"
             + ("; --fresh computes them anew" if not todo else f"; computing the other {len(todo)}"),
-            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
     for note in filter(None, (p.note for p in todo)):
-        console.print(note, markup=False)
+        console.print(note, markup=False, soft_wrap=True)
     status = DONE
     if todo:
-        status = _compute(protocol, todo, root, device, options, began, console)
+        jobs = _jobs(protocol, todo, dataset_sha256, device, options, began)
+        status = _compute(protocol, todo, jobs, executor, console)
     _report(protocol, specs, root, console)
-    console.print(f"{duration(time.time() - began)}; lines, tables and figures are in {root}", markup=False)
+    console.print(
+        f"{duration(time.time() - began)}; lines, tables and figures are in {root}", markup=False, soft_wrap=True
+    )
     if status == UNFINISHED:
         console.print("stopped at the time limit; repeat the command to go on")
     return status
 
 
-def _compute(
-    protocol: Protocol,
-    todo: list[grid.Planned],
-    root: Path,
-    device: str,
-    options: Options,
-    began: float,
-    console: Console,
-) -> int:
-    data = datasets.load(protocol.dataset, options.places.data)
-    if protocol.budgets[-1] > len(data.train_labels):
-        raise ProtocolError(
-            f"budgets go up to {protocol.budgets[-1]}, but '{data.name}' has {len(data.train_labels)} training images"
-        )
-    sha256 = _recorded_sha256(root) or data.sha256
-    if data.sha256 != sha256:
-        raise ProtocolError(
-            f"'{protocol.dataset}' is not the data that the runs in {root} were computed on (SHA-256 "
-            f"{data.sha256[:12]}, not {sha256[:12]}): put the same data in place or choose another --name"
-        )
-    del data
+def _jobs(
+    protocol: Protocol, todo: list[grid.Planned], dataset_sha256: str, device: str, options: Options, began: float
+) -> list[Job]:
     commit = environment.commit()
     deadline = None if options.time_limit is None else began + options.time_limit
-    jobs = [
+    return [
         Job(
             label=str(p.run),
             protocol=protocol.to_dict(),
@@ -112,14 +99,18 @@ def _compute(
             cache=options.places.cache,
             device=device,
             commit=commit,
-            dataset_sha256=sha256,
+            dataset_sha256=dataset_sha256,
             deadline=deadline,
         )
         for p in todo
     ]
+
+
+def _compute(
+    protocol: Protocol, todo: list[grid.Planned], jobs: list[Job], executor: executors.Executor, console: Console
+) -> int:
     missing = sum(_missing_rounds(protocol, p) for p in todo)
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
-    executor = _executor(options.executor, device, options.workers, len(jobs))
     status = DONE
     with Display(console, missing, images) as display:
         for finished in executor.execute(jobs, display.round_done):
@@ -133,77 +124,24 @@ def _compute(
 
 def _report(protocol: Protocol, specs: list[Spec], root: Path, console: Console) -> None:
     """Write tables and figures of all that is on disk; print what was asked for."""
-    if not any(record.rounds for record in store.read_experiment(root).runs):
-        console.print("no round was finished: there is nothing to report yet")
+    there = [record for record in store.read_runs(root, protocol.fingerprint) if record.rounds]
+    if there:
+        write_report(root)
+    asked = [spec.canonical for spec in specs]
+    if not any(
+        record.header["strategy"] in asked
+        and record.header["learner"] in protocol.learners
+        and record.header["seed"] in protocol.seeds
+        for record in there
+    ):
+        console.print("no round was finished: there is nothing to show yet")
         return
-    write_report(root)
     report = read_report(
-        root,
-        strategies=[spec.canonical for spec in specs],
-        learners=protocol.learners,
-        seeds=protocol.seeds,
-        budgets=protocol.budgets,
+        root, strategies=asked, learners=protocol.learners, seeds=protocol.seeds, budgets=protocol.budgets
     )
     console.print(console_table(report))
     for note in report.notes:
         console.print(note, markup=False)
-
-
-def _runnable(protocol: Protocol, console: Console) -> list[Spec]:
-    """The strategies asked for; those that a group brought in and that cannot run are left out, with a line."""
-    for learner in protocol.learners:
-        if learner not in LEARNERS:
-            close = nearest(learner, LEARNERS)
-            raise ProtocolError(f"unknown learner '{learner}'{close} (known: {', '.join(LEARNERS)})")
-    specs = []
-    for spec, named in expand(protocol.strategies):
-        obstacle = _obstacle(protocol, spec)
-        if obstacle and named:
-            raise ProtocolError(f"strategy '{spec.canonical}' cannot run here: {obstacle}")
-        if obstacle:
-            console.print(f"left out: {spec.canonical}: {obstacle}", markup=False)
-        else:
-            specs.append(spec)
-    if not specs:
-        raise ProtocolError("none of the strategies can run on this protocol")
-    return specs
-
-
-def _obstacle(protocol: Protocol, spec: Spec) -> str:
-    """Why the protocol cannot run a strategy; empty where it can."""
-    if "dropout" in spec.cls.needs and not protocol.has_dropout:
-        return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
-    if "features" in spec.cls.needs:
-        return "it needs self-supervised features, which this protocol does not have"
-    return ""
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ProtocolError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ProtocolError("device 'cuda' is not available: PyTorch finds no GPU")
-    return name
-
-
-def _check_writable(places: Places) -> None:
-    for folder in (places.results, places.cache):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise ProtocolError(f"cannot write to {folder}: {error.strerror or error}") from error
-
-
-def _recorded_sha256(root: Path) -> str | None:
-    """The dataset that the runs on disk were computed on, if there are any."""
-    runs = store.read_experiment(root).runs
-    return runs[0].header["dataset"]["sha256"] if runs else None
 
 
 def _missing_rounds(protocol: Protocol, planned: grid.Planned) -> int:
@@ -227,6 +165,8 @@ def _devices(device: str, workers: int | None, jobs: int) -> list[str]:
 
 def _executor(name: str, device: str, workers: int | None, jobs: int) -> executors.Executor:
     if name == "ray":
+        if importlib.util.find_spec("ray") is None:
+            raise ProtocolError("--executor ray needs Ray: pip install 'acqbench[ray]'")
         return executors.Ray({"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1})
     devices = _devices(device, workers, jobs)
     return executors.Processes(devices) if len(devices) > 1 else executors.InProcess()

@@ -58,16 +58,17 @@ def read_experiment(root: Path) -> Experiment:
     description = read_description(root)
     if description is None:
         raise StoreError(f"{root} holds no experiment: there is no experiment.json in it")
-    experiment = Experiment(root.name, description["fingerprint"], description["protocol"], root)
-    for path in sorted((root / "runs").glob("*/*.jsonl")):
-        if path.name.endswith(".epochs.jsonl"):
-            continue
-        record = read_run(path)
-        if record is None:
-            continue
-        check_header(record, fingerprint=experiment.fingerprint)
-        experiment.runs.append(record)
-    return experiment
+    fingerprint = description["fingerprint"]
+    return Experiment(root.name, fingerprint, description["protocol"], root, read_runs(root, fingerprint))
+
+
+def read_runs(root: Path, fingerprint: str) -> list[RunRecord]:
+    """All runs at ``root``, in the order of their paths. Raises StoreError for lines of another fingerprint."""
+    paths = (p for p in sorted((root / "runs").glob("*/*.jsonl")) if not p.name.endswith(".epochs.jsonl"))
+    records = [record for record in map(read_run, paths) if record is not None]
+    for record in records:
+        check_header(record, fingerprint=fingerprint)
+    return records
 
 
 def read_description(root: Path) -> dict[str, Any] | None:
@@ -76,9 +77,12 @@ def read_description(root: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        description = json.loads(path.read_bytes())
     except ValueError as error:
         raise StoreError(f"{path} is not JSON ({error}); delete it and run again") from error
+    if not isinstance(description, dict) or not {"fingerprint", "protocol"} <= description.keys():
+        raise StoreError(f"{path} describes no experiment; delete it and run again")
+    return description
 
 
 def write_description(root: Path, fingerprint: str, protocol: dict[str, Any]) -> None:
@@ -147,9 +151,9 @@ def read_run(path: Path) -> RunRecord | None:
 def check_header(record: RunRecord, **expected: Any) -> None:
     """Raise StoreError where a header says otherwise than expected: lines of two experiments are never mixed."""
     for key, value in expected.items():
-        if record.header[key] != value:
+        if record.header.get(key) != value:
             raise StoreError(
-                f"{record.path}: its {key} is {_short(record.header[key])}, not {_short(value)}; "
+                f"{record.path}: its {key} is {_short(record.header.get(key))}, not {_short(value)}; "
                 "move the file away or choose another --name"
             )
 

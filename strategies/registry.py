@@ -37,7 +37,7 @@ def register(name: str, *, group: str | tuple[str, ...], paper: str = "") -> Cal
     """Enter a strategy class under ``name``; ``group`` is one or more groups, ``paper`` a key of strategies.bib."""
 
     def enter(cls: S) -> S:
-        if name in _registered and _registered[name].__qualname__ != cls.__qualname__:
+        if name in _registered and _source(_registered[name]) != _source(cls):
             raise ValueError(f"two strategies are named '{name}'")
         cls.name = name
         cls.groups = (group,) if isinstance(group, str) else tuple(group)
@@ -160,8 +160,8 @@ def _spec(
     spec = Spec(cls, name, given, location, sha256)
     try:
         spec.build()
-    except (TypeError, ValueError) as error:
-        raise UnknownStrategy(f"'{spec.canonical}': {error}") from error
+    except Exception as error:  # whatever a plugin's constructor raises
+        raise UnknownStrategy(f"'{spec.canonical}': {str(error) or type(error).__name__}") from error
     return spec
 
 
@@ -174,6 +174,8 @@ def _plugin(text: str, parameters: dict[str, Any]) -> Spec:
         module = _loaded(lambda: _import_file(path), text)
     else:
         module = _loaded(lambda: _import_module(where), text)
+        if getattr(module, "__file__", None) is None:
+            raise UnknownStrategy(f"strategy '{text}': {where} is not a module with a source file")
         path = Path(inspect.getfile(module))
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, Strategy)):
@@ -183,6 +185,8 @@ def _plugin(text: str, parameters: dict[str, Any]) -> Spec:
     if "name" not in cls.__dict__:
         cls.name = f"{path.stem}:{class_name}"
         cls.summary = (inspect.getdoc(cls) or "").split("\n")[0]
+    elif cls.name in _registered and _registered[cls.name] is not cls:
+        raise UnknownStrategy(f"strategy '{text}': the name '{cls.name}' is taken; give the class another")
     location = f"{path.resolve()}:{class_name}" if path.suffix == ".py" else text
     return _spec(cls, cls.name, parameters, location, _sha256(path))
 
@@ -191,7 +195,7 @@ def _loaded(load: Callable[[], Any], text: str) -> Any:
     """Run a plugin's import; whatever it raises becomes one line."""
     try:
         return load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise UnknownStrategy(f"strategy '{text}' does not import: {reason}") from error
 
@@ -217,6 +221,11 @@ def _import_module(name: str) -> ModuleType:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     return importlib.import_module(name)
+
+
+def _source(cls: type) -> str | None:
+    """The file that defines a class; None in an interactive session."""
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.store import Experiment, RunRecord, write_atomically
+from benchmark.store import Experiment, RunRecord, StoreError, write_atomically
 
 RUN = ["strategy", "learner", "seed"]
 COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_seconds"]
@@ -33,7 +33,7 @@ def select(
     """The newest complete attempt of each run; where none is complete, the one that reaches furthest.
 
     A run is complete when it reaches the last of ``budgets``, by default the protocol's. None selects all.
-    Raises ValueError if no run has a complete round.
+    Raises StoreError if no run has a complete round.
     """
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
     attempts: dict[tuple[str, str, int], list[tuple[int, RunRecord]]] = defaultdict(list)
@@ -48,7 +48,7 @@ def select(
             attempts[strategy, learner, seed].append((reached, run))
     furthest = max((reached for tried in attempts.values() for reached, _ in tried), default=0)
     if not furthest:
-        raise ValueError(
+        raise StoreError(
             f"experiment '{experiment.name}' has no complete round among the runs asked for: "
             f"run it first, or ask for other strategies, learners, seeds or budgets ({experiment.root})"
         )

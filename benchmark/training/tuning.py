@@ -56,7 +56,7 @@ class EngineTuning:
         for step, (ours, theirs) in enumerate(batches):
             with autocast(task.device, recipe.precision):
                 with torch.no_grad():
-                    output = task.network(ours.images)
+                    output: Output = task.network(ours.images)
                     views = [Output(*task.network(view)) for view in theirs.views]
                     targets = self._targets[ours.positions]
                     losses = F.cross_entropy(output.logits.float(), targets, reduction="none")

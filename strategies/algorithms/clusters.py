@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.cluster import hierarchy
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from strategies.algorithms.distances import Points, squared_distances
@@ -25,7 +27,7 @@ def kmeans(points: Tensor, k: int, generator: torch.Generator, weights: Tensor |
     Lloyd's algorithm for up to 50 clusters, mini-batches of 5,000 beyond; both are scikit-learn's and run
     on the CPU. ``weights`` (N,) ≥ 0 say how much each point counts; when all are 0 the points count alike.
     A cluster stays empty where there are fewer distinct points than clusters.
-    Raises ValueError unless 1 ≤ k ≤ N.
+    Raises ValueError unless 1 ≤ k ≤ N, and for points that are not finite.
     """
     _check_count(k, len(points))
     seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
@@ -33,9 +35,11 @@ def kmeans(points: Tensor, k: int, generator: torch.Generator, weights: Tensor |
         model = KMeans(k, n_init=1, random_state=seed)
     else:
         model = MiniBatchKMeans(k, n_init=1, batch_size=_MINI_BATCH, random_state=seed)
-    rows = points.to(torch.promote_types(points.dtype, torch.float32)).cpu().numpy()
+    (rows,) = Points.of(points).factors
     counts = weights.double().cpu().numpy() if weights is not None and weights.any() else None
-    model.fit(rows, sample_weight=counts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
+        model.fit(rows.cpu().numpy(), sample_weight=counts)
     labels, centres = torch.from_numpy(model.labels_), torch.from_numpy(model.cluster_centers_)
     return labels.to(points.device, torch.int64), centres.to(points.device)
 

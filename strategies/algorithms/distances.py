@@ -10,20 +10,21 @@ The sum cancels where two points are close. What remains below its rounding erro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_BLOCK = {"cpu": 2**18, "cuda": 2**24}  # elements in a block of distances, about what the cache holds
+_CPU_BLOCK, _GPU_BLOCK = 2**20, 2**24  # distances in a block, about what the last cache holds
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """N points x_i = f_i ⊗ g_i ⊗ …, kept as their factors, each (N, d_f); plain vectors have one factor.
+    """N points: vectors f_i, or outer products f_i ⊗ g_i that are kept as their two factors.
 
-    Memory is that of the factors, N Σ d_f, not N Π d_f. ``squared_norms`` is (N,).
+    Memory is that of the factors, N (d_f + d_g), not N d_f d_g. ``squared_norms`` is (N,).
     """
 
     factors: tuple[Tensor, ...]
@@ -31,13 +32,14 @@ class Points:
 
     @classmethod
     def of(cls, *factors: Tensor) -> Points:
-        """The points with these factors, in their common dtype and at least in float32.
+        """The points with one or two factors (N, d), in their common dtype and at least in float32.
 
-        Raises ValueError if the factors are not matrices of the same length or if a point is not finite.
+        Raises ValueError if the factors are not one or two matrices of the same length or if a point is not finite.
         """
-        if any(factor.dim() != 2 for factor in factors) or len({len(factor) for factor in factors}) != 1:
+        lengths = {len(factor) for factor in factors if factor.dim() == 2}
+        if len(factors) not in (1, 2) or len(lengths) != 1 or any(factor.dim() != 2 for factor in factors):
             shapes = ", ".join(str(tuple(factor.shape)) for factor in factors)
-            raise ValueError(f"points take factors of shape (N, d) with the same N, not {shapes or 'none'}")
+            raise ValueError(f"points take one or two factors of shape (N, d) with the same N, not {shapes}")
         dtype = torch.float32
         for factor in factors:
             dtype = torch.promote_types(dtype, factor.dtype)
@@ -62,7 +64,7 @@ class Points:
 
 def squared_distances(x: Points, y: Points) -> Tensor:
     """‖x_i − y_j‖², (N, M), all at once: for sizes at which that fits."""
-    buffers = x.squared_norms.new_empty(min(len(x.factors), 2), len(x), len(y))
+    buffers = x.squared_norms.new_empty(len(x.factors), len(x), len(y))
     distances = _without_own_norm(x, y, buffers).add_(x.squared_norms[:, None])
     return distances.masked_fill_(distances < x.rounding[:, None], 0)
 
@@ -73,10 +75,13 @@ def lower(nearest: Tensor, x: Points, y: Points, block: int = 128) -> None:
     All x meet ``block`` of the y at a time. Memory beyond the points is O(N).
     """
     rounding = x.rounding
-    for columns in _slices(len(y), block):
-        centres = y[columns]
-        height = min(len(x), max(1, _BLOCK[nearest.device.type] // len(centres)))
-        buffers = x.squared_norms.new_empty(min(len(x.factors), 2), height, len(centres))
+    # Matrix products are up to 1.7 times as fast on multiples of 16; a centre that is met twice changes no minimum.
+    width = len(y) if len(y) <= 8 else math.ceil(len(y) / 16) * 16
+    met = torch.arange(width, device=nearest.device).clamp_(max=len(y) - 1)
+    for columns in _slices(width, block):
+        centres = y[met[columns]]
+        height = min(len(x), (_CPU_BLOCK if nearest.device.type == "cpu" else _GPU_BLOCK) // len(centres))
+        buffers = x.squared_norms.new_empty(len(x.factors), height, len(centres))
         for rows in _slices(len(x), height):
             part = x[rows]
             closest = _without_own_norm(part, centres, buffers[:, : len(part)]).amin(dim=1)
@@ -86,13 +91,12 @@ def lower(nearest: Tensor, x: Points, y: Points, block: int = 128) -> None:
 
 
 def _without_own_norm(x: Points, y: Points, buffers: Tensor) -> Tensor:
-    """‖y_j‖² − 2⟨x_i, y_j⟩, (N, M), in the first of ``buffers``, (1 or 2, N, M)."""
-    products, scratch = buffers[0], buffers[-1]
-    (f, *others_x), (g, *others_y) = x.factors, y.factors
-    torch.mm(f, g.T, out=products)
-    for f, g in zip(others_x, others_y, strict=True):
-        products *= torch.mm(f, g.T, out=scratch)
-    return torch.add(y.squared_norms, products, alpha=-2, out=products)
+    """‖y_j‖² − 2⟨x_i, y_j⟩, (N, M), in the first of ``buffers``, (factors, N, M)."""
+    if len(x.factors) == 1:
+        return torch.addmm(y.squared_norms, x.factors[0], y.factors[0].T, alpha=-2, out=buffers[0])
+    for f, g, buffer in zip(x.factors, y.factors, buffers, strict=True):
+        torch.mm(f, g.T, out=buffer)
+    return torch.addcmul(y.squared_norms, buffers[0], buffers[1], value=-2, out=buffers[0])
 
 
 def _slices(length: int, step: int) -> Iterator[slice]:

@@ -1,0 +1,36 @@
+"""The published results: every table follows from the lines that lie beside it, byte for byte."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmark import protocol
+from benchmark.reports import write_report
+from benchmark.store import read_experiment
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+PUBLISHED = sorted(p.parent.name for p in RESULTS.glob("*/experiment.json") if not p.parent.name.startswith("digits"))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_tables_follow_from_the_lines(name: str, tmp_path: Path) -> None:
+    root = tmp_path / name
+    shutil.copytree(RESULTS / name / "runs", root / "runs")
+    shutil.copy(RESULTS / name / "experiment.json", root)
+    write_report(root)
+    files = ["curves.csv", "README.md", *(f"tables/{p.name}" for p in (RESULTS / name / "tables").iterdir())]
+    for file in files:
+        assert (root / file).read_bytes() == (RESULTS / name / file).read_bytes(), f"{name}/{file} is out of date"
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_runs_are_whole_and_are_the_protocols_own(name: str) -> None:
+    experiment = read_experiment(RESULTS / name)
+    own = protocol.load(name)
+    assert experiment.fingerprint == own.fingerprint
+    assert json.loads((RESULTS / name / "experiment.json").read_text())["protocol"]["recipe"] == own.to_dict()["recipe"]
+    for run in experiment.runs:
+        assert run.covers(own.budgets), f"{run.path} is incomplete"
+        assert "dirty" not in (run.header["commit"] or "dirty"), f"{run.path}: not from committed code"
