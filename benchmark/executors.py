@@ -72,12 +72,7 @@ def perform(job: Job, emit: Emit) -> Outcome:
     torch.set_num_threads(1)
     environment.keep_freed_memory()
     protocol = from_dict(job.protocol)
-    data = _load(protocol.dataset, job.data_dir, job.device)
-    if data.sha256 != job.dataset_sha256:
-        raise ValueError(
-            f"dataset '{protocol.dataset}' has SHA-256 {data.sha256[:12]}, but the runs on disk were computed on "
-            f"{job.dataset_sha256[:12]}: put the same data in place or choose another --name"
-        )
+    data = _load(protocol.dataset, job.data_dir, job.device, job.dataset_sha256)
     setting = Setting(protocol, resolve(job.strategy), job.learner, job.seed, job.cache, job.commit)
     began = time.time()
 
@@ -96,8 +91,14 @@ def perform(job: Job, emit: Emit) -> Outcome:
 
 
 @lru_cache(maxsize=1)
-def _load(dataset: str, data_dir: Path, device: str) -> datasets.ImageData:
-    return datasets.load(dataset, data_dir, device=device)
+def _load(dataset: str, data_dir: Path, device: str, sha256: str) -> datasets.ImageData:
+    data = datasets.load(dataset, data_dir, device=device)
+    if data.sha256 != sha256:
+        raise ValueError(
+            f"dataset '{dataset}' has SHA-256 {data.sha256[:12]}, but the runs on disk were computed on "
+            f"{sha256[:12]}: put the same data in place or choose another --name"
+        )
+    return data
 
 
 class Executor(Protocol):

@@ -16,7 +16,6 @@ from benchmark import checks, environment, executors, grid, store
 from benchmark.executors import Job
 from benchmark.progress import Display, duration
 from benchmark.protocol import Protocol, ProtocolError
-from benchmark.reports import console_table, read_report, write_report
 from strategies.registry import Spec
 
 DONE, FAILED, USAGE, UNFINISHED = 0, 1, 2, 3
@@ -124,6 +123,8 @@ def _compute(
 
 def _report(protocol: Protocol, specs: list[Spec], root: Path, console: Console) -> None:
     """Write tables and figures of all that is on disk; print what was asked for."""
+    from benchmark.reports import console_table, read_report, write_report  # here: it takes seconds
+
     there = [record for record in store.read_runs(root, protocol.fingerprint) if record.rounds]
     if there:
         write_report(root)

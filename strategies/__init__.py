@@ -3,15 +3,17 @@
 A strategy is a class registered under a name; importing this package registers the suite's own.
 """
 
-from strategies import (  # noqa: F401  (imported for @register, in the order of --list)
-    badge,
-    bald,
-    coreset,
-    learning_loss,
-    random,
-    semi_supervised_learning_loss,
-    uncertainty,
-)
+# isort: off
+# (imported for @register: this is the order of --list and of a grid)
+from strategies import random  # noqa: F401
+from strategies import uncertainty  # noqa: F401
+from strategies import bald  # noqa: F401
+from strategies import coreset  # noqa: F401
+from strategies import badge  # noqa: F401
+from strategies import learning_loss  # noqa: F401
+from strategies import semi_supervised_learning_loss  # noqa: F401
+
+# isort: on
 from strategies.base import (
     Attachment,
     Labelled,

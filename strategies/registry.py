@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from strategies.base import Strategy
 
 ENTRY_POINTS = "acqbench.strategies"
+_PLUGIN = "acqbench_plugin_"  # how the modules made of plugin files are called
 
 _registered: dict[str, type[Strategy]] = {}
 S = TypeVar("S", bound=type[Strategy])
@@ -113,7 +114,7 @@ def resolve(text: str) -> Spec:
     """The strategy that ``text`` names. Raises UnknownStrategy with one line that says what to change."""
     name, parameters = parse(text)
     if name in _registered:
-        return _spec(_registered[name], name, parameters)
+        return _spec(_registered[name], name, parameters, *_origin(_registered[name]))
     if ":" in name:
         return _plugin(name, parameters)
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
@@ -187,7 +188,7 @@ def _plugin(text: str, parameters: dict[str, Any]) -> Spec:
         cls.summary = (inspect.getdoc(cls) or "").split("\n")[0]
     elif cls.name in _registered and _registered[cls.name] is not cls:
         raise UnknownStrategy(f"strategy '{text}': the name '{cls.name}' is taken; give the class another")
-    location = f"{path.resolve()}:{class_name}" if path.suffix == ".py" else text
+    location = f"{path.resolve()}:{class_name}" if where.endswith(".py") else text
     return _spec(cls, cls.name, parameters, location, _sha256(path))
 
 
@@ -201,7 +202,7 @@ def _loaded(load: Callable[[], Any], text: str) -> Any:
 
 
 def _import_file(path: Path) -> ModuleType:
-    name = f"acqbench_plugin_{_sha256(path)[:12]}_{path.stem}"
+    name = f"{_PLUGIN}{_sha256(path)[:12]}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -221,6 +222,15 @@ def _import_module(name: str) -> ModuleType:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     return importlib.import_module(name)
+
+
+def _origin(cls: type) -> tuple[str, str | None]:
+    """Where another process finds a registered class, and its source's SHA-256; nothing for the suite's own."""
+    source = _source(cls)
+    if source is None or cls.__module__.partition(".")[0] == __package__:
+        return "", None
+    where = source if cls.__module__.startswith(_PLUGIN) else cls.__module__
+    return f"{where}:{cls.__qualname__}", _sha256(Path(source))
 
 
 def _source(cls: type) -> str | None:

@@ -54,7 +54,7 @@ class Predictor:
         Only dropout is on; BatchNorm stays in eval mode. Raises ValueError for a network without dropout.
         """
         if not self.network.dropouts:
-            raise ValueError("Monte-Carlo dropout needs a network with dropout: set model.dropout above 0")
+            raise ValueError("Monte-Carlo dropout needs a network with dropout: set model.parameters.dropout above 0")
         self._eval()
         dropouts = self.network.dropouts
         masks = [

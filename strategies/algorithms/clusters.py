@@ -10,8 +10,6 @@ import torch
 from scipy.cluster import hierarchy
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from strategies.algorithms.distances import Points, squared_distances
@@ -30,6 +28,9 @@ def kmeans(points: Tensor, k: int, generator: torch.Generator, weights: Tensor |
     Raises ValueError unless 1 ≤ k ≤ N, and for points that are not finite.
     """
     _check_count(k, len(points))
+    from sklearn.cluster import KMeans, MiniBatchKMeans  # here, not above: importing it takes a second
+    from sklearn.exceptions import ConvergenceWarning
+
     seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
     if k <= _FULL_BATCH:
         model = KMeans(k, n_init=1, random_state=seed)

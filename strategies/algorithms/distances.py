@@ -69,7 +69,7 @@ def squared_distances(x: Points, y: Points) -> Tensor:
     return distances.masked_fill_(distances < x.rounding[:, None], 0)
 
 
-def lower(nearest: Tensor, x: Points, y: Points, block: int = 128) -> None:
+def lower(nearest: Tensor, x: Points, y: Points, block: int = 256) -> None:
     """nearest_i ← min(nearest_i, min_j ‖x_i − y_j‖²), in place: ``nearest`` (N,), N points x, M points y.
 
     All x meet ``block`` of the y at a time. Memory beyond the points is O(N).

@@ -32,7 +32,7 @@ def kmeans_plus_plus(
     generator: torch.Generator,
     *,
     first: int | None = None,
-    block: int = 128,
+    block: int = 256,
 ) -> Tensor:
     """``n`` distinct positions among the N ``points`` (N, d), int64, in the order they were drawn.
 
