@@ -85,7 +85,7 @@ class ActiveLearningRun:
         answers = self.oracle.answer(chosen)
         none = torch.empty(0, dtype=torch.int64)
         held_out = self.strategy.hold_out(Labelled(none, none, None), Labelled(chosen, answers, None))
-        initial = Knowledge(chosen.tolist(), answers.tolist(), held_out.tolist())
+        initial = Knowledge(chosen.tolist(), answers.tolist(), self._checked(held_out, chosen))
         self.file.append(header(self.setting, self.data, self.file.path.parents[2].name, initial))
         return initial
 
@@ -105,7 +105,7 @@ class ActiveLearningRun:
         last = number + 1 == len(self.protocol.budgets)
         carried = self.carried.load(number) if self._carries else {}
         if "strategy" in carried:
-            pass
+            self.strategy.load_state_dict(carried["strategy"])
         task, labelled, answers = self.fitter.task(number, known, carried)
         predictor, train_seconds, shared = self.fitter.fit(task)
         clock = Clock(self.device)
@@ -191,10 +191,15 @@ class ActiveLearningRun:
             Labelled(*(part[where] for part in (indices, labels, losses)))
             for where in (slice(0, len(labelled)), slice(len(labelled), None))
         )
-        held_out = self.strategy.hold_out(old, new).tolist()
-        if not set(held_out) < set(indices.tolist()):
-            raise ValueError(f"strategy '{self.setting.spec.canonical}' must hold out some of the labelled images")
-        return held_out
+        return self._checked(self.strategy.hold_out(old, new), indices)
+
+    def _checked(self, held_out: Tensor, labelled: Tensor) -> list[int]:
+        """The held-out indices, checked: labelled images, and not all of them."""
+        if not set(held_out.tolist()) < set(labelled.tolist()):
+            raise ValueError(
+                f"strategy '{self.setting.spec.canonical}' must hold out labelled images only, and not all of them"
+            )
+        return held_out.tolist()
 
     # --- from round to round
 

@@ -114,10 +114,20 @@ class Protocol:
     @property
     def experiment(self) -> str:
         """The folder's name: the protocol's while the fingerprint is its own, else with eight digits behind."""
+        return self.name if self._own is not None else f"{self.name}-{self.fingerprint[:8]}"
+
+    @property
+    def as_published(self) -> Protocol:
+        """What experiment.json says: the named protocol itself where this is a part or a continuation of it."""
+        if self._own is None:
+            return self
+        return self._own if len(self.budgets) <= len(self._own.budgets) else self._own.override(budgets=self.budgets)
+
+    @property
+    def _own(self) -> Protocol | None:
+        """The named protocol, if it has this fingerprint."""
         known = load(self.name) if self.name in names() else None
-        if known is not None and known.fingerprint == self.fingerprint:
-            return self.name
-        return f"{self.name}-{self.fingerprint[:8]}"
+        return known if known is not None and known.fingerprint == self.fingerprint else None
 
     def to_dict(self) -> dict[str, Any]:
         """For experiment.json: plain lists, strings and numbers; ``from_dict`` reads it back."""

@@ -58,7 +58,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     todo = [p for p in planned if not p.done]
     executor = _executor(options.executor, device, options.workers, len(todo))
     dataset_sha256 = checks.data_sha256(protocol, root, places.data) if todo else ""
-    store.write_description(root, protocol.fingerprint, protocol.to_dict())
+    store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
     if len(todo) < len(planned):
         console.print(
             f"{len(planned) - len(todo)} of {len(planned)} runs are in {root} already"

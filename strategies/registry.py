@@ -157,13 +157,28 @@ def _spec(
         if key not in defaults:
             accepted = ", ".join(defaults) or "none"
             raise UnknownStrategy(f"'{name}' has no parameter '{key}'{nearest(key, defaults)} (it has: {accepted})")
-    given = tuple(sorted((key, value) for key, value in parameters.items() if value != defaults[key]))
+    typed = {key: _like(value, defaults[key], f"'{name}': {key}") for key, value in parameters.items()}
+    given = tuple(sorted((key, value) for key, value in typed.items() if value != defaults[key]))
     spec = Spec(cls, name, given, location, sha256)
     try:
         spec.build()
     except Exception as error:  # whatever a plugin's constructor raises
         raise UnknownStrategy(f"'{spec.canonical}': {str(error) or type(error).__name__}") from error
     return spec
+
+
+def _like(value: Any, default: Any, what: str) -> Any:
+    """A value in its default's type, so that 2 and 2.0 are one strategy; a number or a truth value must be one."""
+    numbers = (int, float)
+    if isinstance(default, bool) and value in (0, 1):
+        return bool(value)
+    if isinstance(default, (bool, *numbers)) and (
+        isinstance(default, bool) or isinstance(value, bool) or not isinstance(value, numbers)
+    ):
+        raise UnknownStrategy(f"{what} must be a value like {default}, not {value!r}")
+    if isinstance(default, float):
+        return float(value)
+    return int(value) if isinstance(default, int) and value == int(value) else value
 
 
 def _plugin(text: str, parameters: dict[str, Any]) -> Spec:

@@ -49,7 +49,7 @@ def test_factored_distances_are_those_of_the_outer_products() -> None:
 @pytest.mark.parametrize("factors", [1, 2])
 @pytest.mark.parametrize("count", [1, 8, 9, 300])
 def test_lower_meets_every_point_in_every_block(factors: int, count: int) -> None:
-    # 300 centres make blocks of 128, and 20,000 points chunks of 8,192: the last of both are partial.
+    # 300 centres make blocks of 256, and 20,000 points chunks of 4,096: the last of both are partial.
     points = Points.of(*(normal(20_000 + count, 3, seed=seed) for seed in range(factors)))
     centres, points = points[:count], points[count:]
     expected = squared_distances(points, centres).amin(dim=1)

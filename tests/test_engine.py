@@ -21,7 +21,9 @@ RECIPE = Recipe(min_steps=12, batch_size=16, precision="float32", learning_rate=
 
 
 def images(count: int = 40, size: int = 8) -> Images:
-    pixels = torch.randint(0, 256, (count, size, size, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randint(
+        0, 256, (count, size, size, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     return Images(pixels, torch.tensor([0.5]), torch.tensor([0.25]))
 
 
@@ -70,7 +72,7 @@ def test_steps_are_epochs_but_at_least_the_minimum() -> None:
     ],
 )
 def test_bad_recipes(fields: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="^(recipe|augmentation|unknown augmentation)"):
+    with pytest.raises(ValueError, match=r"^(recipe|augmentation|unknown augmentation)"):
         Recipe(**fields)  # type: ignore[arg-type]
 
 

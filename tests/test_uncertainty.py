@@ -152,7 +152,6 @@ def test_bald_reads_as_many_samples_as_it_was_told() -> None:
 def test_bald_ignores_what_all_samples_say() -> None:
     """Uncertainty in which the samples agree (noise in the images) buys nothing, unlike with entropy."""
     pool = SyntheticPool.draw(50)
-    torch.nn.init.zeros_(pool.classifier.weight[:, 3:].detach())
     noisy = torch.zeros_like(pool.points)
     noisy[25:] = pool.points[25:]
     mixed = replace(pool, points=noisy)

@@ -1,0 +1,238 @@
+"""What a strategy is handed leads to no label that was not bought, and to no test image.
+
+Everything that can be reached as data (tensors, arrays, containers, attributes, closures; not the globals of
+modules) is looked at in a real run; then labels are planted, to see that the search finds them.
+"""
+
+import functools
+import gc
+from collections.abc import Callable, Iterator
+from numbers import Number
+from pathlib import Path
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark import datasets, models, protocol
+from benchmark.active_learning import ActiveLearningRun
+from benchmark.image_data import ImageData
+from benchmark.pool import FittedPool
+from benchmark.setting import Setting
+from benchmark.store import RunFile
+from benchmark.training.batches import Images
+from benchmark.training.predict import Predictor
+from strategies.base import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
+from strategies.learning_loss import LearningLoss
+from strategies.registry import Spec
+
+
+@pytest.fixture(scope="module")
+def data() -> ImageData:
+    return datasets.load("digits")
+
+
+def reachable(root: object) -> Iterator[object]:
+    """All objects that ``root`` leads to as data."""
+    seen: dict[int, object] = {}
+    stack = [root]
+    while stack:
+        thing = stack.pop()
+        if id(thing) in seen or isinstance(thing, (type, ModuleType)):
+            continue
+        seen[id(thing)] = thing
+        yield thing
+        if isinstance(thing, FunctionType):
+            stack += [thing.__closure__, thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
+        else:
+            stack += gc.get_referents(thing)
+            stack.append(getattr(thing, "__dict__", None))
+        if isinstance(thing, Tensor):
+            stack.append(thing.grad)
+
+
+def columns(thing: object) -> Tensor:
+    """The numbers in a tensor, an array or a container, as rows of one or more columns; empty for anything else."""
+    if isinstance(thing, np.ndarray) and thing.dtype.kind in "biuf":
+        thing = torch.from_numpy(thing.astype(np.float64))
+    elif isinstance(thing, (list, tuple, dict)):
+        items = list(thing.values() if isinstance(thing, dict) else thing)
+        if all(isinstance(item, Number) or (isinstance(item, Tensor) and item.dim() == 0) for item in items):
+            thing = torch.tensor([float(item) for item in items])
+    if isinstance(thing, Tensor) and thing.dim():
+        return thing.detach().double().reshape(len(thing), -1) if thing.numel() else torch.empty(0, 1)
+    return torch.empty(0, 1)
+
+
+def storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def leaks(root: object, secrets: list[Tensor], *, memory: list[Tensor]) -> list[str]:
+    """What ``root`` leads to that equals one of ``secrets`` in a column, or that shares the memory of ``memory``."""
+    forbidden = {storage(tensor) for tensor in [*secrets, *memory]}
+    found = []
+    for thing in reachable(root):
+        if isinstance(thing, Tensor) and thing.numel() and storage(thing) in forbidden:
+            found.append(f"the memory of a secret: {tuple(thing.shape)}")
+        if isinstance(thing, np.ndarray) and any(np.may_share_memory(thing, s.numpy()) for s in [*secrets, *memory]):
+            found.append(f"the memory of a secret: {thing.shape}")
+        values = columns(thing)
+        for secret in secrets:
+            if len(values) == len(secret) and (values == secret.double()[:, None]).all(0).any():
+                found.append(f"the labels as a {type(thing).__name__}")
+    return found
+
+
+# --- a real run
+
+
+def spy(look: Callable[[str, object, Tensor | None], None]) -> type[Strategy]:
+    """A strategy that shows everything it is handed, all parts of the pool computed."""
+
+    class Spy(Strategy):
+        def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment:
+            return LearningLoss().attach(stage_channels, class_count)
+
+        def after_training(self, tuning: Tuning) -> None:
+            unlabelled: Tensor = tuning._task.unlabelled  # type: ignore[attr-defined]
+
+            def loss(batch: TuningBatch) -> Tensor:
+                look("tuning batch", batch, unlabelled)
+                return tuning.attachment(batch.strong).sum()
+
+            tuning.run(loss, steps=2, labelled=8, unlabelled=8, learning_rate=0.01)
+            look("tuning", tuning, unlabelled)
+
+        def hold_out(self, old: Labelled, bought: Labelled) -> Tensor:
+            look("hold-out", (old, bought), None)
+            return super().hold_out(old, bought)
+
+        def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+            if pool.has_model:
+                assert pool.probs.shape == pool.mc_probs(2)[:, 0].shape
+                assert len(pool.labelled_embeddings) == len(pool.labels)
+                assert len(pool.embeddings) == len(pool.head_output)
+            look("pool" if pool.has_model else "initial pool", pool, pool.indices)
+            return torch.arange(n)
+
+    return Spy
+
+
+@pytest.mark.parametrize("label_noise", [0.0, 0.2])
+def test_nothing_that_a_strategy_is_handed_leads_to_a_label_or_a_test_image(
+    data: ImageData, tmp_path: Path, label_noise: float
+) -> None:
+    tiny = protocol.load("digits").override(
+        budgets=[10, 20, 30], initial="strategy", label_noise=label_noise, **{"recipe.min_steps": 3}
+    )
+    seen: dict[str, int] = {}
+    found: list[str] = []
+
+    def look(what: str, thing: object, unlabelled: Tensor | None) -> None:
+        seen[what] = seen.get(what, 0) + 1
+        everybody = [data.train_labels, run.oracle._labels]
+        secrets = everybody + ([] if unlabelled is None else [labels[unlabelled] for labels in everybody])
+        found.extend(f"{what}: {leak}" for leak in leaks(thing, secrets, memory=[data.test_images, data.test_labels]))
+
+    setting = Setting(tiny, Spec(spy(look), "spy"), "supervised", 0, tmp_path / "cache")
+    with RunFile(tmp_path / "results" / "runs" / "spy" / "supervised-seed0.jsonl", wait=False) as file:
+        run = ActiveLearningRun(setting, data, file)
+        assert run.execute(lambda line: True)
+    assert seen == {"initial pool": 1, "tuning": 2, "tuning batch": 4, "pool": 2, "hold-out": 3}
+    assert found == []
+
+
+def test_hold_out_and_pool_have_the_labels_that_were_bought(data: ImageData, tmp_path: Path) -> None:
+    tiny = protocol.load("digits").override(budgets=[10, 25], **{"recipe.min_steps": 3})
+    handed: dict[str, Any] = {}
+
+    def look(what: str, thing: object, unlabelled: Tensor | None) -> None:
+        handed[what] = thing
+
+    setting = Setting(tiny, Spec(spy(look), "spy"), "supervised", 0, tmp_path / "cache")
+    with RunFile(tmp_path / "results" / "runs" / "spy" / "supervised-seed0.jsonl", wait=False) as file:
+        ActiveLearningRun(setting, data, file).execute(lambda line: True)
+    old, bought = handed["hold-out"]
+    for indices, labels in ((old.indices, old.labels), (bought.indices, bought.labels)):
+        assert labels.equal(data.train_labels[indices])
+    pool = handed["pool"]
+    assert pool.labels.equal(data.train_labels[pool.labelled_indices])
+    assert sorted([*pool.indices.tolist(), *pool.labelled_indices.tolist()]) == list(range(len(data.train_labels)))
+    assert bought.indices.equal(pool.indices[:15])
+
+
+# --- the search finds what is there
+
+
+class Slotted:
+    __slots__ = ("inside",)
+
+    def __init__(self, inside: object) -> None:
+        self.inside = inside
+
+    def method(self) -> None:
+        """Bound, it leads to the instance."""
+
+
+def having_default(value: object) -> Callable[[], object]:
+    def function(hidden: object = value) -> object:
+        return hidden
+
+    return function
+
+
+PLANTS: dict[str, Callable[[FittedPool, Tensor], None]] = {
+    "tensor": lambda pool, labels: setattr(pool, "extra", labels),
+    "view": lambda pool, labels: setattr(pool, "extra", labels[5:9]),
+    "numpy view": lambda pool, labels: setattr(pool, "extra", labels.numpy()),
+    "copy": lambda pool, labels: setattr(pool, "extra", labels.clone().to(torch.uint8)),
+    "floats": lambda pool, labels: setattr(pool, "extra", labels.numpy().astype(np.float32)),
+    "list": lambda pool, labels: setattr(pool, "extra", [0, {"deep": (labels.tolist(),)}]),
+    "mapping": lambda pool, labels: setattr(pool, "extra", dict(enumerate(labels.tolist()))),
+    "unlabelled only": lambda pool, labels: setattr(pool, "extra", labels[pool.indices]),
+    "column": lambda pool, labels: setattr(pool, "extra", torch.stack([labels, labels.flip(0)], 1)),
+    "closure": lambda pool, labels: setattr(pool, "_features", lambda: labels.tolist()),
+    "default": lambda pool, labels: setattr(pool, "_features", having_default(labels.tolist())),
+    "partial": lambda pool, labels: setattr(pool, "_features", functools.partial(sorted, labels.tolist())),
+    "bound method": lambda pool, labels: setattr(pool, "_features", Slotted(labels.tolist()).method),
+    "namespace": lambda pool, labels: setattr(pool, "extra", SimpleNamespace(a=Slotted(labels.clone()))),
+    "images": lambda pool, labels: pool._images.__dict__.update(labels=labels.clone()),
+    "buffer": lambda pool, labels: pool.head.register_buffer("extra", labels.clone()),
+    "tensor's attribute": lambda pool, labels: setattr(pool.logits, "extra", labels.clone()),
+    "network's attribute": lambda pool, labels: setattr(pool.head, "extra", [labels.clone()]),
+}
+
+
+@pytest.fixture
+def pool(data: ImageData) -> FittedPool:
+    torch.manual_seed(0)
+    network = models.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
+    images = Images(data.train_images, data.mean, data.std)
+    everything = torch.arange(len(data.train_labels))
+    labels = data.train_labels[:20].clone()
+    return FittedPool(images, everything[20:], everything[:20], labels, 10, Predictor(network, None, "float32"))
+
+
+def test_a_clean_pool_is_clean_and_searched_to_the_bottom(pool: FittedPool, data: ImageData) -> None:
+    samples = pool.mc_probs(2)
+    assert leaks(pool, [data.train_labels, data.train_labels[20:]], memory=[data.test_images]) == []
+    found = list(reachable(pool))
+    for part in (data.train_images, samples, pool.labels, pool.head.weight):
+        assert any(thing is part for thing in found)
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_planted_labels_are_found(
+    pool: FittedPool, data: ImageData, plant: Callable[[FittedPool, Tensor], None]
+) -> None:
+    plant(pool, data.train_labels)
+    assert leaks(pool, [data.train_labels, data.train_labels[20:]], memory=[])
+
+
+def test_planted_test_images_are_found(pool: FittedPool, data: ImageData) -> None:
+    pool._features = lambda: data.test_images[3:5].float()
+    assert leaks(pool, [data.train_labels], memory=[data.test_images])
