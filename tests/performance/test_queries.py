@@ -3,7 +3,8 @@
     python -m pytest -o addopts= tests/performance/test_queries.py
 
 Baselines are fp32 matrix-vector products with preallocated buffers and the same law, on as many threads as PyTorch
-takes. The fast query is timed right before and right after each baseline, for other work on the machine slows both.
+takes. The fast query is timed right before and right after each baseline, for other work on the machine slows both;
+where there is much of it, set OMP_NUM_THREADS=1, since threads that wait for each other suffer most.
 The pool is synthetic, made to look like a trained network's: rectified features of 10 classes of 50 modes each, and
 logits linear in them (mean confidence 0.72). Environment: PERF_POOL (50,000 images), PERF_PICKS (1,000), and
 PERF_SCALING, the largest pool of ``test_scaling``, which is skipped without it.
@@ -176,6 +177,7 @@ def test_coreset_baseline(benchmark: Any) -> None:
 def test_scaling(benchmark: Any, query: Callable[[Pool], Tensor], size: int) -> None:
     if size > SCALING:
         pytest.skip(f"set PERF_SCALING={size} to run it")
+    pool.cache_clear()
     images = pool(size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     start = time.perf_counter()
