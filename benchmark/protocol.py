@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmark import models
+from benchmark import datasets, models
 from benchmark.training.recipe import Recipe
 from strategies.registry import nearest
 
@@ -103,7 +103,7 @@ class Protocol:
         Fields at their defaults are left out, so that a new field does not make strangers of published runs.
         """
         covered = {
-            "dataset": self.dataset,
+            "dataset": datasets.canonical_name(self.dataset),
             "ladder": _beginning(self.ladder if _continues(self.ladder, self.budgets) else self.budgets),
             "model": {"name": self.model.name, **self.model.parameters},
             "recipe": _set(self.recipe),
