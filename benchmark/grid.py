@@ -48,38 +48,62 @@ def unroll(specs: list[Spec], learners: tuple[str, ...], seeds: tuple[int, ...])
 
 
 def plan(protocol: Protocol, runs: list[Run], root: Path, device: str, fresh: bool) -> list[Planned]:
-    """What is done and where the rest goes. Raises StoreError for files that belong to another experiment."""
-    return [_plan(protocol, run, root, device, fresh) for run in runs]
+    """What is done and where the rest goes. Raises StoreError for files that belong to another experiment.
+
+    ``fresh`` computes all runs anew, in files of one number; asked for again, it goes on with those it began.
+    """
+    found = {run: _attempts(protocol, run, root) for run in runs}
+    if not fresh:
+        return [_plan(protocol, run, found[run], root, device) for run in runs]
+    number = max((record.attempt for records in found.values() for record in records), default=0)
+    unfinished = any(number not in _complete(protocol, run, found[run]) for run in runs)
+    if number < 2 or not unfinished:
+        number += 1
+    return [_plan_fresh(protocol, run, found[run], root, device, number) for run in runs]
 
 
-def _plan(protocol: Protocol, run: Run, root: Path, device: str, fresh: bool) -> Planned:
-    found = attempts(root, run.spec.canonical, run.learner, run.seed)
-    for record in found:
-        check_header(
-            record,
-            fingerprint=protocol.fingerprint,
-            strategy=run.spec.canonical,
-            learner=run.learner,
-            seed=run.seed,
-        )
-    newest = found[-1] if found else None
-    following = newest.attempt + 1 if newest else 1
-    beside = run_path(root, run.spec.canonical, run.learner, run.seed, following)
-    if newest is None:
+def _plan(protocol: Protocol, run: Run, found: list[RunRecord], root: Path, device: str) -> Planned:
+    beside = _path(run, root, found[-1].attempt + 1 if found else 1)
+    if not found:
         return Planned(run, beside, False)
-    same_source = [r for r in found if r.header["plugin_sha256"] == run.spec.source_sha256]
-    complete = [r for r in same_source if r.covers(protocol.budgets)]
-    if fresh:
-        if newest.attempt > 1 and not newest.covers(protocol.budgets) and _resumable(newest, run, device):
-            return Planned(run, newest.path, False)
-        return Planned(run, beside, False)
-    if complete:
-        return Planned(run, complete[-1].path, True)
-    if not same_source:
+    if complete := _complete(protocol, run, found):
+        return Planned(run, complete[max(complete)].path, True)
+    if all(record.header["plugin_sha256"] != run.spec.source_sha256 for record in found):
         return Planned(run, beside, False, f"{run}: the plugin's source has changed; computed anew beside")
-    if not _resumable(newest, run, device):
+    if not _resumable(found[-1], run, device):
         return Planned(run, beside, False, f"{run}: begun elsewhere or with other versions; computed anew beside")
-    return Planned(run, newest.path, False)
+    return Planned(run, found[-1].path, False)
+
+
+def _plan_fresh(protocol: Protocol, run: Run, found: list[RunRecord], root: Path, device: str, number: int) -> Planned:
+    complete = _complete(protocol, run, found)
+    if number in complete:
+        return Planned(run, complete[number].path, True)
+    begun = found[-1] if found and found[-1].attempt == number else None
+    if begun is not None and not _resumable(begun, run, device):
+        number += 1
+    return Planned(run, _path(run, root, number), False)
+
+
+def _attempts(protocol: Protocol, run: Run, root: Path) -> list[RunRecord]:
+    found = attempts(root, run.spec.canonical, run.learner, run.seed)
+    expected = {"strategy": run.spec.canonical, "learner": run.learner, "seed": run.seed}
+    for record in found:
+        check_header(record, fingerprint=protocol.fingerprint, **expected)
+    return found
+
+
+def _complete(protocol: Protocol, run: Run, found: list[RunRecord]) -> dict[int, RunRecord]:
+    """The attempts, by number, that have all that is asked for, by the plugin's present source."""
+    return {
+        record.attempt: record
+        for record in found
+        if record.covers(protocol.budgets) and record.header["plugin_sha256"] == run.spec.source_sha256
+    }
+
+
+def _path(run: Run, root: Path, number: int) -> Path:
+    return run_path(root, run.spec.canonical, run.learner, run.seed, number)
 
 
 def _resumable(record: RunRecord, run: Run, device: str) -> bool:

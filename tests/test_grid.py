@@ -196,3 +196,19 @@ def test_a_strangers_file_is_refused(
     write(RANDOM, 3, **changes)
     with pytest.raises(StoreError, match=message):
         plan_one(tiny, tmp_path, RANDOM)
+
+
+def test_an_interrupted_fresh_pass_goes_on_where_it_stopped(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    margin = resolve("margin")
+    runs = [Run(RANDOM, "supervised", 0), Run(margin, "supervised", 0)]
+    write(RANDOM, 3)
+    write(margin, 3)
+    write(RANDOM, 3, attempt=2)
+    again = plan(tiny, runs, tmp_path, "cpu", fresh=True)
+    assert [(p.done, p.path.name) for p in again] == [
+        (True, "supervised-seed0.2.jsonl"),
+        (False, "supervised-seed0.2.jsonl"),
+    ]
+    write(margin, 3, attempt=2)
+    following = plan(tiny, runs, tmp_path, "cpu", fresh=True)
+    assert {(p.done, p.path.name) for p in following} == {(False, "supervised-seed0.3.jsonl")}
