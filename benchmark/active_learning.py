@@ -14,7 +14,7 @@ from benchmark.carried import Carried
 from benchmark.clock import Clock
 from benchmark.datasets import ImageData
 from benchmark.fitting import Fitter
-from benchmark.oracles import SimulatedOracle
+from benchmark.oracles import Oracle, PersonOracle, SimulatedOracle
 from benchmark.pool import FittedPool, candidates, full_probs
 from benchmark.setting import Knowledge, Setting, draw_initial, header
 from benchmark.store import RunFile, read_run
@@ -36,8 +36,7 @@ class ActiveLearningRun:
         self.device = data.train_images.device
         self.images = Images(data.train_images, data.mean, data.std)
         self.test_images = Images(data.test_images, data.mean, data.std)
-        noise = seeds.generator(setting.seed, "oracle", 0)
-        self.oracle = SimulatedOracle(data.train_labels, data.class_count, protocol.label_noise, noise)
+        self.oracle = self._oracle()
         self.fitter = Fitter(setting, data, self.images, self.strategy)
         self.carried = Carried(setting.cache, file.path)
 
@@ -59,6 +58,14 @@ class ActiveLearningRun:
         return True
 
     # --- the beginning
+
+    def _oracle(self) -> Oracle:
+        data = self.data
+        if self.protocol.oracle == "person":
+            log = self.setting.cache / "answers" / f"{data.name}-{data.sha256[:12]}.jsonl"
+            return PersonOracle(data.train_images, data.class_names, log)
+        noise = seeds.generator(self.setting.seed, "oracle", 0)
+        return SimulatedOracle(data.train_labels, data.class_count, self.protocol.label_noise, noise)
 
     def _resume(self) -> tuple[Knowledge, int]:
         """What was bought according to the lines on disk, and the round to go on with."""

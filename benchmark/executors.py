@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -171,12 +172,11 @@ class Ray:
         self.resources = resources
 
     def execute(self, jobs: list[Job], emit: Emit) -> Iterator[Finished]:
-        import ray
-        from ray.util.queue import Queue
-
+        ray: Any = importlib.import_module("ray")  # an extra
+        queue: Any = importlib.import_module("ray.util.queue")
         if not ray.is_initialized():
             ray.init(log_to_driver=False)
-        events = Queue(actor_options={"num_cpus": 0})
+        events = queue.Queue(actor_options={"num_cpus": 0})
         remote = ray.remote(**self.resources, max_retries=0)(_perform_in_ray)
         waiting = {remote.remote(job, events): job for job in jobs}
         while waiting:

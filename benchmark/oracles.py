@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 
@@ -30,3 +35,58 @@ class SimulatedOracle:
 
     def answer(self, indices: Tensor) -> Tensor:
         return self._labels[indices.cpu()]
+
+
+class PersonOracle:
+    """A person at the terminal, who is shown one image after the other and asked for its class.
+
+    ``images`` (N, H, W, c) uint8; the image in question is written, enlarged, to ``log`` with the suffix ``.png``. A
+    reply is a class's name or its number; ``u`` takes the last answer back. Every answer goes to ``log`` at once and
+    no image is asked for twice, in this run or another, so an interruption loses nothing. ``ask`` takes a prompt and
+    returns the reply, by default at the terminal.
+    """
+
+    def __init__(
+        self, images: Tensor, class_names: tuple[str, ...], log: Path, ask: Callable[[str], str] | None = None
+    ) -> None:
+        self._images, self._names, self._log, self._ask = images, class_names, log, ask or input
+        log.parent.mkdir(parents=True, exist_ok=True)
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        self._known: dict[int, int] = dict(json.loads(line) for line in lines)
+
+    def answer(self, indices: Tensor) -> Tensor:
+        wanted = indices.tolist()
+        asked = [index for index in wanted if index not in self._known]
+        position = 0
+        while position < len(asked):
+            label = self._inquire(asked[position], f"{position + 1} of {len(asked)}")
+            if label is None:
+                position = max(0, position - 1)
+                continue
+            self._keep(asked[position], label)
+            position += 1
+        return torch.tensor([self._known[index] for index in wanted], dtype=torch.int64)
+
+    def _inquire(self, index: int, which: str) -> int | None:
+        """The class of an image; None to take the last answer back."""
+        pixels = self._images[index].cpu().numpy()
+        picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+        scale = max(1, 256 // max(picture.size))
+        shown = self._log.with_suffix(".png")
+        picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(shown)
+        choices = ", ".join(f"{number} {name}" for number, name in enumerate(self._names))
+        while True:
+            reply = self._ask(f"image {index} ({which}), see {shown}\n{choices}, u to undo: ").strip()
+            if reply == "u":
+                return None
+            if reply in self._names:
+                return self._names.index(reply)
+            if reply.isdecimal() and int(reply) < len(self._names):
+                return int(reply)
+
+    def _keep(self, index: int, label: int) -> None:
+        self._known[index] = label
+        with self._log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([index, label]) + "\n")
+            file.flush()
+            os.fsync(file.fileno())

@@ -16,10 +16,14 @@ from benchmark.executors import Finished, RoundDone
 class Display:
     """Counts rounds and shows the latest accuracies. A context manager; its methods are called from any thread."""
 
-    def __init__(self, console: Console, rounds: int, steps_of: dict[int, int]) -> None:
-        """``rounds`` are still to compute; ``steps_of`` maps a label count to the images its training sees."""
+    def __init__(self, console: Console, rounds: int, images_of: dict[int, int], live: bool = True) -> None:
+        """``rounds`` are still to compute; ``images_of`` maps a label count to the images its training sees.
+
+        ``live`` is False where something else needs the terminal.
+        """
         self._console = console
-        self._images_of = steps_of
+        self._is_live = live and console.is_terminal
+        self._images_of = images_of
         self._began = time.monotonic()
         self._rounds, self._done, self._images = rounds, 0, 0
         self._latest: dict[str, tuple[int, float, str]] = {}
@@ -38,14 +42,14 @@ class Display:
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render, transient=True)
 
     def __enter__(self) -> Display:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.stop()
 
     def round_done(self, event: RoundDone) -> None:
@@ -56,7 +60,7 @@ class Display:
         rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
         self._latest[job.label] = (line["labels"], line["accuracy"], "")
         self._bar.update(self._task, completed=self._done, rate=rate)
-        if not self._console.is_terminal:
+        if not self._is_live:
             left = elapsed / self._done * (self._rounds - self._done)
             self._console.print(
                 f"[{self._done}/{self._rounds}] {job.label}: {line['labels']} labels, accuracy "

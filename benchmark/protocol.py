@@ -21,7 +21,14 @@ from benchmark.training.recipe import Recipe
 from strategies.registry import nearest
 
 INITIAL = ("random", "balanced", "strategy")
-_COVERED = ("initial", "candidates", "warm_start", "label_noise")  # by the fingerprint, beside the structured fields
+ORACLES = ("simulated", "person")
+_COVERED = (
+    "initial",
+    "candidates",
+    "warm_start",
+    "label_noise",
+    "oracle",
+)  # by the fingerprint, beside the structured fields
 
 
 class ProtocolError(ValueError):
@@ -43,7 +50,7 @@ class Protocol:
     ``ladder`` is the protocol's own sequence of label counts; ``budgets`` is the one asked for. ``initial`` says
     who picks the first labels. ``candidates`` > 0 scores a random subset of that size instead of the whole pool.
     ``warm_start`` continues from the last round's weights instead of fresh ones. ``label_noise`` is the share of
-    wrong answers.
+    wrong answers of the simulated ``oracle``; ``person`` asks at the terminal.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Protocol:
     candidates: int = 0
     warm_start: bool = False
     label_noise: float = 0.0
+    oracle: str = "simulated"
     description: str = ""
     ladder: tuple[int, ...] = ()
 
@@ -79,6 +87,8 @@ class Protocol:
             raise ProtocolError(f"learners must be distinct: {' '.join(self.learners)}")
         if self.initial not in INITIAL:
             raise ProtocolError(f"initial is one of {', '.join(INITIAL)}, not '{self.initial}'")
+        if self.oracle not in ORACLES:
+            raise ProtocolError(f"oracle is one of {', '.join(ORACLES)}, not '{self.oracle}'")
         if self.candidates < 0:
             raise ProtocolError(f"candidates must be 0 (the whole pool) or more, not {self.candidates}")
         purchase = max((b - a for a, b in pairwise(self.budgets)), default=0)

@@ -56,7 +56,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     runs = grid.unroll(specs, protocol.learners, protocol.seeds)
     planned = grid.plan(protocol, runs, root, device, options.fresh)
     todo = [p for p in planned if not p.done]
-    executor = _executor(options.executor, device, options.workers, len(todo))
+    executor = _executor(protocol, options, device, len(todo))
     dataset_sha256 = checks.data_sha256(protocol, root, places.data) if todo else ""
     store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
     if len(todo) < len(planned):
@@ -111,7 +111,7 @@ def _compute(
     missing = sum(_missing_rounds(protocol, p) for p in todo)
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
     status = DONE
-    with Display(console, missing, images) as display:
+    with Display(console, missing, images, live=protocol.oracle != "person") as display:
         for finished in executor.execute(jobs, display.round_done):
             display.run_finished(finished)
             if finished.outcome == "failed":
@@ -164,10 +164,12 @@ def _devices(device: str, workers: int | None, jobs: int) -> list[str]:
     return [available[i % len(available)] for i in range(min(count, jobs))]
 
 
-def _executor(name: str, device: str, workers: int | None, jobs: int) -> executors.Executor:
-    if name == "ray":
+def _executor(protocol: Protocol, options: Options, device: str, jobs: int) -> executors.Executor:
+    if protocol.oracle == "person":
+        return executors.InProcess()  # one run after the other, where the terminal is
+    if options.executor == "ray":
         if importlib.util.find_spec("ray") is None:
             raise ProtocolError("--executor ray needs Ray: pip install 'acqbench[ray]'")
         return executors.Ray({"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1})
-    devices = _devices(device, workers, jobs)
+    devices = _devices(device, options.workers, jobs)
     return executors.Processes(devices) if len(devices) > 1 else executors.InProcess()
