@@ -26,7 +26,7 @@ class Display:
         self._images_of = images_of
         self._began = time.monotonic()
         self._rounds, self._done, self._images = rounds, 0, 0
-        self._latest: dict[str, tuple[int, float, str]] = {}
+        self._latest: dict[str, tuple[int, float]] = {}
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -58,7 +58,7 @@ class Display:
         self._images += 0 if line["shared"] else self._images_of[line["labels"]]
         elapsed = time.monotonic() - self._began
         rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
-        self._latest[job.label] = (line["labels"], line["accuracy"], "")
+        self._latest[job.label] = line["labels"], line["accuracy"]
         self._bar.update(self._task, completed=self._done, rate=rate)
         if not self._is_live:
             left = elapsed / self._done * (self._rounds - self._done)
@@ -82,7 +82,7 @@ class Display:
         table = Table(box=None, padding=(0, 2), show_header=bool(self._latest))
         for heading, justify in (("run", "left"), ("labels", "right"), ("accuracy", "right")):
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-        for label, (labels, accuracy, _) in list(self._latest.items())[-16:]:
+        for label, (labels, accuracy) in list(self._latest.items())[-16:]:
             table.add_row(label, str(labels), f"{100 * accuracy:.2f} %")
         return Group(table, self._bar)
 
