@@ -51,7 +51,10 @@ class PersonOracle:
     ) -> None:
         self._images, self._names, self._log, self._ask = images, class_names, log, ask or input
         log.parent.mkdir(parents=True, exist_ok=True)
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        if not text.endswith("\n") and text:  # an answer torn by a crash: drop it, or the next would run into it
+            log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         self._known: dict[int, int] = dict(json.loads(line) for line in lines)
 
     def answer(self, indices: Tensor) -> Tensor:

@@ -47,6 +47,13 @@ def test_nothing_is_asked_twice_after_an_interruption(tmp_path: Path) -> None:
     assert oracle(log).answer(torch.tensor([1, 2])).tolist() == [1, 2]
 
 
+def test_a_torn_answer_is_asked_for_again(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    log.write_text("[0, 1]\n[1, ")
+    assert oracle(log, "2").answer(torch.tensor([0, 1])).tolist() == [1, 2]
+    assert oracle(log).answer(torch.tensor([0, 1])).tolist() == [1, 2]
+
+
 def test_a_whole_run_with_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = load("digits").train_labels
     prompts = []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +24,7 @@ class Task:
     """One training: what a learner gets, and the hooks it must call.
 
     ``network`` has its initial weights; ``labelled`` (L,) and ``unlabelled`` (N,) are dataset indices, ``targets``
-    (L,) the answers; no other label can be reached from here. ``trace`` takes a mapping per epoch from learners
-    that record one.
+    (L,) the answers; no other label can be reached from here.
     """
 
     images: Images
@@ -38,7 +36,6 @@ class Task:
     unlabelled: Tensor
     seed: int
     round: int
-    trace: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def device(self) -> torch.device:
