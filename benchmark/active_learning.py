@@ -9,16 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark import seeds
+from benchmark import features, seeds
 from benchmark.carried import Carried
 from benchmark.clock import Clock
 from benchmark.datasets import ImageData
 from benchmark.fitting import Fitter
 from benchmark.oracles import Oracle, PersonOracle, SimulatedOracle
-from benchmark.pool import FittedPool, candidates, full_probs
+from benchmark.pool import FittedOraclePool, FittedPool, candidates, full_probs
 from benchmark.setting import Knowledge, Setting, draw_initial, header
 from benchmark.store import RunFile, read_run
 from benchmark.training.batches import Images
+from benchmark.training.diagnostics import rank_agreement, spaced
 from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
@@ -38,6 +39,10 @@ class ActiveLearningRun:
         self.test_images = Images(data.test_images, data.mean, data.std)
         self.oracle = self._oracle()
         self.fitter = Fitter(setting, data, self.images, self.strategy)
+        self.features: features.FeatureSource | None = None
+        if protocol.resolved_features is not None:
+            how = protocol.resolved_features
+            self.features = features.source(how, data, self.images, protocol.recipe, setting.cache)
         self.carried = Carried(setting.cache, file.path)
 
     def execute(self, on_round: Callable[[dict[str, Any]], bool]) -> bool:
@@ -103,7 +108,8 @@ class ActiveLearningRun:
             return draw_initial(labels, count, how == "balanced", generator)
         everything = torch.arange(len(labels), device=self.device)
         none = everything[:0]
-        pool = FittedPool(self.images, everything, none, none, self.data.class_count, predictor=None)
+        classes = self.data.class_count
+        pool = FittedPool(self.images, everything, none, none, classes, predictor=None, features=self.features)
         return self._select(pool, count, 0).cpu()
 
     # --- a round
@@ -122,12 +128,16 @@ class ActiveLearningRun:
             metrics = evaluate(predictions.logits, self.data.test_labels)
         bought = given = torch.empty(0, dtype=torch.int64)
         held_out: list[int] = []
+        diagnostics: dict[str, float] = {}
         if not last:
+            if self.features is not None and "features" in self.strategy.needs:
+                self.features.computed()  # by whichever run comes first: no part of its query's time
             with clock("query"):
                 bought = self._buy(number, task, labelled, answers, predictor, carried)
             given = self.oracle.answer(bought)
             held_out = self._hold_out(number, predictor, labelled, answers, bought, given)
             self._carry(number, predictor)
+            diagnostics = self._diagnose(task, labelled, answers, predictor)
         return {
             "kind": "round",
             "round": number,
@@ -138,7 +148,7 @@ class ActiveLearningRun:
             "bought": bought.tolist(),
             "answers": given.tolist(),
             "held_out": held_out,
-            "diagnostics": {},
+            "diagnostics": diagnostics,
         }
 
     def _buy(
@@ -166,7 +176,12 @@ class ActiveLearningRun:
             predictor,
             mc_stream=(seed, number),
             previous_probs=None if previous is None else previous.to(self.device),
+            features=self.features,
+            cross_fit=self.fitter.cross_fit(task) if "cross_fit" in self.strategy.needs else None,
         )
+        if "oracle" in self.strategy.needs:
+            data = self.data
+            pool = FittedOraclePool(pool, self.strategy, data.train_labels, self.test_images, data.test_labels)
         positions = self._select(pool, budgets[number + 1] - budgets[number], number)
         return scored[positions].cpu()
 
@@ -207,6 +222,20 @@ class ActiveLearningRun:
                 f"strategy '{self.setting.spec.canonical}' must hold out labelled images only, and not all of them"
             )
         return held_out.tolist()
+
+    def _diagnose(self, task: Task, labelled: Tensor, answers: Tensor, predictor: Predictor) -> dict[str, float]:
+        """How well the attachment that has just chosen ranks images by their loss; after all choices, for reporting."""
+        if task.attachment is None:
+            return {}
+        test = torch.arange(len(self.test_images.pixels), device=self.device)
+        parts = {"labelled": (self.images, labelled, answers), "test": (self.test_images, test, self.data.test_labels)}
+        if self.protocol.oracle == "simulated":  # a person is not asked for what was not bought
+            unlabelled = spaced(task.unlabelled)
+            parts["pool"] = (self.images, unlabelled, self.oracle.answer(unlabelled))
+        found: dict[str, float] = {}
+        for part, (images, indices, labels) in parts.items():
+            found |= rank_agreement(predictor.predict(images, indices), labels, part)
+        return found
 
     # --- from round to round
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from benchmark import datasets, models, store
+from benchmark import datasets, features, models, store
 from benchmark.learners import LEARNERS
+from benchmark.pool import oracle_obstacle
 from benchmark.protocol import Protocol, ProtocolError, is_folder_name
 from strategies.registry import Spec, expand, nearest
 
@@ -35,11 +37,25 @@ def runnable(protocol: Protocol, console: Console) -> list[Spec]:
 
 
 def _obstacle(protocol: Protocol, spec: Spec) -> str:
-    """Why the protocol cannot run a strategy; empty where it can."""
-    if "dropout" in spec.cls.needs and not protocol.has_dropout:
+    """Why the protocol cannot run a strategy; empty where it can. What it needs may depend on its parameters."""
+    strategy = spec.build()
+    needs = strategy.needs
+    if "oracle" in needs:
+        if protocol.oracle == "person":
+            return "it reads the true labels, and nobody knows them where a person answers"
+        if obstacle := oracle_obstacle(strategy):
+            return obstacle
+    if "dropout" in needs and not protocol.has_dropout:
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
-    if "features" in spec.cls.needs:
-        return "it needs self-supervised features, which this protocol does not have"
+    if "features" in needs and protocol.features is None:
+        return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
+    purchases = [b - a for a, b in pairwise(protocol.budgets)]
+    largest = max([*purchases, protocol.budgets[0] if protocol.initial == "strategy" else 0])
+    if strategy.max_batch is not None and strategy.max_batch < largest:
+        return (
+            f"it buys at most {strategy.max_batch} images at a time and the largest purchase is {largest} "
+            "(take smaller steps in --budgets)"
+        )
     return ""
 
 
@@ -74,8 +90,8 @@ def folder(protocol: Protocol, name: str | None, results: Path, cache: Path) -> 
     return root
 
 
-def data_sha256(protocol: Protocol, root: Path, data_dir: Path) -> str:
-    """The dataset's SHA-256, once it is sure that the protocol can run on it and go on with the runs at ``root``."""
+def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> datasets.ImageData:
+    """The dataset, once it is sure that the protocol can run on it and go on with the runs at ``root``."""
     data = datasets.load(protocol.dataset, data_dir)
     if protocol.budgets[-1] > len(data.train_labels):
         raise ProtocolError(
@@ -94,4 +110,10 @@ def data_sha256(protocol: Protocol, root: Path, data_dir: Path) -> str:
             models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
     except ValueError as error:
         raise ProtocolError(f"'{data.name}': {error}; choose another --model") from error
-    return data.sha256
+    settings = protocol.resolved_features
+    if settings is not None and any("features" in spec.build().needs for spec in specs):
+        try:
+            features.check(settings, data.channels, data.image_size)
+        except ValueError as error:
+            raise ProtocolError(f"'{data.name}': {error}; choose another features.method or features.model") from error
+    return data

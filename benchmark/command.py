@@ -16,6 +16,7 @@ from benchmark.learners import LEARNERS
 from benchmark.protocol import Protocol, ProtocolError, load, names
 from benchmark.run import FAILED, UNFINISHED, USAGE, Options, Places, run
 from strategies import registry
+from strategies.base import Strategy
 
 SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
 
@@ -72,10 +73,10 @@ def requested(arguments: argparse.Namespace) -> Protocol:
         name, parameters = registry.parse(arguments.model)
         changes["model"] = {"name": name, "parameters": parameters}
     for item in arguments.set:
-        field, equals, value = item.partition("=")
+        field, equals, text = item.partition("=")
         if not equals:
             raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
-        changes[field] = _value(value)
+        changes[field] = value(text)
     return protocol.override(**changes)
 
 
@@ -104,7 +105,7 @@ def _base(arguments: argparse.Namespace) -> Protocol:
     )
 
 
-def _value(text: str) -> Any:
+def value(text: str) -> Any:
     """A TOML value, or the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -126,21 +127,31 @@ def report(arguments: argparse.Namespace, console: Console) -> int:
 def show_list(console: Console) -> int:
     """Print everything that can be named, a line each."""
     sections = {
-        "strategies": {
-            name: f"{spec.cls.summary} [{', '.join(spec.cls.groups)}]"
-            for name, spec in ((name, registry.resolve(name)) for name in registry.names())
-        },
+        "strategies": {name: _described(registry.resolve(name).build()) for name in registry.names()},
+        "wrappers": {f"{name}:X": summary for name, summary in registry.wrappers().items()},
+        "installed plugins": {name: f"entry point {where}" for name, where in registry.installed().items()},
         "groups": {group: ", ".join(registry.members(group)) for group in registry.groups()},
         "learners": {name: _first_line(learner) for name, learner in LEARNERS.items()},
         "data sets": {name: datasets.describe(name) for name in datasets.names()},
         "models": {name: _first_line(model) for name, model in models.MODELS.items()},
         "protocols": {name: load(name).description for name in names()},
     }
-    for heading, lines in sections.items():
+    for heading, lines in ((heading, lines) for heading, lines in sections.items() if lines):
         console.print(f"[bold]{heading}[/bold]")
         for name, line in lines.items():
             console.print(f"  {name:<30} {line}", markup=False, soft_wrap=True)
     return 0
+
+
+def _described(strategy: Strategy) -> str:
+    """A strategy's summary; in brackets its groups, what it needs, the largest purchase and its paper's key."""
+    facts = [
+        ", ".join(strategy.groups),
+        f"needs {', '.join(sorted(strategy.needs))}" if strategy.needs else "",
+        f"at most {strategy.max_batch} images a purchase" if strategy.max_batch is not None else "",
+        strategy.paper,
+    ]
+    return f"{strategy.summary} [{'; '.join(filter(None, facts))}]"
 
 
 def _first_line(thing: object) -> str:

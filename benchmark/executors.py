@@ -66,14 +66,13 @@ class Finished:
     error: str = ""
 
 
-def perform(job: Job, emit: Emit) -> Outcome:
+def perform(job: Job, data: datasets.ImageData, emit: Emit) -> Outcome:
     """Do a job in this process, on one thread."""
     if job.deadline is not None and time.time() > job.deadline:
         return "stopped"
     torch.set_num_threads(1)
     environment.keep_freed_memory()
     protocol = from_dict(job.protocol)
-    data = _load(protocol.dataset, job.data_dir, job.device, job.dataset_sha256)
     setting = Setting(protocol, resolve(job.strategy), job.learner, job.seed, job.cache, job.commit)
     began = time.time()
 
@@ -93,6 +92,7 @@ def perform(job: Job, emit: Emit) -> Outcome:
 
 @lru_cache(maxsize=1)
 def _load(dataset: str, data_dir: Path, device: str, sha256: str) -> datasets.ImageData:
+    """The data on a machine that shares no memory with the one that planned the jobs."""
     data = datasets.load(dataset, data_dir, device=device)
     if data.sha256 != sha256:
         raise ValueError(
@@ -105,32 +105,33 @@ def _load(dataset: str, data_dir: Path, device: str, sha256: str) -> datasets.Im
 class Executor(Protocol):
     """Runs jobs; yields each as it ends. Jobs that another process holds are taken up again at the end."""
 
-    def execute(self, jobs: list[Job], emit: Emit) -> Iterator[Finished]: ...
+    def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]: ...
 
 
 class InProcess:
     """One job after the other, here."""
 
-    def execute(self, jobs: list[Job], emit: Emit) -> Iterator[Finished]:
+    def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]:
         later = []
         for job in jobs:
-            finished = _guarded(job, lambda job=job: perform(job, emit))  # type: ignore[misc]
+            data = data.to(job.device)
+            finished = _guarded(job, lambda job=job, data=data: perform(job, data, emit))  # type: ignore[misc]
             if finished.outcome == "busy":
                 later.append(replace(job, wait=True))
             else:
                 yield finished
         if later:
-            yield from self.execute(later, emit)
+            yield from self.execute(later, data, emit)
 
 
 class Processes:
-    """A process for each entry of ``devices``, one thread each."""
+    """A process for each entry of ``devices``, one thread each; the data lie in memory once, shared by all."""
 
     def __init__(self, devices: list[str]) -> None:
         self.devices = devices
 
-    def execute(self, jobs: list[Job], emit: Emit) -> Iterator[Finished]:
-        context = multiprocessing.get_context("spawn")
+    def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]:
+        context = torch.multiprocessing.get_context("spawn")  # passes tensors as shared memory
         events = context.SimpleQueue()
         devices = context.SimpleQueue()
         for device in self.devices:
@@ -138,7 +139,7 @@ class Processes:
         listener = threading.Thread(target=_forward, args=(events, emit), daemon=True)
         listener.start()
         pool = futures.ProcessPoolExecutor(
-            len(self.devices), mp_context=context, initializer=_enter_worker, initargs=(events, devices)
+            len(self.devices), mp_context=context, initializer=_enter_worker, initargs=(events, devices, data)
         )
         try:
             yield from self._drain(pool, jobs)
@@ -171,7 +172,7 @@ class Ray:
     def __init__(self, resources: dict[str, float]) -> None:
         self.resources = resources
 
-    def execute(self, jobs: list[Job], emit: Emit) -> Iterator[Finished]:
+    def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]:
         ray: Any = importlib.import_module("ray")  # an extra
         queue: Any = importlib.import_module("ray.util.queue")
         if not ray.is_initialized():
@@ -203,11 +204,13 @@ def _guarded(job: Job, perform: Callable[[], Outcome]) -> Finished:
 
 _events: Any = None
 _device = ""
+_data: datasets.ImageData | None = None
 
 
-def _enter_worker(events: Any, devices: Any) -> None:
-    global _events, _device
+def _enter_worker(events: Any, devices: Any, data: datasets.ImageData) -> None:
+    global _events, _device, _data
     _events, _device = events, devices.get()
+    _data = data.to(_device)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -221,11 +224,13 @@ def _die_with(sentinel: int) -> None:
 
 
 def _perform_in_worker(job: Job) -> Outcome:
-    return perform(replace(job, device=_device), _events.put)
+    assert _data is not None
+    return perform(replace(job, device=_device), _data, _events.put)
 
 
 def _perform_in_ray(job: Job, events: Any) -> Outcome:
-    return perform(job, events.put)
+    data = _load(from_dict(job.protocol).dataset, job.data_dir, job.device, job.dataset_sha256)
+    return perform(job, data, events.put)
 
 
 def _forward(events: Any, emit: Emit) -> None:

@@ -1,13 +1,18 @@
-"""A round's training: the network and the attachment made anew, fitted by the learner; round 0 shared."""
+"""A round's training: the network and the attachment made anew, fitted by the learner; round 0 shared.
+
+And the second training on a part of the labels that some strategies ask for.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmark import ENGINE_VERSION, environment, models, seeds
+from benchmark import ENGINE_VERSION, environment, seeds
+from benchmark.blueprint import Blueprint, blueprint
 from benchmark.carried import shared_round0
 from benchmark.clock import Clock
 from benchmark.datasets import ImageData
@@ -27,6 +32,7 @@ class Fitter:
         self.setting, self.protocol, self.data, self.images = setting, setting.protocol, data, images
         self.strategy = strategy
         self.device = images.device
+        self.blueprint = blueprint(self.protocol.model.name, self.protocol.model.parameters, data)
 
     def task(self, number: int, known: Knowledge, carried: dict[str, Any]) -> tuple[Task, Tensor, Tensor]:
         """The training of a round; and all labelled images with their answers, those that sit out included."""
@@ -35,8 +41,7 @@ class Fitter:
         trains = ~torch.isin(labelled, torch.tensor(known.held_out, dtype=torch.int64, device=device))
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
-        with seeds.scoped(seed, "weights", number):
-            network = self._network()
+        network = self.blueprint.network(seed, "weights", number, device)
         with seeds.scoped(seed, "attachment", number):
             attachment = self.strategy.attach(network.stage_channels, self.data.class_count)
         if "network" in carried:
@@ -45,7 +50,7 @@ class Fitter:
             attachment.load_state_dict(carried["attachment"])
         task = Task(
             self.images,
-            network.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            network,
             attachment.to(device, memory_format=torch.channels_last) if attachment is not None else None,  # type: ignore[call-overload]
             self.protocol.recipe,
             labelled[trains],
@@ -56,9 +61,9 @@ class Fitter:
         )
         return task, labelled, answers
 
-    def _network(self) -> Network:
-        model, data = self.protocol.model, self.data
-        return models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
+    def cross_fit(self, task: Task) -> CrossFit:
+        """The second training of the round that ``task`` is the training of; nothing is computed yet."""
+        return CrossFit(replace(task, attachment=None), self.blueprint, self.setting.learner)
 
     def fit(self, task: Task) -> tuple[Predictor, float, bool]:
         """Train, or take over the round 0 that another run of this seed has trained."""
@@ -93,3 +98,38 @@ class Fitter:
             "torch": torch.__version__,
             "device": environment.device_name(self.device),
         }
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """A model fitted on a part of the labels, and what it says of the others: ``Pool.cross_fit``.
+
+    The labels are those that the round's model was fitted on. The same learner trains a network of its own, without
+    an attachment, by the round's own ``weights``, ``batches`` and ``dropout`` streams, drawn anew: the two models
+    differ in their labels only. The images left out are not among the unlabelled ones either. It never starts from
+    carried weights, which know the labels that are left out.
+    """
+
+    task: Task
+    blueprint: Blueprint
+    learner: str
+
+    def __call__(self, share: float) -> tuple[Tensor, Tensor] | None:
+        """Logits (M, C) and labels (M,) of M = round(share · L) of the L labelled images, at least one.
+
+        None for fewer than 2 C labels. Raises ValueError for a share that is not between 0 and 1.
+        """
+        if not 0 < share < 1:
+            raise ValueError(f"share must be between 0 and 1, not {share}")
+        task, count = self.task, len(self.task.labelled)
+        if count < 2 * self.blueprint.class_count:
+            return None
+        held = min(max(round(share * count), 1), count - 1)
+        order = torch.randperm(count, generator=task.generator("cross-fit")).to(task.device)
+        out, rest = order[:held], order[held:]
+        network = self.blueprint.network(task.seed, "weights", task.round, task.device)
+        part = replace(task, network=network, labelled=task.labelled[rest], targets=task.targets[rest])
+        with torch.enable_grad():  # a query runs without
+            fitted = LEARNERS[self.learner](part)
+        predictor = Predictor(fitted, None, task.recipe.precision)
+        return predictor.predict(task.images, task.labelled[out]).logits, task.targets[out]

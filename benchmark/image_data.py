@@ -11,6 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+
+_CHUNK = 500  # images at once for the patches
 
 
 class DatasetError(ValueError):
@@ -74,15 +78,36 @@ class ImageData:
             moments.append([first / (255 * n), math.sqrt(n * second - first**2) / (255 * n) or 1.0])
         return torch.tensor(moments, dtype=torch.float32, device=self.train_images.device).T.contiguous()
 
+    @cached_property
+    def patch_covariance(self) -> Tensor:
+        """Covariance of all 2×2 patches of the normalised training images: (4 C, 4 C) float64, on the CPU.
+
+        A patch is (C, 2, 2), as a convolution's weights are. The mean is taken as 0, which it is but for the rims.
+        """
+        total = torch.zeros((4 * self.channels,) * 2, dtype=torch.float64)
+        count = 0
+        mean, std = self.mean.cpu(), self.std.cpu()
+        for pixels in self.train_images.split(_CHUNK):
+            images = ((pixels.cpu() / 255 - mean) / std).permute(0, 3, 1, 2)
+            patches = F.unfold(images, 2).transpose(0, 1).flatten(1)
+            total += patches @ patches.T
+            count += patches.shape[1]
+        return total / count
+
     def to(self, device: torch.device | str) -> ImageData:
-        """The same data on another device."""
-        return replace(
+        """The same data on another device; what was derived from it is not derived again."""
+        if self.train_images.device == torch.device(device):
+            return self
+        moved = replace(
             self,
             train_images=self.train_images.to(device),
             train_labels=self.train_labels.to(device),
             test_images=self.test_images.to(device),
             test_labels=self.test_labels.to(device),
         )
+        if "patch_covariance" in self.__dict__:
+            moved.__dict__["patch_covariance"] = self.patch_covariance
+        return moved
 
 
 class Arrays(NamedTuple):

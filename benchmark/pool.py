@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictions, Predictor
+from strategies.base import Strategy
 
 
 class FittedPool:
@@ -17,7 +18,7 @@ class FittedPool:
 
     ``indices`` (N,) and ``labelled_indices`` (L,) are positions in ``images``, ``labels`` (L,) the answers bought.
     ``predictor`` is None while a strategy chooses the initial labels. ``previous_probs`` (M, C) are the last
-    round's, over all images.
+    round's, over all images. ``features`` and ``cross_fit`` compute what the properties of these names give.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class FittedPool:
         mc_stream: tuple[int, int] = (0, 0),
         previous_probs: Tensor | None = None,
         features: Callable[[], Tensor] | None = None,
+        cross_fit: Callable[[float], tuple[Tensor, Tensor] | None] | None = None,
     ) -> None:
         self.indices = indices
         self.labelled_indices = labelled_indices
@@ -43,6 +45,8 @@ class FittedPool:
         self._mc: dict[int, Tensor] = {}
         self._previous_probs = previous_probs
         self._features = features
+        self._cross_fit = cross_fit
+        self._cross_fits: dict[float, tuple[Tensor, Tensor] | None] = {}
 
     @property
     def has_model(self) -> bool:
@@ -84,12 +88,22 @@ class FittedPool:
     @cached_property
     def features(self) -> Tensor:
         if self._features is None:
-            raise ValueError("this protocol has no self-supervised features")
+            raise ValueError("this protocol has no self-supervised features: set features.method=simclr")
         return self._features()
 
     @property
     def previous_probs(self) -> Tensor | None:
         return None if self._previous_probs is None else self._previous_probs[self.indices]
+
+    def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
+        """Logits (M, C) and labels (M,) of a share of the labelled images, by a model fitted on the rest; kept."""
+        if self._cross_fit is None:
+            raise ValueError(
+                "cross_fit is a training of its own: a strategy must declare it in needs, and have a model"
+            )
+        if share not in self._cross_fits:
+            self._cross_fits[share] = self._cross_fit(share)
+        return self._cross_fits[share]
 
     @property
     def _fitted(self) -> Predictor:
@@ -100,6 +114,36 @@ class FittedPool:
     @cached_property
     def _predictions(self) -> Predictions:
         return self._fitted.predict(self._images, self.indices)
+
+
+class FittedOraclePool(FittedPool):
+    """``strategies.base.OraclePool``: an ordinary pool, and the true labels and the test set.
+
+    ``pool`` is what it is made from, ``train_labels`` (M,) belong to its images. Raises ValueError for a ``strategy``
+    that does not cheat: no other is ever handed one.
+    """
+
+    def __init__(
+        self, pool: FittedPool, strategy: Strategy, train_labels: Tensor, test_images: Images, test_labels: Tensor
+    ) -> None:
+        if obstacle := oracle_obstacle(strategy):
+            raise ValueError(obstacle)
+        vars(self).update(vars(pool))
+        self.true_labels = train_labels[pool.indices]
+        self.test_labels = test_labels
+        self._test_images = test_images
+
+    @cached_property
+    def test_embeddings(self) -> Tensor:
+        everything = torch.arange(len(self._test_images.pixels), device=self._test_images.device)
+        return self._fitted.predict(self._test_images, everything).embeddings
+
+
+def oracle_obstacle(strategy: Strategy) -> str:
+    """Why a strategy may not see the true labels; empty where it may."""
+    if "oracle" in strategy.needs and "cheating" in strategy.groups:
+        return ""
+    return "only a strategy that needs 'oracle' and is of the group 'cheating' sees true labels: register it so"
 
 
 def candidates(unlabelled: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import tomllib
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import datasets, models
+from benchmark.features import Features, resolved
 from benchmark.training.recipe import Recipe
 from strategies.registry import nearest
 
@@ -29,6 +31,8 @@ _COVERED = (
     "label_noise",
     "oracle",
 )  # by the fingerprint, beside the structured fields
+
+_TABLES = {"recipe": Recipe, "features": Features}
 
 
 class ProtocolError(ValueError):
@@ -50,7 +54,8 @@ class Protocol:
     ``ladder`` is the protocol's own sequence of label counts; ``budgets`` is the one asked for. ``initial`` says
     who picks the first labels. ``candidates`` > 0 scores a random subset of that size instead of the whole pool.
     ``warm_start`` continues from the last round's weights instead of fresh ones. ``label_noise`` is the share of
-    wrong answers of the simulated ``oracle``; ``person`` asks at the terminal.
+    wrong answers of the simulated ``oracle``; ``person`` asks at the terminal. ``features`` says how the
+    self-supervised features are made, which some strategies need; None for none.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Protocol:
     warm_start: bool = False
     label_noise: float = 0.0
     oracle: str = "simulated"
+    features: Features | None = None
     description: str = ""
     ladder: tuple[int, ...] = ()
 
@@ -107,10 +113,18 @@ class Protocol:
         return models.dropout_of(self.model.name, self.model.parameters) > 0
 
     @property
+    def resolved_features(self) -> Features | None:
+        """The features' settings with their network named."""
+        if self.features is None:
+            return None
+        return resolved(self.features, self.model.name, self.model.parameters)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all that changes a round's numbers, but strategy, learner, seed and the ladder's end.
 
-        Fields at their defaults are left out, so that a new field does not make strangers of published runs.
+        Fields at their defaults are left out, so that a new field does not make strangers of published runs. The
+        features are covered although few strategies read them: lines by two kinds of them are never mixed.
         """
         covered = {
             "dataset": datasets.canonical_name(self.dataset),
@@ -118,6 +132,7 @@ class Protocol:
             "model": {"name": self.model.name, **self.model.parameters},
             "recipe": _set(self.recipe),
             **{key: value for key, value in _set(self).items() if key in _COVERED},
+            **({"features": _set(self.features)} if self.features is not None else {}),
         }
         return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
@@ -150,10 +165,12 @@ class Protocol:
             *parents, leaf = path.split(".")
             node = tree
             for parent in parents:
+                if parent == "features" and node.get(parent) is None:
+                    node[parent] = dataclasses.asdict(Features())
                 if not isinstance(node.get(parent), dict):
                     raise ProtocolError(f"the protocol has no field '{path}'{nearest(path, _field_names())}")
                 node = node[parent]
-            if leaf not in node and parents != ["model", "parameters"]:
+            if leaf not in node and parents not in (["model", "parameters"], ["features", "parameters"]):
                 raise ProtocolError(f"the protocol has no field '{path}'{nearest(path, _field_names())}")
             node[leaf] = value
         return from_dict(tree)
@@ -215,6 +232,10 @@ def _build(cls: type, tree: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
+    if isinstance(hint, types.UnionType):  # a table, or None
+        if value is None:
+            return None
+        hint = typing.get_args(hint)[0]
     table = dataclasses.is_dataclass(hint) or typing.get_origin(hint) is Mapping
     if table and not isinstance(value, Mapping):
         raise ProtocolError(f"'{name}' must be a table, not {value!r}")
@@ -237,7 +258,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
 
 def _field_names() -> list[str]:
     top = [f.name for f in dataclasses.fields(Protocol)]
-    return top + [f"recipe.{f.name}" for f in dataclasses.fields(Recipe)] + ["model.name"]
+    inner = [f"{table}.{f.name}" for table, cls in _TABLES.items() for f in dataclasses.fields(cls)]
+    return top + inner + ["model.name"]
 
 
 def _set(instance: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import checks, environment, executors, grid, store
+from benchmark.blueprint import blueprint
+from benchmark.datasets import ImageData
 from benchmark.executors import Job
 from benchmark.progress import Display, duration
 from benchmark.protocol import Protocol, ProtocolError
@@ -49,6 +51,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     Raises ValueError (and OSError) with one line, before anything is computed, where the request cannot be met.
     """
     began = time.time()
+    torch.set_num_threads(1)
     places = options.places
     specs = checks.runnable(protocol, console)
     device = checks.device(options.device)
@@ -57,7 +60,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     planned = grid.plan(protocol, runs, root, device, options.fresh)
     todo = [p for p in planned if not p.done]
     executor = _executor(protocol, options, device, len(todo))
-    dataset_sha256 = checks.data_sha256(protocol, root, places.data) if todo else ""
+    data = checks.data(protocol, specs, root, places.data) if todo else None
     store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
     if len(todo) < len(planned):
         console.print(
@@ -69,9 +72,10 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     for note in filter(None, (p.note for p in todo)):
         console.print(note, markup=False, soft_wrap=True)
     status = DONE
-    if todo:
-        jobs = _jobs(protocol, todo, dataset_sha256, device, options, began)
-        status = _compute(protocol, todo, jobs, executor, console)
+    if data is not None:
+        blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
+        jobs = _jobs(protocol, todo, data.sha256, device, options, began)
+        status = _compute(protocol, todo, jobs, data, executor, console)
     _report(protocol, specs, root, console)
     console.print(
         f"{duration(time.time() - began)}; lines, tables and figures are in {root}", markup=False, soft_wrap=True
@@ -106,13 +110,18 @@ def _jobs(
 
 
 def _compute(
-    protocol: Protocol, todo: list[grid.Planned], jobs: list[Job], executor: executors.Executor, console: Console
+    protocol: Protocol,
+    todo: list[grid.Planned],
+    jobs: list[Job],
+    data: ImageData,
+    executor: executors.Executor,
+    console: Console,
 ) -> int:
     missing = sum(_missing_rounds(protocol, p) for p in todo)
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
     status = DONE
     with Display(console, missing, images, live=protocol.oracle != "person") as display:
-        for finished in executor.execute(jobs, display.round_done):
+        for finished in executor.execute(jobs, data, display.round_done):
             display.run_finished(finished)
             if finished.outcome == "failed":
                 status = FAILED

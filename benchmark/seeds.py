@@ -1,7 +1,8 @@
 """Named random streams: every draw of a run belongs to (seed, stream, round) and to nothing else.
 
 Streams are never advanced from one round to the next, so a resumed run draws what an uninterrupted one draws,
-and all strategies of a seed share every stream but ``attachment`` and ``query``: comparisons are paired.
+and all strategies of a seed share every stream but ``attachment`` and ``query``: comparisons are paired. The second
+training of ``Pool.cross_fit`` draws from the round's own ``weights``, ``batches`` and ``dropout`` anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ STREAMS = {
     "tuning": "batches and augmentation of a strategy's tuning",
     "query": "the strategy's choice",
     "oracle": "the answers of a noisy annotator",
+    "cross-fit": "the labelled images that a second training leaves out",
+    "features": "self-supervised training, a stream for each block of steps; its seed is the protocol's",
 }
 
 

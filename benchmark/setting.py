@@ -59,6 +59,7 @@ def header(setting: Setting, data: ImageData, experiment: str, initial: Knowledg
         "commit": setting.commit,
         "dataset": {"name": data.name, "sha256": data.sha256, "note": data.note},
         "plugin_sha256": setting.spec.source_sha256,
+        **({"cheating": True} if "cheating" in setting.spec.cls.groups else {}),  # for the mark in tables and figures
         "initial": asdict(initial),
     }
 

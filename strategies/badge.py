@@ -31,6 +31,12 @@ from strategies.registry import register
 class Badge(Strategy):
     """k-means++ seeding on the gradient embeddings (p − e_ŷ) ⊗ h, the longest first."""
 
+    cost = "O(n N (C + D))"
+    remarks = (
+        "Weighs uncertainty against diversity without a parameter; in its paper as good as the best of the others, or "
+        "better, for all batch sizes and networks."
+    )
+
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         points = gradient_embeddings(pool.probs, pool.embeddings)
         return kmeans_plus_plus(points, n, generator, first=int(points.squared_norms.argmax()))

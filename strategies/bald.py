@@ -18,6 +18,11 @@ class BALD(ScoreStrategy):
     """
 
     needs = frozenset({"dropout"})
+    cost = "K forward passes, O(N K C)"
+    remarks = (
+        "Passes over images that are uncertain for every dropout mask alike. Its n highest are often alike, which "
+        "batchbald was made for (Kirsch et al., 2019)."
+    )
 
     def __init__(self, samples: int = 20) -> None:
         if samples < 2:

@@ -133,12 +133,33 @@ class Pool(Protocol):
     def previous_probs(self) -> Tensor | None: ...  # (N, C) by the last round's model
     def mc_probs(self, samples: int) -> Tensor: ...  # (N, K, C), the k-th dropout mask shared by all images
 
+    def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
+        """Logits (M, C) and labels (M,) of a random ``share`` of the labelled images, by a model fitted on the rest.
+
+        A training of its own: only for strategies that declare it (``needs``). None with fewer than 2 C labels.
+        """
+        ...
+
+
+class OraclePool(Pool, Protocol):
+    """A pool for diagnostics that cheat: with the true labels, and the test set."""
+
+    @property
+    def true_labels(self) -> Tensor: ...  # (N,) of the unlabelled images, int64
+    @property
+    def test_embeddings(self) -> Tensor: ...  # (T, D)
+    @property
+    def test_labels(self) -> Tensor: ...  # (T,) int64
+
 
 class Strategy:
     """An acquisition strategy. Its parameters are its constructor's keyword arguments.
 
     ``needs`` names what the protocol must offer: ``"dropout"`` (a network with dropout modules),
-    ``"features"`` (self-supervised), ``"previous_probs"`` (carried from the round before).
+    ``"features"`` (self-supervised), ``"previous_probs"`` (carried from the round before), ``"cross_fit"`` (a second
+    training on a part of the labels), ``"oracle"`` (the true labels: an ``OraclePool``, for diagnostics that cheat).
+    ``max_batch`` is the largest purchase that it can choose in reasonable time; None for any. ``cost`` (of a query, in
+    the letters above) and ``remarks`` (where it shines, where it was seen to fail) go into docs/strategies.md.
     ``spares_last_round``: nothing is held out in the last round of the protocol's ladder.
     """
 
@@ -147,6 +168,9 @@ class Strategy:
     paper: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
     summary: ClassVar[str] = ""
+    max_batch: ClassVar[int | None] = None
+    cost: ClassVar[str] = ""
+    remarks: ClassVar[str] = ""
     spares_last_round: bool = False
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

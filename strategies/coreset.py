@@ -22,5 +22,8 @@ from strategies.registry import register
 class CoreSet(Strategy):
     """Greedy k-center: the image farthest from all labelled and chosen ones, again and again."""
 
+    cost = "O((L + n) N D)"
+    remarks = "Does not read the predictions, and is drawn to outliers: what is far from everything comes first."
+
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         return k_center(pool.embeddings, n, centres=pool.labelled_embeddings)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from strategies.algorithms.batchers import Batcher, check_batcher, purchase
 from strategies.base import Attachment, Output, Pool, ScoreStrategy, Step
 from strategies.registry import register
 
@@ -24,7 +25,16 @@ class LearningLoss(ScoreStrategy):
     −1 elsewhere the module's loss is the mean of max(0, ξ − s (l̂_i − l̂_j)), ξ = ``margin``, times ``weight``.
     Once the share ``detach_after`` of the training is done, it no longer reaches the network. ``ranking =
     "ranknet"`` is the cross-entropy of σ(l̂_i − l̂_j) instead; ``pairs = "all"`` takes all pairs.
+
+    ``batcher = "topk"`` buys the highest of the pool, ``"subset"`` the highest of a random 10 n (the paper's), and
+    ``"agglomerative"`` and ``"kmeans"`` the highest of each of n clusters of the 10 n highest.
     """
+
+    cost = "O(N log N), a forward pass through the module along with the network's"
+    remarks = (
+        "Its paper evaluates it from 1,000 labels on; with the 20 to 300 labels of the suite's MNIST runs it bought "
+        "many images of few classes and had a lower mean accuracy than random."
+    )
 
     def __init__(
         self,
@@ -34,15 +44,21 @@ class LearningLoss(ScoreStrategy):
         hidden: int = 128,
         detach_after: float = 0.6,
         pairs: Literal["fold", "all"] = "fold",
+        batcher: Batcher = "topk",
     ) -> None:
+        check_batcher(batcher)
         self.ranking_loss = ranking_loss(ranking, margin, pairs)
         self.weight, self.hidden, self.detach_after = weight, hidden, detach_after
+        self.batcher = batcher
 
     def attach(self, stage_channels: tuple[int, ...], class_count: int) -> LossPrediction:
         return LossPrediction(stage_channels, self.ranking_loss, self.weight, self.hidden, self.detach_after)
 
     def score(self, pool: Pool) -> Tensor:
         return pool.head_output
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return purchase(self.score(pool), pool.embeddings, n, generator, self.batcher)
 
 
 class LossPrediction(Attachment):

@@ -13,5 +13,8 @@ from strategies.registry import register
 class Random(Strategy):
     """Uniform draws without replacement."""
 
+    cost = "O(N)"
+    remarks = "The baseline. A strategy has to beat it to be worth its cost, and with few labels many do not."
+
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         return torch.randperm(len(pool.indices), generator=generator)[:n]

@@ -1,53 +1,53 @@
 """Names and groups of strategies, and the way from what a user types to an object.
 
 A strategy is written ``name``, ``name[key=value,…]``, ``module:Class``, ``file.py:Class`` or the name of an
-entry point in the group ``acqbench.strategies``; a group (``core``, ``uncertainty``, …, ``all``) stands for its
-members.
+entry point in the group ``acqbench.strategies``; any of these may stand inside a wrapper, as in ``power:X`` or
+``power[beta=2]:X[key=value,…]``. A group (``core``, ``uncertainty``, …, ``all``) stands for its members.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
-import hashlib
-import importlib
-import importlib.metadata
-import importlib.util
 import inspect
-import sys
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
+from strategies import plugins
 from strategies.base import Strategy
+from strategies.plugins import UnknownStrategy, nearest
 
-ENTRY_POINTS = "acqbench.strategies"
-_PLUGIN = "acqbench_plugin_"  # how the modules made of plugin files are called
+Wrap = Callable[[Strategy], type[Strategy]]
 
 _registered: dict[str, type[Strategy]] = {}
+_wrappers: dict[str, tuple[Wrap, str]] = {}  # and a summary
 S = TypeVar("S", bound=type[Strategy])
-
-
-class UnknownStrategy(ValueError):
-    """A strategy that cannot be found or built; the message is one line that says what to change."""
 
 
 def register(name: str, *, group: str | tuple[str, ...], paper: str = "") -> Callable[[S], S]:
     """Enter a strategy class under ``name``; ``group`` is one or more groups, ``paper`` a key of strategies.bib."""
 
     def enter(cls: S) -> S:
-        if name in _registered and _source(_registered[name]) != _source(cls):
+        if name in _registered and plugins.source(_registered[name]) != plugins.source(cls):
             raise ValueError(f"two strategies are named '{name}'")
         cls.name = name
         cls.groups = (group,) if isinstance(group, str) else tuple(group)
         cls.paper = paper
-        cls.summary = (inspect.getdoc(cls) or "").split("\n")[0]
+        cls.summary = _first_line(cls)
         _registered[name] = cls
         return cls
 
     return enter
+
+
+def register_wrapper(name: str, wrap: Wrap, summary: str) -> None:
+    """Let ``name:X`` stand for the class that ``wrap`` makes for a strategy X: the same class for the same X.
+
+    The class's constructor takes X's parameters in a mapping, by position, and the wrapper's own by keyword. ``wrap``
+    raises ValueError, in one line, for an X that it cannot wrap.
+    """
+    _wrappers[name] = (wrap, summary)
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,20 @@ class Spec:
     parameters: tuple[tuple[str, Any], ...] = ()
     location: str = ""  # where another process finds a plugin's class; empty for the suite's own
     source_sha256: str | None = None  # of a plugin's file
+    wrapper: str = ""  # what stands around ``inner``; the parameters are then the wrapper's own
+    inner: Spec | None = None
 
     @property
     def canonical(self) -> str:
+        if self.inner is not None:
+            return f"{self.wrapper}{self._bracket}:{self.inner.canonical}"
         return self.name + self._bracket
 
     @property
     def reference(self) -> str:
         """What ``resolve`` turns into the same strategy in another process."""
+        if self.inner is not None:
+            return f"{self.wrapper}{self._bracket}:{self.inner.reference}"
         return (self.location or self.name) + self._bracket
 
     @property
@@ -76,6 +82,8 @@ class Spec:
         return f"[{','.join(f'{key}={value}' for key, value in self.parameters)}]"
 
     def build(self) -> Strategy:
+        if self.inner is not None:
+            return self.cls(dict(self.inner.parameters), **dict(self.parameters))  # type: ignore[call-arg]
         return self.cls(**dict(self.parameters))
 
 
@@ -87,6 +95,16 @@ def names() -> tuple[str, ...]:
 def groups() -> tuple[str, ...]:
     """All group names, ``all`` first."""
     return ("all", *dict.fromkeys(group for cls in _registered.values() for group in cls.groups))
+
+
+def wrappers() -> dict[str, str]:
+    """The wrappers' names, each with a line that says what it makes of a strategy X."""
+    return {name: summary for name, (_, summary) in _wrappers.items()}
+
+
+def installed() -> dict[str, str]:
+    """Names of the strategies that installed packages offer as entry points, and where they lie; none is imported."""
+    return {name: value for name, value in plugins.installed().items() if name not in _registered}
 
 
 def members(group: str) -> tuple[str, ...]:
@@ -112,15 +130,17 @@ def expand(texts: Iterable[str]) -> list[tuple[Spec, bool]]:
 
 def resolve(text: str) -> Spec:
     """The strategy that ``text`` names. Raises UnknownStrategy with one line that says what to change."""
+    wrapper = re.split(r"[:\[]", text, maxsplit=1)[0]
+    if wrapper in _wrappers:
+        return _wrapped(text, wrapper)
     name, parameters = parse(text)
     if name in _registered:
-        return _spec(_registered[name], name, parameters, *_origin(_registered[name]))
-    if ":" in name:
-        return _plugin(name, parameters)
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
-        cls = _loaded(entry.load, text)
-        return _spec(cls, name, parameters, name, _sha256(Path(inspect.getfile(cls))))
-    raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, [*names(), *groups()])}; --list shows all")
+        return _spec(_registered[name], name, parameters, *plugins.origin(_registered[name]))
+    plugin = plugins.load(name) if ":" in name else plugins.load_installed(name)
+    if plugin is not None:
+        return _plugin(name, plugin, parameters)
+    known = [*(own for own in names() if ":" not in own), *groups(), *_wrappers, *installed()]
+    raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)}; --list shows all")
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
@@ -142,24 +162,60 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     return name, parameters
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``: did you mean …?`` with the nearest known names, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f": did you mean {' or '.join(close)}?" if close else ""
-
-
 def _spec(
     cls: type[Strategy], name: str, parameters: dict[str, Any], location: str = "", sha256: str | None = None
 ) -> Spec:
-    signature = inspect.signature(cls)
-    defaults = {key: p.default for key, p in signature.parameters.items()}
+    return _built(Spec(cls, name, _given(cls, name, parameters), location, sha256))
+
+
+def _plugin(typed: str, plugin: plugins.Plugin, parameters: dict[str, Any]) -> Spec:
+    cls = plugin.cls
+    if "name" not in cls.__dict__:
+        cls.name = plugin.name
+        cls.summary = _first_line(cls)
+    if cls.name in _registered and _registered[cls.name] is not cls:
+        raise UnknownStrategy(f"strategy '{typed}': the name '{cls.name}' is taken; give the class another")
+    name = cls.name if ":" in typed else plugin.name  # an entry point's name holds, whatever the class's is
+    return _spec(cls, name, parameters, plugin.location, plugin.source_sha256)
+
+
+def _wrapped(text: str, wrapper: str) -> Spec:
+    """``wrapper:X`` or ``wrapper[key=value,…]:X``, X being whatever ``resolve`` takes."""
+    own, separator, inside = text.partition("]:" if text[len(wrapper) :].startswith("[") else ":")
+    if not inside:
+        parse(text)  # a bracket that is not closed has a line of its own
+        raise UnknownStrategy(f"'{text}': {wrapper} goes around a strategy; write {wrapper}:margin")
+    if inside in groups():
+        raise UnknownStrategy(f"'{text}': {wrapper} goes around one strategy, and '{inside}' is a group")
+    inner = resolve(inside)
+    try:
+        cls = _wrappers[wrapper][0](inner.build())
+    except ValueError as error:
+        raise UnknownStrategy(f"'{text}': {error}") from error
+    given = _given(cls, wrapper, parse(own + separator.rstrip(":"))[1])
+    return _built(
+        Spec(cls, f"{wrapper}:{inner.name}", given, source_sha256=inner.source_sha256, wrapper=wrapper, inner=inner)
+    )
+
+
+def _given(cls: type[Strategy], name: str, parameters: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The parameters that differ from their defaults, typed as these are, sorted."""
+    defaults = parameter_defaults(cls)
     for key in parameters:
         if key not in defaults:
             accepted = ", ".join(defaults) or "none"
             raise UnknownStrategy(f"'{name}' has no parameter '{key}'{nearest(key, defaults)} (it has: {accepted})")
     typed = {key: _like(value, defaults[key], f"'{name}': {key}") for key, value in parameters.items()}
-    given = tuple(sorted((key, value) for key, value in typed.items() if value != defaults[key]))
-    spec = Spec(cls, name, given, location, sha256)
+    return tuple(sorted((key, value) for key, value in typed.items() if value != defaults[key]))
+
+
+def parameter_defaults(cls: type[Strategy]) -> dict[str, Any]:
+    """A strategy's parameters with their defaults; of a wrapped one the wrapper's own."""
+    accepted = inspect.signature(cls).parameters.items()
+    return {key: p.default for key, p in accepted if p.kind is not p.POSITIONAL_ONLY}
+
+
+def _built(spec: Spec) -> Spec:
     try:
         spec.build()
     except Exception as error:  # whatever a plugin's constructor raises
@@ -181,77 +237,5 @@ def _like(value: Any, default: Any, what: str) -> Any:
     return int(value) if isinstance(default, int) and value == int(value) else value
 
 
-def _plugin(text: str, parameters: dict[str, Any]) -> Spec:
-    where, _, class_name = text.rpartition(":")
-    path = Path(where)
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise UnknownStrategy(f"strategy '{text}': there is no file {path}")
-        module = _loaded(lambda: _import_file(path), text)
-    else:
-        module = _loaded(lambda: _import_module(where), text)
-        if getattr(module, "__file__", None) is None:
-            raise UnknownStrategy(f"strategy '{text}': {where} is not a module with a source file")
-        path = Path(inspect.getfile(module))
-    cls = getattr(module, class_name, None)
-    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-        offered = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Strategy)]
-        close = nearest(class_name, offered)
-        raise UnknownStrategy(f"strategy '{text}': {where} has no Strategy class '{class_name}'{close}")
-    if "name" not in cls.__dict__:
-        cls.name = f"{path.stem}:{class_name}"
-        cls.summary = (inspect.getdoc(cls) or "").split("\n")[0]
-    elif cls.name in _registered and _registered[cls.name] is not cls:
-        raise UnknownStrategy(f"strategy '{text}': the name '{cls.name}' is taken; give the class another")
-    location = f"{path.resolve()}:{class_name}" if where.endswith(".py") else text
-    return _spec(cls, cls.name, parameters, location, _sha256(path))
-
-
-def _loaded(load: Callable[[], Any], text: str) -> Any:
-    """Run a plugin's import; whatever it raises becomes one line."""
-    try:
-        return load()
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise UnknownStrategy(f"strategy '{text}' does not import: {reason}") from error
-
-
-def _import_file(path: Path) -> ModuleType:
-    name = f"{_PLUGIN}{_sha256(path)[:12]}_{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    return importlib.import_module(name)
-
-
-def _origin(cls: type) -> tuple[str, str | None]:
-    """Where another process finds a registered class, and its source's SHA-256; nothing for the suite's own."""
-    source = _source(cls)
-    if source is None or cls.__module__.partition(".")[0] == __package__:
-        return "", None
-    where = source if cls.__module__.startswith(_PLUGIN) else cls.__module__
-    return f"{where}:{cls.__qualname__}", _sha256(Path(source))
-
-
-def _source(cls: type) -> str | None:
-    """The file that defines a class; None in an interactive session."""
-    return getattr(sys.modules.get(cls.__module__), "__file__", None)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").split("\n")[0]

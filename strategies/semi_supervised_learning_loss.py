@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.algorithms.clusters import agglomerative, kmeans
-from strategies.base import Labelled, Pool, Strategy, Tuning, TuningBatch, top
+from strategies.algorithms.batchers import Batcher, check_batcher, purchase
+from strategies.base import Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LossPrediction, Ranking, ranking_loss
 from strategies.registry import register
-
-Batcher = Literal["agglomerative", "kmeans", "topk", "subset"]
 
 
 @register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024")
@@ -39,6 +37,12 @@ class SemiSupervisedLearningLoss(Strategy):
     1,536 unlabelled images a step, and a last round of the ladder that trains on all labels.
     """
 
+    cost = "O(n² D) to cluster the oversample · n highest, and a tuning of the module before"
+    remarks = (
+        "Its authors' setting is CIFAR-100 from 2,500 labels on. With 20 to 300 labels on MNIST its purchases crowd "
+        "less into few classes than learning loss's, and it was still worse than random there."
+    )
+
     def __init__(
         self,
         ranking: Ranking = "ranknet",
@@ -55,10 +59,10 @@ class SemiSupervisedLearningLoss(Strategy):
         for name, value, known in (
             ("tuning", tuning, ("semi-supervised", "labelled", "none")),
             ("pseudo_target", pseudo_target, ("soft", "hard")),
-            ("batcher", batcher, ("agglomerative", "kmeans", "topk", "subset")),
         ):
             if value not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
+        check_batcher(batcher)
         if not 0 <= hold_out < 0.5:
             raise ValueError(f"hold_out is a share, at least 0 and below 0.5, not {hold_out}")
         if oversample < 1:
@@ -123,32 +127,7 @@ class SemiSupervisedLearningLoss(Strategy):
         return self.ranking_loss(predicted, losses[kept])
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        scores = pool.head_output
-        ranked = top(scores, len(scores))
-        if self.batcher == "topk":
-            return ranked[:n]
-        if self.batcher == "subset":
-            subset = torch.randperm(len(scores), generator=generator)[: 10 * n].to(scores.device)
-            return subset[top(scores[subset], n)]
-        candidates = ranked[: self.oversample * n]
-        embeddings = pool.embeddings[candidates]
-        if self.batcher == "kmeans":
-            clusters, _ = kmeans(embeddings, n, generator)
-        else:
-            clusters = agglomerative(embeddings, n)
-        return candidates[first_of_each(clusters, n)]
-
-
-def first_of_each(clusters: Tensor, n: int) -> Tensor:
-    """Positions of the first member of every cluster in ``clusters`` (M,), filled to ``n`` with the first others."""
-    seen: dict[int, int] = {}
-    for position, cluster in enumerate(clusters.tolist()):
-        seen.setdefault(cluster, position)
-    chosen = list(seen.values())[:n]
-    taken = set(chosen)
-    rest = (position for position in range(len(clusters)) if position not in taken)
-    chosen += [position for position, _ in zip(rest, range(n - len(chosen)), strict=False)]
-    return torch.tensor(chosen, device=clusters.device)
+        return purchase(pool.head_output, pool.embeddings, n, generator, self.batcher, self.oversample)
 
 
 def even(count: int) -> int:

@@ -21,7 +21,8 @@ class SyntheticPool:
 
     ``points`` (N, D) and ``labelled_points`` (L, D) are the embeddings and ``classifier`` is the head;
     ``dataclasses.replace`` makes a pool with other ones. The head's output is −log max p, and the k-th dropout
-    mask drops half of the embedding. Reading an output while ``has_model`` is False raises ValueError.
+    mask drops half of the embedding. Reading an output while ``has_model`` is False raises ValueError. It is an
+    ``OraclePool`` as well: an image's true label follows from its index, the test images are standard normal.
     """
 
     points: Tensor
@@ -99,6 +100,19 @@ class SyntheticPool:
     @cached_property
     def head_output(self) -> Tensor:
         return -self.logits.log_softmax(1).amax(1)
+
+    @property
+    def true_labels(self) -> Tensor:
+        return self.indices % self.class_count
+
+    @cached_property
+    def test_embeddings(self) -> Tensor:
+        shape = (20, self._fitted.points.shape[1])
+        return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.points)
+
+    @property
+    def test_labels(self) -> Tensor:
+        return torch.arange(20) % self.class_count
 
     def mc_probs(self, samples: int) -> Tensor:
         if samples not in self._mc:

@@ -6,6 +6,7 @@ modules) is looked at in a real run; then labels are planted, to see that the se
 
 import functools
 import gc
+import itertools
 from collections.abc import Callable, Iterator
 from numbers import Number
 from pathlib import Path
@@ -20,14 +21,14 @@ from torch import Tensor
 from benchmark import datasets, models, protocol
 from benchmark.active_learning import ActiveLearningRun
 from benchmark.image_data import ImageData
-from benchmark.pool import FittedPool
+from benchmark.pool import FittedOraclePool, FittedPool
 from benchmark.setting import Setting
 from benchmark.store import RunFile
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 from strategies.base import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LearningLoss
-from strategies.registry import Spec
+from strategies.registry import Spec, names, resolve
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,80 @@ def test_hold_out_and_pool_have_the_labels_that_were_bought(data: ImageData, tmp
     assert pool.labels.equal(data.train_labels[pool.labelled_indices])
     assert sorted([*pool.indices.tolist(), *pool.labelled_indices.tolist()]) == list(range(len(data.train_labels)))
     assert bought.indices.equal(pool.indices[:15])
+
+
+# --- pools with the true labels, for strategies that cheat and no other
+
+
+def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: frozenset[str]) -> list[Any]:
+    """The pools that a strategy of these groups and needs is handed in a run that begins with its own choice."""
+    seen: list[Any] = []
+
+    class Looking(Strategy):
+        def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+            seen.append(pool)
+            return torch.arange(n)
+
+    Looking.groups, Looking.needs = groups, needs
+    tiny = protocol.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 3})
+    setting = Setting(tiny, Spec(Looking, "looking"), "supervised", 0, folder / "cache")
+    with RunFile(folder / "results" / "runs" / "looking" / "supervised-seed0.jsonl", wait=False) as file:
+        ActiveLearningRun(setting, data, file).execute(lambda line: True)
+    return seen
+
+
+@pytest.mark.parametrize("groups", [(), ("core",), ("cheating",)])
+def test_who_does_not_ask_for_the_labels_gets_an_ordinary_pool(
+    data: ImageData, tmp_path: Path, groups: tuple[str, ...]
+) -> None:
+    assert [type(pool) for pool in pools_seen(data, tmp_path, groups, frozenset())] == [FittedPool] * 3
+
+
+@pytest.mark.parametrize("groups", [(), ("core", "uncertainty")])
+def test_who_asks_outside_the_group_is_refused_before_the_choice(
+    data: ImageData, tmp_path: Path, groups: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValueError, match="of the group 'cheating' sees true labels"):
+        pools_seen(data, tmp_path, groups, frozenset({"oracle"}))
+
+
+def test_who_cheats_gets_the_labels_and_the_test_set(data: ImageData, tmp_path: Path) -> None:
+    initial, *pools = pools_seen(data, tmp_path, ("cheating",), frozenset({"oracle"}))
+    assert type(initial) is FittedPool
+    assert [type(pool) for pool in pools] == [FittedOraclePool] * 2
+    for pool in pools:
+        assert pool.true_labels.equal(data.train_labels[pool.indices])
+        assert pool.test_labels.equal(data.test_labels)
+        assert pool.logits.equal(pool.head(pool.embeddings))
+        logits = pool.head(pool.test_embeddings)
+        assert len(logits) == len(data.test_labels)
+        # Labels and embeddings of the same images: the model knows something of them.
+        shuffled = data.test_labels[torch.randperm(len(logits), generator=torch.Generator().manual_seed(0))]
+        right, chance = ((logits.argmax(1) == labels).float().mean() for labels in (data.test_labels, shuffled))
+        assert right > chance
+        # And the search of this file finds them, as it would have in an ordinary pool.
+        assert leaks(pool, [data.train_labels[pool.indices]], memory=[])
+        assert leaks(pool, [data.train_labels], memory=[data.test_labels])
+
+
+def test_the_strategies_that_ask_are_those_of_the_group() -> None:
+    asking = {name for name in names() if "oracle" in resolve(name).build().needs}
+    cheating = {name for name in names() if "cheating" in resolve(name).cls.groups}
+    assert asking == cheating >= {"true-loss", "greedy-oracle"}
+    assert all(resolve(name).cls.groups == ("cheating",) for name in cheating)
+
+
+def test_an_oracle_pool_cannot_be_made_for_an_honest_strategy(pool: FittedPool, data: ImageData) -> None:
+    test_images = Images(data.test_images, data.mean, data.std)
+    for groups, needs in itertools.product([(), ("cheating",)], [frozenset[str](), frozenset({"oracle"})]):
+        strategy = type("Any", (Strategy,), {"groups": groups, "needs": needs})()
+        if groups and needs:
+            made = FittedOraclePool(pool, strategy, data.train_labels, test_images, data.test_labels)
+            assert not hasattr(pool, "true_labels")
+            assert len(made.test_embeddings) == len(data.test_labels)
+        else:
+            with pytest.raises(ValueError, match="group 'cheating'"):
+                FittedOraclePool(pool, strategy, data.train_labels, test_images, data.test_labels)
 
 
 # --- the search finds what is there

@@ -166,6 +166,19 @@ def test_without_a_model_nothing_is_said_of_the_images() -> None:
     assert pool.previous_probs is None
 
 
+def test_features_are_computed_once_on_first_use_and_need_no_model() -> None:
+    none, computed = torch.empty(0, dtype=torch.int64), []
+
+    def compute() -> Tensor:
+        computed.append(1)
+        return torch.ones(1258, 3)
+
+    pool = FittedPool(digits(), torch.arange(SIZE), none, none, 10, predictor=None, features=compute)
+    assert computed == []
+    assert pool.features is pool.features
+    assert computed == [1]
+
+
 # --- Monte-Carlo dropout
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from sklearn.cluster import AgglomerativeClustering
 
+from strategies.algorithms.batchers import first_of_each
 from strategies.algorithms.clusters import kmeans
 from strategies.base import Labelled
-from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss, first_of_each
+from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 
 
 def seeded(seed: int = 0) -> torch.Generator:

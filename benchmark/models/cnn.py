@@ -39,8 +39,8 @@ class CNN(Network):
         self.head = nn.Linear(hidden, class_count)
 
     def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        first = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        second = F.max_pool2d(F.relu(self.conv2(first)), 2)
+        first = F.relu(F.max_pool2d(self.conv1(x), 2))  # the order of the two does not matter, but to the clock
+        second = F.relu(F.max_pool2d(self.conv2(first), 2))
         return second.flatten(1), (first, second)
 
     def embed(self, features: Tensor) -> Tensor:

@@ -73,6 +73,9 @@ class Network(nn.Module):
         """The dropout modules that drop something."""
         return [m for m in self.modules() if isinstance(m, Dropout) and m.probability > 0]
 
+    def whiten(self, patch_covariance: Tensor) -> None:
+        """Set a first layer that is not learned, from what ``ImageData.patch_covariance`` says; most have none."""
+
     def draw_dropout_from(self, generator: torch.Generator) -> None:
         """Draw all training masks from ``generator``, which lives on the network's device."""
         for module in self.dropouts:

@@ -38,12 +38,15 @@ class Line(NamedTuple):
     label: str
 
 
-def budget_figure(curves: pd.DataFrame, last: int | None = None, highlight: Collection[str] = ()) -> Figure:
+def budget_figure(
+    curves: pd.DataFrame, last: int | None = None, highlight: Collection[str] = (), cheating: Collection[str] = ()
+) -> Figure:
     """Accuracy over labels and, beside it, the difference to random in points, paired by seed.
 
     ``curves`` is the tidy table, ``last`` as for ``statistics.areas``. Means are over the seeds that all
     strategies share; bands are 95 % t-intervals, drawn for random, the best two and ``highlight``. These and
-    the next best stand out. Without random for every learner, or with random alone, there is one panel.
+    the next best stand out; ``cheating`` ones have a ‡. Without random for every learner, or with random alone,
+    there is one panel.
     """
     shared, _ = comparable(curves)
     accuracy = intervals(shared, "accuracy")
@@ -52,7 +55,7 @@ def budget_figure(curves: pd.DataFrame, last: int | None = None, highlight: Coll
     if len(gains) and {learner for _, learner in keys(gains)} == set(shared["learner"]):
         tables[f"Difference to {REFERENCE} (points)"] = gains
     present = set(keys(shared))
-    lines = style_lines([key for key in keys(summarise(curves, last)) if key in present], highlight)
+    lines = style_lines([key for key in keys(summarise(curves, last)) if key in present], highlight, cheating)
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.BOTH_COLUMNS if len(tables) > 1 else style.ONE_COLUMN, 2.8))
         names = style.text_width(figure, [line.label for line in lines.values()])
@@ -61,7 +64,8 @@ def budget_figure(curves: pd.DataFrame, last: int | None = None, highlight: Coll
             _draw(axes, table, lines, reference=table is gains)
             axes.set_title(title, loc="left")
         _name_lines(panels[-1], table, lines, 72 * figure.get_figheight())
-        style.remark(figure, _remark(accuracy["n"], lines))
+        cheats = "‡ reads true labels; " if set(shared["strategy"]) & set(cheating) else ""
+        style.remark(figure, cheats + _remark(accuracy["n"], lines))
     return figure
 
 
@@ -74,7 +78,9 @@ def _remark(n: pd.Series[int], lines: dict[Key, Line]) -> str:
     return f"{others}mean over {seeds} seeds, bands: 95 % interval"
 
 
-def style_lines(ranking: Sequence[Key], highlight: Collection[str] = ()) -> dict[Key, Line]:
+def style_lines(
+    ranking: Sequence[Key], highlight: Collection[str] = (), cheating: Collection[str] = ()
+) -> dict[Key, Line]:
     """The best few of ``ranking`` (best first), the reference and ``highlight`` in colour, the rest in grey.
 
     Learners differ by their dashes; with a single learner, so do strategies that share a colour.
@@ -88,7 +94,7 @@ def style_lines(ranking: Sequence[Key], highlight: Collection[str] = ()) -> dict
         strong = always or key in best
         twins = sum(line.colour == colour for line in lines.values())
         dashes = DASHES[(learners.index(key[1]) if len(learners) > 1 else twins) % len(DASHES)]
-        label = style.short(name(*key, several=len(learners) > 1))
+        label = style.short(name(*key, several=len(learners) > 1)) + ("‡" if key[0] in cheating else "")
         lines[key] = Line(
             colour if strong else style.MUTED,
             marker if strong else "",

@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmark.reports import render, style
 from benchmark.reports.curves import select, tidy, write_curves
+from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.figures import budget_figure
 from benchmark.reports.provenance import Provenance, count, provenance, ranges
 from benchmark.reports.ranking import ranking_figure
@@ -26,13 +27,14 @@ class Report:
     """An experiment's runs as data: the tidy curves, the two tables behind the printed ones, and plain words.
 
     ``accuracy``: strategy, learner, labels, mean, sd, low, high, n. ``summary``: see ``statistics.summarise``.
-    ``last`` is the label count aimed at.
+    ``diagnostics``: see ``diagnostics.loss_ranking``. ``last`` is the label count aimed at.
     """
 
     root: Path
     curves: pd.DataFrame
     accuracy: pd.DataFrame
     summary: pd.DataFrame
+    diagnostics: pd.DataFrame
     notes: list[str]
     source: Provenance
     last: int
@@ -58,7 +60,9 @@ def read_report(
     summary = summarise(curves, selection.last)
     source = provenance(experiment, selection.runs)
     notes = [*verdicts(summary), *_behind(summary, selection.last), *selection.notes, *left_out, *source.footnotes]
-    return Report(root, curves, accuracy, summary, notes, source, selection.last)
+    notes += [source.cheats] if source.cheats else []
+    diagnostics = loss_ranking(selection.runs, curves, selection.last)
+    return Report(root, curves, accuracy, summary, diagnostics, notes, source, selection.last)
 
 
 def write_report(root: Path) -> Report:
@@ -69,12 +73,15 @@ def write_report(root: Path) -> Report:
     report = read_report(root)
     source = report.source
     write_curves(report.curves, root / "curves.csv")
-    tables = accuracy_table(report.accuracy, report.summary, source), summary_table(report.summary, source)
+    tables = [accuracy_table(report.accuracy, report.summary, source), summary_table(report.summary, source)]
+    if len(report.diagnostics):
+        tables.append(diagnostics_table(report.diagnostics, source))
     for table in tables:
         render.write(table, root / "tables")
-    ranking = ranking_figure(report.curves, report.last)
+    ranking = ranking_figure(report.curves, report.last, source.cheating)
     if report.curves["labels"].nunique() > 1:
-        style.save(budget_figure(report.curves, report.last, source.plugins), root / "figures" / "accuracy")
+        figure = budget_figure(report.curves, report.last, source.plugins, source.cheating)
+        style.save(figure, root / "figures" / "accuracy")
         style.save(ranking, root / "figures" / "areas")
     else:
         style.save(ranking, root / "figures" / "accuracy")
@@ -94,7 +101,9 @@ def _behind(summary: pd.DataFrame, last: int) -> list[str]:
     return notes
 
 
-def results_page(report: Report, accuracy: render.Table, summary: render.Table) -> str:
+def results_page(
+    report: Report, accuracy: render.Table, summary: render.Table, diagnostics: render.Table | None = None
+) -> str:
     """README.md: the verdict, figure and tables, what ran, how to run it again and how to cite it."""
     source, protocol = report.source, report.source.protocol
     counts = sorted(set(report.curves["labels"].tolist()))
@@ -114,6 +123,7 @@ def results_page(report: Report, accuracy: render.Table, summary: render.Table) 
         "## Accuracy",
         "",
         render.markdown(accuracy, source=False),
+        *(["## Diagnostics", "", render.markdown(diagnostics, source=False)] if diagnostics else []),
         "## What ran",
         "",
         *(f"- {render.escape_markdown(key)}: {render.escape_markdown(value)}" for key, value in _facts(report, counts)),

@@ -18,7 +18,8 @@ class Provenance:
     """What a caption says of the runs; each tuple holds every value met, the most frequent first.
 
     ``marked`` are the strategies (with learners) that have runs on another engine, device or torch than most;
-    ``footnotes`` say which. ``plugins`` are the strategies that came with a source file of their own.
+    ``footnotes`` say which. ``plugins`` are the strategies that came with a source file of their own, ``cheating``
+    those that read the true labels.
     """
 
     experiment: str
@@ -33,6 +34,7 @@ class Provenance:
     versions: dict[str, tuple[str, ...]]
     commits: tuple[str, ...]
     plugins: tuple[str, ...]
+    cheating: tuple[str, ...]
     marked: frozenset[tuple[str, str]]
     footnotes: tuple[str, ...]
 
@@ -41,6 +43,13 @@ class Provenance:
         """Name, first 12 digits of the checksum, and the note where there is one."""
         return "; ".join(
             f"{name}, SHA-256 {sha256[:12]}" + (f" ({note})" if note else "") for name, sha256, note in self.datasets
+        )
+
+    @property
+    def cheats(self) -> str:
+        """A sentence on who reads the true labels, for captions and notes; empty where nobody does."""
+        return (
+            f"‡ Reads true labels, a diagnostic and no competitor: {', '.join(self.cheating)}." if self.cheating else ""
         )
 
     @property
@@ -112,6 +121,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
         },
         commits=_frequent(h["commit"] or "unknown" for h in headers),
         plugins=tuple(sources),
+        cheating=tuple(dict.fromkeys(h["strategy"] for h in headers if h.get("cheating"))),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import matplotlib as mpl
@@ -17,11 +18,12 @@ from benchmark.reports.statistics import GROUP, REFERENCE, areas, intervals, key
 ROW = 0.165  # inches
 
 
-def ranking_figure(curves: pd.DataFrame, last: int | None = None) -> Figure:
+def ranking_figure(curves: pd.DataFrame, last: int | None = None, cheating: Collection[str] = ()) -> Figure:
     """A row per strategy: its area under the budget curve, and the difference to random, paired by seed.
 
     Dots are means, lines 95 % t-intervals, small rings the single seeds. A filled dot on the right says that
     the interval excludes 0. With a single label count the area is the accuracy there, and named so.
+    Strategies that are ``cheating`` have a ‡.
     """
     runs = areas(curves, last)
     gains = paired(runs, "area", ["learner", "seed"])
@@ -33,10 +35,13 @@ def ranking_figure(curves: pd.DataFrame, last: int | None = None) -> Figure:
         tables["gain"] = (gains, f"Difference to {REFERENCE} (points)")
     both = len(tables) > 1
     said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
+    if {strategy for strategy, _ in ranking} & set(cheating):
+        said = f"‡ reads true labels; {said}"
     with mpl.rc_context(style.RC):
         height = 0.75 + ROW * max(len(ranking), 2)
         figure = Figure(figsize=(style.BOTH_COLUMNS if both else style.ONE_COLUMN, height))
-        labels = [style.short(name(*key, several=runs["learner"].nunique() > 1)) for key in ranking]
+        several = runs["learner"].nunique() > 1
+        labels = [style.short(name(*key, several)) + ("‡" if key[0] in cheating else "") for key in ranking]
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):

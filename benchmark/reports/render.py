@@ -134,6 +134,7 @@ _LATEX = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
     "–": "--",
     **{character: "\\" + character for character in "{}$&#_%"},
 }

@@ -44,7 +44,7 @@ def accuracy_table(accuracy: pd.DataFrame, summary: pd.DataFrame, source: Proven
         data=accuracy[[*GROUP, "labels", "mean", "sd", "n"]],
         header=["strategy", *map(str, shown)],
         rows=[*rows, [Cell("seeds"), *seeds]],
-        caption=caption.rstrip(),
+        caption=(caption + source.cheats).rstrip(),
         source=source.sentence,
         footnotes=source.footnotes,
         rule_before=len(rows),
@@ -92,15 +92,16 @@ def summary_table(summary: pd.DataFrame, source: Provenance) -> Table:
             "query (s)",
         ],
         rows=[list(row) for row in zip(*columns, strict=True)],
-        caption=caption.rstrip(),
+        caption=(caption + source.cheats).rstrip(),
         source=source.sentence,
         footnotes=source.footnotes,
     )
 
 
 def row_name(key: tuple[str, str], source: Provenance) -> str:
-    """The strategy, with its learner where there are several, and † where its runs have a footnote."""
-    return name(*key, several=len(source.learners) > 1) + ("†" if key in source.marked else "")
+    """The strategy, with its learner where there are several, † where its runs have a footnote, ‡ if it cheats."""
+    marks = ("†" if key in source.marked else "") + ("‡" if key[0] in source.cheating else "")
+    return name(*key, several=len(source.learners) > 1) + marks
 
 
 def thin_out(counts: list[int], most: int) -> list[int]:

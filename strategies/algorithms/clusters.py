@@ -84,6 +84,18 @@ def nearest_to_centres(points: Tensor, centres: Tensor) -> Tensor:
     return taken
 
 
+def nearest_centre(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """For each of ``points`` (N, D) the nearest of ``centres`` (k, D), int64, and its squared distance: (N,) each.
+
+    The smaller position wins ties. Time O(N k D), memory O(N). Raises ValueError for points that are not finite.
+    """
+    x = Points.of(points)
+    y = Points.of(centres.to(x.factors[0]))
+    step = max(1, _BLOCK // len(y))
+    blocks = [squared_distances(x[start : start + step], y).min(dim=1) for start in range(0, len(x), step)]
+    return torch.cat([block.indices for block in blocks]), torch.cat([block.values for block in blocks])
+
+
 def _condensed(x: Points) -> np.ndarray:
     """The distances of all pairs i < j, row by row, as SciPy takes them: (N (N − 1) / 2,)."""
     size = len(x)

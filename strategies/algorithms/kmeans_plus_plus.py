@@ -57,14 +57,14 @@ def kmeans_plus_plus(
         if not nearest.any():
             return torch.cat([picks, _uniformly(len(points), picks, n - len(picks), generator)])
         drawn = math.ceil(wanted * min(_MOST_DRAWN, 1 / acceptance))
-        candidates = _proportionally(nearest, drawn, generator)
+        candidates = proportionally(nearest, drawn, generator)
         accepted, tried = _accepted(points, nearest, candidates, wanted, generator)
         acceptance = len(accepted) / tried
         picks = torch.cat([picks, accepted])
     return picks
 
 
-def _proportionally(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def proportionally(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """``count`` independent positions, each drawn with probability ∝ ``weights`` (N,).
 
     The weights are added up in fixed point of 62 bits: finer than float64, and a sum of integers does not

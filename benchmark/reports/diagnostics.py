@@ -1,0 +1,93 @@
+"""The table of diagnostics: how well the predicted loss ranks images by the true one, beside the final accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from benchmark.reports.curves import RUN, groups
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.render import MISSING, Cell, Table
+from benchmark.reports.statistics import GROUP, areas, keys, mean_and_sd
+from benchmark.reports.tables import decimals, marked_best, row_name
+from benchmark.store import RunRecord
+
+KIND = "loss_rank."
+PRINTED = {
+    "labelled.kendall": "τ labelled",
+    "pool.kendall": "τ pool",
+    "test.kendall": "τ test",
+    "pool.spearman": "ρ pool",
+    "pool.pairwise": "pairs pool",
+    "pool.auroc": "AUROC pool",
+}
+
+
+def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
+    """One row per strategy and learner whose lines have diagnostics, the best final accuracy first.
+
+    Columns: strategy, learner, n (seeds), labels (where accuracy is final), final_mean, final_sd (0–1), and
+    ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds on the way there, then mean
+    and standard deviation over runs. Runs are those that ``statistics.areas`` compares. Empty without diagnostics.
+    """
+    finals = areas(curves, last).set_index(RUN)
+    rows = []
+    for run in runs:
+        key = tuple(run.header[field] for field in RUN)
+        if key not in finals.index:
+            continue
+        horizon = finals.loc[key, "labels"]
+        measured = [
+            {name.removeprefix(KIND): value for name, value in line.get("diagnostics", {}).items() if KIND in name}
+            for line in run.rounds
+            if line["labels"] <= horizon
+        ]
+        names = list(dict.fromkeys(name for line in measured for name in line))
+        if names:
+            means = {name: mean_and_sd(line[name] for line in measured if name in line)[0] for name in names}
+            rows.append({**dict(zip(RUN, key, strict=True)), "final": finals.loc[key, "final"], **means})
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return frame
+    table = []
+    for key, group in groups(frame, GROUP).items():
+        row = {**dict(zip(GROUP, key, strict=True)), "n": len(group), "labels": int(finals["labels"].iloc[0])}
+        for name in frame.columns.drop(RUN):
+            row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(group[name].dropna())
+        table.append(row)
+    return pd.DataFrame(table).sort_values("final_mean", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def diagnostics_table(ranking: pd.DataFrame, source: Provenance) -> Table:
+    """A row per strategy: final accuracy, and the agreement of predicted and true loss (see ``loss_ranking``)."""
+    shown = {name: title for name, title in PRINTED.items() if f"{name}_mean" in ranking}
+    columns = [
+        [Cell(row_name(key, source)) for key in keys(ranking)],
+        [Cell(str(n)) for n in ranking["n"]],
+        marked_best(ranking["final_mean"], ranking["final_sd"], decimals(ranking["final_sd"])),
+        *([_measure(*row) for row in zip(ranking[f"{n}_mean"], ranking[f"{n}_sd"], strict=True)] for n in shown),
+    ]
+    return Table(
+        name="diagnostics",
+        label=f"{source.experiment}-diagnostics",
+        data=ranking,
+        header=["strategy", "seeds", "final", *shown.values()],
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        caption=(
+            f"How well the predicted loss ranks images by the true one on {source.datasets[0][0]}: means over the rounds "
+            f"that buy, ± standard deviation over seeds. Final is the accuracy in % at {ranking['labels'].iloc[0]} "
+            "labels. τ is Kendall's τ_b, ρ Spearman's, pairs the share of pairs in the right order, AUROC that of the "
+            "predicted loss for images classified wrongly. The true losses of the pool serve this table alone. The CSV "
+            "holds all parts."
+        ),
+        source=source.sentence,
+        footnotes=source.footnotes,
+    )
+
+
+def _measure(mean: float, sd: float) -> Cell:
+    if not math.isfinite(mean):
+        return MISSING
+    return Cell(f"{mean:.2f}".replace("-", "−"), spread=f"{sd:.2f}" if math.isfinite(sd) else "")

@@ -1,0 +1,119 @@
+"""Writes docs/strategies.md: what the registry and strategies/strategies.bib say of each strategy.
+
+python -m docs.generate
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+import strategies
+from strategies import registry
+from strategies.base import Strategy
+
+PAGE = Path(__file__).with_name("strategies.md")
+BIBLIOGRAPHY = Path(strategies.__file__).with_name("strategies.bib")
+
+INTRODUCTION = """\
+# Strategies
+
+Written by `python -m docs.generate` from the classes themselves; change those.
+
+Costs are those of choosing n of N unlabelled images, with L labelled ones, C classes, embeddings of D dimensions and
+K Monte-Carlo samples, once the network's outputs are there. *Needs* is what a protocol has to offer; a group leaves
+out what the protocol cannot run, and a purchase above the largest one that a strategy can choose in reasonable time.
+Parameters go in brackets, as in `bald[samples=50]`.
+"""
+
+WRAPPERS = """\
+## Wrappers
+
+Around any strategy X that buys the highest of its scores, also one of your own, with its parameters in its own
+brackets: `power:bald[samples=50]`, `power[beta=2]:mine.py:Mine`.
+"""
+
+NEEDS = {
+    "dropout": "dropout in the network",
+    "features": "self-supervised features",
+    "previous_probs": "the predictions of the round before",
+    "cross_fit": "a second training on a part of the labels",
+    "oracle": "the true labels (a diagnostic, no strategy)",
+}
+
+_ACCENTS = {"`": "\N{COMBINING GRAVE ACCENT}", "'": "\N{COMBINING ACUTE ACCENT}", '"': "\N{COMBINING DIAERESIS}"}
+_ACCENTS |= {"^": "\N{COMBINING CIRCUMFLEX ACCENT}", "~": "\N{COMBINING TILDE}", "c": "\N{COMBINING CEDILLA}"}
+_ACCENTS |= {"v": "\N{COMBINING CARON}", "u": "\N{COMBINING BREVE}", "=": "\N{COMBINING MACRON}"}
+_LETTERS = {"i": "ı", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ss": "ß", "ae": "æ", "&": "&"}
+
+
+def page() -> str:
+    """The whole of docs/strategies.md."""
+    papers = references(BIBLIOGRAPHY.read_text(encoding="utf-8"))
+    named = {name: registry.resolve(name).build() for name in registry.names()}
+    table = ["| strategy | groups | needs | largest purchase |", "| :-- | :-- | :-- | --: |"]
+    for name, strategy in named.items():
+        purchase = "" if strategy.max_batch is None else f"{strategy.max_batch:,}"
+        needs = ", ".join(NEEDS[need] for need in sorted(strategy.needs))
+        table.append(f"| [{name}](#{name.replace(':', '')}) | {', '.join(strategy.groups)} | {needs} | {purchase} |")
+    wrappers = WRAPPERS + "\n" + "".join(f"- `{name}:X` {line}\n" for name, line in registry.wrappers().items())
+    sections = [section(name, strategy, papers) for name, strategy in named.items()]
+    return "\n".join([INTRODUCTION, "\n".join(table) + "\n", wrappers, *sections])
+
+
+def section(name: str, strategy: Strategy, papers: dict[str, str]) -> str:
+    """What there is to know of one strategy."""
+    facts = {
+        "Groups": ", ".join(strategy.groups),
+        "Parameters": _parameters(name),
+        "Needs": ", ".join(NEEDS[need] for need in sorted(strategy.needs)) or "nothing beyond the network's outputs",
+        "Cost": strategy.cost,
+        "Largest purchase": "" if strategy.max_batch is None else f"{strategy.max_batch:,} images",
+        "Remarks": strategy.remarks,
+        "Paper": papers[strategy.paper] if strategy.paper else "",
+    }
+    summary = re.sub("``(.*?)``", r"`\1`", strategy.summary)
+    return f"## {name}\n\n{summary}\n\n" + "".join(f"- **{key}:** {value}\n" for key, value in facts.items() if value)
+
+
+def references(bibliography: str) -> dict[str, str]:
+    """The entries of a .bib file, each as a line: authors, title, venue, year, note. Raises ValueError."""
+    found: dict[str, str] = {}
+    for entry in re.split(r"^@", bibliography, flags=re.MULTILINE)[1:]:
+        begin = re.match(r"\w+\{([\w-]+),\n", entry)
+        if begin is None:
+            raise ValueError(f"not an entry of BibTeX: @{entry[:60]}")
+        fields = dict(re.findall(r"^\s+(\w+)\s*=\s*\{(.*?)\},?$", entry, flags=re.MULTILINE | re.DOTALL))
+        if begin[1] in found or not {"author", "title", "year"} <= fields.keys():
+            raise ValueError(f"{begin[1]}: an entry appears once, with author, title and year")
+        venue = next((fields[key] for key in ("journal", "booktitle", "institution", "school") if key in fields), "")
+        where = " ".join(filter(None, [venue, fields.get("volume"), fields.get("number")]))
+        parts = [_authors(fields["author"]), f"*{fields['title']}*", where, fields["year"], fields.get("note")]
+        found[begin[1]] = _plain(", ".join(filter(None, parts)) + ".")
+    return found
+
+
+def _parameters(name: str) -> str:
+    spec = registry.resolve(name)
+    own = ", ".join(f"`{key}={value}`" for key, value in registry.parameter_defaults(spec.cls).items())
+    if spec.inner is None:
+        return own or "none"
+    return f"{own}; those of {spec.inner.name}: {_parameters(spec.inner.name)}"
+
+
+def _authors(names: str) -> str:
+    """``A, B and C`` of BibTeX's ``Surname, Given and …``."""
+    people = [" ".join(reversed(person.split(", ", 1))) for person in re.split(r"\s+and\s+", names)]
+    return " and ".join(filter(None, [", ".join(people[:-1]), people[-1]]))
+
+
+def _plain(text: str) -> str:
+    """Text without LaTeX's braces, dashes and accents."""
+    text = re.sub(r"\{?\\(ss|ae|[ioOlL&])(?![A-Za-z])\}?", lambda m: _LETTERS[m[1]], text)
+    text = re.sub(r"""\{?\\([`'"^~=cvu])\s*\{?(\w)\}?\}?""", lambda m: m[2] + _ACCENTS[m[1]], text)
+    return " ".join(unicodedata.normalize("NFC", re.sub("[{}]", "", text)).replace("--", "–").split())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,113 @@
+"""ALFA-Mix: images whose predicted class changes when labelled features are mixed into theirs.
+
+The anchor z̄_c is the mean embedding of the images labelled c (of all labelled ones, for a class that has none). An
+embedding z is mixed with it as z' = (1 − α) ⊙ z + α ⊙ z̄_c, where α maximises the linearised loss
+ℓ = CE(head(z'), argmax head(z)) over ‖α‖ ≤ ε:
+
+    α = ε ‖z̄_c − z‖ / ‖∇ℓ‖ · ∇ℓ ⊘ (z̄_c − z),    ε = a / √D.
+
+An image is a candidate if any of the C anchors changes its class. The cap a grows by ``step`` from ``step`` to 1 until
+there are more than B candidates; the batch is nearest to the centres of a k-means on their normalised embeddings.
+With B candidates or fewer all are bought, those that change first ahead, and the rest at random.
+
+z̄_c and z agree wherever a ReLU is off for both, and there the α of the paper does not exist. The division is not
+needed: the mixture is z' = z + ε ‖z̄_c − z‖ ∇ℓ / ‖∇ℓ‖ in the coordinates where z̄_c ≠ z, and z in the others, on
+which mixing has no effect. That is ``form="normalised"``; ``form="elementwise"`` forms α with the divisor held away
+from 0 by 1e-8, as the authors' code does, and differs where coordinates agree up to that.
+
+z' is linear in ε and so are the logits. The smallest ε that changes the class is therefore known in closed form from
+one pass over the pool, and every cap is a comparison with it.
+
+Parvaneh, Abbasnejad, Teney, Haffari, van den Hengel & Shi, *Active Learning by Feature Mixing*, CVPR 2022,
+arXiv 2203.07034. Reference implementation: github.com/AminParvaneh/alpha_mix_active_learning.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from strategies.algorithms.clusters import kmeans, nearest_to_centres
+from strategies.badge import gradient_embeddings
+from strategies.base import Pool, Strategy
+from strategies.registry import register
+
+_GUARD = 1e-8  # the smallest divisor of the element-wise form
+_BLOCK = 2**22  # entries of embeddings, or of pairs of classes, at once
+
+
+@register("alfa-mix", group="hybrid", paper="parvaneh2022")
+class AlfaMix(Strategy):
+    """k-means among the images whose class changes when a labelled class's mean embedding is mixed in a little."""
+
+    cost = "O(N C² D), and a k-means of the candidates"
+    remarks = (
+        "Made for small budgets; needs nothing but the last layer and its inputs. In the closed form an anchor acts "
+        "by its distance and by the coordinates in which it differs, not by its direction."
+    )
+
+    def __init__(self, form: Literal["normalised", "elementwise"] = "normalised", step: float = 0.03125) -> None:
+        if form not in ("normalised", "elementwise"):
+            raise ValueError(f"form must be 'normalised' or 'elementwise', not '{form}'")
+        if not 0 < step <= 1:
+            raise ValueError(f"step must be above 0 and at most 1, not {step}")
+        self.form = form
+        self.step = step
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        least = self.least_change(pool)
+        width = pool.embeddings.shape[1]
+        for count in range(1, math.ceil(1 / self.step) + 1):
+            candidates = (least < min(1.0, count * self.step) / width**0.5).nonzero().squeeze(1)
+            if len(candidates) > n:
+                rows = F.normalize(pool.embeddings[candidates].to(least.dtype))
+                _, centres = kmeans(rows, n, generator)
+                return candidates[nearest_to_centres(rows, centres)]
+        ahead = candidates[least[candidates].sort(stable=True).indices]
+        others = torch.ones(len(least), dtype=torch.bool, device=least.device).index_fill_(0, ahead, False)
+        rest = others.nonzero().squeeze(1)
+        order = torch.randperm(len(rest), generator=generator)[: n - len(ahead)].to(rest.device)
+        return torch.cat([ahead, rest[order]])
+
+    def least_change(self, pool: Pool) -> Tensor:
+        """The smallest ε > 0 at which some anchor changes an image's class, (N,); infinite where none ever does."""
+        errors, embeddings = gradient_embeddings(pool.probs, pool.embeddings).factors
+        anchors = class_means(pool.labelled_embeddings.to(errors.dtype), pool.labels, pool.class_count)
+        weight = pool.head.weight.detach().to(errors.dtype)
+        logits = pool.logits.to(errors.dtype)
+        rows = max(1, _BLOCK // max(embeddings.shape[1], len(anchors) ** 2))
+        parts = zip(logits.split(rows), errors.split(rows), embeddings.split(rows), strict=True)
+        return torch.cat([self._least_change(*part, anchors, weight) for part in parts])
+
+    def _least_change(self, logits: Tensor, errors: Tensor, z: Tensor, anchors: Tensor, weight: Tensor) -> Tensor:
+        direction = F.normalize(errors @ weight)
+        slopes = torch.stack([self._steps(direction, anchor - z) @ weight.T for anchor in anchors], dim=1)
+        predicted = logits.argmax(dim=1, keepdim=True)
+        gaps = logits.gather(1, predicted) - logits
+        closing = slopes - slopes.gather(2, predicted[:, None].expand(-1, len(anchors), 1))
+        # The predicted class itself has closing 0 and gap 0: never.
+        return torch.where(closing > 0, gaps[:, None] / closing, torch.inf).amin(dim=(1, 2))
+
+    def _steps(self, direction: Tensor, difference: Tensor) -> Tensor:
+        """(z' − z) / ε, (k, D), for unit gradients and for z̄_c − z."""
+        steps = direction * difference.norm(dim=1, keepdim=True)
+        if self.form == "normalised":
+            return steps.masked_fill_(difference == 0, 0)
+        guarded = torch.where(difference.abs() < _GUARD, _GUARD, difference)
+        return steps / guarded * difference
+
+
+def class_means(embeddings: Tensor, labels: Tensor, class_count: int) -> Tensor:
+    """The mean of the ``embeddings`` (L, D) of each class, (C, D); of all for a class without any.
+
+    Raises ValueError if there are no labelled images at all.
+    """
+    if not len(labels):
+        raise ValueError("alfa-mix mixes labelled images in, and there are none: draw the initial labels otherwise")
+    members = F.one_hot(labels, class_count).to(embeddings.dtype)
+    members[:, ~members.any(dim=0)] = 1
+    return (members / members.sum(dim=0)).T @ embeddings

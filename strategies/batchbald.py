@@ -1,0 +1,147 @@
+"""BatchBALD: the batch whose labels together tell most about the weights.
+
+BALD's sum over a batch counts what two images both tell twice. BatchBALD greedily maximises their joint mutual
+information with the weights θ, of which the K dropout masks θ_k are samples:
+
+    I(y_1, …, y_b; θ) = H(y_1, …, y_b) − Σ_i (1/K) Σ_k H(y_i | θ_k).
+
+Given the images picked so far the next one adds, by the chain rule,
+
+    I(y; θ | y_1, …, y_{b−1}) = Σ_m P(m) H( Σ_k w_mk p^k(y) ) − (1/K) Σ_k H(p^k(y)),
+
+m running over the configurations of their labels and w_mk = P(m | θ_k) / Σ_l P(m | θ_l) being the posterior of the
+masks: a mean of entropies of mixtures, which is one matrix product and free of the cancellation and underflow of
+joint probabilities. All C^(b−1) configurations are used while they are at most ``configurations``; beyond, that
+many are drawn, each from one mask and as many from every mask, and then extended by each pick's label.
+
+Kirsch, van Amersfoort & Gal, *BatchBALD: Efficient and Diverse Batch Acquisition for Deep Bayesian Active
+Learning*, NeurIPS 2019, arXiv 1906.08158; there with 40,000 configurations. Ours is the restriction to the
+``candidates`` of the highest BALD; configurations are drawn beyond 10,000.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from strategies.bald import mutual_information
+from strategies.base import Pool, top
+from strategies.mc_uncertainty import MonteCarlo
+from strategies.registry import register
+
+_CPU_BLOCK, _GPU_BLOCK = 2**19, 2**25  # probabilities of mixtures kept at once
+
+
+@register("batchbald", group="bayesian", paper="kirsch2019")
+class BatchBALD(MonteCarlo):
+    """Greedy batch of the largest joint mutual information of labels and weights, I(y_1, …, y_n; θ).
+
+    Chosen among the ``candidates`` images (at least n) of the highest BALD over ``samples`` dropout masks, from
+    ``configurations`` joint labels.
+    """
+
+    max_batch = 50
+    cost = "K forward passes, O(n M S K C) for M candidates and S configurations"
+    remarks = (
+        "For small purchases: K masks have at most log K nats to tell, and once a batch has told them the rest of it "
+        "is arbitrary; a larger batch needs more samples."
+    )
+
+    def __init__(self, samples: int = 20, candidates: int = 2000, configurations: int = 10_000) -> None:
+        super().__init__(samples)
+        if candidates < 1 or configurations < 1:
+            raise ValueError(f"candidates and configurations must be at least 1, not {candidates} and {configurations}")
+        self.candidates = candidates
+        self.configurations = configurations
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        probs = self.probs(pool)
+        kept = top(mutual_information(probs), max(n, self.candidates))
+        kept = kept[pool.indices[kept].argsort()]  # ties do not depend on the order of the pool
+        picks, _ = joint_mutual_information(probs[kept], n, self.configurations, generator)
+        return kept[picks]
+
+
+def joint_mutual_information(
+    probs: Tensor, n: int, configurations: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Greedy picks (n,), int64, from ``probs`` (N, K, C), and I(y_1, …, y_b; θ) in nats after each, (n,), float64.
+
+    The smaller position wins ties. Time O(n N S K C) for S ``configurations``, rounded up to a multiple of K where
+    they are drawn; memory O(N K C + S K). Raises ValueError unless 1 ≤ n ≤ N.
+    """
+    if not 1 <= n <= len(probs):
+        raise ValueError(f"cannot pick {n} of {len(probs)} images: n must be between 1 and {len(probs)}")
+    known = torch.special.entr(probs.double()).sum(dim=2).mean(dim=1)
+    by_mask = probs.permute(1, 2, 0).contiguous()
+    labels = _Configurations(probs.shape[1], configurations, probs.device)
+    picks: list[int] = []
+    gains: list[float] = []
+    while len(picks) < n:
+        if picks:
+            labels.add(probs[picks[-1]].double(), generator)
+        added = labels.expected_entropies(by_mask) - known
+        added[picks] = -torch.inf
+        picks.append(int(added.argmax()))
+        gains.append(float(added[picks[-1]]))
+    informations = torch.tensor(gains, dtype=torch.float64, device=probs.device).cumsum(0)
+    return torch.tensor(picks, device=probs.device), informations
+
+
+class _Configurations:
+    """Joint labels m of some images, at most ``limit`` or drawn: P(m), (M,), and the masks' posteriors w, (M, K)."""
+
+    def __init__(self, mask_count: int, limit: int, device: torch.device) -> None:
+        self.limit = limit
+        self.images: list[Tensor] = []
+        self.shares = torch.ones(1, dtype=torch.float64, device=device)
+        self.posteriors = torch.full((1, mask_count), 1 / mask_count, dtype=torch.float64, device=device)
+        self.masks: Tensor | None = None  # (M,) once drawn: the one that each configuration is drawn from
+
+    def add(self, image: Tensor, generator: torch.Generator) -> None:
+        """Extend all configurations by the label of ``image`` (K, C)."""
+        self.images.append(image)
+        mask_count, class_count = image.shape
+        if class_count ** len(self.images) <= self.limit:
+            likelihoods = (self.posteriors[:, None] * image.T).flatten(0, 1)
+            evidence = likelihoods.sum(dim=1)
+            self.shares = self.shares.repeat_interleave(class_count) * evidence
+            self.posteriors = likelihoods / evidence.clamp_min(torch.finfo(evidence.dtype).tiny)[:, None]
+            return
+        new = [image]
+        if self.masks is None:
+            self.masks = torch.arange(mask_count, device=image.device).repeat(math.ceil(self.limit / mask_count))
+            self.shares = image.new_full((len(self.masks),), 1 / len(self.masks))
+            self.posteriors = image.new_full((len(self.masks), mask_count), 1 / mask_count)
+            new = self.images
+        for each in new:
+            bounds = each.cumsum(dim=1)[self.masks]
+            points = torch.rand(len(self.masks), 1, generator=generator, dtype=torch.float64).to(each.device)
+            labels = (bounds <= points * bounds[:, -1:]).sum(dim=1).clamp_(max=class_count - 1)
+            self.posteriors = F.normalize(
+                self.posteriors * each.T[labels], p=1, dim=1, eps=torch.finfo(each.dtype).tiny
+            )
+
+    def expected_entropies(self, by_mask: Tensor) -> Tensor:
+        """Σ_m P(m) H(Σ_k w_mk p^k_n) in nats, (N,), float64, for N images ``by_mask`` (K, C, N)."""
+        total = torch.zeros(by_mask.shape[2], dtype=torch.float64, device=by_mask.device)
+        step = mixtures_at_once(by_mask)
+        posteriors = self.posteriors.to(by_mask.dtype)
+        for shares, weights in zip(self.shares.split(step), posteriors.split(step), strict=True):
+            total += shares @ mixture_entropies(weights, by_mask).double()
+        return total
+
+
+def mixture_entropies(weights: Tensor, by_mask: Tensor) -> Tensor:
+    """H(Σ_k w_rk p^k_n) in nats, (R, N), for ``weights`` (R, K) and probabilities ``by_mask`` (K, C, N)."""
+    mixtures = weights @ by_mask.flatten(1)
+    terms = mixtures.clamp_min(torch.finfo(mixtures.dtype).tiny).log_().mul_(mixtures)
+    return terms.view(len(weights), *by_mask.shape[1:]).sum(dim=1).neg_()
+
+
+def mixtures_at_once(by_mask: Tensor) -> int:
+    """How many mixtures of ``by_mask`` (K, C, N) make a block that stays in cache."""
+    return max(1, (_CPU_BLOCK if by_mask.device.type == "cpu" else _GPU_BLOCK) // by_mask[0].numel())

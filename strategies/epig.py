@@ -1,0 +1,63 @@
+"""EPIG, the expected predictive information gain: what a label tells about other images' labels.
+
+BALD asks how much a label tells about the weights, also about those that no prediction depends on. EPIG asks how
+much it tells about the label y* of a target image x*, in the mean over targets:
+
+    EPIG(x) = E_{x*} I(y; y* | x, x*) = E_{x*} [ H(y*) − Σ_y p̄_y(x) H(y* | y) ],
+
+where p(y* | y) = Σ_k w_k p^k(x*) and w_k = p^k_y(x) / Σ_l p^l_y(x) is the posterior of the dropout masks, which all
+images share. The targets are ``targets`` images of the pool (all of them in a smaller pool), evenly spaced in the
+order of the data set: the score is a function of the pool, whatever its order, and needs no chance.
+
+Bickford Smith, Kirsch, Farquhar, Gal, Foster & Rainforth, *Prediction-Oriented Bayesian Active Learning*, AISTATS
+2023, arXiv 2304.08151. There the targets are drawn at random.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.base import Pool, ScoreStrategy
+from strategies.batchbald import mixture_entropies, mixtures_at_once
+from strategies.mc_uncertainty import MonteCarlo
+from strategies.registry import register
+
+
+@register("epig", group="bayesian", paper="bickfordsmith2023")
+class EPIG(MonteCarlo, ScoreStrategy):
+    """Mutual information of an image's label with those of target images, in nats, in the mean over the targets."""
+
+    cost = "K forward passes, O(N M C² K) for M targets"
+    remarks = "Does not buy outliers that are informative about nothing but themselves, as BALD may."
+
+    def __init__(self, samples: int = 20, targets: int = 500) -> None:
+        super().__init__(samples)
+        if targets < 1:
+            raise ValueError(f"targets must be at least 1, not {targets}")
+        self.targets = targets
+
+    def score(self, pool: Pool) -> Tensor:
+        probs = self.probs(pool)
+        return predictive_information(probs, probs[evenly_spaced(pool, self.targets)])
+
+
+def evenly_spaced(pool: Pool, count: int) -> Tensor:
+    """Positions of ``count`` images of the pool, or of all if there are fewer, evenly spaced by dataset index."""
+    order = pool.indices.argsort()
+    count = min(count, len(order))
+    return order[torch.arange(count, device=order.device) * len(order) // count]
+
+
+def predictive_information(probs: Tensor, targets: Tensor) -> Tensor:
+    """E_{x*} I(y; y*) in nats, (N,), for ``probs`` (N, K, C) and ``targets`` (M, K, C) under the same K masks."""
+    by_mask = targets.permute(1, 2, 0).contiguous()
+    before = torch.special.entr(targets.mean(dim=1).double()).sum(dim=1).mean()
+    scores = []
+    for part in probs.split(max(1, mixtures_at_once(by_mask) // probs.shape[2])):
+        sums = part.sum(dim=1)
+        posteriors = (part / sums.clamp_min(torch.finfo(sums.dtype).tiny)[:, None]).transpose(1, 2).flatten(0, 1)
+        after = mixture_entropies(posteriors, by_mask).mean(dim=1, dtype=torch.float64).view_as(sums)
+        shares = sums.double() / sums.sum(dim=1, keepdim=True, dtype=torch.float64)
+        scores.append((shares * (before - after)).sum(dim=1))
+    return torch.cat(scores).to(probs.dtype)

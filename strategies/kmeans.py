@@ -1,0 +1,33 @@
+"""k-means: the image nearest to the centre of each of n clusters.
+
+The embeddings of the unlabelled images are clustered into as many clusters as images are bought, and the image nearest
+to each centre stands for its cluster. Neither the labelled images nor the model's predictions play a part.
+
+Kang, Ryu & Kwon, *Using Cluster-Based Sampling to Select Initial Training Set for Active Learning in Text
+Classification*, PAKDD 2004. Ours is the choice between mini-batches and Lloyd's algorithm (by the number of clusters),
+and that an image nearest to two centres counts once: the second takes the next nearest.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.algorithms.clusters import kmeans, nearest_to_centres
+from strategies.base import Pool, Strategy
+from strategies.registry import register
+
+
+@register("kmeans", group="diversity", paper="kang2004")
+class KMeans(Strategy):
+    """The image nearest to the centre of each of n k-means clusters of the embeddings."""
+
+    cost = "O(n N D)"
+    remarks = (
+        "Representative of the pool from the first round on. It does not look at the labelled images and may buy what "
+        "the model has long known."
+    )
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        _, centres = kmeans(pool.embeddings, n, generator)
+        return nearest_to_centres(pool.embeddings, centres)

@@ -1,0 +1,76 @@
+"""Training throughput on the CPU: the engine's loop against the field's reference loop, see ``loops``.
+
+    python -m pytest -o addopts= tests/performance/test_training.py
+
+Takes as many cores as PyTorch has threads here (``OMP_NUM_THREADS=1``: one): the engine one process of one thread a
+core, as an executor does, the reference loop one process with that many threads; with more than one core also with
+two loader processes, which an epoch starts anew. Each measurement of either is one training of ``steps`` steps from
+fresh weights on 5,000 images, MNIST and CIFAR-10 where ``data/`` has them, made-up pixels otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from comparison import CPU_TIME, SMOKE, compare, size
+from loops import Case, Worker, train_ours, train_reference
+
+CORES = 1 if SMOKE else torch.get_num_threads()
+IMAGES = size(5000, 64)
+
+
+class Training(NamedTuple):
+    case: Case
+    steps: int
+    goal: float
+
+
+TRAININGS = {
+    "resnet18": Training(Case("cifar10-ll4al"), 4, 2.5),
+    "compact-64": Training(Case("cifar10", (("width", 64),)), 10, 2.3),
+    "compact": Training(Case("cifar10"), 20, 2.3),
+    "mnist-cnn": Training(Case("mnist"), 100, 2.9),
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Callable[..., float]]:
+    """Trains on every core at once and returns the seconds of the slowest."""
+    workers = [Worker(1, keeps_memory=True) for _ in range(CORES)]
+    yield lambda *arguments: max(f.result() for f in [worker.start(train_ours, *arguments) for worker in workers])
+    for worker in workers:
+        worker.close()
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Callable[..., float]]:
+    worker = Worker(CORES, keeps_memory=False)
+    yield lambda *arguments: worker.start(train_reference, *arguments).result()
+    worker.close()
+
+
+@pytest.mark.benchmark(group="training")
+@pytest.mark.parametrize("loaders", [0, 2])
+@pytest.mark.parametrize("name", TRAININGS)
+def test_training(
+    benchmark: Any, engine: Callable[..., float], reference: Callable[..., float], name: str, loaders: int
+) -> None:
+    if loaders and (CORES == 1 or CPU_TIME):
+        pytest.skip("loader processes need a second core, and CPU time does not see them")
+    if SMOKE and name == "resnet18":
+        pytest.skip("takes too long to see it run")
+    training = TRAININGS[name]
+    steps = size(training.steps, 1)
+    images = steps * training.case.resolved(steps).recipe.batch_size
+    compare(
+        benchmark,
+        lambda: engine(training.case, IMAGES, steps),
+        lambda: reference(training.case, IMAGES, steps, loaders),
+        items=(CORES * images, images),
+        unit="images",
+        goal=training.goal,
+        warm_up=not SMOKE,
+    )

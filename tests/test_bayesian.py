@@ -1,0 +1,322 @@
+"""The Monte-Carlo dropout strategies against their definitions, written out in loops, and against other libraries.
+
+golden/bayesian.npz was made once, from ``probs`` (N = 40, K = 8, C = 3, float64), by
+``batchbald_redux`` 2.0.5: ``get_batchbald_batch(log(probs), 5, num_samples=100000, dtype=float64)``;
+``scikit-activeml`` 1.0.1: ``variation_ratios(argmax(probs, 2))`` and ``batch_bald(probs as K×N×C, batch_size=4,
+n_MC_samples=200)``; ``modAL`` 0.4.2.1: ``dropout._mean_standard_deviation(probs as K×N×C)``;
+``baal`` 2.1.0: ``Entropy().compute_score(probs as N×C×K)`` and ``EPIG().compute_score(the same, every fourth of it)``.
+"""
+
+import itertools
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from strategies import batchbald, coremse
+from strategies.bald import BALD
+from strategies.base import Strategy
+from strategies.batchbald import BatchBALD, joint_mutual_information
+from strategies.coremse import CoreMSE, expected_changes
+from strategies.epig import EPIG, evenly_spaced, predictive_information
+from strategies.mc_uncertainty import MCEntropy, MeanStd, VariationRatio
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "bayesian.npz")
+EVERY: tuple[type[Strategy], ...] = (MCEntropy, VariationRatio, MeanStd, EPIG, BatchBALD, CoreMSE)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(size: int, masks: int = 6, classes: int = 3, *, seed: int = 0) -> Tensor:
+    generator = seeded(seed)
+    common = torch.randn(size, 1, classes, generator=generator, dtype=torch.float64)
+    return (2 * common + 1.5 * torch.randn(size, masks, classes, generator=generator, dtype=torch.float64)).softmax(2)
+
+
+def pool_of(probs: Tensor, indices: Tensor | None = None) -> Any:
+    """A pool that has nothing but ``probs`` (N, K, C) and indices, and fails for another number of masks."""
+
+    def mc_probs(samples: int) -> Tensor:
+        assert samples == probs.shape[1]
+        return probs
+
+    return SimpleNamespace(mc_probs=mc_probs, indices=torch.arange(len(probs)) if indices is None else indices)
+
+
+def golden_pool() -> Any:
+    return pool_of(torch.from_numpy(GOLDEN["probs"]))
+
+
+def entropy(p: np.ndarray) -> float:
+    return -sum(x * math.log(x) for x in p.flatten() if x > 0)
+
+
+# --- the three formulas
+
+
+def test_mc_entropy_is_the_entropy_of_the_mean() -> None:
+    probs = drawn(30)
+    expected = [entropy(p.mean(0)) for p in probs.numpy()]
+    assert MCEntropy(6).score(pool_of(probs)).tolist() == pytest.approx(expected, abs=1e-12)
+    assert MCEntropy(8).score(golden_pool()).numpy() == pytest.approx(GOLDEN["baal_entropy"], abs=1e-6)
+
+
+def test_variation_ratio_counts_votes() -> None:
+    probs = torch.tensor([[[0.51, 0.49], [0.51, 0.49], [0.51, 0.49], [0.0, 1.0]], [[0.9, 0.1]] * 4])
+    assert VariationRatio(4).score(pool_of(probs)).tolist() == [0.25, 0]  # and not 1 − max p̄, 0.38 and 0.1
+    assert VariationRatio(8).score(golden_pool()).numpy() == pytest.approx(GOLDEN["skactiveml_variation_ratios"])
+
+
+def test_mean_std_is_the_deviation_averaged_over_classes() -> None:
+    probs = drawn(30)
+    expected = [np.sqrt((p**2).mean(0) - p.mean(0) ** 2).mean() for p in probs.numpy()]
+    assert MeanStd(6).score(pool_of(probs)).tolist() == pytest.approx(expected, abs=1e-12)
+    assert MeanStd(8).score(golden_pool()).numpy() == pytest.approx(GOLDEN["modal_mean_std"], abs=1e-12)
+
+
+def test_float16_probabilities_score_like_float32() -> None:
+    probs = drawn(50).half()
+    for strategy in (MCEntropy(6), MeanStd(6), EPIG(6), CoreMSE(6)):
+        assert strategy.score(pool_of(probs)).equal(strategy.score(pool_of(probs.float())))
+
+
+# --- EPIG
+
+
+def epig(x: np.ndarray, targets: np.ndarray) -> float:
+    """The mutual information of the joint distribution (C, C), in the mean over targets."""
+    joints = [sum(np.outer(a, b) for a, b in zip(x, target, strict=True)) / len(x) for target in targets]
+    return float(np.mean([entropy(j.sum(0)) + entropy(j.sum(1)) - entropy(j) for j in joints]))
+
+
+def test_epig_is_the_mutual_information_of_the_joint() -> None:
+    probs = drawn(40, classes=4)
+    expected = [epig(p, probs.numpy()) for p in probs.numpy()]
+    assert EPIG(6).score(pool_of(probs)).tolist() == pytest.approx(expected, abs=1e-12)
+    assert EPIG(6).score(pool_of(probs.float())).tolist() == pytest.approx(expected, abs=1e-6)
+    some = [epig(p, probs.numpy()[[0, 13, 26]]) for p in probs.numpy()]
+    assert EPIG(6, targets=3).score(pool_of(probs)).tolist() == pytest.approx(some, abs=1e-12)
+
+
+def test_epig_agrees_with_baal() -> None:
+    assert EPIG(8, targets=10).score(golden_pool()).numpy() == pytest.approx(GOLDEN["baal_epig"], abs=1e-6)
+
+
+def test_epig_buys_what_tells_about_others_and_bald_what_tells_about_itself() -> None:
+    """40 images on which masks 1 and 2 oppose 3 and 4, one on which masks 1 and 3 oppose 2 and 4, more strongly."""
+    shared = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.2, 0.8], [0.2, 0.8]], dtype=torch.float64)
+    private = torch.tensor([[0.99, 0.01], [0.01, 0.99], [0.99, 0.01], [0.01, 0.99]], dtype=torch.float64)
+    pool = pool_of(torch.stack([*[shared] * 20, private, *[shared] * 20]))
+    assert BALD(4).select(pool, 1, seeded()).tolist() == [20]
+    assert EPIG(4).score(pool).argmin() == 20
+    own = epig(private.numpy(), private[None].numpy())  # all it tells about, of 41 targets, is another label of its own
+    assert float(EPIG(4).score(pool)[20]) == pytest.approx(own / 41)
+
+
+def test_epig_of_certain_images_is_zero() -> None:
+    probs = torch.zeros(4, 5, 3)
+    probs[:, :, 1] = 1
+    probs[3] = torch.eye(3).repeat(2, 1)[:5]
+    scores = predictive_information(probs, probs)
+    assert scores[:3].tolist() == pytest.approx([0, 0, 0], abs=1e-7)
+    assert scores[3] > 0.2
+
+
+def test_targets_are_evenly_spaced_in_the_data_set_whatever_the_pools_order() -> None:
+    indices = torch.arange(100, 1100)[torch.randperm(1000, generator=seeded())]
+    pool = SimpleNamespace(indices=indices)
+    assert indices[evenly_spaced(pool, 4)].tolist() == [100, 350, 600, 850]
+    assert indices[evenly_spaced(pool, 2000)].tolist() == list(range(100, 1100))
+
+
+# --- BatchBALD
+
+
+def joint_information(images: np.ndarray) -> float:
+    """I(y_1, …, y_b; θ) of ``images`` (b, K, C) by all C^b configurations."""
+    b, masks, classes = images.shape
+    joint = 0.0
+    for labels in itertools.product(range(classes), repeat=b):
+        p = np.mean([math.prod(images[i, k, y] for i, y in enumerate(labels)) for k in range(masks)])
+        joint -= p * math.log(p) if p > 0 else 0
+    return joint - sum(np.mean([entropy(p) for p in image]) for image in images)
+
+
+def test_batchbald_is_the_greedy_on_the_joint_information() -> None:
+    probs = drawn(9, masks=5)
+    expected, informations = [], []
+    for _ in range(4):
+        gains = [joint_information(probs.numpy()[[*expected, i]]) if i not in expected else -math.inf for i in range(9)]
+        expected.append(int(np.argmax(gains)))
+        informations.append(max(gains))
+    picks, found = joint_mutual_information(probs, 4, 100, seeded())
+    assert picks.tolist() == expected
+    assert found.tolist() == pytest.approx(informations, abs=1e-12)
+    assert BatchBALD(5, configurations=100).select(pool_of(probs), 4, seeded()).tolist() == expected
+
+
+def test_batchbald_agrees_with_batchbald_redux_and_scikit_activeml() -> None:
+    probs = torch.from_numpy(GOLDEN["probs"])
+    for each, tolerance in ((probs, 1e-9), (probs.float(), 1e-5)):
+        picks, informations = joint_mutual_information(each, 5, 81, seeded())
+        assert picks.tolist() == GOLDEN["redux_indices"].tolist()
+        assert informations.numpy() == pytest.approx(GOLDEN["redux_scores"], abs=tolerance)
+        assert informations[:4].numpy() == pytest.approx(np.nanmax(GOLDEN["skactiveml_batch_bald"], 1), abs=1e-5)
+
+
+def test_batchbald_by_drawn_configurations_is_right_in_the_mean() -> None:
+    probs = drawn(4, masks=4, classes=8)
+    exact = joint_information(probs.numpy())
+    _, informations = joint_mutual_information(probs, 4, 8**3, seeded())
+    assert float(informations[-1]) == pytest.approx(exact, abs=1e-12)
+    generator = seeded()
+    few = torch.stack([joint_mutual_information(probs, 4, 40, generator)[1][-1] for _ in range(200)])
+    assert few.std() > 0
+    assert float(few.mean()) == pytest.approx(exact, abs=float(4 * few.std() / 200**0.5))
+    assert abs(float(few.mean()) - float(informations[-2])) > float(20 * few.std() / 200**0.5)
+
+
+def test_batchbald_does_not_buy_the_same_twice() -> None:
+    probs = drawn(12, classes=4).pow(8)  # so sharp that a second label of the same image tells little
+    probs /= probs.sum(dim=2, keepdim=True)
+    pool = pool_of(torch.cat([probs, probs, probs]))
+    assert len((BALD(6).select(pool, 3, seeded()) % 12).unique()) == 1
+    assert len((BatchBALD(6).select(pool, 3, seeded()) % 12).unique()) == 3
+
+
+def test_batchbald_chooses_among_the_candidates_or_as_many_as_it_must() -> None:
+    pool = pool_of(drawn(60))
+    by_bald = BALD(6).select(pool, 60, seeded())
+    assert set(BatchBALD(6, candidates=8).select(pool, 5, seeded()).tolist()) < set(by_bald[:8].tolist())
+    assert set(BatchBALD(6, candidates=2).select(pool, 5, seeded()).tolist()) == set(by_bald[:5].tolist())
+    first = [int(BatchBALD(6, candidates=c).select(pool, 4, seeded())[0]) for c in (1, 60)]
+    assert first == [int(by_bald[0])] * 2
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    probs = drawn(20)
+    before = joint_mutual_information(probs, 8, 300, seeded()), EPIG(6).score(pool_of(probs))
+    monkeypatch.setattr(batchbald, "_CPU_BLOCK", 1000)
+    monkeypatch.setattr(coremse, "_BLOCK", 7)
+    after = joint_mutual_information(probs, 8, 300, seeded()), EPIG(6).score(pool_of(probs))
+    assert after[0][0].equal(before[0][0])
+    torch.testing.assert_close(after[0][1], before[0][1])
+    torch.testing.assert_close(after[1], before[1])
+    torch.testing.assert_close(CoreMSE(6).score(pool_of(probs)), torch.tensor(core_scores(probs.numpy()).mean(1)))
+
+
+def test_joint_information_of_more_images_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot pick 5 of 4"):
+        joint_mutual_information(drawn(4), 5, 10, seeded())
+
+
+# --- CoreMSE
+
+
+def core_scores(probs: np.ndarray) -> np.ndarray:
+    """s(x, x') of all pairs, (N, N)."""
+    scores = np.zeros((len(probs), len(probs)))
+    for (i, x), (j, target) in itertools.product(enumerate(probs), enumerate(probs)):
+        for y in range(probs.shape[2]):
+            posterior = x[:, y] / x[:, y].sum()
+            change = target - posterior @ target
+            scores[i, j] += x[:, y].mean() * (change**2).sum(1).mean()
+    return scores
+
+
+def test_coremse_is_its_definition() -> None:
+    probs = drawn(20, masks=5, classes=4)
+    expected = core_scores(probs.numpy())
+    changes, spreads = expected_changes(probs, probs)
+    assert (changes + spreads).numpy() == pytest.approx(expected, abs=1e-12)
+    assert CoreMSE(5).score(pool_of(probs)).tolist() == pytest.approx(expected.mean(1), abs=1e-12)
+    assert CoreMSE(5).select(pool_of(probs), 1, seeded()).tolist() == [expected.mean(1).argmax()]
+    few = CoreMSE(5, targets=2).score(pool_of(probs))
+    assert few.tolist() == pytest.approx(expected[:, [0, 10]].mean(1), abs=1e-12)
+
+
+def test_coremse_of_impossible_classes_is_finite() -> None:
+    probs = torch.zeros(5, 4, 3)
+    probs[:, :, 0] = 1
+    probs[4, 2:] = torch.tensor([0.0, 1.0, 0.0])
+    assert CoreMSE(4).score(pool_of(probs)).tolist() == pytest.approx([0.1] * 4 + [0.2])
+
+
+def opposed() -> Tensor:
+    """Two kinds of 20 images, on which masks 1 and 2 oppose 3 and 4, or 1 and 3 oppose 2 and 4, and 20 certain ones.
+
+    Every image of the first kind scores higher than any of the second.
+    """
+    probs = torch.full((60, 4, 2), 0.5, dtype=torch.float64)
+    strength = 0.4 + 0.01 * torch.rand(40, 1, generator=seeded(), dtype=torch.float64)
+    strength[20:] -= 0.05
+    signs = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1]], dtype=torch.float64).repeat_interleave(20, dim=0)
+    probs[:40, :, 0] += strength * signs
+    probs[:40, :, 1] -= strength * signs
+    return probs
+
+
+def test_a_batch_of_coremse_has_an_image_of_each_kind_and_the_top_scores_one_kind() -> None:
+    pool = pool_of(opposed())
+    strategy = CoreMSE(4, top_share=0.7)
+    assert strategy.score(pool).sort(descending=True).indices[:20].max() < 20
+    for seed in range(2):
+        first, second = strategy.select(pool, 2, seeded(seed)).tolist()
+        assert first < 20 <= second < 40
+
+
+def test_coremse_buys_from_the_top_share() -> None:
+    pool = pool_of(drawn(60))
+    best = CoreMSE(6).score(pool).sort(descending=True).indices
+    assert set(CoreMSE(6).select(pool, 10, seeded()).tolist()) < set(best[:30].tolist())
+    assert set(CoreMSE(6, top_share=0.2).select(pool, 12, seeded()).tolist()) == set(best[:12].tolist())
+    assert len(CoreMSE(6, top_share=0.01).select(pool, 25, seeded()).unique()) == 25
+
+
+# --- all of them
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_the_order_of_the_pool_does_not_matter(cls: type[Strategy]) -> None:
+    probs, indices = drawn(80), torch.arange(0, 400, 5)
+    order = torch.randperm(80, generator=seeded(1))
+    strategy = cls(6)  # type: ignore[call-arg]
+    bought = indices[strategy.select(pool_of(probs, indices), 12, seeded())]
+    permuted = indices[order][strategy.select(pool_of(probs[order], indices[order]), 12, seeded())]
+    if cls is VariationRatio:  # ties
+        scores = VariationRatio(6).score(pool_of(probs))
+        assert scores[permuted // 5].equal(scores[bought // 5])
+    else:
+        assert permuted.equal(bought)
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_nan_is_refused(cls: type[Strategy]) -> None:
+    probs = drawn(30)
+    probs[7, 2, 1] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        cls(6).select(pool_of(probs), 5, seeded())  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("cls", "parameters"),
+    [
+        *((cls, {"samples": 1}) for cls in EVERY),
+        (EPIG, {"targets": 0}),
+        (BatchBALD, {"candidates": 0}),
+        (BatchBALD, {"configurations": 0}),
+        (CoreMSE, {"targets": 0}),
+        (CoreMSE, {"top_share": 0.0}),
+        (CoreMSE, {"top_share": 1.5}),
+    ],
+)
+def test_parameters_out_of_range_are_refused(cls: type[Strategy], parameters: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(parameters))):
+        cls(**parameters)

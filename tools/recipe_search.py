@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Compare training recipes on held-out training images, and count what they compute.
+
+    python tools/recipe_search.py cifar10 --labels 5000 10000 --seeds 0 1 \
+        --variants "" "recipe.weight_decay=2e-3" "recipe.epochs=40 model.parameters.width=48"
+    python tools/recipe_search.py cifar10 --flops
+
+A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
+drawn at random from the training set, and 5,000 other training images, the same for all, judge: the test set has no
+say in a recipe. Every line goes into ``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is
+there is not computed again. ``--flops`` prints the floating-point operations of the protocol's training, forward and
+backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmark import datasets, environment, seeds
+from benchmark.blueprint import blueprint
+from benchmark.command import value
+from benchmark.learners import supervised
+from benchmark.protocol import Model, Protocol, load
+from benchmark.training.batches import Images
+from benchmark.training.engine import Task
+from benchmark.training.metrics import evaluate
+from benchmark.training.predict import Predictor
+
+HELD_OUT = 5_000
+COLUMNS = ("setting", "labels", "seed", "accuracy", "nll", "ece", "training accuracy", "steps", "seconds", "torch")
+TABLES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("protocol")
+    p.add_argument("--labels", type=int, nargs="+", help="label counts (default: the protocol's)")
+    p.add_argument("--seeds", type=int, nargs="+", default=[0])
+    p.add_argument("--variants", nargs="+", default=[""])
+    p.add_argument("--flops", action="store_true")
+    p.add_argument("--data-dir", type=Path, default=Path("data"))
+    options = p.parse_args()
+    torch.set_num_threads(1)
+    environment.keep_freed_memory()
+    base = load(options.protocol)
+    data = datasets.load(base.dataset, options.data_dir)
+    counts = options.labels or base.budgets
+    if options.flops:
+        print_flops(base, data, counts)
+        return
+    table = TABLES / f"{base.name}.csv"
+    for labels in counts:
+        for seed in options.seeds:
+            for variant in options.variants:
+                changes = dict(item.split("=", 1) for item in variant.split())
+                protocol = base.override(**{field: value(text) for field, text in changes.items()})
+                key = [setting(protocol), labels, seed]
+                if not done(table, key):
+                    append(table, [*key, *trained(protocol, data, labels, seed), torch.__version__])
+
+
+def setting(protocol: Protocol) -> str:
+    """The network and the recipe in one line, without what is at its default."""
+    network = ",".join(f"{key}={x}" for key, x in sorted(protocol.model.parameters.items()))
+    fields = ((f.name, getattr(protocol.recipe, f.name), f.default) for f in dataclasses.fields(protocol.recipe))
+    return f"{protocol.model.name}[{network}] " + " ".join(f"{key}={x}" for key, x, usual in fields if x != usual)
+
+
+def trained(protocol: Protocol, data: datasets.ImageData, labels: int, seed: int) -> list[float]:
+    """Accuracy, NLL and ECE on the held-out images, accuracy on the labelled ones, steps and seconds."""
+    order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
+    judges, rest = order[:HELD_OUT], order[HELD_OUT:]
+    chosen = rest[torch.randperm(len(rest), generator=seeds.generator(seed, "initial", 0))[:labels]]
+    images = Images(data.train_images, data.mean, data.std)
+    model = protocol.model
+    network = blueprint(model.name, model.parameters, data).network(seed, "weights", 0, images.device)
+    nobody = torch.empty(0, dtype=torch.int64)
+    task = Task(images, network, None, protocol.recipe, chosen, data.train_labels[chosen], nobody, seed, 0)
+    began = time.perf_counter()
+    predictor = Predictor(supervised.fit(task), None, protocol.recipe.precision)
+    seconds = time.perf_counter() - began
+    held, own = (
+        evaluate(predictor.predict(images, where).logits, data.train_labels[where]) for where in (judges, chosen)
+    )
+    rounded = [round(x, 4) for x in (held.accuracy, held.nll, held.ece, own.accuracy)]
+    return [*rounded, task.steps, round(seconds, 1)]
+
+
+def done(table: Path, key: list[object]) -> bool:
+    """Whether the table has this line."""
+    if not table.exists():
+        return False
+    with table.open(newline="") as file:
+        return any(row[:3] == [str(part) for part in key] for row in csv.reader(file))
+
+
+def append(table: Path, row: list[object]) -> None:
+    """Print a line, and append it to the table."""
+    print(*row, sep="  ", flush=True)
+    table.parent.mkdir(parents=True, exist_ok=True)
+    new = not table.exists()
+    with table.open("a", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, row] if new else [row])
+
+
+def print_flops(protocol: Protocol, data: datasets.ImageData, counts: list[int] | tuple[int, ...]) -> None:
+    """Operations of a training by the protocol, and their ratio to 200 epochs of ResNet-18, at each label count."""
+    own = flops(protocol.model, data)
+    reference = flops(Model("resnet18"), data)
+    print(
+        f"{protocol.model.name}: {own / 1e9:.3f} GFLOP an image, forward and backward; ResNet-18 {reference / 1e9:.3f}"
+    )
+    for labels in counts:
+        steps, size = protocol.recipe.steps(labels), protocol.recipe.batch_size
+        ratio = 200 * labels * reference / (steps * size * own)
+        print(f"{labels} labels: {steps} steps of {size}, {steps * size * own / 1e12:.1f} TFLOP, 1/{ratio:.0f}")
+
+
+def flops(model: Model, data: datasets.ImageData) -> float:
+    """Floating-point operations of one image in training, a multiplication and an addition being two."""
+    network = blueprint(model.name, model.parameters, data).network(0, "weights", 0, torch.device("cpu"))
+    network.draw_dropout_from(torch.Generator())
+    images = torch.zeros(2, data.channels, *data.image_size)
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(network(images).logits, torch.zeros(2, dtype=torch.int64)).backward()
+    return float(counter.get_total_flops()) / 2
+
+
+if __name__ == "__main__":
+    main()
