@@ -38,7 +38,7 @@ class Features:
     ``torchvision:ResNet18_Weights.IMAGENET1K_V1``, or ``timm:<model>``: a pretrained network's embeddings. All
     other fields are SimCLR's: the network and its parameters (by default the protocol's own; never with dropout),
     the number of steps, images a step, Adam's learning rate, the temperature of the loss, and the seed, which is
-    the same for all runs.
+    the same for all runs. The features are not normalised.
     """
 
     method: str = "simclr"

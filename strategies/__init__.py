@@ -24,6 +24,12 @@ from strategies import falcun  # noqa: F401
 from strategies import bait  # noqa: F401
 from strategies import alfa_mix  # noqa: F401
 from strategies import dropquery  # noqa: F401
+from strategies import typiclust  # noqa: F401
+from strategies import probcover  # noqa: F401
+from strategies import maxherding  # noqa: F401
+from strategies import uherding  # noqa: F401
+from strategies import dcom  # noqa: F401
+from strategies import tcm  # noqa: F401
 from strategies import learning_loss  # noqa: F401
 from strategies import semi_supervised_learning_loss  # noqa: F401
 from strategies import tod  # noqa: F401

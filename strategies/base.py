@@ -166,7 +166,7 @@ class Strategy:
     name: ClassVar[str]  # set by @register
     groups: ClassVar[tuple[str, ...]] = ()
     paper: ClassVar[str] = ""
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: frozenset[str] = frozenset()  # of the class, or of an instance where its parameters decide
     summary: ClassVar[str] = ""
     max_batch: ClassVar[int | None] = None
     cost: ClassVar[str] = ""

@@ -45,7 +45,7 @@ class CoreMSE(MonteCarlo, ScoreStrategy):
     """
 
     cost = "K forward passes, O(N M K²) for M estimation images, and k-means on N/2 points of M dimensions"
-    remarks = "Proposed, and shown to work best, for text classifiers."
+    remarks = "Proposed and evaluated for text classification."
 
     def __init__(self, samples: int = 20, targets: int = 500, top_share: float = 0.5) -> None:
         super().__init__(samples)

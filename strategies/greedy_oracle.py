@@ -13,7 +13,7 @@ its step is a change of rank one,
     ΔW = 2 (e_y − p) gᵀ / (1 + hᵀ g),    g = G⁻¹ h,
 
 which costs O(T C) to judge on T test images whose ⟨h_t, g⟩ are known. The candidate whose step gives the lowest mean
-test NLL is bought; then J with it is minimised by 20 full steps before the next. Ours, as a reference for how much
+test NLL is bought; then J with it is minimised by 10 full steps before the next. Ours, as a reference for how much
 there is to win with 500 candidates; no published method.
 """
 
@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from strategies.base import OraclePool, Pool, Strategy
 from strategies.registry import register
 
-_STEPS = 20  # of the refit after each purchase
+_STEPS = 10  # of the refit after each purchase
 _BLOCK = 2**20  # test logits kept at once
 
 
@@ -82,7 +82,7 @@ def with_one(embeddings: Tensor) -> Tensor:
 
 
 def refit(weights: Tensor, fitted: Tensor, points: Tensor, labels: Tensor, ridge: float, factor: Tensor) -> Tensor:
-    """The head (C, D) after 20 steps down J from ``weights``; ``factor`` is the Cholesky factor of G."""
+    """The head (C, D) after 10 steps down J from ``weights``; ``factor`` is the Cholesky factor of G."""
     for _ in range(_STEPS):
         errors = (points @ weights.T).softmax(1)
         errors[torch.arange(len(labels), device=labels.device), labels] -= 1

@@ -32,8 +32,8 @@ class LearningLoss(ScoreStrategy):
 
     cost = "O(N log N), a forward pass through the module along with the network's"
     remarks = (
-        "Its paper evaluates it from 1,000 labels on; with the 20 to 300 labels of the suite's MNIST runs it bought "
-        "many images of few classes and had a lower mean accuracy than random."
+        "Its paper evaluates it from 1,000 labels on. Images of high predicted loss are alike: with few labels a "
+        "purchase can crowd into a few classes."
     )
 
     def __init__(

@@ -121,6 +121,13 @@ class SyntheticPool:
             self._mc[samples] = self.head(2 * kept * self.embeddings).detach().softmax(2).transpose(0, 1).contiguous()
         return self._mc[samples]
 
+    def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
+        """The head's logits on the first ``share`` of the labelled images, and their labels."""
+        if len(self.labels) < 2 * self.class_count:
+            return None
+        held_out = round(share * len(self.labels))
+        return self.head(self.labelled_embeddings[:held_out]).detach(), self.labels[:held_out]
+
     @property
     def _fitted(self) -> SyntheticPool:
         if not self.has_model:

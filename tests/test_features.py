@@ -213,7 +213,7 @@ def test_every_image_comes_once_before_any_comes_again() -> None:
 
 
 def test_a_diverged_training_is_an_error_and_leaves_nothing(digits: datasets.ImageData, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="lower features.learning_rate"):
+    with pytest.raises(ValueError, match=r"lower features\.learning_rate"):
         source_of(digits, tmp_path, dataclasses.replace(TINY, learning_rate=1e30))()
     assert not list(tmp_path.rglob("*.pt"))
 
@@ -318,7 +318,7 @@ def test_torchvisions_weights_are_downloaded_or_said_to_be_missing(
     images = few.pixels.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
     large = reference.resize(images, [256, 256], antialias=True)[:, :, 16:240, 16:240] / 255
     torch.testing.assert_close(network.eval()((large - mean) / std), scores, rtol=1e-2, atol=1e-2)
-    with pytest.raises(ValueError, match="torchvision has no weights 'ResNet18_Weights.None'"):
+    with pytest.raises(ValueError, match=r"torchvision has no weights 'ResNet18_Weights\.None'"):
         pretrained.check("torchvision:ResNet18_Weights.None")
 
 

@@ -1,8 +1,8 @@
 """BAIT, ALFA-Mix, DropQuery and TOD against their definitions, written out.
 
 golden/hybrid.npz holds a query of scikit-activeml 1.0.1, ``DropQuery(dropout_rate=0.75, n_dropout_samples=3,
-cluster_algo_dict={"n_init": 20}).query(X, y, clf, fit_clf=False, batch_size=4, return_utilities=True)``: 160 unit
-embeddings in four groups, the first 30 labelled, a logistic regression without intercept, and the masks it drew.
+cluster_algo_dict={"n_init": 20}).query(X, y, clf, fit_clf=False, batch_size=4, return_utilities=True)``: 300 unit
+embeddings in four groups, the first 60 labelled, a logistic regression without intercept, and the masks it drew.
 """
 
 from dataclasses import replace
@@ -134,8 +134,10 @@ def test_greedy_design_picks_as_brute_force() -> None:
 
 
 def test_bait_weighs_labelled_and_bought_images_as_published() -> None:
-    for labelled, n, strength in ((12, 4, 1.0), (3, 2, 0.01), (1, 5, 0.1)):
-        images = pool(20, labelled, seed=labelled, width=3)
+    for seed, (labelled, n, strength) in enumerate(
+        [(12, 4, 1.0), (3, 2, 0.01), (4, 6, 0.01), (4, 6, 0.1), (8, 6, 0.1)]
+    ):
+        images = pool(16, labelled, seed=seed, width=3)
         each = [information(*pair) for pair in zip(images.logits, images.points, strict=True)]
         known_logits = images.head(images.labelled_points).detach()
         known = [information(*pair) for pair in zip(known_logits, images.labelled_points, strict=True)]
@@ -307,7 +309,13 @@ def test_dropquery_agrees_with_scikit_activeml(monkeypatch: pytest.MonkeyPatch) 
 
 def test_dropquery_asks_less_disagreement_until_there_are_enough_candidates() -> None:
     counts = torch.tensor([0, 3, 1, 2, 0, 1, 3, 0])
-    for breadth, expected in ((1, [1, 3, 6]), (3, [1, 3, 6]), (4, [1, 2, 3, 5, 6]), (6, [*range(8)]), (25, [*range(8)])):
+    for breadth, expected in (
+        (1, [1, 3, 6]),
+        (3, [1, 3, 6]),
+        (4, [1, 2, 3, 5, 6]),
+        (6, [*range(8)]),
+        (25, [*range(8)]),
+    ):
         assert DropQuery(breadth=breadth).candidates(counts, 1).tolist() == expected
     assert DropQuery(passes=4, breadth=1).candidates(counts, 1).tolist() == [1, 6]
 

@@ -179,7 +179,7 @@ def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: fr
             return torch.arange(n)
 
     Looking.groups, Looking.needs = groups, needs
-    tiny = protocol.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 3})
+    tiny = protocol.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 50})
     setting = Setting(tiny, Spec(Looking, "looking"), "supervised", 0, folder / "cache")
     with RunFile(folder / "results" / "runs" / "looking" / "supervised-seed0.jsonl", wait=False) as file:
         ActiveLearningRun(setting, data, file).execute(lambda line: True)

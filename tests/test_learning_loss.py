@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark import models
+from benchmark import models, protocol
+from strategies.base import Labelled
 from strategies.learning_loss import LearningLoss, LossPrediction, all_pairs, fold, ranking_loss
+from strategies.registry import resolve
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.synthetic import synthetic_output, synthetic_step
-from strategies.testing import SyntheticPool
+from strategies.testing import SyntheticPool, check_strategy
 
 RESNET18 = (64, 128, 256, 512)
 
@@ -107,6 +109,8 @@ def test_bad_parameters_are_refused() -> None:
         LearningLoss(ranking="mse")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="fold or all, not 'some'"):
         LearningLoss(pairs="some")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="batcher is one of agglomerative, kmeans, topk, subset, not 'best'"):
+        LearningLoss(batcher="best")  # type: ignore[arg-type]
 
 
 # --- the module
@@ -176,6 +180,42 @@ def test_the_module_learns_to_rank() -> None:
             optimiser.step()
         ranks = attachment(step).argsort().argsort().float(), step.losses.argsort().argsort().float()
         assert torch.corrcoef(torch.stack(ranks))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("batcher", ["topk", "subset", "kmeans", "agglomerative"])
+def test_the_batcher_is_independent_of_the_scorer(batcher: str) -> None:
+    pool = SyntheticPool.draw(300)
+    chosen = [
+        strategy(batcher=batcher).select(pool, 6, torch.Generator().manual_seed(1)).tolist()  # type: ignore[operator]
+        for strategy in (LearningLoss, SemiSupervisedLearningLoss)
+    ]
+    assert chosen[0] == chosen[1]
+    assert (batcher == "topk") == (chosen[0] == LearningLoss().select(pool, 6, torch.Generator()).tolist())
+
+
+@pytest.mark.parametrize("batcher", ["subset", "agglomerative"])
+def test_with_another_batcher_it_keeps_the_contract(batcher: str) -> None:
+    check_strategy(f"learning-loss[batcher={batcher}]")
+
+
+@pytest.mark.parametrize("name", ["mnist-loss-ablation", "cifar10-loss-ablation"])
+def test_the_ablation_is_every_scorer_with_every_batcher(name: str) -> None:
+    own = protocol.load(name)
+    scorers: dict[str, set[str]] = {}
+    for text in own.strategies:
+        strategy = resolve(text).build()
+        assert resolve(text).canonical == text
+        if isinstance(strategy, SemiSupervisedLearningLoss):
+            scorer = f"{strategy.tuning}, {strategy.held_out_share}"
+            count = own.budgets[0]
+            everybody = Labelled(torch.arange(count), torch.zeros(count, dtype=torch.int64), None)
+            held_out = strategy.hold_out(Labelled(everybody.indices[:0], everybody.labels[:0], None), everybody)
+            assert (len(held_out) > 0) == (strategy.tuning != "none")
+            scorers.setdefault(scorer, set()).add(strategy.batcher)
+        elif isinstance(strategy, LearningLoss):
+            scorers.setdefault("joint hinge", set()).add(strategy.batcher)
+    assert set(scorers) == {"joint hinge", "none, 0.0", "labelled, 0.05", "semi-supervised, 0.05"}
+    assert all(batchers == {"subset", "topk", "agglomerative"} for batchers in scorers.values())
 
 
 def test_the_highest_predicted_losses_are_bought() -> None:

@@ -29,7 +29,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
     """One row per strategy and learner whose lines have diagnostics, the best final accuracy first.
 
     Columns: strategy, learner, n (seeds), labels (where accuracy is final), final_mean, final_sd (0–1), and
-    ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds on the way there, then mean
+    ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds before that, then mean
     and standard deviation over runs. Runs are those that ``statistics.areas`` compares. Empty without diagnostics.
     """
     finals = areas(curves, last).set_index(RUN)
@@ -42,7 +42,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
         measured = [
             {name.removeprefix(KIND): value for name, value in line.get("diagnostics", {}).items() if KIND in name}
             for line in run.rounds
-            if line["labels"] <= horizon
+            if line["labels"] < horizon  # where a shorter ladder ends nothing is chosen and nothing measured
         ]
         names = list(dict.fromkeys(name for line in measured for name in line))
         if names:
@@ -76,11 +76,11 @@ def diagnostics_table(ranking: pd.DataFrame, source: Provenance) -> Table:
         header=["strategy", "seeds", "final", *shown.values()],
         rows=[list(row) for row in zip(*columns, strict=True)],
         caption=(
-            f"How well the predicted loss ranks images by the true one on {source.datasets[0][0]}: means over the rounds "
-            f"that buy, ± standard deviation over seeds. Final is the accuracy in % at {ranking['labels'].iloc[0]} "
-            "labels. τ is Kendall's τ_b, ρ Spearman's, pairs the share of pairs in the right order, AUROC that of the "
-            "predicted loss for images classified wrongly. The true losses of the pool serve this table alone. The CSV "
-            "holds all parts."
+            f"How well the predicted loss ranks images by the true one on {source.datasets[0][0]}: means over the "
+            "rounds before the last, ± standard deviation over seeds. Final is the accuracy in % at "
+            f"{ranking['labels'].iloc[0]} labels. τ is Kendall's τ_b, ρ Spearman's, pairs the share of pairs in the "
+            "right order, AUROC that of the predicted loss for images classified wrongly. The true losses of the pool "
+            "serve this table alone. The CSV holds all parts."
         ),
         source=source.sentence,
         footnotes=source.footnotes,

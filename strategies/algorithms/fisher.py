@@ -51,12 +51,12 @@ def greedy_design(start: Tensor, target: Tensor, probs: Tensor, embeddings: Tens
     if not 1 <= n <= len(probs):
         raise ValueError(f"cannot pick {n} of {len(probs)} candidates: n must be between 1 and {len(probs)}")
     state = InverseTrace(start.inverse(), target, probs, embeddings)
-    open_ = torch.ones(len(probs), dtype=torch.bool, device=probs.device)
+    free = torch.ones(len(probs), dtype=torch.bool, device=probs.device)
     picks: list[int] = []
     while len(picks) < min(2 * n, len(probs)):
-        best = int(state.falls().where(open_, -torch.inf).argmax())
+        best = int(state.falls().where(free, -torch.inf).argmax())
         state.add(best)
-        open_[best] = False
+        free[best] = False
         picks.append(best)
     kept = torch.tensor(picks, device=probs.device)
     # Inverted anew: what rounding the updates have gathered ends here.

@@ -9,11 +9,11 @@ Gains only fall (coverage is submodular), so an old gain bounds the new one from
 to date only those points whose bound is not below the best gain known, and its picks are those of the plain greedy.
 Minoux, *Accelerated Greedy Algorithms for Maximizing Submodular Set Functions*, Optimization Techniques 1978.
 
-Ours: the first gains meet all pairs in blocks that stay in cache, and s(i, j) = s(j, i) saves half of the products.
-Later, a bound differs from the gain by the points that were covered better since it was computed, usually few of the
-N; a log of them brings a block of bounds up to date by one matrix product. Nothing of size N × N is kept.
+Ours is the work in blocks. The first gains meet all pairs, in blocks that stay in cache, and s(i, j) = s(j, i) saves
+half of the products. Later, points are brought up to date some at a time, by one matrix product; their similarities are
+kept while their gains are among the largest, so that a pick costs no product at all. Nothing of size N × N is kept.
 
-Gains within rounding error of the best are ties, and go to the smaller position.
+Gains within rounding error of the largest are ties, and go to the smaller position.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from strategies.algorithms.distances import Points, lower
 Similarity = Callable[[Tensor], Tensor]
 
 _ROWS, _COLUMNS = 512, 2048  # of a block of similarities
-_FIRST = 8  # bounds brought up to date together; twice as many each time they do not suffice
+_KEPT, _BLOCK = 256, 64  # similarities of how many points are kept, and how many are computed together
 
 
 def gaussian(width: float) -> Similarity:
@@ -44,7 +44,7 @@ def ball(squared_radius: float) -> Similarity:
 
 
 def similarities(x: Points, y: Points, similarity: Similarity) -> Tensor:
-    """s(i, j) of N points ``x`` and M points ``y``, all vectors of length 1 or 0: (N, M). Duplicates are at distance 0."""
+    """s(i, j), (N, M), of N points ``x`` and M points ``y``, vectors of length 1 or 0. Duplicates are at distance 0."""
     (rows,), (columns,) = x.factors, y.factors
     squared = torch.addmm(y.squared_norms, rows, columns.T, alpha=-2).add_(x.squared_norms[:, None])
     return similarity(F.threshold_(squared, float(y.rounding.max()), 0.0))
@@ -88,9 +88,9 @@ def lazy_greedy(
     """Up to ``n`` distinct positions among the N ``points`` (N, D), int64, in the order of picking.
 
     The points are vectors of length 1 or 0. ``weights`` u (N,) ≥ 0 are 1 by default, ``covered`` m (N,) 0. There are
-    fewer than ``n`` picks where nothing is left to gain. Time O(N² D) for the first gains and O(N D) or more for each
-    pick, memory O(N) beyond the points. Raises ValueError unless 1 ≤ n ≤ N, and for points or weights that are not
-    finite.
+    fewer than ``n`` picks where nothing is left to gain. Time O(N² D) for the first gains, and O(N D) for each point
+    that is brought up to date, few for each pick unless nothing is covered at first; memory O(N) beyond the points.
+    Raises ValueError unless 1 ≤ n ≤ N, and for points or weights that are not finite.
     """
     x = points if isinstance(points, Points) else Points.of(points)
     if not 1 <= n <= len(x):
@@ -99,100 +99,78 @@ def lazy_greedy(
     if not u.isfinite().all() or (u < 0).any():
         raise ValueError("weights must be finite and at least 0")
     m = torch.zeros_like(u) if covered is None else covered.to(u, copy=True)
-    bounds = _Bounds(x, similarity, u, m)
+    greedy = _Greedy(x, similarity, u, m)
+    nothing = torch.finfo(u.dtype).eps * float(u.double().sum())  # what a similarity's last digit makes of all points
     picks: list[int] = []
     while len(picks) < n:
-        pick, gain = bounds.largest()
-        if gain <= bounds.rounding:
+        slot = greedy.best()
+        if greedy.gains[slot] <= nothing:
             break
-        # Its gain once more, from its own column: a sum of differences may have kept what they should cancel.
-        column = similarities(x, x[pick : pick + 1], similarity).squeeze(1)
-        confirmed = float(u.double() @ (column - m).clamp_(min=0).double())
-        if confirmed < gain - bounds.rounding:
-            bounds.values[pick] = confirmed
-            continue
-        picks.append(pick)
-        bounds.cover(column)
-        bounds.values[pick] = -torch.inf
+        picks.append(greedy.take(slot))
     return torch.tensor(picks, dtype=torch.int64, device=u.device)
 
 
-class _Bounds:
-    """Upper bounds on the gains, ``values`` (N,) float64, and what has to be taken off to bring them up to date.
+class _Greedy:
+    """Upper bounds on the gains, and the exact gains of the points whose similarities are kept.
 
-    The log says which ``rows`` were covered how well ``before`` and ``after``, pick by pick; ``values[i]`` accounts
-    for its first ``seen[i]`` entries.
+    ``bounds`` (N,) float64 holds −∞ for picks; slot j keeps the similarities ``kept[j]`` (N,) of the point
+    ``points[j]`` (−1 for none) and its gain ``gains[j]``.
     """
 
     def __init__(self, x: Points, similarity: Similarity, u: Tensor, m: Tensor) -> None:
         self.x, self.similarity, self.u, self.m = x, similarity, u, m
         self.rounding = 4 * torch.finfo(u.dtype).eps * float(torch.linalg.vector_norm(u.double()))
-        self.values = gains(x, similarity, u, m)
-        self._forget()
+        self.bounds = gains(x, similarity, u, m)
+        self.exact = True  # whether no point was covered better since all bounds were computed
+        slots = min(_KEPT, len(x))
+        self.kept = u.new_zeros(slots, len(x))
+        self.points = torch.full((slots,), -1, device=u.device)
+        self.gains = self.bounds.new_full((slots,), -torch.inf)
 
-    def _forget(self) -> None:
-        self.seen = torch.zeros_like(self.values, dtype=torch.int64)
-        self.rows, self.before, self.after = self.seen[:0], self.m[:0], self.m[:0]
-
-    def cover(self, column: Tensor) -> None:
-        """Cover every point at least as well as ``column`` (N,) says."""
-        better = (column > self.m).nonzero().squeeze(1)
-        self.rows = torch.cat([self.rows, better])
-        self.before = torch.cat([self.before, self.m[better]])
-        self.after = torch.cat([self.after, column[better]])
-        self.m[better] = column[better]
-
-    def largest(self) -> tuple[int, float]:
-        """The position of the largest gain, the smallest of equals, and the gain."""
-        count = _FIRST
+    def best(self) -> int:
+        """The slot of the point with the largest gain, of equals the one with the smallest position."""
         while True:
-            current = self.seen == len(self.rows)
-            best = float(self.values.where(current, -torch.inf).max())
-            rival = self.values >= best - self.rounding
-            winners = (rival & current).nonzero()
-            winner = int(winners[0]) if len(winners) else len(self.values)
-            ahead = (rival & ~current).nonzero().squeeze(1)
-            ahead = ahead[(ahead < winner) | (self.values[ahead] > best + self.rounding)]
+            largest = self.gains.max()
+            equal = (self.gains >= largest - self.rounding) & (self.points >= 0)
+            winner = int(self.points.where(equal, len(self.bounds)).min())
+            rival = (self.bounds >= largest - self.rounding) & (self.bounds > -torch.inf)
+            rival[self.points[self.points >= 0]] = False
+            ahead = rival.nonzero().squeeze(1)
+            ahead = ahead[(ahead < winner) | (self.bounds[ahead] > largest + self.rounding)]
             if not len(ahead):
-                return winner, float(self.values[winner])
-            if winner < len(self.values) and 2 * len(ahead) * len(self.rows) >= len(self.values) ** 2:
-                picked = self.values == -torch.inf
-                self.values = gains(self.x, self.similarity, self.u, self.m).masked_fill_(picked, -torch.inf)
-                self._forget()
+                return int((self.points == winner).nonzero())
+            if not self.exact and winner < len(self.bounds) and 2 * len(ahead) > len(self.bounds):
+                picked = self.bounds == -torch.inf  # all bounds at half the price of each
+                self.bounds = gains(self.x, self.similarity, self.u, self.m).masked_fill_(picked, -torch.inf)
+                self.exact = True
             else:
-                order = torch.sort(self.values[ahead], descending=True, stable=True).indices
-                self._update(ahead[order[:count]])
-                count *= 2
+                order = torch.sort(self.bounds[ahead], descending=True, stable=True).indices
+                self._keep(ahead[order[:_BLOCK]])
 
-    def _update(self, positions: Tensor) -> None:
-        """Bring the bounds at ``positions`` up to date, from the log or, where that is longer than N, from scratch."""
-        for some in positions.split(_COLUMNS):
-            unseen = len(self.rows) - self.seen[some]
-            scratch = unseen >= len(self.values)
-            if scratch.any():
-                self.values[some[scratch]] = self._from_scratch(some[scratch])
-            if not scratch.all():
-                self.values[some[~scratch]] -= self._lost(some[~scratch])
-        self.seen[positions] = len(self.rows)
+    def take(self, slot: int) -> int:
+        """Cover the points by the one in ``slot``; its position."""
+        column = self.kept[slot]
+        better = (column > self.m).nonzero().squeeze(1)
+        for some in better.split(_COLUMNS):
+            before, after = self.m[some], column[some]
+            lost = self.kept[:, some].clamp_(before, after).sub_(before)
+            self.gains -= lost.double() @ self.u[some].double()
+        self.m[better] = column[better]
+        self.exact = False
+        pick = int(self.points[slot])
+        self.bounds[pick], self.gains[slot], self.points[slot] = -torch.inf, -torch.inf, -1
+        return pick
 
-    def _from_scratch(self, positions: Tensor) -> Tensor:
-        total = torch.zeros_like(positions, dtype=torch.float64)
-        columns = self.x[positions]
-        for top in range(0, len(self.x), _COLUMNS):
-            row = slice(top, top + _COLUMNS)
-            block = similarities(self.x[row], columns, self.similarity)
-            total += self.u[row].double() @ block.sub_(self.m[row, None]).clamp_(min=0).double()
-        return total
-
-    def _lost(self, positions: Tensor) -> Tensor:
-        """What the gains lost by the entries of the log that they have not seen."""
-        total = torch.zeros_like(positions, dtype=torch.float64)
-        columns, seen = self.x[positions], self.seen[positions]
-        for top in range(int(seen.min()), len(self.rows), _COLUMNS):
-            entry = slice(top, top + _COLUMNS)
-            rows, before, after = self.rows[entry], self.before[entry, None], self.after[entry, None]
-            block = similarities(self.x[rows], columns, self.similarity)
-            lost = torch.clamp(block, before, after).sub_(before)
-            lost *= torch.arange(top, top + len(rows), device=seen.device)[:, None] >= seen
-            total += self.u[rows].double() @ lost.double()
-        return total
+    def _keep(self, points: Tensor) -> None:
+        """Keep the similarities of ``points``, in place of those with the smallest gains."""
+        slots = self.gains.topk(len(points), largest=False).indices
+        leaving = slots[self.points[slots] >= 0]
+        self.bounds[self.points[leaving]] = self.gains[leaving]
+        rows, gained = self.x[points], torch.zeros_like(points, dtype=torch.float64)
+        for left in range(0, len(self.x), _COLUMNS):
+            column = slice(left, left + _COLUMNS)
+            block = similarities(rows, self.x[column], self.similarity)
+            self.kept[slots, column] = block
+            gained += block.sub_(self.m[column]).clamp_(min=0).double() @ self.u[column].double()
+        self.points[slots], self.gains[slots] = points, gained
+        self.bounds[points] = gained

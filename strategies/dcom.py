@@ -1,0 +1,165 @@
+"""DCoM: dynamic coverage and margin mix.
+
+A greedy cover by balls, as in ProbCover, mixed with margin sampling, whose share grows with what is covered.
+
+The ball around a labelled image has a radius of its own, found by bisection of (0, 1.1) down to 0.05: larger while the
+share of images in the ball to which the model gives that image's label is at least 0.4 + 0.2 c₀, smaller otherwise. All
+other balls have the mean of these radii. With c the share of all images, labelled ones included, that the balls of the
+labelled ones cover, each next image has the largest
+
+    O(c) · margin uncertainty + (1 − O(c)) · degree,    O(c) = (1 + exp(−k (1 − a))) / (1 + exp(−k (c − a))),
+
+where the degree is the number of images in its ball that no labelled or chosen image covers, and both terms are scaled
+to [0, 1] over all images. O stays as it is for the whole purchase.
+
+Mishal & Weinshall, *DCoM: Active Learning for All Learners*, 2024, arXiv 2407.01804. Reference implementation:
+github.com/avihu111/TypiClust. Without labels or a model all radii are Δ₀ = 0.75 and there is no uncertainty. There the
+radius of an image is found in the round after it was bought, and kept; ours finds all radii by the current model, and
+c₀ is the share covered by balls of radius Δ₀ around all labelled images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from strategies.algorithms.distances import Points, squared_distances
+from strategies.algorithms.lazy_greedy import Similarity, ball, covered_by, gains, similarities
+from strategies.base import Pool
+from strategies.low_budget import LowBudget, Space, margin_uncertainty, together
+from strategies.registry import register
+
+_RESOLUTION = 0.05  # of a radius
+_BLOCK = 2**22  # distances kept at once
+
+
+@register("dcom", group="low-budget", paper="mishal2024")
+class DCoM(LowBudget):
+    """Balls around labelled images as large as they are pure; their coverage weighs degree against margin.
+
+    ``delta`` Δ₀ is the radius before any label, ``largest_delta`` bounds the radii, ``midpoint`` a and ``steepness`` k
+    shape the weight; ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
+    """
+
+    cost = "O(N² D) once, O((L + n) N D) for the balls"
+    remarks = (
+        "Made for all budgets alike: a cover while labels are few, margin sampling once most of the pool is covered. "
+        "Its radii are scaled for self-supervised features of length 1 and depend on how these spread."
+    )
+
+    def __init__(
+        self,
+        delta: float = 0.75,
+        largest_delta: float = 1.1,
+        midpoint: float = 0.8,
+        steepness: float = 50.0,
+        space: Space = "features",
+    ) -> None:
+        super().__init__(space)
+        for name, value in (("delta", delta), ("largest_delta", largest_delta)):
+            if not 0 < value <= 2:
+                raise ValueError(f"{name} is a distance, above 0 and at most 2, not {value}")
+        if not 0 <= midpoint <= 1:
+            raise ValueError(f"midpoint is a share, between 0 and 1, not {midpoint}")
+        if not 0 < steepness <= 500:
+            raise ValueError(f"steepness must be above 0 and at most 500, not {steepness}")
+        self.delta, self.largest_delta = delta, largest_delta
+        self.midpoint, self.steepness = midpoint, steepness
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        x, labelled = self.points(pool)
+        uncertainty = torch.zeros_like(x.squared_norms)
+        radii = torch.full_like(labelled.squared_norms, self.delta)
+        if pool.has_model and len(labelled):
+            logits = torch.cat([pool.logits, pool.head(pool.labelled_embeddings).detach()])
+            uncertainty = scaled(margin_uncertainty(logits))[: len(x)].to(uncertainty)
+            radii = self.radii(x, labelled, logits.argmax(dim=1), pool.labels)
+        covered = in_balls(x, labelled, radii)
+        weight = competence(share(covered, len(labelled)), self.midpoint, self.steepness)
+        radius = float(radii.mean()) if len(radii) else self.delta
+        return mixed(x, n, ball(radius**2), covered, uncertainty, weight)
+
+    def radii(self, x: Points, labelled: Points, predicted: Tensor, labels: Tensor) -> Tensor:
+        """The radii (L,) of the balls around the labelled images; ``predicted`` (N + L,) is what the model says."""
+        before = covered_by(x, labelled, ball(self.delta**2)).bool()
+        purity = 0.4 + 0.2 * share(before, len(labelled))
+        return pure_radii(together(x, labelled), labelled, predicted, labels, purity, self.largest_delta)
+
+
+def share(covered: Tensor, labelled: int) -> float:
+    """The share of N + L images that is covered; ``covered`` (N,) is of the unlabelled, the labelled ones all are."""
+    return (int(covered.sum()) + labelled) / (len(covered) + labelled)
+
+
+def competence(coverage: float, midpoint: float, steepness: float) -> float:
+    """O(c): 0 for little, 1 for full coverage, and about one half at ``midpoint``."""
+    return (1 + math.exp(-steepness * (1 - midpoint))) / (1 + math.exp(-steepness * (coverage - midpoint)))
+
+
+def scaled(values: Tensor) -> Tensor:
+    """To [0, 1], from their minimum; 0 where all are alike."""
+    return shrunk(values - values.min())
+
+
+def pure_radii(
+    everything: Points, centres: Points, predicted: Tensor, labels: Tensor, purity: float, largest: float
+) -> Tensor:
+    """For each of L ``centres`` the radius (L,) up to which a share ``purity`` of its ball is of its label.
+
+    ``predicted`` (M,) are the classes of ``everything``, ``labels`` (L,) those of the centres. The share need not fall
+    with the radius; this is the bisection's answer. O(L M D), memory O(M).
+    """
+    low, high = torch.zeros_like(centres.squared_norms), torch.full_like(centres.squared_norms, largest)
+    steps = max(0, math.ceil(math.log2(largest / _RESOLUTION)))
+    size = max(1, _BLOCK // len(everything))
+    for start in range(0, len(centres), size):
+        some = slice(start, start + size)
+        squared = squared_distances(centres[some], everything)
+        alike = labels[some, None] == predicted
+        for _ in range(steps):
+            middle = (low[some] + high[some]) / 2
+            inside = squared < middle[:, None] ** 2
+            pure = (inside & alike).sum(dim=1) >= purity * inside.sum(dim=1)
+            low[some] = torch.where(pure, middle, low[some])
+            high[some] = torch.where(pure, high[some], middle)
+    return (low + high) / 2
+
+
+def in_balls(x: Points, centres: Points, radii: Tensor) -> Tensor:
+    """Which of the N points, (N,), lie in one of the L balls around ``centres`` with ``radii`` (L,)."""
+    covered = torch.zeros_like(x.squared_norms, dtype=torch.bool)
+    size = max(1, _BLOCK // len(x))
+    for start in range(0, len(centres), size):
+        some = slice(start, start + size)
+        covered |= (squared_distances(centres[some], x) < radii[some, None] ** 2).any(dim=0)
+    return covered
+
+
+def mixed(x: Points, n: int, covers: Similarity, covered: Tensor, uncertainty: Tensor, weight: float) -> Tensor:
+    """``n`` distinct positions: the largest ``weight`` · uncertainty + (1 − ``weight``) · degree, again and again.
+
+    ``covered`` (N,) says which points count no more, ``uncertainty`` is (N,). The smaller position wins ties.
+    """
+    covered, uncertainty = covered.clone(), uncertainty.clone()
+    degrees = gains(x, covers, torch.ones_like(x.squared_norms), covered.to(x.squared_norms))
+    picks: list[int] = []
+    free = torch.ones_like(covered)
+    while len(picks) < n:
+        scores = weight * shrunk(uncertainty).double() + (1 - weight) * shrunk(degrees)
+        pick = int(scores.masked_fill_(~free, -torch.inf).argmax())
+        picks.append(pick)
+        free[pick], uncertainty[pick] = False, 0
+        new = (similarities(x, x[pick : pick + 1], covers).squeeze(1).bool() & ~covered).nonzero().squeeze(1)
+        covered[new] = True
+        for some in new.split(max(1, _BLOCK // len(x))):
+            degrees -= similarities(x[some], x, covers).sum(dim=0)
+        # A pair at the radius itself may count in one product and not in the next: no more than what is uncovered.
+        degrees.clamp_(min=0, max=int((~covered).sum()))
+    return torch.tensor(picks, device=covered.device)
+
+
+def shrunk(values: Tensor) -> Tensor:
+    """Values of at least 0, the labelled images' 0 among them, to [0, 1]."""
+    return values / values.max().clamp(min=torch.finfo(values.dtype).tiny)

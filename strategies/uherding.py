@@ -1,0 +1,84 @@
+"""UHerding: MaxHerding in which each image counts by the model's uncertainty about it.
+
+Each next image is the one that raises
+
+    (1/N) Σ_i u_i max_{s ∈ L ∪ S} k(z_i, z_s)
+
+most, where u = 1 − (p_(1) − p_(2)) with p = softmax(logits / T), and k(z, z') = exp(−‖z − z'‖² / σ²) on vectors of
+length 1. Two parameters follow the labels. T minimises the expected calibration error on 30 % of the labelled images,
+by a model trained on the other 70 %: with few labels it is high, all images count about alike, and this is MaxHerding.
+σ is the smallest distance between labelled images: with many labels it is small, an image covers none but itself, and
+this is margin sampling.
+
+Bae, Oliveira & Sutherland, *Uncertainty Herding: One Active Learning Method for All Label Budgets*, ICLR 2025,
+arXiv 2412.20644. Without labels all u are 1. Ours: T = 1 with fewer than 2 C labels; σ is the smallest *positive*
+distance, 1 where there is none; once nothing is left to gain, images are drawn at random.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.algorithms.distances import Points, squared_distances
+from strategies.algorithms.lazy_greedy import covered_by, gaussian, lazy_greedy
+from strategies.base import Pool
+from strategies.low_budget import LowBudget, Space, filled, margin_uncertainty
+from strategies.registry import register
+
+_HELD_OUT = 0.3  # share of the labelled images that the temperature is fitted on
+_BINS = 15
+_BLOCK = 512
+
+
+@register("uherding", group=("hybrid", "low-budget"), paper="bae2025")
+class UHerding(LowBudget):
+    """Greedy maximum of the uncertainty-weighted kernel similarity to the nearest labelled or chosen image.
+
+    ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
+    """
+
+    needs = frozenset({"features", "cross_fit"})
+    cost = "O(N² D) once, O(n N D) and more for the picks; a second training on 70 % of the labels"
+    remarks = (
+        "Made for all budgets alike, from representative to uncertain images as labels grow. Its temperature costs a "
+        "training of its own in every round."
+    )
+
+    def __init__(self, space: Space = "features") -> None:
+        super().__init__(space)
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        unlabelled, labelled = self.points(pool)
+        kernel = gaussian(smallest_distance(labelled))
+        weights = None
+        if len(labelled) and pool.has_model:
+            held_out = pool.cross_fit(_HELD_OUT)
+            weights = margin_uncertainty(pool.logits, calibrated(*held_out) if held_out else 1.0)
+        covered = covered_by(unlabelled, labelled, kernel)
+        picks = lazy_greedy(unlabelled, n, kernel, weights=weights, covered=covered)
+        return filled(picks, n, len(unlabelled), generator)
+
+
+def smallest_distance(points: Points) -> float:
+    """The smallest positive distance between two of L ``points``; 1 where there is none. O(L² D), memory O(L)."""
+    smallest = torch.inf
+    for start in range(0, len(points), _BLOCK):
+        squared = squared_distances(points[start : start + _BLOCK], points)
+        smallest = min(smallest, float(squared.masked_fill_(squared == 0, torch.inf).min()))
+    return smallest**0.5 if smallest < torch.inf else 1.0
+
+
+def calibrated(logits: Tensor, labels: Tensor) -> float:
+    """The temperature among 1, 1.1, …, 20 that calibrates ``logits`` (M, C) best; the lowest of equals."""
+    temperatures = [tenths / 10 for tenths in range(10, 201)]
+    return min(temperatures, key=lambda t: calibration_error((logits.double() / t).softmax(dim=1), labels))
+
+
+def calibration_error(probs: Tensor, labels: Tensor) -> float:
+    """Expected calibration error of ``probs`` (M, C): Σ |accuracy − confidence| over 15 bins, by their shares."""
+    confidence, predicted = probs.cpu().max(dim=1)
+    bins = (confidence * _BINS).ceil().long().clamp_(1, _BINS) - 1
+    gaps = torch.zeros(_BINS, dtype=probs.dtype)
+    gaps.index_add_(0, bins, (predicted == labels.cpu()).to(probs.dtype) - confidence)
+    return float(gaps.abs().sum()) / len(labels)
