@@ -80,16 +80,17 @@ class ImageData:
 
     @cached_property
     def patch_covariance(self) -> Tensor:
-        """Covariance of all 2×2 patches of the normalised training images: (4 C, 4 C) float64, on the CPU.
+        """Covariance of 2×2 patches of the normalised training images: (4 C, 4 C) float64, on the CPU.
 
-        A patch is (C, 2, 2), as a convolution's weights are. The mean is taken as 0, which it is but for the rims.
+        All patches that do not overlap, from all images; one is (C, 2, 2), as a convolution's weights are. Their
+        mean is taken as 0, which it is but for the rims.
         """
         total = torch.zeros((4 * self.channels,) * 2, dtype=torch.float64)
         count = 0
         mean, std = self.mean.cpu(), self.std.cpu()
         for pixels in self.train_images.split(_CHUNK):
             images = ((pixels.cpu() / 255 - mean) / std).permute(0, 3, 1, 2)
-            patches = F.unfold(images, 2).transpose(0, 1).flatten(1)
+            patches = F.unfold(images, 2, stride=2).transpose(0, 1).flatten(1)
             total += patches @ patches.T
             count += patches.shape[1]
         return total / count

@@ -59,6 +59,28 @@ def test_steps_are_epochs_but_at_least_the_minimum() -> None:
     assert [recipe.steps(n) for n in (10, 1000, 5000)] == [400, 400, 938]
 
 
+def test_steps_between_given_label_counts_are_interpolated_and_grow_beyond() -> None:
+    recipe = Recipe(steps_at=((1000, 400), (5000, 1000), (10000, 4000)))
+    assert [recipe.steps(n) for n in (10, 1000, 2000, 5000, 6000, 10000, 15000)] == [
+        400,
+        400,
+        550,
+        1000,
+        1600,
+        4000,
+        6000,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [(((1000,),), "pairs"), (((0, 5),), "pairs"), (((10, 5), (10, 6)), "must rise"), (((10, 5), (5, 6)), "must rise")],
+)
+def test_steps_at_must_be_rising_pairs(pairs: tuple[tuple[int, ...], ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe(steps_at=pairs)
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -30,9 +30,10 @@ class Compact(Network):
     """A whitening 2×2 convolution, three stages of ``width``·(1, 4, 4) channels, global max-pool, linear.
 
     The first layer is not learned: its filters are the eigenvectors of the covariance of 2×2 patches of all
-    training images, scaled to variance 1, and their negatives; only its bias is trained. 1.97 M parameters at
-    width 64, 0.50 M at 32. Differs from airbench94 in that weights are PyTorch's usual ones, BatchNorm is whole, and
-    the logits are not scaled. Takes images of at least 16×16.
+    training images, scaled to variance 1, and their negatives, without a bias. So nothing is propagated back to the
+    largest image, which saves a seventh of a step. 1.97 M parameters at width 64, 0.50 M at 32. Differs from
+    airbench94 in that initial weights are PyTorch's usual ones, BatchNorm is whole, and the logits are not scaled.
+    Takes images of at least 16×16.
     """
 
     def __init__(
@@ -49,8 +50,7 @@ class Compact(Network):
             raise ValueError(f"model 'compact' takes images of at least 16×16, not {image_size[0]}×{image_size[1]}")
         stem = 2 * channels * 2 * 2
         self.stage_channels = (width, 4 * width, 4 * width)
-        self.stem = nn.Conv2d(channels, stem, 2)
-        self.stem.weight.requires_grad_(False)
+        self.stem = nn.Conv2d(channels, stem, 2, bias=False).requires_grad_(False)
         inputs = (stem, *self.stage_channels[:-1])
         self.stages = nn.ModuleList(Stage(i, o) for i, o in zip(inputs, self.stage_channels, strict=True))
         self.dropout = Dropout(dropout, 4 * width)
@@ -69,4 +69,3 @@ class Compact(Network):
         filters = (vectors / (values + _EPSILON).sqrt()).T.view(-1, *self.stem.weight.shape[1:])
         with torch.no_grad():
             self.stem.weight.copy_(torch.cat([filters, -filters]))
-            self.stem.bias.zero_()

@@ -47,7 +47,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     tables = [_areas(curves, labels=set(first["labels"]) & set(second["labels"])) for curves in (first, second)]
     strategies = [s for s in tables[0].index if s in tables[1].index]
     a, b = (table.loc[strategies].dropna(axis=1) for table in tables)
-    seeds = sorted(set(a.columns) & set(b.columns))
+    seeds = sorted(int(seed) for seed in set(a.columns) & set(b.columns))
     if len(strategies) < 3 or REFERENCE not in strategies:
         raise ValueError(f"a ranking takes {REFERENCE} and at least two other strategies in both, not {strategies}")
     if len(seeds) < 4:
@@ -69,7 +69,7 @@ def _areas(curves: pd.DataFrame, labels: set[int]) -> pd.DataFrame:
     """Areas in points, a row per strategy, a column per seed; NaN where a run lacks a label count."""
     curves = curves[curves["labels"].isin(labels)]
     rows = {
-        (strategy, seed): 100 * area_under_budget_curve(run["labels"].to_numpy(), run["accuracy"].to_numpy())
+        (strategy, seed): 100 * area_under_budget_curve(run["labels"].tolist(), run["accuracy"].tolist())
         for (strategy, seed), run in curves.groupby(["strategy", "seed"], sort=False)
         if len(run) == len(labels)
     }

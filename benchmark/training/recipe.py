@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from benchmark.training.augmentation import augmentation
 
@@ -16,8 +17,9 @@ PRECISIONS = ("float32", "bfloat16")
 class Recipe:
     """How a network is trained.
 
-    ``epochs`` passes over the labelled images, but at least ``min_steps`` steps; every step sees ``batch_size``
-    images, drawn without replacement until all have been seen (batches run across the ends of epochs). The
+    ``epochs`` passes over the labelled images, but at least ``min_steps`` steps; or ``steps_at``, pairs of a label
+    count and its number of steps: in between the steps are interpolated linearly, below the first pair they are the
+    first pair's, beyond the last one they grow with the labels. Every step sees ``batch_size`` images, drawn without replacement until all have been seen (batches run across the ends of epochs). The
     learning rate follows ``schedule``: ``triangular`` rises linearly from 0 over the share ``warmup`` of the
     steps and falls linearly to 0; ``cosine`` rises so and falls along a cosine; ``multistep`` is multiplied by
     ``decay`` at each of ``milestones`` (shares of the steps). ``strong_augmentation`` is the strong view of
@@ -35,6 +37,7 @@ class Recipe:
     decay: float = 0.1
     epochs: int = 0
     min_steps: int = 0
+    steps_at: tuple[tuple[int, ...], ...] = ()
     batch_size: int = 128
     augmentation: str = "none"
     strong_augmentation: str = "strong"
@@ -52,8 +55,10 @@ class Recipe:
         for name in ("momentum", "weight_decay", "epochs", "min_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"recipe.{name} must not be negative, not {getattr(self, name)}")
-        if self.epochs == 0 and self.min_steps == 0:
-            raise ValueError("recipe: give epochs, min_steps or both; with neither nothing is trained")
+        if self.steps_at:
+            self._check_steps_at()
+        elif self.epochs == 0 and self.min_steps == 0:
+            raise ValueError("recipe: give epochs, min_steps or both, or steps_at; with none nothing is trained")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"recipe.warmup is a share of the steps, at least 0 and below 1, not {self.warmup}")
         if any(not 0 < m < 1 for m in self.milestones):
@@ -61,7 +66,24 @@ class Recipe:
 
     def steps(self, labels: int) -> int:
         """The number of steps on ``labels`` images."""
-        return max(self.min_steps, math.ceil(self.epochs * labels / self.batch_size), 1)
+        if not self.steps_at:
+            return max(self.min_steps, math.ceil(self.epochs * labels / self.batch_size), 1)
+        if labels <= self.steps_at[0][0]:
+            return self.steps_at[0][1]
+        for (fewer, steps), (more, more_steps) in pairwise(self.steps_at):
+            if labels <= more:
+                return round(steps + (more_steps - steps) * (labels - fewer) / (more - fewer))
+        last, most = self.steps_at[-1]
+        return math.ceil(most * labels / last)
+
+    def _check_steps_at(self) -> None:
+        if self.epochs or self.min_steps:
+            raise ValueError("recipe: give steps_at or epochs and min_steps, not both")
+        if any(len(pair) != 2 or min(pair) < 1 for pair in self.steps_at):
+            raise ValueError("recipe.steps_at takes pairs of a label count and its steps, such as [[1000, 400]]")
+        counts = [count for count, _ in self.steps_at]
+        if counts != sorted(set(counts)):
+            raise ValueError(f"recipe.steps_at: the label counts must rise, not {counts}")
 
     def learning_rates(self, steps: int) -> list[float]:
         """The learning rate of every step."""
