@@ -18,6 +18,8 @@ examples:
   python run_benchmark.py --protocol cifar10-ll4al --set warm_start=true --time-limit 50m
   python run_benchmark.py --list
   python run_benchmark.py --report results/mnist
+  python run_benchmark.py --compare results/mnist results/mnist-1a2b3c4d
+  python run_benchmark.py --verify results/mnist --sample 3
 
 exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
 """
@@ -60,6 +62,21 @@ def parser() -> argparse.ArgumentParser:
     other = p.add_argument_group("instead of running")
     other.add_argument("--list", action="store_true", help="strategies, learners, data sets, models, protocols")
     other.add_argument("--report", type=Path, metavar="DIR", help="write tables and figures again from its runs")
+    other.add_argument(
+        "--compare",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="two experiments, or two --learner of one, paired by seed: differences, tests, rankings, settings",
+    )
+    other.add_argument("--output", type=Path, metavar="DIR", help="where --compare also writes a .csv and a .md")
+    other.add_argument(
+        "--verify",
+        type=Path,
+        metavar="DIR",
+        help="compute some of its runs again, compare line by line; status 0 if they agree, else 1 (3: time limit)",
+    )
+    other.add_argument("--sample", type=positive, default=3, metavar="N", help="how many --verify draws (default: 3)")
     return p
 
 

@@ -51,6 +51,7 @@ class ActiveLearningRun:
         Returns whether the ladder's end was reached.
         """
         known, begin = self._resume()
+        self.file.keep_traces(begin)
         rounds = len(self.protocol.budgets)
         for number in range(begin, rounds):
             line = self._round(number, known)
@@ -120,12 +121,14 @@ class ActiveLearningRun:
         if "strategy" in carried:
             self.strategy.load_state_dict(carried["strategy"])
         task, labelled, answers = self.fitter.task(number, known, carried)
+        task.checkpoints = self.carried.checkpoints(number, self.fitter.checkpoint_key(task))
         predictor, train_seconds, shared = self.fitter.fit(task)
         clock = Clock(self.device)
         with clock("evaluate"):
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
             metrics = evaluate(predictions.logits, self.data.test_labels)
+        self.file.append_traces(task.traces)
         bought = given = torch.empty(0, dtype=torch.int64)
         held_out: list[int] = []
         diagnostics: dict[str, float] = {}

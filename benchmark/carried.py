@@ -1,10 +1,14 @@
-"""State beside the lines, in ``cache/``: what a run carries from round to round, and round 0, which runs share."""
+"""State beside the lines, in ``cache/``: what a run carries from round to round, and round 0, which runs share.
+
+And the states that a long training saves on its way, until its round's line is there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -33,10 +37,15 @@ class Carried:
     def save(self, number: int, state: dict[str, Any]) -> None:
         _save(state, self._path(number))
 
+    def checkpoints(self, number: int, key: dict[str, Any]) -> TrainingStates:
+        """Where the training of round ``number`` saves its states; ``key`` names all that it depends on."""
+        return TrainingStates(self._folder, f"round{number}-{_digest(key)}")
+
     def forget_before(self, number: int) -> None:
         """Delete what only earlier rounds need."""
         for path in self._folder.glob("round*.pt"):
-            if int(path.stem.removeprefix("round")) < number:
+            found = re.match(r"round(\d+)", path.name)
+            if found is not None and int(found.group(1)) < number:
                 path.unlink()
 
     def forget(self) -> None:
@@ -47,13 +56,29 @@ class Carried:
         return self._folder / f"round{number}.pt"
 
 
+class TrainingStates:
+    """The saved states of one training: ``benchmark.training.checkpoints.Storage``."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self._folder, self._stem = folder, stem
+
+    def load(self, name: str) -> dict[str, Any]:
+        path = self._path(name)
+        return dict(torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else {}
+
+    def save(self, name: str, state: dict[str, Any]) -> None:
+        _save(state, self._path(name))
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{self._stem}-{name}.pt"
+
+
 def shared_round0(cache: Path, key: dict[str, Any], train: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
     """The result of ``train()``, computed once for ``key`` by whichever process comes first; the others wait.
 
     Returns it with whether it was taken over. ``key`` must name all that the training depends on.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
-    path = cache / "round0" / f"{digest}.pt"
+    path = cache / "round0" / f"{_digest(key)}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
@@ -61,6 +86,10 @@ def shared_round0(cache: Path, key: dict[str, Any], train: Callable[[], dict[str
         state = train()
         _save(state, path)
         return state, False
+
+
+def _digest(key: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

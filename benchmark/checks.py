@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -9,19 +10,23 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmark import datasets, features, models, store
-from benchmark.learners import LEARNERS
+from benchmark import datasets, features, learners, models, store
 from benchmark.pool import oracle_obstacle
 from benchmark.protocol import Protocol, ProtocolError, is_folder_name
-from strategies.registry import Spec, expand, nearest
+from strategies.registry import Spec, expand
+
+
+def with_learners(protocol: Protocol) -> Protocol:
+    """The protocol with its learners in canonical form. Raises ProtocolError where one is unknown, or named twice."""
+    try:
+        names = tuple(learners.build(text).canonical for text in protocol.learners)
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+    return dataclasses.replace(protocol, learners=names)
 
 
 def runnable(protocol: Protocol, console: Console) -> list[Spec]:
     """The strategies asked for; those that a group brought in and that cannot run are left out, with a line."""
-    for learner in protocol.learners:
-        if learner not in LEARNERS:
-            close = nearest(learner, LEARNERS)
-            raise ProtocolError(f"unknown learner '{learner}'{close} (known: {', '.join(LEARNERS)})")
     specs = []
     for spec, named in expand(protocol.strategies):
         obstacle = _obstacle(protocol, spec)

@@ -1,4 +1,4 @@
-"""From parsed arguments to a request: which protocol, with which fields changed; and the other two commands."""
+"""From parsed arguments to a request: which protocol, with which fields changed; and the other commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmark import datasets, models, store
-from benchmark.learners import LEARNERS
+from benchmark.learners import LEARNERS, Learner, build
 from benchmark.protocol import Protocol, ProtocolError, load, names
 from benchmark.run import FAILED, UNFINISHED, USAGE, Options, Places, run
 from strategies import registry
@@ -22,7 +22,7 @@ SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of i
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run, list or report; every expected mistake is one line and status 2, a disk that fails one and status 1."""
+    """Do what is asked for; every expected mistake is one line and status 2, a disk that fails one and status 1."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 100
@@ -31,6 +31,8 @@ def main(arguments: argparse.Namespace) -> int:
             return show_list(console)
         if arguments.report is not None:
             return report(arguments, console)
+        if arguments.compare is not None:
+            return compare(arguments, console)
         places = Places(arguments.data_dir, arguments.results_dir, arguments.cache_dir)
         options = Options(
             places,
@@ -41,6 +43,8 @@ def main(arguments: argparse.Namespace) -> int:
             arguments.executor,
             arguments.time_limit,
         )
+        if arguments.verify is not None:
+            return verify(arguments, options, console)
         return run(requested(arguments), options, console)
     except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, store.StoreError) as error:
         return _failure(error, USAGE)
@@ -124,6 +128,44 @@ def report(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def compare(arguments: argparse.Namespace, console: Console) -> int:
+    """Print two experiments' differences; write them where asked to."""
+    from benchmark.reports.compare import compare_experiments, for_console, write_comparison
+
+    specs, learners = _selected(arguments)
+    strategies = None if specs is None else [spec.canonical for spec in specs]
+    result = compare_experiments(arguments.compare, strategies, learners, arguments.seeds, arguments.budgets)
+    for table in result.tables:
+        console.print(for_console(table))
+    for note in result.notes:
+        console.print(note, markup=False)
+    if arguments.output is not None:
+        write_comparison(result, arguments.output)
+        console.print(f"written: {arguments.output}/comparison.csv and .md", markup=False, soft_wrap=True)
+    return 0
+
+
+def verify(arguments: argparse.Namespace, options: Options, console: Console) -> int:
+    """Compute some of an experiment's runs again and compare; ``--strategies``, ``--learner``, ``--seeds`` narrow."""
+    from benchmark import verify as verification
+
+    root, sample = arguments.verify, arguments.sample
+    return verification.verify(root, sample, options, console, *_selected(arguments), arguments.seeds)
+
+
+def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None, list[str] | None]:
+    """The strategies, and the learners in canonical form, that select among runs on disk; None for all."""
+    specs = learners = None
+    if arguments.strategies is not None:
+        specs = [spec for spec, _ in registry.expand(arguments.strategies)]
+    if arguments.learner is not None:
+        try:
+            learners = [build(text).canonical for text in arguments.learner]
+        except ValueError as error:
+            raise ProtocolError(str(error)) from error
+    return specs, learners
+
+
 def show_list(console: Console) -> int:
     """Print everything that can be named, a line each."""
     sections = {
@@ -131,7 +173,7 @@ def show_list(console: Console) -> int:
         "wrappers": {f"{name}:X": summary for name, summary in registry.wrappers().items()},
         "installed plugins": {name: f"entry point {where}" for name, where in registry.installed().items()},
         "groups": {group: ", ".join(registry.members(group)) for group in registry.groups()},
-        "learners": {name: _first_line(learner) for name, learner in LEARNERS.items()},
+        "learners": {name: _cited(learner) for name, learner in LEARNERS.items()},
         "data sets": {name: datasets.describe(name) for name in datasets.names()},
         "models": {name: _first_line(model) for name, model in models.MODELS.items()},
         "protocols": {name: load(name).description for name in names()},
@@ -152,6 +194,10 @@ def _described(strategy: Strategy) -> str:
         strategy.paper,
     ]
     return f"{strategy.summary} [{'; '.join(filter(None, facts))}]"
+
+
+def _cited(learner: type[Learner]) -> str:
+    return f"{learner.summary} [{learner.paper}]" if learner.paper else learner.summary
 
 
 def _first_line(thing: object) -> str:

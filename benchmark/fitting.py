@@ -16,8 +16,7 @@ from benchmark.blueprint import Blueprint, blueprint
 from benchmark.carried import shared_round0
 from benchmark.clock import Clock
 from benchmark.datasets import ImageData
-from benchmark.learners import LEARNERS
-from benchmark.models import Network
+from benchmark.learners import Learner, build
 from benchmark.setting import Knowledge, Setting
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
@@ -31,6 +30,7 @@ class Fitter:
     def __init__(self, setting: Setting, data: ImageData, images: Images, strategy: Strategy) -> None:
         self.setting, self.protocol, self.data, self.images = setting, setting.protocol, data, images
         self.strategy = strategy
+        self.learner = build(setting.learner)
         self.device = images.device
         self.blueprint = blueprint(self.protocol.model.name, self.protocol.model.parameters, data)
 
@@ -63,33 +63,46 @@ class Fitter:
 
     def cross_fit(self, task: Task) -> CrossFit:
         """The second training of the round that ``task`` is the training of; nothing is computed yet."""
-        return CrossFit(replace(task, attachment=None), self.blueprint, self.setting.learner)
+        alone = replace(task, attachment=None, traces=[], checkpoints=None)
+        return CrossFit(alone, self.blueprint, self.learner)
 
     def fit(self, task: Task) -> tuple[Predictor, float, bool]:
-        """Train, or take over the round 0 that another run of this seed has trained."""
+        """Train, or take over the round 0 that another run of this seed has trained.
+
+        Afterwards ``task.network`` is the network that the learner returned, which is evaluated and queried with.
+        """
 
         def train() -> dict[str, Any]:
             clock = Clock(self.device)
             with clock("train"):
-                network = LEARNERS[self.setting.learner](task)
-            fitted.append(network)
-            return {"seconds": clock["train"], "network": network.state_dict()}
+                task.network = self.learner.fit(task)
+            seconds = round(clock["train"] + task.resumed_seconds, 3)
+            return {"seconds": seconds, "network": task.network.state_dict(), "traces": task.traces}
 
-        fitted: list[Network] = []
         shared = False
-        if task.round == 0 and task.attachment is None:
+        if task.round == 0 and task.attachment is None and self.learner.shares_round0:
             state, shared = shared_round0(self.setting.cache, self._round0_key(task), train)
         else:
             state = train()
         if shared:
             task.network.load_state_dict(state["network"])
-            fitted.append(task.network)
-        return Predictor(fitted[0], task.attachment, task.recipe.precision), state["seconds"], shared
+            task.traces[:] = state.get("traces", [])
+        return Predictor(task.network, task.attachment, task.recipe.precision), state["seconds"], shared
+
+    def checkpoint_key(self, task: Task) -> dict[str, Any]:
+        """All that the training depends on, in whatever state of it."""
+        spec = self.setting.spec
+        return {
+            **self._round0_key(task),
+            "round": task.round,
+            "strategy": spec.canonical,
+            "plugin": spec.source_sha256,
+        }
 
     def _round0_key(self, task: Task) -> dict[str, Any]:
         return {
             "fingerprint": self.protocol.fingerprint,
-            "learner": self.setting.learner,
+            "learner": self.learner.canonical,
             "seed": self.setting.seed,
             "labelled": task.labelled.tolist(),
             "targets": task.targets.tolist(),
@@ -112,7 +125,7 @@ class CrossFit:
 
     task: Task
     blueprint: Blueprint
-    learner: str
+    learner: Learner
 
     def __call__(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of M = round(share · L) of the L labelled images, at least one.
@@ -130,6 +143,6 @@ class CrossFit:
         network = self.blueprint.network(task.seed, "weights", task.round, task.device)
         part = replace(task, network=network, labelled=task.labelled[rest], targets=task.targets[rest])
         with torch.enable_grad():  # a query runs without
-            fitted = LEARNERS[self.learner](part)
+            fitted = self.learner.fit(part)
         predictor = Predictor(fitted, None, task.recipe.precision)
         return predictor.predict(task.images, task.labelled[out]).logits, task.targets[out]

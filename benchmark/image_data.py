@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
 _CHUNK = 500  # images at once for the patches
 
 

@@ -55,7 +55,8 @@ class Protocol:
     who picks the first labels. ``candidates`` > 0 scores a random subset of that size instead of the whole pool.
     ``warm_start`` continues from the last round's weights instead of fresh ones. ``label_noise`` is the share of
     wrong answers of the simulated ``oracle``; ``person`` asks at the terminal. ``features`` says how the
-    self-supervised features are made, which some strategies need; None for none.
+    self-supervised features are made, which some strategies need; None for none. ``papers`` are keys of
+    strategies.bib, those whose setting this is or comes from, and ``notes`` say where it departs from theirs.
     """
 
     name: str
@@ -73,6 +74,8 @@ class Protocol:
     oracle: str = "simulated"
     features: Features | None = None
     description: str = ""
+    papers: tuple[str, ...] = ()
+    notes: str = ""
     ladder: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

@@ -53,13 +53,14 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     began = time.time()
     torch.set_num_threads(1)
     places = options.places
+    protocol = checks.with_learners(protocol)
     specs = checks.runnable(protocol, console)
     device = checks.device(options.device)
     root = checks.folder(protocol, options.name, places.results, places.cache)
     runs = grid.unroll(specs, protocol.learners, protocol.seeds)
     planned = grid.plan(protocol, runs, root, device, options.fresh)
     todo = [p for p in planned if not p.done]
-    executor = _executor(protocol, options, device, len(todo))
+    executor = executor_for(protocol, options, device, len(todo))
     data = checks.data(protocol, specs, root, places.data) if todo else None
     store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
     if len(todo) < len(planned):
@@ -74,8 +75,8 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     status = DONE
     if data is not None:
         blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
-        jobs = _jobs(protocol, todo, data.sha256, device, options, began)
-        status = _compute(protocol, todo, jobs, data, executor, console)
+        jobs = jobs_of(protocol, todo, data.sha256, device, options, began)
+        status = compute(protocol, todo, jobs, data, executor, console)
     _report(protocol, specs, root, console)
     console.print(
         f"{duration(time.time() - began)}; lines, tables and figures are in {root}", markup=False, soft_wrap=True
@@ -85,9 +86,10 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     return status
 
 
-def _jobs(
+def jobs_of(
     protocol: Protocol, todo: list[grid.Planned], dataset_sha256: str, device: str, options: Options, began: float
 ) -> list[Job]:
+    """The runs as plain data, with where and until when to compute them."""
     commit = environment.commit()
     deadline = None if options.time_limit is None else began + options.time_limit
     return [
@@ -109,7 +111,7 @@ def _jobs(
     ]
 
 
-def _compute(
+def compute(
     protocol: Protocol,
     todo: list[grid.Planned],
     jobs: list[Job],
@@ -117,6 +119,7 @@ def _compute(
     executor: executors.Executor,
     console: Console,
 ) -> int:
+    """Execute the jobs and show the progress; the exit status."""
     missing = sum(_missing_rounds(protocol, p) for p in todo)
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
     status = DONE
@@ -173,7 +176,8 @@ def _devices(device: str, workers: int | None, jobs: int) -> list[str]:
     return [available[i % len(available)] for i in range(min(count, jobs))]
 
 
-def _executor(protocol: Protocol, options: Options, device: str, jobs: int) -> executors.Executor:
+def executor_for(protocol: Protocol, options: Options, device: str, jobs: int) -> executors.Executor:
+    """Where so many jobs run. Raises ProtocolError for Ray where it is not installed."""
     if protocol.oracle == "person":
         return executors.InProcess()  # one run after the other, where the terminal is
     if options.executor == "ray":

@@ -192,6 +192,24 @@ class RunFile:
             file.flush()
             os.fsync(file.fileno())
 
+    def append_traces(self, lines: list[dict[str, Any]]) -> None:
+        """Write a training's traces beside the run, in ``…-seed<k>.epochs.jsonl``: a line per epoch, no truth."""
+        if lines:
+            text = "".join(json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines)
+            with self._traces.open("a") as file:
+                file.write(text)
+
+    def keep_traces(self, rounds: int) -> None:
+        """Drop the traces of all but the first ``rounds`` rounds: the others are trained again."""
+        if self._traces.exists():
+            lines = [line for line, _ in _whole_lines(self._traces) if line["round"] < rounds]
+            self._traces.unlink()
+            self.append_traces(lines)
+
+    @property
+    def _traces(self) -> Path:
+        return self.path.with_suffix(".epochs.jsonl")
+
 
 class Busy(Exception):
     """Another process is computing this run."""

@@ -1,4 +1,4 @@
-"""Writes docs/strategies.md: what the registry and strategies/strategies.bib say of each strategy.
+"""Writes docs/strategies.md and docs/protocols.md: what the registry, the protocols and strategies.bib say.
 
 python -m docs.generate
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import strategies
+from benchmark import protocol
 from strategies import registry
 from strategies.base import Strategy
 
 PAGE = Path(__file__).with_name("strategies.md")
+PROTOCOLS = Path(__file__).with_name("protocols.md")
 BIBLIOGRAPHY = Path(strategies.__file__).with_name("strategies.bib")
 
 INTRODUCTION = """\
@@ -25,6 +28,19 @@ Costs are those of choosing n of N unlabelled images, with L labelled ones, C cl
 K Monte-Carlo samples, once the network's outputs are there. *Needs* is what a protocol has to offer; a group leaves
 out what the protocol cannot run, and a purchase above the largest one that a strategy can choose in reasonable time.
 Parameters go in brackets, as in `bald[samples=50]`.
+"""
+
+ABOUT_PROTOCOLS = """\
+# Protocols
+
+Written by `python -m docs.generate` from `benchmark/protocols/*.toml`; change those.
+
+A protocol is a named experiment. Its fingerprint is the SHA-256 of all that changes a round's numbers: data set,
+beginning of the label counts, network, recipe, features, and how labels are chosen at first, scored and answered.
+Strategies, learners, seeds, the number of rounds and all words are no part of it: runs that differ in these alone lie
+in one folder and are compared. Two experiments of one fingerprint were made alike; of two, no number can be compared
+across. What is not listed is not used. `--set FIELD=VALUE` changes a field (`--set recipe.epochs=50`), and with it the
+fingerprint and the folder's name.
 """
 
 WRAPPERS = """\
@@ -77,6 +93,47 @@ def section(name: str, strategy: Strategy, papers: dict[str, str]) -> str:
     return f"## {name}\n\n{summary}\n\n" + "".join(f"- **{key}:** {value}\n" for key, value in facts.items() if value)
 
 
+def protocols_page() -> str:
+    """The whole of docs/protocols.md."""
+    papers = references(BIBLIOGRAPHY.read_text(encoding="utf-8"))
+    known = [protocol.load(name) for name in protocol.names()]
+    table = ["| protocol | data set | labels | network | fingerprint |", "| :-- | :-- | :-- | :-- | :-- |"]
+    table += [
+        f"| [{p.name}](#{p.name}) | {p.dataset} | {p.budgets[0]:,} to {p.budgets[-1]:,} in {len(p.budgets)} rounds "
+        f"| {p.model.name} | `{p.fingerprint[:8]}` |"
+        for p in known
+    ]
+    return "\n".join([ABOUT_PROTOCOLS, "\n".join(table) + "\n", *(protocol_section(p, papers) for p in known)])
+
+
+def protocol_section(p: protocol.Protocol, papers: dict[str, str]) -> str:
+    """What there is to know of one protocol."""
+    told = {"name", "description", "notes", "papers", "budgets", "ladder", "features"}
+    facts = {
+        "labels": " ".join(map(str, p.budgets)),
+        **{key: _said(value) for key, value in p.to_dict().items() if key not in told},
+        "features": _said(p.to_dict()["features"]) if p.features else "none",
+        "fingerprint": f"`{p.fingerprint}`",
+    }
+    lines = [f"- **{key}:** {value}\n" for key, value in facts.items()]
+    lines += [f"- **paper:** {papers[key]}\n" for key in p.papers]
+    return f"## {p.name}\n\n{p.description}\n\n{p.notes}\n\n{''.join(lines)}"
+
+
+def _said(value: Any) -> str:
+    """A field in words; tables leave out what is empty or nothing."""
+    if isinstance(value, dict):
+        named = {key: _said(inner) for key, inner in value.items() if inner not in ([], {}, None, "")}
+        return ", ".join(text if key == "name" else f"{key} {text}" for key, text in named.items())
+    if isinstance(value, list):
+        return (
+            " ".join(map(_said, value))
+            if all(isinstance(v, (int, float)) for v in value)
+            else ", ".join(map(_said, value))
+        )
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def references(bibliography: str) -> dict[str, str]:
     """The entries of a .bib file, each as a line: authors, title, venue, year, note. Raises ValueError."""
     found: dict[str, str] = {}
@@ -117,3 +174,4 @@ def _plain(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    PROTOCOLS.write_text(protocols_page(), encoding="utf-8")

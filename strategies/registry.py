@@ -77,9 +77,7 @@ class Spec:
 
     @property
     def _bracket(self) -> str:
-        if not self.parameters:
-            return ""
-        return f"[{','.join(f'{key}={value}' for key, value in self.parameters)}]"
+        return bracket(self.parameters)
 
     def build(self) -> Strategy:
         if self.inner is not None:
@@ -162,10 +160,15 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     return name, parameters
 
 
+def bracket(parameters: tuple[tuple[str, Any], ...]) -> str:
+    """Parameters as they stand behind a name, ``[key=value,…]``; nothing for none."""
+    return f"[{','.join(f'{key}={value}' for key, value in parameters)}]" if parameters else ""
+
+
 def _spec(
     cls: type[Strategy], name: str, parameters: dict[str, Any], location: str = "", sha256: str | None = None
 ) -> Spec:
-    return _built(Spec(cls, name, _given(cls, name, parameters), location, sha256))
+    return _built(Spec(cls, name, given(cls, name, parameters), location, sha256))
 
 
 def _plugin(typed: str, plugin: plugins.Plugin, parameters: dict[str, Any]) -> Spec:
@@ -192,14 +195,17 @@ def _wrapped(text: str, wrapper: str) -> Spec:
         cls = _wrappers[wrapper][0](inner.build())
     except ValueError as error:
         raise UnknownStrategy(f"'{text}': {error}") from error
-    given = _given(cls, wrapper, parse(own + separator.rstrip(":"))[1])
+    chosen = given(cls, wrapper, parse(own + separator.rstrip(":"))[1])
     return _built(
-        Spec(cls, f"{wrapper}:{inner.name}", given, source_sha256=inner.source_sha256, wrapper=wrapper, inner=inner)
+        Spec(cls, f"{wrapper}:{inner.name}", chosen, source_sha256=inner.source_sha256, wrapper=wrapper, inner=inner)
     )
 
 
-def _given(cls: type[Strategy], name: str, parameters: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The parameters that differ from their defaults, typed as these are, sorted."""
+def given(cls: type, name: str, parameters: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The parameters of a class that differ from their defaults, typed as these are, sorted.
+
+    Raises UnknownStrategy, naming ``name``, for one that the constructor does not have or that is of another type.
+    """
     defaults = parameter_defaults(cls)
     for key in parameters:
         if key not in defaults:
@@ -209,8 +215,8 @@ def _given(cls: type[Strategy], name: str, parameters: dict[str, Any]) -> tuple[
     return tuple(sorted((key, value) for key, value in typed.items() if value != defaults[key]))
 
 
-def parameter_defaults(cls: type[Strategy]) -> dict[str, Any]:
-    """A strategy's parameters with their defaults; of a wrapped one the wrapper's own."""
+def parameter_defaults(cls: type) -> dict[str, Any]:
+    """A class's parameters with their defaults; of a wrapped one the wrapper's own."""
     accepted = inspect.signature(cls).parameters.items()
     return {key: p.default for key, p in accepted if p.kind is not p.POSITIONAL_ONLY}
 
@@ -234,7 +240,8 @@ def _like(value: Any, default: Any, what: str) -> Any:
         raise UnknownStrategy(f"{what} must be a value like {default}, not {value!r}")
     if isinstance(default, float):
         return float(value)
-    return int(value) if isinstance(default, int) and value == int(value) else value
+    whole = isinstance(default, int) and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def _first_line(cls: type) -> str:

@@ -10,10 +10,10 @@ import torch
 from tiny import bench, experiment, plugin, run_lines
 from torch import Tensor
 
-from benchmark import datasets, fitting, models, protocol, seeds
+from benchmark import datasets, models, protocol, seeds
 from benchmark.fitting import Fitter
 from benchmark.image_data import ImageData
-from benchmark.learners import LEARNERS, supervised
+from benchmark.learners import supervised
 from benchmark.pool import FittedPool
 from benchmark.setting import Knowledge, Setting
 from benchmark.training.batches import Images
@@ -95,7 +95,7 @@ def test_fewer_than_two_labels_a_class_are_not_split(
 ) -> None:
     made = fitter(data, tmp_path)
     assert made.cross_fit(made.task(0, known(data, 20), {})[0])(0.3) is not None
-    monkeypatch.setitem(LEARNERS, "supervised", None)  # type: ignore[arg-type]  # nothing is trained
+    monkeypatch.setattr(supervised.Supervised, "fit", None)  # nothing is trained
     assert made.cross_fit(made.task(0, known(data, 19), {})[0])(0.3) is None
 
 
@@ -105,12 +105,12 @@ def test_those_who_sit_out_take_no_part(data: ImageData, tmp_path: Path) -> None
     task, _, _ = made.task(0, Knowledge(knowledge.indices, knowledge.answers, knowledge.indices[:10]), {})
     trained: list[Task] = []
 
-    def learner(part: Task) -> Any:
+    def fit(_: supervised.Supervised, part: Task) -> Any:
         trained.append(part)
         return supervised.fit(part)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LEARNERS, "supervised", learner)
+        patch.setattr(supervised.Supervised, "fit", fit)
         logits, _ = cross_fit(made, task, 0.5)
     assert len(logits) == 15
     (part,) = trained
@@ -189,13 +189,13 @@ def test_a_run_trains_a_second_time_only_where_it_is_asked_for(tmp_path: Path) -
     mine = plugin(tmp_path, ASKS)
     trained: list[int] = []
 
-    def counting(task: Task) -> Any:
+    def counting(_: supervised.Supervised, task: Task) -> Any:
         trained.append(len(task.labelled))
         return supervised.fit(task)
 
     arguments = ("--seeds", "0", "--set", "initial=balanced")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(fitting.LEARNERS, "supervised", counting)
+        patch.setattr(supervised.Supervised, "fit", counting)
         assert bench(tmp_path, *arguments, "--strategies", f"{mine}[asks=False]") == 0
         assert trained == [10, 20, 30]
         trained.clear()

@@ -22,7 +22,7 @@ def test_a_short_training_learns(name: str, labels: int, steps: int, bar: float)
         data = datasets.load(name, DATA, download=False)
     except datasets.DatasetError as error:
         pytest.skip(f"real data are not at hand: {error}")
-    own = protocol.load(name).override(**{"recipe.min_steps": steps, "recipe.epochs": 0})
+    own = protocol.load(name).override(**{"recipe.min_steps": steps, "recipe.epochs": 0, "recipe.steps_at": []})
     with seeds.scoped(0, "weights", 0):
         network = models.build(
             own.model.name, own.model.parameters, data.channels, data.image_size, data.class_count

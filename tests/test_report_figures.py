@@ -15,10 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from benchmark.reports.figures import NAMED, budget_figure
-from benchmark.reports.ranking import ranking_figure
-from benchmark.reports.statistics import summarise
-from benchmark.reports.style import look, save
+from benchmark.reports.efficiency import labels_saved
+from benchmark.reports.figures import NAMED, balance_figure, budget_figure, calibration_figure, seconds_figure
+from benchmark.reports.matrices import PRINTED, pairwise_figure, rank_figure
+from benchmark.reports.ranking import ranking_figure, savings_figure
+from benchmark.reports.significance import blocks, pairwise, rank_tests
+from benchmark.reports.statistics import areas, compared, keys, summarise
+from benchmark.reports.style import BOTH_COLUMNS, look, save
 
 
 def curves_of(strategies: int, seeds: int, labels: int, learners: int = 1) -> pd.DataFrame:
@@ -91,3 +94,70 @@ def test_figures_do_not_touch_pyplot(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
     assert b"CreationDate" not in (tmp_path / "figure.pdf").read_bytes()
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def written(figure: Figure) -> list[Any]:
+    """All texts with something in them, once drawn."""
+    FigureCanvasAgg(figure).draw()
+    return [text for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text().strip()]
+
+
+@pytest.mark.parametrize("strategies", [9, 35])
+def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(strategies: int) -> None:
+    frame = curves_of(strategies, 3, 5)
+    found = pairwise(compared(frame), keys(summarise(frame)))
+    figure = pairwise_figure(found, cheating=["method3"])
+    assert figure.get_figwidth() <= BOTH_COLUMNS + 0.01
+    texts = written(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert all(text.get_window_extent(renderer).x0 >= 0 for text in texts)
+    assert all(text.get_window_extent(renderer).x1 <= figure.bbox.width for text in texts)
+    ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert [int(label.split()[-1]) for label in ticks] == list(range(1, strategies + 1))
+    assert sum("‡" in label for label in ticks) == 1
+    cells = [text.get_text() for text in figure.axes[0].texts]
+    assert len(cells) == (np.count_nonzero(found.penalties) if strategies <= PRINTED else 0)
+
+
+def test_the_diagram_of_ranks_joins_what_cannot_be_told_apart() -> None:
+    ranks = rank_tests(blocks(areas(curves_of(9, 10, 5))))
+    figure = rank_figure(ranks)
+    texts = written(figure)
+    assert sum(text.get_text().startswith("random") or text.get_text().endswith("random") for text in texts) == 1
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert all(t.get_window_extent(renderer).x0 >= 0 and t.get_window_extent(renderer).x1 <= 340 for t in texts)
+    mean = ranks.mean.sort_values().to_numpy()
+    bars = [line.get_xdata() for line in figure.axes[0].lines if line.get_linewidth() > 2]
+    for low, high in bars:
+        assert high - low - 0.12 < ranks.critical_difference
+    for i, j in itertools.combinations(range(9), 2):
+        joined = any(low <= mean[i] and mean[j] <= high for low, high in bars)
+        assert joined == (mean[j] - mean[i] < ranks.critical_difference)
+
+
+def test_bars_of_labels_saved_say_where_random_is_not_reached() -> None:
+    frame = curves_of(4, 6, 8)
+    frame.loc[frame["strategy"] == "method2", "accuracy"] -= 0.3
+    saved = labels_saved(compared(frame))
+    figure = savings_figure(saved, keys(summarise(frame)))
+    assert figure is not None
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == [" not reached"]
+    widths = sorted(bar.get_width() for bar in axes.patches)
+    assert widths == pytest.approx(sorted(value for value in saved["saved"] if np.isfinite(value)))
+    assert savings_figure(saved[saved["strategy"] == "random"], [("random", "supervised")]) is None
+
+
+def test_lines_without_a_measure_are_no_figure() -> None:
+    frame = curves_of(4, 3, 5).assign(nll=0.5, ece=np.nan)
+    ranking = keys(summarise(frame))
+    calibration = calibration_figure(frame, ranking)
+    assert calibration is not None
+    assert [axes.get_title(loc="left") for axes in calibration.axes] == ["NLL (nats)"]
+    assert calibration_figure(frame.assign(nll=np.nan), ranking) is None
+    columns = ["strategy", "learner", "seed", "labels", "batch", "labelled"]
+    assert balance_figure(pd.DataFrame(columns=columns), ranking) is None
+    seconds = seconds_figure(frame, ranking)
+    assert seconds is not None
+    assert max(line.get_xdata()[-1] for line in seconds.axes[0].lines) == pytest.approx(5 + 4 * 0.1)
+    assert seconds_figure(frame.assign(train_seconds=np.nan), ranking) is None

@@ -198,6 +198,10 @@ def test_a_note_with_a_line_break_stays_inside_its_comment() -> None:
     assert all(line[0] in "% \\" for line in render.latex(table).splitlines() if line)
 
 
+TABLES = ("accuracy", "summary", "tests", "labels", "pairwise", "cost")
+FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "calibration", "seconds")
+
+
 def test_written_twice_gives_the_same_bytes(root: Path) -> None:
     """In another process, with another hash seed, from another working directory."""
 
@@ -212,9 +216,9 @@ def test_written_twice_gives_the_same_bytes(root: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": here, "PYTHONHASHSEED": "7"}, cwd="/")
     assert contents() == first
     assert set(first) == {
-        *("curves.csv", "README.md", "experiment.json"),
-        *(f"tables/{name}.{suffix}" for name in ("accuracy", "summary") for suffix in ("csv", "md", "tex")),
-        *(f"figures/{name}.{suffix}" for name in ("accuracy", "areas") for suffix in ("png", "pdf")),
+        *("curves.csv", "README.md", "index.html", "experiment.json", "tables/strategies.bib"),
+        *(f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")),
+        *(f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "pdf")),
     }
 
 

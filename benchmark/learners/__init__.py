@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from benchmark.learners import fixmatch, flexmatch, freematch, pseudo_label, softmatch, supervised  # noqa: F401
+from benchmark.learners.registry import LEARNERS, Learner, build, register
 
-from benchmark.learners import supervised
-from benchmark.models import Network
-from benchmark.training.engine import Task
-
-Learner = Callable[[Task], Network]
-"""Trains the task's network and returns the one to evaluate and to query with."""
-
-LEARNERS: dict[str, Learner] = {"supervised": supervised.fit}
+__all__ = ["LEARNERS", "Learner", "build", "register", "supervised"]

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmark.reports import render, style
+from benchmark.reports import citing, html, render, style
 from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.figures import budget_figure
+from benchmark.reports.findings import Findings, comparison_tables, findings, write_comparison_figures
 from benchmark.reports.provenance import Provenance, count, provenance, ranges
 from benchmark.reports.ranking import ranking_figure
-from benchmark.reports.statistics import GROUP, comparable, intervals, summarise, verdicts
+from benchmark.reports.statistics import BASELINE, GROUP, comparable, intervals, keys, summarise, verdicts
 from benchmark.reports.tables import accuracy_table, summary_table
-from benchmark.store import read_experiment, write_atomically
+from benchmark.store import RunRecord, read_experiment, write_atomically
+
+# The tables that stand on the results page, with their titles; the others are linked.
+TABLES = {
+    "summary": "Summary",
+    "accuracy": "Accuracy",
+    "tests": "Tests by seed",
+    "labels": "Labels saved",
+    "cost": "Cost",
+    "diagnostics": "Diagnostics",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,8 @@ class Report:
     """An experiment's runs as data: the tidy curves, the two tables behind the printed ones, and plain words.
 
     ``accuracy``: strategy, learner, labels, mean, sd, low, high, n. ``summary``: see ``statistics.summarise``.
-    ``diagnostics``: see ``diagnostics.loss_ranking``. ``last`` is the label count aimed at.
+    ``diagnostics``: see ``diagnostics.loss_ranking``. ``last`` is the label count aimed at;
+    ``runs`` are those that are shown; ``findings`` are the tests, savings and costs.
     """
 
     root: Path
@@ -38,6 +50,8 @@ class Report:
     notes: list[str]
     source: Provenance
     last: int
+    runs: list[RunRecord]
+    findings: Findings
 
 
 def read_report(
@@ -46,10 +60,14 @@ def read_report(
     learners: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
+    baseline: str = BASELINE,
+    target: float | None = None,
 ) -> Report:
     """The report of the experiment at ``root``, from its lines alone; writes nothing.
 
-    The arguments select runs, None all of them; strategies and learners in canonical form. Raises ValueError if
+    The first arguments select runs, None all of them; strategies and learners in canonical form. ``baseline`` is the
+    strategy that all are tested against besides random, ``target`` the accuracy (0–1) whose labels are counted, by
+    default random's final one. Raises ValueError if
     ``root`` holds no experiment, or no complete round of the selection.
     """
     experiment = read_experiment(root)
@@ -62,30 +80,39 @@ def read_report(
     notes = [*verdicts(summary), *_behind(summary, selection.last), *selection.notes, *left_out, *source.footnotes]
     notes += [source.cheats] if source.cheats else []
     diagnostics = loss_ranking(selection.runs, curves, selection.last)
-    return Report(root, curves, accuracy, summary, diagnostics, notes, source, selection.last)
+    found = findings(selection.runs, curves, summary, selection.last, baseline, target)
+    notes += found.notes
+    runs, last = selection.runs, selection.last
+    return Report(root, curves, accuracy, summary, diagnostics, notes, source, last, runs, found)
 
 
-def write_report(root: Path) -> Report:
-    """Write curves.csv, tables/, figures/ and README.md of all the runs at ``root``; see ``read_report``.
+def write_report(root: Path, baseline: str = BASELINE, target: float | None = None) -> Report:
+    """Write curves.csv, tables/, figures/, README.md and index.html of all the runs at ``root``; see ``read_report``.
 
-    The same lines give the same bytes.
+    In the folder above, index.html becomes the overview of all experiments there. The same lines give the same bytes.
     """
-    report = read_report(root)
+    report = read_report(root, baseline=baseline, target=target)
     source = report.source
     write_curves(report.curves, root / "curves.csv")
     tables = [accuracy_table(report.accuracy, report.summary, source), summary_table(report.summary, source)]
     if len(report.diagnostics):
         tables.append(diagnostics_table(report.diagnostics, source))
+    tables += comparison_tables(report.findings, report.summary, source)
     for table in tables:
         render.write(table, root / "tables")
+    write_atomically(root / "tables" / "strategies.bib", citing.bibliography(source).encode())
     ranking = ranking_figure(report.curves, report.last, source.cheating)
     if report.curves["labels"].nunique() > 1:
-        figure = budget_figure(report.curves, report.last, source.plugins, source.cheating)
+        figure = budget_figure(report.curves, report.last, source.plugins, source.cheating, keys(report.summary))
         style.save(figure, root / "figures" / "accuracy")
         style.save(ranking, root / "figures" / "areas")
     else:
         style.save(ranking, root / "figures" / "accuracy")
-    write_atomically(root / "README.md", results_page(report, *tables).encode())
+    figures = write_comparison_figures(report.findings, report.curves, report.summary, source, root / "figures")
+    write_atomically(root / "README.md", results_page(report, tables, figures).encode())
+    printed = {table.name: table for table in tables}
+    shown = {title: printed[name] for name, title in TABLES.items() if name in printed}
+    html.write_pages(report, shown, _facts(report), _command(source, _counts(report)))
     return report
 
 
@@ -101,13 +128,19 @@ def _behind(summary: pd.DataFrame, last: int) -> list[str]:
     return notes
 
 
-def results_page(
-    report: Report, accuracy: render.Table, summary: render.Table, diagnostics: render.Table | None = None
-) -> str:
-    """README.md: the verdict, figure and tables, what ran, how to run it again and how to cite it."""
+def results_page(report: Report, tables: Sequence[render.Table], figures: Mapping[str, str]) -> str:
+    """README.md: the verdict, figure and tables, what ran, how to run it again and how to cite it.
+
+    ``figures`` are those besides accuracy and areas: the names of their files and their titles.
+    """
     source, protocol = report.source, report.source.protocol
-    counts = sorted(set(report.curves["labels"].tolist()))
+    counts = _counts(report)
     altered = protocol.get("name", source.experiment) != source.experiment
+    printed = {table.name: table for table in tables}
+    more = [f"- {title}: [figure](figures/{name}.png)" for name, title in figures.items()]
+    more += [
+        f"- {printed[name].caption.split(':')[0]}: [table](tables/{name}.md)" for name in printed if name not in TABLES
+    ]
     lines = [
         f"# {source.experiment}",
         "",
@@ -117,16 +150,11 @@ def results_page(
         "![Test accuracy over the number of labels](figures/accuracy.png)",
         "",
         *(["![Areas under the budget curve](figures/areas.png)", ""] if len(counts) > 1 else []),
-        "## Summary",
-        "",
-        render.markdown(summary, source=False),
-        "## Accuracy",
-        "",
-        render.markdown(accuracy, source=False),
-        *(["## Diagnostics", "", render.markdown(diagnostics, source=False)] if diagnostics else []),
+        *(line for name, title in TABLES.items() if name in printed for line in _section(title, printed[name])),
+        *(["## More", "", *more, ""] if more else []),
         "## What ran",
         "",
-        *(f"- {render.escape_markdown(key)}: {render.escape_markdown(value)}" for key, value in _facts(report, counts)),
+        *(f"- {render.escape_markdown(key)}: {render.escape_markdown(value)}" for key, value in _facts(report)),
         "",
         "## Run it again",
         "",
@@ -144,29 +172,32 @@ def results_page(
         "",
         "## How to cite",
         "",
-        *([f"The protocol: {render.escape_markdown(protocol['citation'])}", ""] if protocol.get("citation") else []),
+        "`tables/strategies.bib` holds the papers of the strategies and of the protocol, and this:",
+        "",
         "```bibtex",
-        "@misc{acqbench,",
-        "  title  = {acqbench: a benchmark suite for acquisition strategies in deep active learning},",
-        "  author = {{The acqbench authors}},",
-        f"  note   = {{Version {' / '.join(source.versions.get('acqbench', ('unknown',)))}, protocol "
-        f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint[:8]}, "
-        f"{count(len(source.commits), 'commit')} {', '.join(source.commits)}}},",
-        "}",
+        citing.suite(source),
         "```",
         "",
     ]
     return "\n".join(lines)
 
 
-def _facts(report: Report, counts: list[int]) -> list[tuple[str, str]]:
+def _section(title: str, table: render.Table) -> list[str]:
+    return [f"## {title}", "", render.markdown(table, source=False)]
+
+
+def _counts(report: Report) -> list[int]:
+    return sorted(set(report.curves["labels"].tolist()))
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
     source, protocol = report.source, report.source.protocol
-    told = {"name", "description", "citation", "dataset", "budgets", "ladder", "strategies", "learners", "seeds"}
+    told = {"name", "description", "papers", "notes", "dataset", "budgets", "ladder", "strategies", "learners", "seeds"}
     hours = math.fsum(report.curves["train_seconds"].dropna()) / 3600
     return [
         ("protocol", f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint}"),
         ("dataset", source.dataset),
-        ("labels", " ".join(map(str, counts))),
+        ("labels", " ".join(map(str, _counts(report)))),
         ("strategies", ", ".join(source.strategies)),
         ("learners", ", ".join(source.learners)),
         ("seeds", ranges(source.seeds)),

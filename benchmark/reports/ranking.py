@@ -1,11 +1,13 @@
-"""The figure of areas: every strategy by name, the best on top, with its difference to random."""
+"""Figures with a row per strategy, the best on top: areas with their difference to random, and labels saved."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -50,6 +52,63 @@ def ranking_figure(curves: pd.DataFrame, last: int | None = None, cheating: Coll
         panels[0].set_yticks(range(len(ranking)), labels)
         style.remark(figure, said + "; filled on the right: the interval excludes 0" * (both and seeds > 1))
     return figure
+
+
+def savings_figure(
+    saved: pd.DataFrame, ranking: Sequence[tuple[str, str]], cheating: Collection[str] = ()
+) -> Figure | None:
+    """Bars of the labels saved against random (see ``efficiency.labels_saved``), in the order of ``ranking``.
+
+    Whiskers are 95 % bootstrap intervals; an arrow says that an end lies outside, not reached in some resamples. None
+    where there is nothing to compare.
+    """
+    rows = saved[saved["saved"].notna()].set_index(GROUP)
+    order = [key for key in ranking if key in rows.index]
+    if not order:
+        return None
+    several = saved["learner"].nunique() > 1
+    with mpl.rc_context(style.RC):
+        figure = Figure(figsize=(style.ONE_COLUMN, 0.75 + ROW * max(len(order), 2)))
+        labels = [style.short(name(*key, several)) + ("‡" if key[0] in cheating else "") for key in order]
+        left = style.text_width(figure, labels) + 0.12
+        (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.14, bottom=0.4)
+        shown = rows.loc[order]
+        _bars(axes, shown, order)
+        axes.set_yticks(range(len(order)), labels)
+        axes.set_title(f"Labels saved against {REFERENCE}", loc="right")
+        n = int(shown["n"].iloc[0])
+        whiskers = "lines: 95 % bootstrap interval" if shown["low"].notna().any() else "too few for intervals"
+        cheats = "‡ reads true labels; " if {strategy for strategy, _ in order} & set(cheating) else ""
+        style.remark(figure, f"{cheats}mean curve over {n} seeds, {whiskers}" if n > 1 else f"{cheats}one seed")
+    return figure
+
+
+def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[tuple[str, str]]) -> None:
+    """A bar per row, in labels; infinite ends stop at the axes' edge with an arrow, infinite bars become words."""
+    numbers = shown[["saved", "low", "high"]].to_numpy(dtype=float)
+    finite = [*numbers[np.isfinite(numbers)].tolist(), 0.0]
+    room = max(max(finite) - min(finite), 1.0)
+    lowest, highest = min(finite) - 0.06 * room, max(finite) + 0.06 * room
+    for row, (key, (saved, low, high)) in enumerate(zip(order, numbers, strict=True)):
+        colour = style.look(key[0]).colour
+        if math.isfinite(saved):
+            axes.barh(row, saved, height=0.62, color=colour, alpha=0.55, linewidth=0, zorder=2)
+        else:
+            axes.text(0, row, " not reached" if saved < 0 else " reached by it alone", va="center", color=style.FAINT)
+        if math.isfinite(saved) and not math.isnan(low):
+            ends = [max(low, lowest), min(high, highest)]
+            axes.plot(ends, [row, row], color=style.INK, linewidth=0.8, zorder=3)
+            for value, end, arrow in ((low, ends[0], "<"), (high, ends[1], ">")):
+                if math.isinf(value):
+                    axes.plot(end, row, arrow, color=style.INK, markersize=2.5, zorder=3, clip_on=False)
+    axes.axvline(0, color=style.INK, linewidth=1, zorder=1)
+    axes.set_xlim(lowest, highest)
+    axes.set_ylim(len(order) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(style.value_ticks())
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    sns.despine(ax=axes, left=True)
 
 
 def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: list[tuple[str, str]]) -> None:

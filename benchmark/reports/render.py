@@ -82,24 +82,36 @@ def _markdown(cell: Cell) -> str:
 
 
 def latex(table: Table) -> str:
-    """A ``table*`` for a two-column paper, shrunk if too wide; needs the packages booktabs and graphicx."""
-    columns = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
-    body = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in table.rows]
+    """A ``table*`` for a two-column paper, shrunk if too wide; needs the packages booktabs, graphicx and siunitx.
+
+    Columns of plain numbers are siunitx's S columns; those with a spread, bold or intervals are aligned right.
+    """
+    formats = ["l"] * table.text_columns
+    formats += [_format([row[i] for row in table.rows]) for i in range(table.text_columns, len(table.header))]
+    body = [
+        " & ".join(_number(cell) if how[0] == "S" else _latex(cell) for cell, how in zip(row, formats, strict=True))
+        + r" \\"
+        for row in table.rows
+    ]
+    titles = [
+        f"{{{escape_latex(title)}}}" if how[0] == "S" else escape_latex(title)
+        for title, how in zip(table.header, formats, strict=True)
+    ]
     if table.rule_before is not None:
         body.insert(table.rule_before, r"\midrule")
     notes = " ".join([table.caption, table.source, *(f"† {footnote}" for footnote in table.footnotes)])
     return "\n".join(
         [
-            r"% \usepackage{booktabs,graphicx}",
+            r"% \usepackage{booktabs,graphicx,siunitx}",
             *(f"% {' '.join(line.split())}" for line in (table.caption, table.source, *table.footnotes)),
             r"\begin{table*}[t]",
             r"  \centering\small",
             rf"  \caption{{{escape_latex(notes)}}}",
             rf"  \label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', table.label)}}}",
             r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-            rf"  \begin{{tabular}}{{{columns}}}",
+            rf"  \begin{{tabular}}{{{''.join(formats)}}}",
             r"    \toprule",
-            "    " + " & ".join(escape_latex(title) for title in table.header) + r" \\",
+            "    " + " & ".join(titles) + r" \\",
             r"    \midrule",
             *(f"    {line}" for line in body),
             r"    \bottomrule",
@@ -108,6 +120,29 @@ def latex(table: Table) -> str:
             "",
         ]
     )
+
+
+_NUMBER = re.compile(r"([+−]?)(\d+)(?:\.(\d+))?(\*?)")  # sign, digits, decimals, mark
+
+
+def _format(cells: list[Cell]) -> str:
+    """The column's type: S, with the room that its numbers need, or r where anything else stands in it."""
+    shown = [cell for cell in cells if cell.text not in ("", MISSING.text)]
+    found = [_NUMBER.fullmatch(cell.text) for cell in shown if not cell.bold and not cell.spread]
+    numbers = [match.groups(default="") for match in found if match]
+    if not numbers or len(numbers) < len(shown):
+        return "r"
+    sign = "+" if any(number[0] for number in numbers) else ""
+    whole, decimals = (max(len(number[i]) for number in numbers) for i in (1, 2))
+    mark = ", table-space-text-post={*}" if any(number[3] for number in numbers) else ""
+    return f"S[table-format={sign}{whole}.{decimals}{mark}]" if decimals else f"S[table-format={sign}{whole}{mark}]"
+
+
+def _number(cell: Cell) -> str:
+    """A number as siunitx reads it; what is none, in braces."""
+    if _NUMBER.fullmatch(cell.text):
+        return cell.text.replace("−", "-").replace("*", "{*}")
+    return f"{{{escape_latex(cell.text)}}}" if cell.text else ""
 
 
 def _latex(cell: Cell) -> str:
@@ -133,6 +168,9 @@ _LATEX = {
     "×": r"$\times$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
+    "∞": r"$\infty$",
+    "τ": r"$\tau$",
+    "ρ": r"$\rho$",
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
     "–": "--",

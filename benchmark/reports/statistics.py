@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,9 @@ from scipy import stats
 from benchmark.reports.curves import RUN, groups, name
 
 GROUP = ["strategy", "learner"]
+SECONDS = ("train_seconds", "query_seconds")
 REFERENCE = "random"
+BASELINE = "margin"  # what strategies are compared with besides the reference, unless another is named
 
 
 class Interval(NamedTuple):
@@ -61,8 +64,14 @@ def mean_interval(values: Iterable[float], level: float = 0.95) -> Interval:
     array = list(values)
     mean, sd = mean_and_sd(array)
     n = len(array)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
+    half = t_quantile((1 + level) / 2, n - 1) * sd / math.sqrt(n) if n > 1 else math.nan
     return Interval(mean, mean - half, mean + half, n)
+
+
+@lru_cache
+def t_quantile(probability: float, degrees: int) -> float:
+    """The quantile of Student's t distribution, kept: a report asks for the same few thousands of times."""
+    return float(stats.t.ppf(probability, degrees))
 
 
 def comparable(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -71,6 +80,9 @@ def comparable(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     A strategy (with a learner) that shares no seed with the others is left out at that label count: those
     with more seeds stay.
     """
+    sizes = len(curves[GROUP].drop_duplicates()), curves["seed"].nunique(), curves["labels"].nunique()
+    if len(curves) == math.prod(sizes):
+        return curves.sort_index(), []  # everyone has every seed at every label count: nothing to leave out
     several = curves["learner"].nunique() > 1
     kept: list[pd.DataFrame] = []
     left_out: dict[str, list[int]] = {}
@@ -106,9 +118,10 @@ def _shared(seeds: dict[Any, set[int]]) -> tuple[set[int], list[Any]]:
 def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = (*GROUP, "labels")) -> pd.DataFrame:
     """Columns mean, sd, low, high (95 % t-interval of the mean) and n of ``value`` in each group ``by``."""
     rows = []
-    for key, group in groups(frame, by).items():
-        mean, low, high, n = mean_interval(group[value])
-        rows.append((*key, mean, mean_and_sd(group[value])[1], low, high, n))
+    for key, group in frame.groupby(list(by), sort=False)[value]:
+        values = group.tolist()
+        mean, low, high, n = mean_interval(values)
+        rows.append((*key, mean, mean_and_sd(values)[1], low, high, n))
     return pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n"])
 
 
@@ -122,31 +135,56 @@ def paired(frame: pd.DataFrame, value: str, on: Sequence[str], reference: str = 
     return joined.assign(gain=joined[value] - joined["reference"])
 
 
-def areas(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
-    """One row per run: its area and final accuracy up to the last label count that all strategies reach.
+def compared(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
+    """The rows behind every comparison: up to the last label count that all strategies reach, seeds they share there.
 
-    Strategies that nowhere reach ``last`` (if any does) do not hold the others back: they are left out. The
-    seeds are those that all share there. Columns: strategy, learner, seed, labels, area, final, train_seconds
-    (of the run up to there), query_seconds (of a round).
+    Strategies that nowhere reach ``last`` (if any does) do not hold the others back: they are left out.
     """
     reach = curves.groupby(GROUP, sort=False)["labels"].max()
     full = reach[reach >= (last or 0)]
     horizon = int((full if len(full) else reach).min())
     there, _ = comparable(curves[curves["labels"] == horizon])
-    upto = curves[curves["labels"] <= horizon].merge(there[RUN], on=RUN)
+    return curves[curves["labels"] <= horizon].merge(there[RUN], on=RUN)
+
+
+def by_run(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, str, int], list[tuple[Any, ...]]]:
+    """Labels and ``columns`` of each run in ``rows``: a tuple per column, its values round by round."""
+    runs: dict[tuple[str, str, int], list[tuple[Any, ...]]] = {}
+    for key, line in zip(
+        zip(*(rows[field] for field in RUN), strict=True),
+        zip(*(rows[field].tolist() for field in ("labels", *columns)), strict=True),
+        strict=True,
+    ):
+        runs.setdefault(key, []).append(line)
+    return {key: list(zip(*lines, strict=True)) for key, lines in runs.items()}
+
+
+def known(values: Iterable[float]) -> list[float]:
+    """The values that are not NaN."""
+    return [value for value in values if not math.isnan(value)]
+
+
+def areas(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
+    """One row per run of ``compared``: its areas, final accuracy and seconds.
+
+    Columns: strategy, learner, seed, labels (the last), area (over labels), log_area (over the logarithm of
+    labels), final, train_seconds (of the run up to there), query_seconds (of a round).
+    """
     rows = []
-    for key, run in groups(upto, RUN).items():
-        area = area_under_budget_curve(run["labels"].tolist(), run["accuracy"].tolist())
-        train, query = math.fsum(run["train_seconds"].dropna()), mean_and_sd(run["query_seconds"].dropna())[0]
-        rows.append((*key, horizon, area, run["accuracy"].iloc[-1], train, query))
-    return pd.DataFrame(rows, columns=[*RUN, "labels", "area", "final", "train_seconds", "query_seconds"])
+    for key, (labels, accuracy, train, query) in by_run(compared(curves, last), "accuracy", *SECONDS).items():
+        area = area_under_budget_curve(labels, accuracy)
+        log_area = area_under_budget_curve([math.log(count) for count in labels], accuracy)
+        spent, each = math.fsum(known(train)), mean_and_sd(known(query))[0]
+        rows.append((*key, labels[-1], area, log_area, accuracy[-1], spent, each))
+    columns = ["labels", "area", "log_area", "final", "train_seconds", "query_seconds"]
+    return pd.DataFrame(rows, columns=[*RUN, *columns])
 
 
 def summarise(curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE) -> pd.DataFrame:
     """One row per strategy and learner, the largest area first; accuracies are 0–1.
 
-    Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``areas``), area and final
-    accuracy (``_mean``, ``_sd``), the area's difference to the reference, paired by seed (``gain_mean``, its
+    Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``compared``), area, log_area and
+    final accuracy (``_mean``, ``_sd``), the area's difference to the reference, paired by seed (``gain_mean``, its
     95 % t-interval ``gain_low`` and ``gain_high``, ``gain_n``), train_seconds of a run and query_seconds of a
     round (means over seeds). Strategies that do not get there have n = 0 and NaN.
     """
@@ -162,13 +200,14 @@ def summarise(curves: pd.DataFrame, last: int | None = None, reference: str = RE
                 len(own),
                 runs["labels"].iloc[0],
                 *mean_and_sd(own["area"]),
+                *mean_and_sd(own["log_area"]),
                 *mean_and_sd(own["final"]),
                 *mean_interval(gains[key]["gain"] if key in gains else ()),
                 mean_and_sd(own["train_seconds"])[0],
                 mean_and_sd(own["query_seconds"].dropna())[0],
             )
         )
-    columns = ["n", "labels", "area_mean", "area_sd", "final_mean", "final_sd"]
+    columns = ["n", "labels", "area_mean", "area_sd", "log_area_mean", "log_area_sd", "final_mean", "final_sd"]
     columns += ["gain_mean", "gain_low", "gain_high", "gain_n", "train_seconds", "query_seconds"]
     table = pd.DataFrame(rows, columns=[*GROUP, *columns])
     return table.sort_values("area_mean", ascending=False, kind="stable").reset_index(drop=True)

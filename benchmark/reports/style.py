@@ -12,6 +12,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -40,6 +41,7 @@ _NAMES = (
 
 BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.4  # inches, of a two-column paper
 INK, FAINT, MUTED, GRID = "#222222", "#777777", "#a8a8a8", "#e6e6e6"
+HEAT = "#08519c"  # of a heat map's largest value, from nearly white
 
 RC = {
     **sns.axes_style("ticks"),
@@ -128,7 +130,9 @@ def save(figure: Figure, stem: Path) -> None:
     """Write ``stem``.png (200 dpi) and ``stem``.pdf, without dates: the same figure gives the same bytes."""
     nothing = {"CreationDate": None, "Creator": None, "Producer": None}
     with mpl.rc_context(RC):
-        for suffix, metadata in (".png", {"Software": None}), (".pdf", nothing):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=metadata)
+        figure.set_dpi(200)
+        png, pdf = io.BytesIO(), io.BytesIO()
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # Figure.savefig would draw all twice
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)
+        for suffix, buffer in ((".png", png), (".pdf", pdf)):
             write_atomically(stem.with_name(stem.name + suffix), buffer.getvalue())

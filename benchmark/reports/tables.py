@@ -12,6 +12,7 @@ from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.statistics import GROUP, REFERENCE, keys
 
 PRINTED_COLUMNS = 10
+MARK = "*"  # beside a difference that a test, corrected for the number of tests, does not put down to chance
 
 
 def accuracy_table(accuracy: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Table:

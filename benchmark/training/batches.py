@@ -59,23 +59,29 @@ class Batches:
     views: tuple[str, ...]
     generator: torch.Generator
 
-    def take(self, steps: int) -> Iterator[Batch]:
-        """The next ``steps`` batches. Raises ValueError when there is no image to draw from."""
+    def take(self, steps: int, begin: int = 0) -> Iterator[Batch]:
+        """The next ``steps`` batches, from number ``begin`` on: what comes before is drawn, and not made.
+
+        Raises ValueError when there is no image to draw from.
+        """
         if len(self.indices) == 0:
             raise ValueError("there are no images to draw batches from")
         views = [augmentation(name) for name in self.views]
         rest = torch.empty(0, dtype=torch.int64)
-        for begin in range(0, steps, MAX_STEPS):
-            count = min(MAX_STEPS, steps - begin)
+        for first in range(0, steps, MAX_STEPS):
+            count = min(MAX_STEPS, steps - first)
             needed = count * self.size
             epochs = -(-(needed - len(rest)) // len(self.indices))
             order = [torch.randperm(len(self.indices), generator=self.generator) for _ in range(epochs)]
             drawn = torch.cat([rest, *order])
             block, rest = drawn[:needed].view(count, self.size), drawn[needed:]
             device = self.images.device
-            draws = [v.draw(count, self.size, self.images.size, self.generator).to(device) for v in views]
+            drawn_views = [v.draw(count, self.size, self.images.size, self.generator) for v in views]
+            if first + count <= begin:
+                continue
+            draws = [d.to(device) for d in drawn_views]
             block = block.to(device)
-            for step in range(count):
+            for step in range(max(begin - first, 0), count):
                 yield self._batch(block[step], views, [d.step(step) for d in draws])
 
     def _batch(self, positions: Tensor, views: list[Augmentation], draws: list[Draws]) -> Batch:

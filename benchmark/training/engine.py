@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from benchmark import seeds
 from benchmark.models import Network
 from benchmark.training.batches import Batch, Batches, Images
+from benchmark.training.checkpoints import Checkpoint, GeneratorState, Stateful, Storage
 from benchmark.training.predict import autocast
 from benchmark.training.recipe import Recipe
 from strategies.base import Attachment, Output, Step
@@ -24,7 +26,9 @@ class Task:
     """One training: what a learner gets, and the hooks it must call.
 
     ``network`` has its initial weights; ``labelled`` (L,) and ``unlabelled`` (N,) are dataset indices, ``targets``
-    (L,) the answers; no other label can be reached from here.
+    (L,) the answers; no other label can be reached from here. ``traces`` collects what ``trace`` is told;
+    ``checkpoints`` is where long trainings save their state, None for nowhere; ``resumed_seconds`` is the time that
+    went into the states they went on from.
     """
 
     images: Images
@@ -36,6 +40,9 @@ class Task:
     unlabelled: Tensor
     seed: int
     round: int
+    traces: list[dict[str, float]] = field(default_factory=list)
+    checkpoints: Storage | None = None
+    resumed_seconds: float = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -61,28 +68,85 @@ class Task:
         """The CPU generator of a stream of this training."""
         return seeds.generator(self.seed, stream, self.round)
 
+    def trace(self, *, step: int, **values: float) -> None:
+        """Note an epoch's ``values`` after ``step`` steps; they go beside the run's lines."""
+        self.traces.append({"round": self.round, "step": step, **values})
 
-def minimise(task: Task, objective: Objective) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """What a training adds to the task, beside the modules."""
+        return {"traces": list(self.traces)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.traces[:] = state["traces"]
+
+
+class Supply:
+    """The batches of a training of ``steps`` steps, one by one; how many were taken is all its state."""
+
+    def __init__(self, batches: Batches, steps: int) -> None:
+        self._batches, self._steps = batches, steps
+        self._taken = 0
+        self._iterator: Iterator[Batch] | None = None
+
+    def __next__(self) -> Batch:
+        if self._iterator is None:
+            self._iterator = self._batches.take(self._steps, self._taken)
+        self._taken += 1
+        return next(self._iterator)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"taken": self._taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._taken, self._iterator = state["taken"], None
+
+
+def minimise(
+    task: Task,
+    objective: Objective,
+    *,
+    steps: int = 0,
+    after_step: Callable[[int], None] | None = None,
+    parts: Mapping[str, Stateful] | None = None,
+    name: str = "training",
+) -> None:
     """Follow the recipe: ``objective(batch, progress)`` is a scalar for each labelled batch of ``task``.
 
-    ``batch.positions`` index ``task.targets``; ``progress`` in [0, 1) is the share of steps done.
+    ``batch.positions`` index ``task.targets``; ``progress`` in [0, 1) is the share of steps done. The recipe says
+    how many ``steps`` there are unless they are given. ``after_step`` is called with the number of steps done after
+    each. ``parts`` are whatever else changes in the course of the training, by name (a supply of unlabelled batches,
+    averages, statistics): they are saved and restored with its own state. Where a learner minimises several times,
+    each has a ``name``.
     """
-    recipe, steps = task.recipe, task.steps
+    recipe, steps = task.recipe, steps or task.steps
     modules: list[nn.Module] = [task.network] + ([task.attachment] if task.attachment is not None else [])
     scales = [getattr(module, "learning_rate_scale", 1.0) for module in modules]
     optimiser = build_optimiser(recipe, [list(module.parameters()) for module in modules])
-    task.network.draw_dropout_from(seeds.generator(task.seed, "dropout", task.round, task.device))
+    dropout = seeds.generator(task.seed, "dropout", task.round, task.device)
+    task.network.draw_dropout_from(dropout)
     for module in modules:
         module.train()
     batches = Batches(task.images, task.labelled, recipe.batch_size, (recipe.augmentation,), task.generator("batches"))
-    for step, (batch, rate) in enumerate(zip(batches.take(steps), recipe.learning_rates(steps), strict=True)):
+    checkpoint, begin = None, 0
+    if task.checkpoints is not None:
+        own: dict[str, Stateful] = {"optimiser": optimiser, "dropout": GeneratorState(dropout), "task": task}
+        own |= {f"module{i}": module for i, module in enumerate(modules)}
+        checkpoint = Checkpoint(task.checkpoints, name, {**own, **(parts or {})})
+        begin, seconds = checkpoint.restore()
+        task.resumed_seconds += seconds
+    rates = recipe.learning_rates(steps)
+    for step, batch in enumerate(batches.take(steps, begin), begin):
         for group, scale in zip(optimiser.param_groups, scales, strict=True):
-            group["lr"] = rate * scale
+            group["lr"] = rates[step] * scale
         with autocast(task.device, recipe.precision):
             loss = objective(batch, step / steps)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        if after_step is not None:
+            after_step(step + 1)
+        if checkpoint is not None:
+            checkpoint.after_step(step + 1, last=step + 1 == steps)
 
 
 def build_optimiser(recipe: Recipe, groups: list[list[nn.Parameter]]) -> torch.optim.Optimizer:

@@ -19,11 +19,12 @@ class Recipe:
 
     ``epochs`` passes over the labelled images, but at least ``min_steps`` steps; or ``steps_at``, pairs of a label
     count and its number of steps: in between the steps are interpolated linearly, below the first pair they are the
-    first pair's, beyond the last one they grow with the labels. Every step sees ``batch_size`` images, drawn without replacement until all have been seen (batches run across the ends of epochs). The
-    learning rate follows ``schedule``: ``triangular`` rises linearly from 0 over the share ``warmup`` of the
-    steps and falls linearly to 0; ``cosine`` rises so and falls along a cosine; ``multistep`` is multiplied by
-    ``decay`` at each of ``milestones`` (shares of the steps). ``strong_augmentation`` is the strong view of
-    unlabelled images, for learners and strategies that use one.
+    first pair's, beyond the last one they grow with the labels. Every step sees ``batch_size`` images, drawn without
+    replacement until all have been seen (batches run across the ends of epochs). The learning rate follows
+    ``schedule``: ``triangular`` rises linearly from 0 over the share ``warmup`` of the steps and falls linearly to 0;
+    ``cosine`` rises so and falls along a cosine; ``multistep`` is multiplied by ``decay`` at each of ``milestones``
+    (shares of the steps). ``strong_augmentation`` is the strong view of unlabelled images, for learners and
+    strategies that use one.
     """
 
     optimizer: str = "sgd"

@@ -22,7 +22,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from strategies.algorithms.distances import Points, lower
 
@@ -30,7 +29,7 @@ from strategies.algorithms.distances import Points, lower
 Similarity = Callable[[Tensor], Tensor]
 
 _ROWS, _COLUMNS = 512, 2048  # of a block of similarities
-_KEPT, _BLOCK = 256, 64  # similarities of how many points are kept, and how many are computed together
+_KEPT, _BLOCK = 256, 128  # similarities of how many points are kept, and how many are computed together
 
 
 def gaussian(width: float) -> Similarity:
@@ -47,7 +46,7 @@ def similarities(x: Points, y: Points, similarity: Similarity) -> Tensor:
     """s(i, j), (N, M), of N points ``x`` and M points ``y``, vectors of length 1 or 0. Duplicates are at distance 0."""
     (rows,), (columns,) = x.factors, y.factors
     squared = torch.addmm(y.squared_norms, rows, columns.T, alpha=-2).add_(x.squared_norms[:, None])
-    return similarity(F.threshold_(squared, float(y.rounding.max()), 0.0))
+    return similarity(torch.threshold_(squared, float(y.rounding.max()), 0.0))
 
 
 def covered_by(x: Points, centres: Points, similarity: Similarity) -> Tensor:

@@ -1,0 +1,99 @@
+"""FreeMatch: FixMatch with thresholds that follow the confidence of the model, and a term for fair classes.
+
+Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning", ICLR 2023, arXiv 2205.07246. With
+EMA(·) a moving average over the steps (momentum m = 0.999, this step's batch included) that begins at 1/C,
+
+    τ = EMA(mean_u max q),   p̃ = EMA(mean_u q),   h̃ = EMA(share of u with ŷ = c),
+    T_c = τ p̃_c / max_c p̃_c,   w(u) = 1[max q ≥ T_ŷ],
+
+and over the images with w = 1, with p̄ the mean of the strong views' probabilities p(· | A(u)) and h̄ the share of
+them that each class has among their argmaxima, the penalty, at the weight ``fairness``, is
+
+    L_f = Σ_c S(p̃ / h̃)_c log S(p̄ / h̄)_c,   S(x) = x / Σ x,
+
+that is −H(S(p̃ / h̃), S(p̄ / h̄)). As in the authors' code a quotient by 0 counts 0, 10⁻¹² is added inside the
+logarithm, and L_f is 0 where no image has w = 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmark.learners.registry import register
+from benchmark.learners.semi_supervised import Rule, SemiSupervised
+
+_EPSILON = 1e-12  # inside the logarithm
+
+
+class SelfAdaptive(Rule):
+    """``level`` () is τ, ``probs`` (C,) is p̃ and ``shares`` (C,) is h̃."""
+
+    level: Tensor
+    probs: Tensor
+    shares: Tensor
+
+    def __init__(self, class_count: int, momentum: float, fairness: float) -> None:
+        super().__init__()
+        self.momentum, self.fairness = momentum, fairness
+        self.register_buffer("level", torch.tensor(1 / class_count))
+        self.register_buffer("probs", torch.full((class_count,), 1 / class_count))
+        self.register_buffer("shares", torch.full((class_count,), 1 / class_count))
+
+    def forward(self, probs: Tensor, positions: Tensor) -> Tensor:
+        confidence, predicted = probs.max(1)
+        new = 1 - self.momentum
+        self.level.lerp_(confidence.mean(), new)
+        self.probs.lerp_(probs.mean(0), new)
+        self.shares.lerp_(F.one_hot(predicted, probs.shape[1]).float().mean(0), new)
+        thresholds = self.level * self.probs / self.probs.max()
+        return (confidence >= thresholds[predicted]).float()
+
+    def penalty(self, logits: Tensor, weights: Tensor) -> Tensor:
+        probs = logits.softmax(1)
+        chosen = weights.unsqueeze(1)
+        total = weights.sum().clamp(min=1)
+        mean = (chosen * probs).sum(0) / total
+        shares = (chosen * F.one_hot(probs.argmax(1), probs.shape[1])).sum(0) / total
+        loss = _normalised(self.probs, self.shares) * (_normalised(mean, shares) + _EPSILON).log()
+        return self.fairness * loss.sum() * (weights.sum() > 0)
+
+
+def _normalised(x: Tensor, y: Tensor) -> Tensor:
+    """S(x / y), a quotient by 0 being 0; all zeros where there is nothing to divide."""
+    quotient = x * torch.where(y > 0, 1 / torch.where(y > 0, y, 1), 0)
+    return quotient / quotient.sum().clamp(min=torch.finfo(x.dtype).tiny)
+
+
+@register("freematch", paper="wang2023")
+class FreeMatch(SemiSupervised):
+    """FixMatch with thresholds, overall and of every class, that follow the model's confidence."""
+
+    def __init__(
+        self,
+        *,
+        momentum: float = 0.999,
+        fairness: float = 0.001,
+        mu: int = 7,
+        weight: float = 1.0,
+        ema: float = 0.999,
+        steps: int = 0,
+    ) -> None:
+        super().__init__(mu, weight, ema, steps)
+        self.momentum = check_momentum(momentum)
+        if not 0 <= fairness < math.inf:
+            raise ValueError(f"fairness must not be negative, not {fairness}")
+        self.fairness = fairness
+
+    def rule(self, class_count: int, unlabelled_count: int) -> Rule:
+        return SelfAdaptive(class_count, self.momentum, self.fairness)
+
+
+def check_momentum(momentum: float) -> float:
+    """``momentum`` itself. Raises ValueError unless it is at least 0 and below 1."""
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum}")
+    return momentum

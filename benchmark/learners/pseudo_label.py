@@ -1,0 +1,56 @@
+"""Pseudo-labels without a threshold, their weight rising in the course of the training.
+
+Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", ICML 2013
+Workshop on Challenges in Representation Learning:
+
+    L = L_labelled + α(t) mean_u CE(p(· | u), argmax p(· | u)),
+    α(t) = 0 for t < T₁,  α_f (t − T₁) / (T₂ − T₁) for T₁ ≤ t < T₂,  α_f from T₂ on,  α_f = 3.
+
+The labels change with every step, and there is one view, augmented as labelled images are. Ours: T₁ and T₂ are
+shares of the training, for its length depends on the protocol (Lee's are the epochs 100 and 600); the weights are
+averaged, and labels are given without dropout.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from benchmark.learners.registry import register
+from benchmark.learners.semi_supervised import Rule, SemiSupervised
+
+
+class _All(Rule):
+    def forward(self, probs: Tensor, positions: Tensor) -> Tensor:
+        return torch.ones_like(probs[:, 0])
+
+
+@register("pseudo-label", paper="lee2013")
+class PseudoLabel(SemiSupervised):
+    """Every unlabelled image with its likeliest class, at a weight that rises in the course of the training.
+
+    ``begin`` and ``end`` are T₁ and T₂ as shares of the training; ``weight`` is α_f.
+    """
+
+    strong = False
+
+    def __init__(
+        self,
+        *,
+        begin: float = 0.1,
+        end: float = 0.6,
+        mu: int = 7,
+        weight: float = 3.0,
+        ema: float = 0.999,
+        steps: int = 0,
+    ) -> None:
+        super().__init__(mu, weight, ema, steps)
+        if not 0 <= begin < end <= 1:
+            raise ValueError(f"begin and end must be shares of the training, 0 ≤ begin < end ≤ 1, not {begin}, {end}")
+        self.begin, self.end = begin, end
+
+    def rule(self, class_count: int, unlabelled_count: int) -> Rule:
+        return _All()
+
+    def ramp(self, progress: float) -> float:
+        return min(max((progress - self.begin) / (self.end - self.begin), 0.0), 1.0)

@@ -1,0 +1,68 @@
+"""What a learner is, the names of learners, and the way from ``name[key=value,…]`` to an object."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from benchmark.models import Network
+from benchmark.training.engine import Task
+from strategies.registry import bracket, given, nearest, parse
+
+
+class Learner:
+    """From labelled (and unlabelled) images to a fitted network. Parameters are the constructor's keyword arguments.
+
+    A learner keeps nothing from one training to the next, takes its labelled loss from ``task.labelled_loss``, and
+    draws from ``task.generator`` alone. ``shares_round0`` is False for one whose ``fit`` returns another kind of
+    network than the task's: its round 0 is not shared between strategies.
+    """
+
+    name: ClassVar[str]  # set by @register
+    paper: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    shares_round0: ClassVar[bool] = True
+    canonical: str  # set by build
+
+    def fit(self, task: Task) -> Network:
+        """Train ``task``'s network and attachment; returns the network to evaluate and to query with.
+
+        The attachment is left as it goes with that network.
+        """
+        raise NotImplementedError
+
+
+LEARNERS: dict[str, type[Learner]] = {}
+L = TypeVar("L", bound=type[Learner])
+
+
+def register(name: str, *, paper: str = "") -> Callable[[L], L]:
+    """Enter a learner class under ``name``; ``paper`` is a key of learners.bib."""
+
+    def enter(cls: L) -> L:
+        cls.name = name
+        cls.paper = paper
+        cls.summary = (inspect.getdoc(cls) or "").split("\n")[0]
+        LEARNERS[name] = cls
+        return cls
+
+    return enter
+
+
+def build(text: str) -> Learner:
+    """The learner that ``text`` names; its ``canonical`` form has sorted keys and leaves defaults out.
+
+    Raises ValueError with one line that says what to change.
+    """
+    name, parameters = parse(text)
+    if name not in LEARNERS:
+        raise ValueError(f"unknown learner '{name}'{nearest(name, LEARNERS)} (known: {', '.join(LEARNERS)})")
+    chosen = given(LEARNERS[name], name, parameters)
+    canonical = name + bracket(chosen)
+    try:
+        learner = LEARNERS[name](**dict(chosen))
+    except ValueError as error:
+        raise ValueError(f"learner '{canonical}': {error}") from error
+    learner.canonical = canonical
+    return learner

@@ -1,0 +1,42 @@
+"""What was bought: how evenly the answers fall on the classes, from the lines."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+import pandas as pd
+
+from benchmark.reports.curves import RUN
+from benchmark.store import RunRecord
+
+
+def evenness(counts: Iterable[int], classes: int) -> float:
+    """The entropy of the class shares over its maximum ln ``classes``: 1 is even, 0 a single class; NaN if empty."""
+    present = [count for count in counts if count]
+    total = sum(present)
+    if not total or classes < 2:
+        return math.nan
+    return math.log(total) / math.log(classes) - math.fsum(c * math.log(c) for c in present) / total / math.log(classes)
+
+
+def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
+    """One row per run and round that buys: strategy, learner, seed, labels (before), batch and labelled.
+
+    ``batch`` is the evenness of the answers bought there, ``labelled`` of all answers with them, those of the
+    initial labels among them. Runs whose lines tell no answers are left out. The classes are those of the test set.
+    """
+    rows = []
+    for run in runs:
+        initial = (run.header.get("initial") or {}).get("answers", [])
+        told = [line for line in run.rounds if line.get("answers")]
+        classes = max((len(line.get("class_accuracy", ())) for line in told), default=0)
+        classes = max(classes, 1 + max((int(a) for line in told for a in line["answers"]), default=0))
+        so_far = Counter(map(int, initial))
+        for line in told:
+            batch = Counter(map(int, line["answers"]))
+            so_far += batch
+            key = tuple(run.header[field] for field in RUN)
+            rows.append((*key, line["labels"], evenness(batch.values(), classes), evenness(so_far.values(), classes)))
+    return pd.DataFrame(rows, columns=[*RUN, "labels", "batch", "labelled"])

@@ -1,0 +1,343 @@
+"""Two experiments, or two learners of one, against each other: paired by seed, from their lines alone.
+
+For every strategy (and learner) that both have, at the label counts that both have: the difference, second minus
+first, of the area under the budget curve and of the final accuracy, over the seeds that both have; its mean with a
+95 % t-interval, and the p of the paired t-test. The p of all compared strategies are corrected together after Holm
+("A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979), areas and
+final accuracies each by themselves. Whether both rank the strategies alike says ``agreement``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import rich.table
+from rich import box
+from rich.text import Text
+
+from benchmark.reports import agreement, render
+from benchmark.reports.curves import RUN, groups, name, select, tidy
+from benchmark.reports.provenance import count, ranges
+from benchmark.reports.render import MISSING, Cell
+from benchmark.reports.significance import FEWEST_SEEDS, holm, paired_t
+from benchmark.reports.statistics import GROUP, area_under_budget_curve, keys, mean_and_sd, mean_interval
+from benchmark.reports.tables import points
+from benchmark.store import Experiment, StoreError, read_experiment, write_atomically
+
+MEASURES = ("area", "final")
+_AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # no settings
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``differences``: a row per strategy and learner; ``tables``: what is printed of it, of rankings and settings.
+
+    Columns of ``differences``: strategy, learner, n (shared seeds) and, of area and of final accuracy (0–1), the
+    means ``_first`` and ``_second``, the difference's ``_mean``, ``_low`` and ``_high``, ``_p`` and ``_p_holm``.
+    """
+
+    title: str
+    differences: pd.DataFrame
+    tables: tuple[render.Table, ...]
+    notes: tuple[str, ...]
+
+
+class _Side(NamedTuple):
+    title: str
+    experiment: Experiment
+    headers: list[dict[str, Any]]
+    curves: pd.DataFrame
+    notes: list[str]
+
+
+def compare_experiments(
+    roots: Sequence[Path],
+    strategies: Collection[str] | None = None,
+    learners: Sequence[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+) -> Comparison:
+    """Compare two experiments, or with one root the two ``learners`` in it; the arguments select runs, None all.
+
+    Raises StoreError, in one line, where there are no runs or none that can be paired.
+    """
+    if len(roots) > 2 or (len(roots) == 1 and len(learners or ()) != 2):
+        raise StoreError("--compare takes two experiments, or one and two learners: --compare DIR --learner A B")
+    if len(roots) == 1:
+        assert learners is not None
+        sides = [_side(learner, roots[0], strategies, [learner], seeds, budgets) for learner in learners]
+        sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=learners[0]))
+    else:
+        titles = [root.resolve().name for root in roots]
+        titles = titles if titles[0] != titles[1] else [str(root) for root in roots]
+        sides = [
+            _side(title, root, strategies, learners, seeds, budgets) for title, root in zip(titles, roots, strict=True)
+        ]
+    first, second = sides
+    ladders = [_label_counts(side.curves, partner=other.curves) for side, other in ((first, second), (second, first))]
+    counts = sorted(ladders[0] & ladders[1])
+    if not counts:
+        raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
+    runs = [_runs(side.curves, counts) for side in sides]
+    notes = [*first.notes, *second.notes, *_other_counts(sides, ladders), *_unpaired(sides, runs)]
+    joined = runs[0].merge(runs[1], on=RUN, suffixes=("_first", "_second"))
+    if not len(joined):
+        raise StoreError(
+            f"{first.title} and {second.title} share no run (strategy, learner and seed) that has all of their "
+            f"{len(counts)} common label counts: ask for fewer --budgets, or compute what is missing"
+        )
+    differences = _differences(joined)
+    rankings: list[render.Table] = []
+    for learner in differences["learner"].unique():
+        mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
+        try:
+            rankings.append(_rankings_table(agreement.compare(*mine), sides, learner, len(rankings)))
+        except ValueError as error:  # its line says what is missing
+            tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
+            notes.append(f"No agreement of rankings{tail}: {error}.")
+    few = differences.loc[differences["n"] < FEWEST_SEEDS, "strategy"].unique()
+    if len(few):
+        notes.append(f"Fewer than {FEWEST_SEEDS} shared seeds, too few for a test: {', '.join(few)}.")
+    tables = [_differences_table(differences, sides, counts), *rankings]
+    if settings := differing(_settings(first), _settings(second)):
+        tables.append(settings_table(settings, first.title, second.title))
+    else:
+        notes.append("The protocols, versions and devices do not differ.")
+    return Comparison(f"{second.title} against {first.title}", differences, tuple(tables), tuple(notes))
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write ``comparison.csv``, the differences, and ``comparison.md``, all that is printed."""
+    parts = [f"# {render.escape_markdown(comparison.title)}\n", *map(render.markdown, comparison.tables)]
+    if comparison.notes:
+        parts.append("".join(f"- {render.escape_markdown(note)}\n" for note in comparison.notes))
+    write_atomically(folder / "comparison.csv", render.csv(comparison.tables[0]).encode())
+    write_atomically(folder / "comparison.md", "\n".join(parts).encode())
+
+
+def for_console(table: render.Table) -> rich.table.Table:
+    """A table for the terminal, its caption below."""
+    shown = rich.table.Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=Text(table.caption), caption_justify="left")
+    for number, title in enumerate(table.header):
+        left = number < table.text_columns
+        shown.add_column(Text(title), justify="left" if left else "right", no_wrap=not left, overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(Text(cell.text) for cell in row))
+    return shown
+
+
+def headers_say(headers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Engine, versions, device, commit, data and plugins' sources by name; several values of one where they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for header in headers:
+        facts = {
+            "engine": header["engine"],
+            **{f"version of {library}": version for library, version in header["versions"].items()},
+            "device": header["device"],
+            "commit": header["commit"] or "unknown",
+            "data": f"{header['dataset']['name']}, SHA-256 {header['dataset']['sha256'][:12]}",
+        }
+        if header["plugin_sha256"]:
+            facts[f"source of {header['strategy']}"] = header["plugin_sha256"][:12]
+        for key, value in facts.items():
+            found.setdefault(key, {})[str(value)] = None
+    return {key: " / ".join(sorted(values)) for key, values in found.items()}
+
+
+def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The fields with different values, and both values; – for a field that one side does not have."""
+    return [
+        (key, first.get(key, MISSING.text), second.get(key, MISSING.text))
+        for key in dict.fromkeys([*first, *second])
+        if first.get(key) != second.get(key)
+    ]
+
+
+def settings_table(settings: list[tuple[str, str, str]], first: str, second: str) -> render.Table:
+    """What differs between two settings, a field a row."""
+    return render.Table(
+        name="settings",
+        label="settings",
+        data=pd.DataFrame(settings, columns=["field", "first", "second"]),
+        header=["what differs", first, second],
+        rows=[[Cell(text) for text in row] for row in settings],
+        caption=f"{MISSING.text}: not recorded there." if any(MISSING.text in row for row in settings) else "",
+        source="",
+        text_columns=3,
+    )
+
+
+def _side(
+    title: str,
+    root: Path,
+    strategies: Collection[str] | None,
+    learners: Collection[str] | None,
+    seeds: Collection[int] | None,
+    budgets: Collection[int] | None,
+) -> _Side:
+    experiment = read_experiment(root)
+    selection = select(experiment, strategies, learners, seeds, budgets)
+    headers = [run.header for run in selection.runs]
+    return _Side(
+        title,
+        experiment,
+        headers,
+        tidy(selection.runs, budgets),
+        [f"{title}: {note}" for note in selection.notes],
+    )
+
+
+def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
+    """Area and final accuracy over ``counts``, one row per run that has them all."""
+    there = groups(curves[curves["labels"].isin(counts)], RUN)
+    rows = [
+        (*key, area_under_budget_curve(counts, run["accuracy"].tolist()), run["accuracy"].iloc[-1])
+        for key, run in there.items()
+        if len(run) == len(counts)
+    ]
+    return pd.DataFrame(rows, columns=[*RUN, *MEASURES])
+
+
+def _differences(joined: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for key, pairs in groups(joined, GROUP).items():
+        row: dict[str, Any] = {**dict(zip(GROUP, key, strict=True)), "n": len(pairs)}
+        for measure in MEASURES:
+            before, after = pairs[f"{measure}_first"].tolist(), pairs[f"{measure}_second"].tolist()
+            gains = [b - a for a, b in zip(before, after, strict=True)]
+            row[f"{measure}_first"], row[f"{measure}_second"] = mean_and_sd(before)[0], mean_and_sd(after)[0]
+            row[f"{measure}_mean"], row[f"{measure}_low"], row[f"{measure}_high"], _ = mean_interval(gains)
+            row[f"{measure}_p"] = paired_t(gains)[1]
+            row[f"{measure}_p_holm"] = math.nan  # its column's place
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    for measure in MEASURES:
+        table[f"{measure}_p_holm"] = holm(table[f"{measure}_p"].tolist())
+    return table
+
+
+def _label_counts(curves: pd.DataFrame, partner: pd.DataFrame) -> set[int]:
+    """The label counts of the strategies that ``partner`` has too."""
+    return {labels for key, run in groups(curves, GROUP).items() if key in keys(partner) for labels in run["labels"]}
+
+
+def _other_counts(sides: list[_Side], ladders: list[set[int]]) -> list[str]:
+    return [
+        f"Label counts in {side.title} only, left out: {_words(sorted(ladders[i] - ladders[1 - i]))}."
+        for i, side in enumerate(sides)
+        if ladders[i] - ladders[1 - i]
+    ]
+
+
+def _unpaired(sides: list[_Side], runs: list[pd.DataFrame]) -> list[str]:
+    """Who is in one only, which seeds are, and which runs lack label counts."""
+    several = any(side.curves["learner"].nunique() > 1 for side in sides)
+    begun, whole = (
+        [{key: set(run["seed"]) for key, run in groups(frame, GROUP).items()} for frame in frames]
+        for frames in ([side.curves for side in sides], runs)
+    )
+    notes = []
+    for i, side in enumerate(sides):
+        mine, theirs = begun[i], begun[1 - i]
+        if alone := [name(key[0], key[1], several) for key in mine if key not in theirs]:
+            notes.append(f"In {side.title} only: {', '.join(alone)}.")
+        unmatched: dict[str, list[str]] = {}  # who lacks the same seeds stands in one note
+        for key in (key for key in mine if key in theirs):
+            alone_there = mine[key] - theirs[key]
+            torn = (mine[key] & theirs[key]) - whole[i].get(key, set())
+            for seeds, reason in ((alone_there, f"In {side.title} only"), (torn, f"Incomplete in {side.title}")):
+                if seeds:
+                    unmatched.setdefault(f"{reason}: {_seeds(seeds)} of", []).append(name(key[0], key[1], several))
+        notes += [f"{reason} {', '.join(names)}." for reason, names in unmatched.items()]
+    return notes
+
+
+def _seeds(seeds: set[int]) -> str:
+    return f"{count(len(seeds), 'seed')} {ranges(sorted(seeds))}"
+
+
+def _settings(side: _Side) -> dict[str, str]:
+    protocol = {key: value for key, value in side.experiment.protocol.items() if key not in _AXES}
+    return {"fingerprint": side.experiment.fingerprint[:8], **_flat(protocol), **headers_say(side.headers)}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A protocol's fields by dotted name."""
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: _words(value)}
+    return found
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        texts = [str(item) for item in value]
+        return " ".join(texts if len(texts) <= 6 else [*texts[:3], "…", texts[-1], f"({len(texts)})"])
+    return str(value)
+
+
+def _differences_table(differences: pd.DataFrame, sides: list[_Side], counts: list[int]) -> render.Table:
+    several = differences["learner"].nunique() > 1
+    rows = []
+    for row in differences.to_dict("records"):
+        cells = [Cell(name(row["strategy"], row["learner"], several)), Cell(str(row["n"]))]
+        for measure in MEASURES:
+            low, high = row[f"{measure}_low"], row[f"{measure}_high"]
+            cells += [
+                Cell(points(row[f"{measure}_mean"], 2)),
+                Cell(f"[{points(low, 2)}, {points(high, 2)}]") if math.isfinite(low) else MISSING,
+                _p(row[f"{measure}_p_holm"]),
+            ]
+        rows.append(cells)
+    first, second = (side.title for side in sides)
+    caption = (
+        f"{second} minus {first} in points of test accuracy, paired by seed, at {_words(counts)} labels: area under "
+        "the budget curve and final accuracy, mean difference with its 95 % t-interval, and p of the paired t-test "
+    )
+    caption += f"after Holm over {len(differences)} strategies." if len(differences) > 1 else "(one strategy)."
+    return render.Table(
+        name="comparison",
+        label="comparison",
+        data=differences,
+        header=["strategy", "seeds", *(title for m in MEASURES for title in (m, "95 % interval", "p"))],
+        rows=rows,
+        caption=caption,
+        source="",
+    )
+
+
+def _p(value: float) -> Cell:
+    if math.isnan(value):
+        return MISSING
+    return Cell("<0.001" if value < 0.001 else f"{value:.3f}")
+
+
+def _rankings_table(found: agreement.Comparison, sides: list[_Side], learner: str, number: int) -> render.Table:
+    first, second = (side.title for side in sides)
+    means = {
+        f"{first} with {second}": found.between,
+        f"{first} with itself": found.first,
+        f"{second} with itself": found.second,
+    }
+    half = len(found.seeds) // 2
+    return render.Table(
+        name=f"rankings-{number}",
+        label="rankings",
+        data=pd.DataFrame([agreed._asdict() for agreed in means.values()], index=list(means)),
+        header=["rankings", "Spearman ρ", "Kendall τ", "gains: r", "gains: difference"],
+        rows=[
+            [Cell(who), *(Cell(f"{value:.2f}") if math.isfinite(value) else MISSING for value in agreed)]
+            for who, agreed in means.items()
+        ],
+        caption=(
+            f"Agreement of {half} seeds with {half} others of {ranges(found.seeds)}, mean over {found.splits} splits, "
+            f"on {len(found.areas)} strategies by area (learner {learner}); gains are over random, in points. No two "
+            "can be expected to agree better than each does with itself."
+        ),
+        source="",
+    )

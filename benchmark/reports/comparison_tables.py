@@ -1,0 +1,235 @@
+"""The tables of comparisons: tests by seed, labels saved, who beats whom, and cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.reports.curves import name
+from benchmark.reports.efficiency import FEWEST_SEEDS_BOOTSTRAP, RESAMPLES
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.render import MISSING, Cell, Table
+from benchmark.reports.significance import FEWEST_SEEDS, FEWEST_SEEDS_WILCOXON, LEVEL, Key, Pairwise
+from benchmark.reports.statistics import GROUP, REFERENCE, keys
+from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, seconds
+
+
+def significance_table(
+    tests: pd.DataFrame, ranks: pd.Series, pairwise: Pairwise, summary: pd.DataFrame, source: Provenance
+) -> Table:
+    """A row per strategy, in the summary's order: mean rank, and the tests against random and the baseline.
+
+    ``tests`` as of ``significance.primary_tests``, ``ranks`` as of ``significance.mean_ranks``.
+    """
+    places = decimals(summary["area_sd"])
+    order = [key for key in keys(summary) if key in ranks.index]
+    references = list(dict.fromkeys(tests["reference"]))
+    records = {key: pairwise.record(key) for key in order}
+    header = ["strategy", "rank"]
+    columns = [[Cell(row_name(key, source)) for key in order], [Cell(f"{ranks[key]:.2f}") for key in order]]
+    for reference in references:
+        rows = tests[tests["reference"] == reference].set_index(GROUP).reindex(order)
+        header += [f"vs. {reference}", "95 % interval", "p", "Holm"]
+        columns += [
+            [
+                _points(gain, places, adjusted < LEVEL)
+                for gain, adjusted in zip(rows["gain"], rows["p_holm"], strict=True)
+            ],
+            [_interval(low, high, places) for low, high in zip(rows["low"], rows["high"], strict=True)],
+            [Cell(p_value(p)) for p in rows["p"]],
+            [Cell(p_value(p)) for p in rows["p_holm"]],
+        ]
+        if reference == REFERENCE:
+            header += ["Wilcoxon", "W–T–L"]
+            columns.append([Cell(p_value(p)) for p in rows["wilcoxon"]])
+            columns.append([Cell("–".join(map(str, records[key] or ()))) if records[key] else MISSING for key in order])
+    n = pairwise.n
+    family = int(tests["p"].notna().sum())
+    told = tests.copy()
+    told["rank"] = [ranks.get(key, math.nan) for key in zip(told["strategy"], told["learner"], strict=True)]
+    told_records = [records.get(key) for key in zip(told["strategy"], told["learner"], strict=True)]
+    for i, column in enumerate(("won", "tied", "lost")):
+        told[column] = [
+            record[i] if record and reference == REFERENCE else math.nan
+            for record, reference in zip(told_records, told["reference"], strict=True)
+        ]
+    caption = (
+        f"Tests by seed on {source.datasets[0][0]}. Rank is the mean over {n} seeds of the rank by area under the "
+        "budget curve, 1 is best. Differences in area are in points, paired by seed, with the 95 % t-interval of the "
+        "mean, not corrected. p is of the two-sided paired t-test on the area, Holm its value after Holm's "
+        f"correction over the {family} tests of this table; {MARK} marks what stays below {LEVEL:g}. W–T–L counts the "
+        f"label counts ({len(pairwise.labels)} in all) won, tied and lost against {REFERENCE} at p < {LEVEL:g} in a "
+        "paired t-test, not corrected. "
+    )
+    if n < FEWEST_SEEDS:
+        caption += f"{_seeds(n)} too few for a t-test (from {FEWEST_SEEDS} on): its cells are empty. "
+    if n < FEWEST_SEEDS_WILCOXON:
+        caption += (
+            f"{_seeds(n)} too few for Wilcoxon's signed-rank test (from {FEWEST_SEEDS_WILCOXON} on): its cells are "
+            "empty. "
+        )
+    else:
+        caption += "Wilcoxon is the two-sided p-value of the signed-rank test, not corrected. "
+    return Table(
+        name="tests",
+        label=f"{source.experiment}-tests",
+        data=told,
+        header=header,
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        caption=(caption + source.cheats).rstrip(),
+        source=source.sentence,
+        footnotes=source.footnotes,
+    )
+
+
+def labels_table(saved: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Table:
+    """A row per strategy: areas on labels and on log labels, labels to reach the target, and labels saved."""
+    order = [key for key in keys(summary) if key in set(keys(saved))]
+    rows = saved.set_index(GROUP).reindex(order)
+    means = summary.set_index(GROUP).reindex(order)
+    places = decimals(pd.concat([means["area_sd"], means["log_area_sd"]]))
+    n = int(saved["n"].max())
+    columns = [
+        [Cell(row_name(key, source)) for key in order],
+        marked_best(means["area_mean"], means["area_sd"], places),
+        marked_best(means["log_area_mean"], means["log_area_sd"], places),
+        [Cell(f"{100 * target:.{places}f}") if math.isfinite(target) else MISSING for target in rows["target"]],
+        [
+            Cell("not reached" if math.isinf(x) else f"{x:.0f}") if not math.isnan(x) else MISSING
+            for x in rows["needed"]
+        ],
+        [Cell(_labels(x)) for x in rows["saved"]],
+        [
+            MISSING if math.isnan(low) else Cell(f"[{_labels(low)}, {_labels(high)}]")
+            for low, high in zip(rows["low"], rows["high"], strict=True)
+        ],
+    ]
+    caption = (
+        f"Label efficiency on {source.datasets[0][0]}, {_seeds(n, verb=False)}. Area is the mean test accuracy in % on "
+        "the way over labels, log area that over the logarithm of labels, which weighs the start more (± standard "
+        "deviation over seeds). Labels is where the mean curve over seeds, linear between label counts, first reaches "
+        f"the accuracy in % (the final one of {REFERENCE}, unless another was asked for); saved is how many "
+        f"fewer than {REFERENCE} with the same learner. "
+    )
+    if n >= FEWEST_SEEDS_BOOTSTRAP:
+        caption += (
+            f"The interval is the 95 % percentile interval of a bootstrap over the {n} seeds, {RESAMPLES} resamples "
+            "shared by all strategies; −∞ means not reached in more than 2.5 % of them. "
+        )
+    else:
+        caption += (
+            f"{_seeds(n)} too few for a bootstrap interval (from {FEWEST_SEEDS_BOOTSTRAP} on): its cells are empty. "
+        )
+    return Table(
+        name="labels",
+        label=f"{source.experiment}-labels",
+        data=rows.join(means[["area_mean", "area_sd", "log_area_mean", "log_area_sd"]]).reset_index(),
+        header=["strategy", "area", "log area", "accuracy", "labels", "saved", "95 % interval"],
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        caption=(caption + source.cheats).rstrip(),
+        source=source.sentence,
+        footnotes=source.footnotes,
+    )
+
+
+def pairwise_table(pairwise: Pairwise, source: Provenance) -> Table:
+    """The penalty matrix, columns numbered like the rows, with the sums of rows and columns."""
+    penalties = pairwise.penalties
+    several = len(source.learners) > 1
+    names = [name(*key, several) for key in pairwise.keys]
+    rows = [
+        [
+            Cell(f"{i + 1} {row_name(key, source)}"),
+            *(Cell("") if i == j else _share(value) for j, value in enumerate(line)),
+            _share(line.sum()),
+        ]
+        for i, (key, line) in enumerate(zip(pairwise.keys, penalties, strict=True))
+    ]
+    data = pd.DataFrame(penalties, columns=names)
+    data.insert(0, "strategy", [key[0] for key in pairwise.keys])
+    data.insert(1, "learner", [key[1] for key in pairwise.keys])
+    total = pd.DataFrame([["sum", "", *penalties.sum(axis=0)]], columns=data.columns)
+    caption = (
+        f"Who beats whom on {source.datasets[0][0]}: the share of {len(pairwise.labels)} label counts at which the "
+        f"row's strategy beats the column's in a two-sided paired t-test over {_seeds(pairwise.n, verb=False)} at "
+        f"p < {LEVEL:g}, not corrected (the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671, over all label "
+        "counts). Columns have the rows' numbers. The sum of a column is the penalty: lower is better. "
+    )
+    if pairwise.n < FEWEST_SEEDS:
+        caption += f"{_seeds(pairwise.n)} too few for a t-test (from {FEWEST_SEEDS} on): the cells are empty. "
+    return Table(
+        name="pairwise",
+        label=f"{source.experiment}-pairwise",
+        data=pd.concat([data, total], ignore_index=True),
+        header=["strategy", *map(str, range(1, len(names) + 1)), "sum"],
+        rows=[*rows, [Cell("sum"), *map(_share, penalties.sum(axis=0)), Cell("")]],
+        caption=(caption + source.cheats).rstrip(),
+        source=source.sentence,
+        footnotes=source.footnotes,
+        rule_before=len(rows),
+    )
+
+
+def cost_table(cost: pd.DataFrame, ranking: Sequence[Key], source: Provenance) -> Table:
+    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's."""
+    order = [key for key in ranking if key in set(keys(cost))]
+    rows = cost.set_index(GROUP).reindex(order)
+    columns = [
+        [Cell(row_name(key, source)) for key in order],
+        [
+            Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
+            for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
+        ],
+        *([Cell(seconds(value)) for value in rows[column]] for column in ("query", "train", "total")),
+        [Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING for factor in rows["factor"]],
+    ]
+    spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
+    mixed = "Seconds are from different devices and do not compare. " if len(source.devices) > 1 else ""
+    return Table(
+        name="cost",
+        label=f"{source.experiment}-cost",
+        data=rows.reset_index(),
+        header=["strategy", "query (s)", "queries (s)", "train (s)", "total (s)", f"× {REFERENCE}"],
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        caption=(
+            f"Cost on {source.datasets[0][0]}, means over {_seeds(int(rows['n'].max()), verb=False)}: seconds of a "
+            f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
+            f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
+            f"{mixed}{source.cheats}"
+        ).rstrip(),
+        source=source.sentence,
+        footnotes=source.footnotes,
+    )
+
+
+def p_value(p: float) -> str:
+    """Three decimals; – where there is no test."""
+    return MISSING.text if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _points(value: float, places: int, marked: bool) -> Cell:
+    return Cell(points(value, places) + MARK * marked) if math.isfinite(value) else MISSING
+
+
+def _interval(low: float, high: float, places: int) -> Cell:
+    return Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
+
+
+def _labels(value: float) -> str:
+    """Labels saved, with sign; −∞ where the strategy does not get there, ∞ where only it does."""
+    if math.isnan(value):
+        return MISSING.text
+    return f"{value:+.0f}".replace("-", "−").replace("inf", "∞")
+
+
+def _share(value: float) -> Cell:
+    return MISSING if math.isnan(value) else Cell(f"{value:.2f}")
+
+
+def _seeds(n: int, verb: bool = True) -> str:
+    """How many seeds, as words of a caption."""
+    if n == 1:
+        return "One seed is" if verb else "one seed"
+    return f"{n} seeds are" if verb else f"{n} seeds"
