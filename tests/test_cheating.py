@@ -208,13 +208,11 @@ def test_tables_and_figures_mark_them(tmp_path: Path) -> None:
         assert sentence in text
         assert r"true-loss$^\ddagger$" in (root / "tables" / f"{table}.tex").read_text()
     assert sentence in report.notes
-    texts = [t.get_text() for t in budget_figure(report.curves, None, (), report.source.cheating).findobj() if label(t)]
+    texts = [t.get_text() for t in budget_figure(report.views[0], (), report.source.cheating).findobj() if label(t)]
     assert "true-loss‡" in texts
     assert "margin" in texts
     assert any(text.startswith("‡ reads true labels; ") for text in texts)
-    names = [
-        t.get_text() for t in ranking_figure(report.curves, None, report.source.cheating).axes[0].get_yticklabels()
-    ]
+    names = [t.get_text() for t in ranking_figure(report.views[0], report.source.cheating).axes[0].get_yticklabels()]
     assert sorted(names) == ["margin", "random", "true-loss‡"]
 
 

@@ -54,8 +54,8 @@ def data_of(page: str) -> dict[str, Any]:
 def page_of(root: Path) -> str:
     """The page without the report's other files, which take longer."""
     report = read_report(root)
-    shown = (report.accuracy, report.summary, report.source)
-    tables = {"Summary": summary_table(*shown[1:]), "Accuracy": accuracy_table(*shown)}
+    shown = (report.views[0], report.source)
+    tables = {"Summary": summary_table(*shown), "Accuracy": accuracy_table(*shown)}
     return html.experiment_page(report, tables, [], "")
 
 
@@ -176,7 +176,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         for seed in range(2):
             write_run(root, strategy, seed, device=HOSTILE[0], commit=HOSTILE[2], plugin_sha256="0" * 64)
     report = read_report(root)
-    html.write_pages(report, {"Summary": summary_table(report.summary, report.source)}, [("a", "<b>")], HOSTILE[1])
+    html.write_pages(report, {"Summary": summary_table(report.views[0], report.source)}, [("a", "<b>")], HOSTILE[1])
     for file in (root / "index.html", tmp_path / "index.html"):
         page = file.read_text()
         elements = Elements(page)

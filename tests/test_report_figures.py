@@ -15,13 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from benchmark.reports.efficiency import labels_saved
 from benchmark.reports.figures import NAMED, balance_figure, budget_figure, calibration_figure, seconds_figure
 from benchmark.reports.matrices import PRINTED, pairwise_figure, rank_figure
 from benchmark.reports.ranking import ranking_figure, savings_figure
-from benchmark.reports.significance import blocks, pairwise, rank_tests
-from benchmark.reports.statistics import areas, compared, keys, summarise
+from benchmark.reports.statistics import summarise
 from benchmark.reports.style import BOTH_COLUMNS, look, save
+from benchmark.reports.views import View
 
 
 def curves_of(strategies: int, seeds: int, labels: int, learners: int = 1) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def texts_of(figure: Figure) -> list[Any]:
 def test_names_in_the_figure_do_not_overlap_and_are_not_cut(
     strategies: int, seeds: int, labels: int, learners: int
 ) -> None:
-    figure = budget_figure(curves_of(strategies, seeds, labels, learners))
+    figure = budget_figure(View(curves_of(strategies, seeds, labels, learners)))
     names = texts_of(figure)
     renderer = FigureCanvasAgg(figure).get_renderer()
     extents = [super(Annotation, name).get_window_extent(renderer) for name in names]
@@ -63,7 +62,7 @@ def test_names_in_the_figure_do_not_overlap_and_are_not_cut(
 
 def test_bands_need_two_seeds() -> None:
     def drawn(seeds: int) -> int:
-        bands = budget_figure(curves_of(4, seeds, 4)).axes[0].collections
+        bands = budget_figure(View(curves_of(4, seeds, 4))).axes[0].collections
         return sum(any(np.isfinite(path.vertices).any() for path in band.get_paths()) for band in bands)
 
     assert drawn(3) == 3  # random and the best two
@@ -73,7 +72,7 @@ def test_bands_need_two_seeds() -> None:
 @pytest.mark.parametrize(("strategies", "seeds", "labels"), [(1, 1, 1), (2, 3, 1), (9, 5, 1), (30, 3, 15), (9, 1, 15)])
 def test_the_ranking_names_everyone(strategies: int, seeds: int, labels: int) -> None:
     frame = curves_of(strategies, seeds, labels)
-    figure = ranking_figure(frame)
+    figure = ranking_figure(View(frame))
     FigureCanvasAgg(figure).draw()
     named = [t.get_text() for t in figure.axes[0].get_yticklabels()]
     assert named == [s if len(s) <= 30 else s[:20] + "…" + s[-9:] for s in summarise(frame)["strategy"]]
@@ -89,7 +88,7 @@ def test_a_strategy_keeps_its_colour() -> None:
 
 def test_figures_do_not_touch_pyplot(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    save(budget_figure(curves_of(3, 2, 4)), tmp_path / "figure")
+    save(budget_figure(View(curves_of(3, 2, 4))), tmp_path / "figure")
     assert pyplot.get_fignums() == []
     assert dict(mpl.rcParams) == before
     assert b"CreationDate" not in (tmp_path / "figure.pdf").read_bytes()
@@ -104,8 +103,7 @@ def written(figure: Figure) -> list[Any]:
 
 @pytest.mark.parametrize("strategies", [9, 35])
 def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(strategies: int) -> None:
-    frame = curves_of(strategies, 3, 5)
-    found = pairwise(compared(frame), keys(summarise(frame)))
+    found = View(curves_of(strategies, 3, 5)).pairwise
     figure = pairwise_figure(found, cheating=["method3"])
     assert figure.get_figwidth() <= BOTH_COLUMNS + 0.01
     texts = written(figure)
@@ -120,7 +118,8 @@ def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(str
 
 
 def test_the_diagram_of_ranks_joins_what_cannot_be_told_apart() -> None:
-    ranks = rank_tests(blocks(areas(curves_of(9, 10, 5))))
+    ranks = View(curves_of(9, 10, 5)).ranks
+    assert ranks is not None
     figure = rank_figure(ranks)
     texts = written(figure)
     assert sum(text.get_text().startswith("random") or text.get_text().endswith("random") for text in texts) == 1
@@ -138,26 +137,25 @@ def test_the_diagram_of_ranks_joins_what_cannot_be_told_apart() -> None:
 def test_bars_of_labels_saved_say_where_random_is_not_reached() -> None:
     frame = curves_of(4, 6, 8)
     frame.loc[frame["strategy"] == "method2", "accuracy"] -= 0.3
-    saved = labels_saved(compared(frame))
-    figure = savings_figure(saved, keys(summarise(frame)))
+    view = View(frame)
+    figure = savings_figure(view)
     assert figure is not None
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == [" not reached"]
     widths = sorted(bar.get_width() for bar in axes.patches)
-    assert widths == pytest.approx(sorted(value for value in saved["saved"] if np.isfinite(value)))
-    assert savings_figure(saved[saved["strategy"] == "random"], [("random", "supervised")]) is None
+    assert widths == pytest.approx(sorted(value for value in view.saved["saved"] if np.isfinite(value)))
+    assert savings_figure(View(frame[frame["strategy"] == "random"])) is None
 
 
 def test_lines_without_a_measure_are_no_figure() -> None:
     frame = curves_of(4, 3, 5).assign(nll=0.5, ece=np.nan)
-    ranking = keys(summarise(frame))
-    calibration = calibration_figure(frame, ranking)
+    calibration = calibration_figure(View(frame))
     assert calibration is not None
     assert [axes.get_title(loc="left") for axes in calibration.axes] == ["NLL (nats)"]
-    assert calibration_figure(frame.assign(nll=np.nan), ranking) is None
+    assert calibration_figure(View(frame.assign(nll=np.nan))) is None
     columns = ["strategy", "learner", "seed", "labels", "batch", "labelled"]
-    assert balance_figure(pd.DataFrame(columns=columns), ranking) is None
-    seconds = seconds_figure(frame, ranking)
+    assert balance_figure(pd.DataFrame(columns=columns), View(frame)) is None
+    seconds = seconds_figure(View(frame))
     assert seconds is not None
     assert max(line.get_xdata()[-1] for line in seconds.axes[0].lines) == pytest.approx(5 + 4 * 0.1)
-    assert seconds_figure(frame.assign(train_seconds=np.nan), ranking) is None
+    assert seconds_figure(View(frame.assign(train_seconds=np.nan))) is None

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmark.reports.seeds import compared
 from benchmark.reports.significance import (
     accuracies,
     blocks,
@@ -21,9 +22,10 @@ from benchmark.reports.significance import (
     primary_tests,
     rank_tests,
     ranks_allowed,
+    records,
     signed_rank,
 )
-from benchmark.reports.statistics import areas, compared, keys
+from benchmark.reports.statistics import areas, keys
 
 LABELS = [10, 20, 50, 100]
 
@@ -116,11 +118,11 @@ def test_pairwise_wins_are_those_of_a_t_test_at_each_label_count() -> None:
     assert found.wins[0].max() >= 2  # the data tell some apart
     badge, random = ("badge", "supervised"), ("random", "supervised")
     won, lost = found.wins[0, 2], found.wins[2, 0]
-    assert found.record(badge) == (won, 4 - won - lost, lost)
-    assert found.record(random) is None
+    assert records(curves)[badge] == (won, 4 - won - lost, lost)
+    assert random not in records(curves)
     few = pairwise(compared(curves_of(["random", "margin"], 2)), [random, ("margin", "supervised")])
     assert np.isnan(few.penalties).all()
-    assert few.record(("margin", "supervised")) is None
+    assert records(curves_of(["random", "margin"], 2)) == {}
 
 
 def test_unequal_seeds_are_made_equal_before_anything_is_compared() -> None:

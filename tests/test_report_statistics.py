@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmark.reports.seeds import comparable
 from benchmark.reports.statistics import (
     area_under_budget_curve,
-    comparable,
     intervals,
     mean_interval,
     summarise,

@@ -10,28 +10,26 @@ import pytest
 from report_lines import write_grid, write_run
 
 from benchmark.reports import read_report
-from benchmark.reports.findings import comparison_tables
+from benchmark.reports.findings import tables
 from benchmark.reports.page import Report
 from benchmark.reports.render import Cell, Table, latex, markdown
 
 
 def tables_of(report: Report) -> dict[str, Table]:
-    return {table.name: table for table in comparison_tables(report.findings, report.summary, report.source)}
+    return {table.name: table for table in tables(report.findings, report.views, report.source)}
 
 
 def test_few_seeds_leave_cells_empty_and_the_caption_says_so(tmp_path: Path) -> None:
     report = read_report(write_grid(tmp_path / "e", ["random", "margin", "entropy"], seeds=2))
-    tables = tables_of(report)
-    row = next(row for row in tables["tests"].rows if row[0].text == "margin")
-    assert [row[tables["tests"].header.index(column)].text for column in ("p", "Holm", "Wilcoxon", "W–T–L")] == [
-        "–"
-    ] * 4
-    assert "*" not in "".join(cell.text for row in tables["tests"].rows for cell in row)
-    assert "2 seeds are too few for a t-test (from 3 on): its cells are empty." in tables["tests"].caption
-    assert "2 seeds are too few for Wilcoxon's signed-rank test (from 9 on)" in tables["tests"].caption
-    assert "2 seeds are too few for a bootstrap interval (from 5 on)" in tables["labels"].caption
-    assert "2 seeds are too few for a t-test" in tables["pairwise"].caption
-    assert {cell.text for row in tables["pairwise"].rows for cell in row[1:]} == {"–", ""}
+    made = tables_of(report)
+    row = next(row for row in made["tests"].rows if row[0].text == "margin")
+    assert [row[made["tests"].header.index(column)].text for column in ("p", "Holm", "Wilcoxon", "W–T–L")] == ["–"] * 4
+    assert "*" not in "".join(cell.text for row in made["tests"].rows for cell in row)
+    assert "2 seeds are too few for a t-test (from 3 on): its cells are empty." in made["tests"].caption
+    assert "2 seeds are too few for Wilcoxon's signed-rank test (from 9 on)" in made["tests"].caption
+    assert "2 seeds are too few for a bootstrap interval (from 5 on)" in made["labels"].caption
+    assert "2 seeds are too few for a t-test" in made["pairwise"].caption
+    assert {cell.text for row in made["pairwise"].rows for cell in row[1:]} == {"–", ""}
 
 
 def test_marks_are_those_of_holm_and_the_baseline_can_be_chosen(tmp_path: Path) -> None:
@@ -50,7 +48,7 @@ def test_marks_are_those_of_holm_and_the_baseline_can_be_chosen(tmp_path: Path) 
     assert "Holm's correction over the 3 tests" in table.caption
     for part in ("Protocol e", "seeds 0–4", "cpu (X)", "torch 2.15.0", "SHA-256 0123456789ab", "abcdef0", "ffffffff"):
         assert part in table.source
-    assert read_report(root, target=0.6).findings.saved["target"].eq(0.6).all()
+    assert read_report(root, target=0.6).views[0].saved["target"].eq(0.6).all()
 
 
 def test_a_report_of_unequal_seeds_prints_the_seeds_it_compares(tmp_path: Path) -> None:

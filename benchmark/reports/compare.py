@@ -24,8 +24,9 @@ from benchmark.reports import agreement, render
 from benchmark.reports.curves import RUN, groups, name, select, tidy
 from benchmark.reports.provenance import count, ranges
 from benchmark.reports.render import MISSING, Cell
-from benchmark.reports.significance import FEWEST_SEEDS, holm, paired_t
-from benchmark.reports.statistics import GROUP, area_under_budget_curve, keys, mean_and_sd, mean_interval
+from benchmark.reports.seeds import FEWEST_SEEDS, GROUP
+from benchmark.reports.significance import holm, paired_t
+from benchmark.reports.statistics import area_under_budget_curve, keys, mean_and_sd, mean_interval
 from benchmark.reports.tables import points
 from benchmark.store import Experiment, StoreError, read_experiment, write_atomically
 

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from benchmark.reports.curves import name
 from benchmark.reports.efficiency import FEWEST_SEEDS_BOOTSTRAP, RESAMPLES
-from benchmark.reports.provenance import Provenance
+from benchmark.reports.provenance import Provenance, count
 from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.significance import FEWEST_SEEDS, FEWEST_SEEDS_WILCOXON, LEVEL, Key, Pairwise
-from benchmark.reports.statistics import GROUP, REFERENCE, keys
-from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, seconds
+from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.significance import FEWEST_SEEDS_WILCOXON, LEVEL
+from benchmark.reports.statistics import keys
+from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, seconds, sentences
+from benchmark.reports.views import View
 
 
 def significance_table(
-    tests: pd.DataFrame, ranks: pd.Series, pairwise: Pairwise, summary: pd.DataFrame, source: Provenance
+    tests: pd.DataFrame, records: Mapping[Key, tuple[int, int, int]], views: Sequence[View], source: Provenance
 ) -> Table:
-    """A row per strategy, in the summary's order: mean rank, and the tests against random and the baseline.
+    """A row per strategy, those of the first view before the others: mean rank, tests against random and the baseline.
 
-    ``tests`` as of ``significance.primary_tests``, ``ranks`` as of ``significance.mean_ranks``.
+    ``tests`` as of ``significance.primary_tests``, ``records`` as of ``significance.records``. Ranks are the first
+    view's. Where strategies have different numbers of seeds, each test has a column with its own.
     """
-    places = decimals(summary["area_sd"])
-    order = [key for key in keys(summary) if key in ranks.index]
+    first = views[0]
+    places, ranks = decimals(first.summary["area_sd"]), first.mean_ranks
+    tested = {*ranks.index, *keys(tests)}
+    order = [key for key in dict.fromkeys([*first.ranking, *views[-1].ranking]) if key in tested]
     references = list(dict.fromkeys(tests["reference"]))
-    records = {key: pairwise.record(key) for key in order}
+    known = sorted(set(tests["n"].tolist()))
     header = ["strategy", "rank"]
-    columns = [[Cell(row_name(key, source)) for key in order], [Cell(f"{ranks[key]:.2f}") for key in order]]
+    columns = [
+        [Cell(row_name(key, source)) for key in order],
+        [Cell(f"{ranks[key]:.2f}") if key in ranks.index else MISSING for key in order],
+    ]
     for reference in references:
         rows = tests[tests["reference"] == reference].set_index(GROUP).reindex(order)
+        if len(known) > 1:
+            header.append("seeds")
+            columns.append([Cell(f"{n:.0f}") if n > 0 else MISSING for n in rows["n"]])
         header += [f"vs. {reference}", "95 % interval", "p", "Holm"]
         columns += [
             [
@@ -44,33 +55,34 @@ def significance_table(
         if reference == REFERENCE:
             header += ["Wilcoxon", "W–T–L"]
             columns.append([Cell(p_value(p)) for p in rows["wilcoxon"]])
-            columns.append([Cell("–".join(map(str, records[key] or ()))) if records[key] else MISSING for key in order])
-    n = pairwise.n
-    family = int(tests["p"].notna().sum())
+            columns.append([Cell("–".join(map(str, records[key]))) if key in records else MISSING for key in order])
     told = tests.copy()
     told["rank"] = [ranks.get(key, math.nan) for key in zip(told["strategy"], told["learner"], strict=True)]
-    told_records = [records.get(key) for key in zip(told["strategy"], told["learner"], strict=True)]
     for i, column in enumerate(("won", "tied", "lost")):
         told[column] = [
-            record[i] if record and reference == REFERENCE else math.nan
-            for record, reference in zip(told_records, told["reference"], strict=True)
+            records[strategy, learner][i] if (strategy, learner) in records and reference == REFERENCE else math.nan
+            for strategy, learner, reference in zip(told["strategy"], told["learner"], told["reference"], strict=True)
         ]
+    n, family = len(first.blocks), int(tests["p"].notna().sum())
+    who = f" of the {len(ranks)} strategies with a rank" if len(ranks) < len(order) else ""
     caption = (
-        f"Tests by seed on {source.datasets[0][0]}. Rank is the mean over {n} seeds of the rank by area under the "
-        "budget curve, 1 is best. Differences in area are in points, paired by seed, with the 95 % t-interval of the "
-        "mean, not corrected. p is of the two-sided paired t-test on the area, Holm its value after Holm's "
-        f"correction over the {family} tests of this table; {MARK} marks what stays below {LEVEL:g}. W–T–L counts the "
-        f"label counts ({len(pairwise.labels)} in all) won, tied and lost against {REFERENCE} at p < {LEVEL:g} in a "
-        "paired t-test, not corrected. "
+        f"Tests by seed on {source.datasets[0][0]}. Rank is the mean over {n} {count(n, 'seed')} of the rank{who} by "
+        "area under the budget curve, 1 is best. Differences in area are in points, paired by seed, with the 95 % "
+        "t-interval of the mean, not corrected. p is of the two-sided paired t-test on the area, Holm its value after "
+        f"Holm's correction over the {family} tests of this table; {MARK} marks what stays below "
+        f"{LEVEL:g}. W–T–L counts the label counts ({len(first.pairwise.labels)} in all) won, tied and lost against "
+        f"{REFERENCE} at p < {LEVEL:g} in a paired t-test, not corrected. "
     )
-    if n < FEWEST_SEEDS:
-        caption += f"{_seeds(n)} too few for a t-test (from {FEWEST_SEEDS} on): its cells are empty. "
-    if n < FEWEST_SEEDS_WILCOXON:
-        caption += (
-            f"{_seeds(n)} too few for Wilcoxon's signed-rank test (from {FEWEST_SEEDS_WILCOXON} on): its cells are "
-            "empty. "
-        )
-    else:
+    if len(known) > 1:
+        caption += "Each test is over all seeds that the two strategies share; the column seeds counts them. "
+    for fewest, test in ((FEWEST_SEEDS, "a t-test"), (FEWEST_SEEDS_WILCOXON, "Wilcoxon's signed-rank test")):
+        if few := [m for m in known or [n] if m < fewest]:
+            verb = "is" if few == [1] else "are"
+            caption += (
+                f"{' and '.join(map(str, few))} {count(max(few), 'seed')} {verb} too few for {test} (from {fewest} "
+                "on): its cells are empty. "
+            )
+    if known and known[-1] >= FEWEST_SEEDS_WILCOXON:
         caption += "Wilcoxon is the two-sided p-value of the signed-rank test, not corrected. "
     return Table(
         name="tests",
@@ -78,17 +90,18 @@ def significance_table(
         data=told,
         header=header,
         rows=[list(row) for row in zip(*columns, strict=True)],
-        caption=(caption + source.cheats).rstrip(),
+        caption=sentences(caption, source.cheats),
         source=source.sentence,
         footnotes=source.footnotes,
     )
 
 
-def labels_table(saved: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Table:
+def labels_table(view: View, source: Provenance) -> Table:
     """A row per strategy: areas on labels and on log labels, labels to reach the target, and labels saved."""
-    order = [key for key in keys(summary) if key in set(keys(saved))]
+    saved = view.saved
+    order = [key for key in view.ranking if key in set(keys(saved))]
     rows = saved.set_index(GROUP).reindex(order)
-    means = summary.set_index(GROUP).reindex(order)
+    means = view.summary.set_index(GROUP).reindex(order)
     places = decimals(pd.concat([means["area_sd"], means["log_area_sd"]]))
     n = int(saved["n"].max())
     columns = [
@@ -123,20 +136,20 @@ def labels_table(saved: pd.DataFrame, summary: pd.DataFrame, source: Provenance)
             f"{_seeds(n)} too few for a bootstrap interval (from {FEWEST_SEEDS_BOOTSTRAP} on): its cells are empty. "
         )
     return Table(
-        name="labels",
-        label=f"{source.experiment}-labels",
+        name=f"labels{view.suffix}",
+        label=f"{source.experiment}-labels{view.suffix}",
         data=rows.join(means[["area_mean", "area_sd", "log_area_mean", "log_area_sd"]]).reset_index(),
         header=["strategy", "area", "log area", "accuracy", "labels", "saved", "95 % interval"],
         rows=[list(row) for row in zip(*columns, strict=True)],
-        caption=(caption + source.cheats).rstrip(),
+        caption=sentences(caption, view.scope, source.cheats),
         source=source.sentence,
         footnotes=source.footnotes,
     )
 
 
-def pairwise_table(pairwise: Pairwise, source: Provenance) -> Table:
+def pairwise_table(view: View, source: Provenance) -> Table:
     """The penalty matrix, columns numbered like the rows, with the sums of rows and columns."""
-    penalties = pairwise.penalties
+    pairwise, penalties = view.pairwise, view.pairwise.penalties
     several = len(source.learners) > 1
     names = [name(*key, several) for key in pairwise.keys]
     rows = [
@@ -160,12 +173,12 @@ def pairwise_table(pairwise: Pairwise, source: Provenance) -> Table:
     if pairwise.n < FEWEST_SEEDS:
         caption += f"{_seeds(pairwise.n)} too few for a t-test (from {FEWEST_SEEDS} on): the cells are empty. "
     return Table(
-        name="pairwise",
-        label=f"{source.experiment}-pairwise",
+        name=f"pairwise{view.suffix}",
+        label=f"{source.experiment}-pairwise{view.suffix}",
         data=pd.concat([data, total], ignore_index=True),
         header=["strategy", *map(str, range(1, len(names) + 1)), "sum"],
         rows=[*rows, [Cell("sum"), *map(_share, penalties.sum(axis=0)), Cell("")]],
-        caption=(caption + source.cheats).rstrip(),
+        caption=sentences(caption, view.scope, source.cheats),
         source=source.sentence,
         footnotes=source.footnotes,
         rule_before=len(rows),
@@ -173,11 +186,16 @@ def pairwise_table(pairwise: Pairwise, source: Provenance) -> Table:
 
 
 def cost_table(cost: pd.DataFrame, ranking: Sequence[Key], source: Provenance) -> Table:
-    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's."""
+    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's.
+
+    Where strategies have different numbers of seeds, a column has their numbers.
+    """
     order = [key for key in ranking if key in set(keys(cost))]
     rows = cost.set_index(GROUP).reindex(order)
+    differing = rows["n"].nunique() > 1
     columns = [
         [Cell(row_name(key, source)) for key in order],
+        *([[Cell(str(n)) for n in rows["n"]]] if differing else []),
         [
             Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
             for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
@@ -186,19 +204,22 @@ def cost_table(cost: pd.DataFrame, ranking: Sequence[Key], source: Provenance) -
         [Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING for factor in rows["factor"]],
     ]
     spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
+    over = "the strategy's own seeds" if differing else _seeds(int(rows["n"].iloc[0]), verb=False)
     mixed = "Seconds are from different devices and do not compare. " if len(source.devices) > 1 else ""
+    header = ["strategy", *(["seeds"] if differing else []), "query (s)", "queries (s)", "train (s)", "total (s)"]
     return Table(
         name="cost",
         label=f"{source.experiment}-cost",
         data=rows.reset_index(),
-        header=["strategy", "query (s)", "queries (s)", "train (s)", "total (s)", f"× {REFERENCE}"],
+        header=[*header, f"× {REFERENCE}"],
         rows=[list(row) for row in zip(*columns, strict=True)],
-        caption=(
-            f"Cost on {source.datasets[0][0]}, means over {_seeds(int(rows['n'].max()), verb=False)}: seconds of a "
+        caption=sentences(
+            f"Cost on {source.datasets[0][0]}, means over {over}: seconds of a "
             f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
             f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
-            f"{mixed}{source.cheats}"
-        ).rstrip(),
+            f"{mixed}",
+            source.cheats,
+        ),
         source=source.sentence,
         footnotes=source.footnotes,
     )

@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.reports.page import Report
-from benchmark.reports.provenance import ranges
+from benchmark.reports.provenance import Provenance, ranges
 from benchmark.reports.render import MISSING
-from benchmark.reports.statistics import GROUP, REFERENCE, keys
+from benchmark.reports.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics import keys
 from benchmark.reports.tables import decimals, marked_best, points, row_name, thin_out
+from benchmark.reports.views import View
 
 
-def console_table(report: Report) -> Table:
+def console_table(report: Report) -> Group:
+    """A table for each view: see ``views.views``."""
+    return Group(*(_table(view, report.source) for view in report.views))
+
+
+def _table(view: View, source: Provenance) -> Table:
     """Accuracy at up to 6 label counts, the area and the difference to random, 100 columns wide at most."""
-    accuracy, summary, source = report.accuracy, report.summary, report.source
+    accuracy, summary = view.accuracy, view.summary
     strategies = keys(summary)
     places = decimals(accuracy["sd"])
     last = int(summary["labels"].iloc[0])
@@ -28,7 +36,8 @@ def console_table(report: Report) -> Table:
         columns[str(labels)] = [cell._replace(spread="") for cell in marked_best(there["mean"], there["sd"], places)]
     columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
     columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
-    title = f"{source.experiment}: test accuracy in % by number of labels, seeds {ranges(source.seeds)}"
+    seeds = sorted(set(view.areas["seed"].tolist()))
+    title = f"{source.experiment}: test accuracy in % by number of labels, seeds {ranges(seeds)}"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1))
     table.add_column("strategy", overflow="fold")
     for header in (*columns, f"vs. {REFERENCE}"):

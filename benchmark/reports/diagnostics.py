@@ -10,7 +10,8 @@ import pandas as pd
 from benchmark.reports.curves import RUN, groups
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.statistics import GROUP, areas, keys, mean_and_sd
+from benchmark.reports.seeds import GROUP, only
+from benchmark.reports.statistics import areas, keys, mean_and_sd
 from benchmark.reports.tables import decimals, marked_best, row_name
 from benchmark.store import RunRecord
 
@@ -30,9 +31,14 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
 
     Columns: strategy, learner, n (seeds), labels (where accuracy is final), final_mean, final_sd (0–1), and
     ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds before that, then mean
-    and standard deviation over runs. Runs are those that ``statistics.areas`` compares. Empty without diagnostics.
+    and standard deviation over runs. Runs are those that ``statistics.areas`` compares among these strategies. Empty
+    without diagnostics.
     """
-    finals = areas(curves, last).set_index(RUN)
+    runs = [run for run in runs if any(KIND in name for line in run.rounds for name in line.get("diagnostics", {}))]
+    if not runs:
+        return pd.DataFrame()
+    theirs = only(curves, {(run.header["strategy"], run.header["learner"]) for run in runs})
+    finals = areas(theirs, last).set_index(RUN)
     rows = []
     for run in runs:
         key = tuple(run.header[field] for field in RUN)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.reports.curves import RUN, groups
+from benchmark.reports.seeds import GROUP, REFERENCE
 from benchmark.reports.significance import accuracies
-from benchmark.reports.statistics import GROUP, REFERENCE, SECONDS, by_run, known, mean_and_sd
+from benchmark.reports.statistics import SECONDS, by_run, known, mean_and_sd
 
 RESAMPLES = 2000
 FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for a percentile to mean anything
@@ -39,7 +40,7 @@ def first_crossing(labels: np.ndarray, curves: np.ndarray, target: np.ndarray) -
 def labels_saved(rows: pd.DataFrame, target: float | None = None, reference: str = REFERENCE) -> pd.DataFrame:
     """Labels to reach the accuracy ``target`` (0–1), and those saved against ``reference``, per strategy and learner.
 
-    ``rows`` are of ``statistics.compared``. The default target is the reference's mean final accuracy with the same
+    ``rows`` are of ``seeds.compared``. The default target is the reference's mean final accuracy with the same
     learner, drawn anew in each bootstrap resample. Columns: strategy, learner, n (seeds), target, needed (infinity:
     not reached), saved (of the reference's; minus infinity where only the strategy does not get there), low, high
     (95 % percentile interval over seeds, order statistics of 2,000 resamples; NaN for fewer than 5 seeds).
@@ -76,11 +77,11 @@ def labels_saved(rows: pd.DataFrame, target: float | None = None, reference: str
 
 
 def costs(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
-    """Seconds of ``statistics.compared`` rows, per strategy and learner; means over the runs.
+    """Seconds of ``seeds.reaching`` rows, per strategy and learner; means over its runs.
 
-    Columns: strategy, learner, n, query_mean, query_sd (of a round: mean of a run's rounds, then over runs), query
-    (all rounds of a run that buy towards the last label count), train (of a run, a shared first round counted for
-    each), total (both), factor (of the reference's total with the same learner).
+    Columns: strategy, learner, n (runs), query_mean, query_sd (of a round: mean of a run's rounds, then over runs),
+    query (all rounds of a run that buy towards the last label count), train (of a run, a shared first round counted
+    for each), total (both), factor (of the reference's total with the same learner, over the seeds that both have).
     """
     last = rows["labels"].max()
     runs = []
@@ -88,13 +89,17 @@ def costs(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
         bought = known(value for count, value in zip(labels, query, strict=True) if count < last)
         runs.append((*key, mean_and_sd(bought)[0], math.fsum(bought), math.fsum(known(train))))
     table = pd.DataFrame(runs, columns=[*RUN, "round", "query", "train"])
+    table["total"] = table["query"] + table["train"]
+    others = table.loc[table["strategy"] == reference, ["learner", "seed", "total"]]
+    table = table.merge(others.rename(columns={"total": "base"}), on=["learner", "seed"], how="left")
     found = []
     for key, own in groups(table, GROUP).items():
-        queries, training = mean_and_sd(own["query"])[0], mean_and_sd(own["train"])[0]
-        found.append((*key, len(own), *mean_and_sd(own["round"].dropna()), queries, training, queries + training))
-    result = pd.DataFrame(found, columns=[*GROUP, "n", "query_mean", "query_sd", "query", "train", "total"])
-    total = result[result["strategy"] == reference].set_index("learner")["total"]
-    return result.assign(factor=result["total"] / result["learner"].map(total).astype(float))
+        both = own.dropna(subset=["base"])
+        spent, base = math.fsum(both["total"]), math.fsum(both["base"])
+        means = (mean_and_sd(own[column])[0] for column in ("query", "train", "total"))
+        found.append((*key, len(own), *mean_and_sd(own["round"].dropna()), *means, spent / base if base else math.nan))
+    columns = [*GROUP, "n", "query_mean", "query_sd", "query", "train", "total", "factor"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def elapsed(rows: pd.DataFrame) -> pd.DataFrame:

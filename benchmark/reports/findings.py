@@ -1,7 +1,9 @@
-"""What a reviewer asks for beyond curves and areas: tests, ranks, labels saved, costs; their tables and figures."""
+"""What a reviewer asks for beyond curves and areas: tests, ranks, labels saved, costs; all tables and figures."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,112 +13,89 @@ from matplotlib.figure import Figure
 from benchmark.reports import style
 from benchmark.reports.bought import class_balance
 from benchmark.reports.comparison_tables import cost_table, labels_table, pairwise_table, significance_table
-from benchmark.reports.efficiency import costs, labels_saved
-from benchmark.reports.figures import balance_figure, calibration_figure, seconds_figure
+from benchmark.reports.efficiency import costs
+from benchmark.reports.figures import balance_figure, budget_figure, calibration_figure, seconds_figure
 from benchmark.reports.matrices import pairwise_figure, rank_figure
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.ranking import savings_figure
+from benchmark.reports.ranking import ranking_figure, savings_figure
 from benchmark.reports.render import Table
-from benchmark.reports.significance import (
-    FEWEST_SEEDS,
-    Pairwise,
-    Ranks,
-    blocks,
-    mean_ranks,
-    pairwise,
-    primary_tests,
-    rank_tests,
-    ranks_allowed,
-)
-from benchmark.reports.statistics import BASELINE, areas, compared, keys
+from benchmark.reports.seeds import FEWEST_SEEDS, Key, reaching
+from benchmark.reports.significance import primary_tests, records
+from benchmark.reports.statistics import BASELINE, run_areas
+from benchmark.reports.tables import accuracy_table, summary_table
+from benchmark.reports.views import WIDE, View
 from benchmark.store import RunRecord
+
+FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "ranks", "calibration", "balance", "seconds")
 
 
 @dataclass(frozen=True)
 class Findings:
-    """``tests``: see ``significance.primary_tests``; ``mean_ranks`` per (strategy, learner); ``ranks`` where allowed.
+    """What is said of all strategies, whatever their seeds.
 
-    ``saved``: see ``efficiency.labels_saved``; ``cost``: ``efficiency.costs``; ``balance``: ``bought.class_balance``.
+    ``tests``: see ``significance.primary_tests``; ``records``: ``significance.records``; ``cost``:
+    ``efficiency.costs``; ``balance``: ``bought.class_balance``.
     """
 
     tests: pd.DataFrame
-    mean_ranks: pd.Series
-    ranks: Ranks | None
-    pairwise: Pairwise
-    saved: pd.DataFrame
+    records: dict[Key, tuple[int, int, int]]
     cost: pd.DataFrame
     balance: pd.DataFrame
-    notes: list[str]
 
 
-def findings(
-    runs: list[RunRecord],
-    curves: pd.DataFrame,
-    summary: pd.DataFrame,
-    last: int,
-    baseline: str = BASELINE,
-    target: float | None = None,
-) -> Findings:
-    """Of the ``runs`` behind ``curves``; ``target`` is an accuracy (0–1), by default random's final one."""
-    rows, finals = compared(curves, last), areas(curves, last)
-    table = blocks(finals)
-    notes, ranks = [], None
-    if ranks_allowed(table):
-        try:
-            ranks = rank_tests(table)
-        except ImportError:
-            notes.append("No critical-difference diagram: scikit-posthocs is not installed.")
-    return Findings(
-        primary_tests(finals, baseline),
-        mean_ranks(table),
-        ranks,
-        pairwise(rows, keys(summary)),
-        labels_saved(rows, target),
-        costs(rows),
-        class_balance(runs),
-        notes,
-    )
+def findings(runs: list[RunRecord], curves: pd.DataFrame, last: int, baseline: str = BASELINE) -> Findings:
+    """Of the ``runs`` behind ``curves``, up to the label count ``last`` where they get there."""
+    rows = reaching(curves, last)
+    return Findings(primary_tests(run_areas(rows), baseline), records(rows), costs(rows), class_balance(runs))
 
 
-def comparison_tables(found: Findings, summary: pd.DataFrame, source: Provenance) -> list[Table]:
-    """The tables tests, labels, pairwise and cost; the first three only with several strategies."""
-    cost = cost_table(found.cost, keys(summary), source)
-    if len(found.pairwise.keys) < 2:
-        return [cost]
-    return [
-        significance_table(found.tests, found.mean_ranks, found.pairwise, summary, source),
-        labels_table(found.saved, summary, source),
-        pairwise_table(found.pairwise, source),
-        cost,
-    ]
+def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[Table]:
+    """Accuracy, summary and cost; with several strategies tests, labels saved and pairwise wins, in each view."""
+    first = views[0]
+    made = [accuracy_table(first, source), summary_table(first, source)]
+    if len(views[-1].pairwise.keys) > 1:
+        made += [significance_table(found.tests, found.records, views, source), labels_table(first, source)]
+        made.append(pairwise_table(first, source))
+    made.append(cost_table(found.cost, views[-1].ranking, source))
+    for view in views[1:]:
+        made += [make(view, source) for make in (summary_table, accuracy_table, labels_table, pairwise_table)]
+    return made
 
 
-def write_comparison_figures(
-    found: Findings, curves: pd.DataFrame, summary: pd.DataFrame, source: Provenance, folder: Path
-) -> dict[str, str]:
-    """Write what can be drawn of these lines, as PNG and PDF; gives each file's name (no suffix) and title, in order.
+def write_figures(found: Findings, views: Sequence[View], source: Provenance, folder: Path) -> dict[str, str]:
+    """Write what can be drawn of each view, as PNG and PDF; gives each file's name (no suffix) and title, in order.
 
     A figure that was there and cannot be drawn now is removed.
     """
-    ranking, cheating = keys(summary), source.cheating
-    several = curves["labels"].nunique() > 1
-    who = (ranking, source.plugins, cheating)
-    enough = len(found.pairwise.keys) > 1 and found.pairwise.n >= FEWEST_SEEDS
-    made: dict[str, tuple[str, Figure | None]] = {
-        "labels-saved": ("Labels saved", savings_figure(found.saved, ranking, cheating) if several else None),
-        "pairwise": ("Who beats whom", pairwise_figure(found.pairwise, cheating) if enough else None),
-        "ranks": (
-            "Mean ranks, critical difference",
-            rank_figure(found.ranks, cheating) if found.ranks else None,
-        ),
-        "calibration": ("Calibration", calibration_figure(curves, *who) if several else None),
-        "balance": ("What was bought", balance_figure(found.balance, *who) if several else None),
-        "seconds": ("Accuracy over seconds", seconds_figure(curves, *who) if several else None),
+    written = {}
+    for view in views:
+        tail = ", all strategies" if view.suffix else ""
+        for stem, (title, draw) in _figures(view, found, source).items():
+            figure = draw()
+            if figure is not None:
+                style.save(figure, folder / f"{stem}{view.suffix}")
+                written[f"{stem}{view.suffix}"] = title + tail
+    for stem, suffix, kind in itertools.product(FIGURES, ("", WIDE), (".png", ".pdf")):
+        if stem + suffix not in written:
+            (folder / f"{stem}{suffix}{kind}").unlink(missing_ok=True)
+    return written
+
+
+def _figures(view: View, found: Findings, source: Provenance) -> dict[str, tuple[str, Callable[[], Figure | None]]]:
+    """What to draw of a view, by the names of ``FIGURES``: a title, and how."""
+    cheating, several = source.cheating, view.curves["labels"].nunique() > 1
+    rows = {"areas" if several else "accuracy": ("Areas", lambda: ranking_figure(view, cheating))}
+    over_labels: dict[str, tuple[str, Callable[[], Figure | None]]] = {
+        "accuracy": ("Accuracy", lambda: budget_figure(view, source.plugins, cheating)),
+        "labels-saved": ("Labels saved", lambda: savings_figure(view, cheating)),
+        "calibration": ("Calibration", lambda: calibration_figure(view, source.plugins, cheating)),
+        "balance": ("What was bought", lambda: balance_figure(found.balance, view, source.plugins, cheating)),
+        "seconds": ("Accuracy over seconds", lambda: seconds_figure(view, source.plugins, cheating)),
     }
-    for stem, (_, figure) in made.items():
-        if figure is not None:
-            style.save(figure, folder / stem)
-        else:
-            for suffix in (".png", ".pdf"):
-                (folder / f"{stem}{suffix}").unlink(missing_ok=True)
-    return {stem: title for stem, (title, figure) in made.items() if figure is not None}
+    among: dict[str, tuple[str, Callable[[], Figure | None]]] = {
+        "pairwise": ("Who beats whom", lambda: pairwise_figure(view.pairwise, cheating)),
+        "ranks": ("Mean ranks, critical difference", lambda: view.ranks and rank_figure(view.ranks, cheating)),
+    }
+    enough = len(view.pairwise.keys) > 1 and view.pairwise.n >= FEWEST_SEEDS
+    made = {**rows, **(over_labels if several else {}), **(among if enough else {})}
+    return {stem: made[stem] for stem in FIGURES if stem in made}

@@ -27,7 +27,7 @@ from benchmark.reports.curves import groups, name
 from benchmark.reports.lines import style_lines
 from benchmark.reports.provenance import ranges
 from benchmark.reports.render import Cell, Table
-from benchmark.reports.statistics import GROUP, REFERENCE, comparable, intervals, keys, paired
+from benchmark.reports.seeds import GROUP, REFERENCE
 from benchmark.reports.tables import decimals, points, row_name
 from benchmark.store import write_atomically
 
@@ -68,7 +68,7 @@ def experiment_page(
     ]
     main = [
         _list("notes", map(escape, report.notes)),
-        _chart(data),
+        _chart(data, report),
         *(_section(title, table) for title, table in tables.items()),
         "<section><h2>What ran</h2>",
         _facts(_headline(report)),
@@ -84,23 +84,33 @@ def experiment_page(
 def page_data(report: Report) -> dict[str, Any]:
     """What the script draws, and ``overview``, the row of the page over all experiments.
 
-    ``lines`` hold, in the summary's order, for accuracy and gain (the difference to random, paired by seed): labels,
-    mean, low, high and n as ``statistics.intervals`` gives them, and the text that is shown of each point.
-    ``summary`` has the columns of ``statistics.summarise``. Accuracies are 0–1, to 6 decimals.
+    ``lines`` hold, in the order of the widest view's summary, for accuracy, gain (the difference to random, paired by
+    seed) and, where there is a wide view, all (the accuracy in it): labels, mean, low, high and n as
+    ``statistics.intervals`` gives them, and the text that is shown of each point; nothing where a strategy is not in
+    that view. ``strong`` and ``band`` say for each of them whether the line stands out. ``summary`` has the columns of
+    ``statistics.summarise``. Accuracies are 0–1, to 6 decimals.
     """
-    source = report.source
-    shared, _ = comparable(report.curves)
-    gains = intervals(paired(shared, "accuracy", ["learner", "seed", "labels"]), "gain")
-    accuracy, gain = groups(report.accuracy, GROUP), groups(gains, GROUP)
-    places = decimals(report.accuracy["sd"])
-    drawn = style_lines(
-        [key for key in keys(report.summary) if key in accuracy], highlight=source.plugins, cheating=source.cheating
-    )
-    counts = sorted(set(report.accuracy["labels"].tolist()))
+    source, first, widest = report.source, report.views[0], report.views[-1]
+    places = decimals(first.accuracy["sd"])
+    curves = {"accuracy": groups(first.accuracy, GROUP), "gain": groups(widest.gains, GROUP)}
+    wide = {"all": groups(widest.accuracy, GROUP)} if widest is not first else {}
+    curves |= wide
+    who = {"accuracy": (first, curves["accuracy"]), "gain": (widest, wide.get("all", curves["accuracy"]))}
+    who |= {"all": who["gain"]} if wide else {}
+    drawn = {
+        kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.cheating)
+        for kind, (view, own) in who.items()
+    }
+    counts = sorted(set(widest.accuracy["labels"].tolist()))
     steps = [b - a for a, b in pairwise(counts)]
+    nothing = widest.gains.iloc[:0]
     lines = []
-    for key, line in drawn.items():
+    for key, line in drawn["gain"].items():
         look = style.look(key[0])
+        strong, bands = (
+            {kind: key in drawn[kind] and getattr(drawn[kind][key], which) for kind in curves}
+            for which in ("strong", "band")
+        )
         lines.append(
             {
                 "name": row_name(key, source),
@@ -110,10 +120,9 @@ def page_data(report: Report) -> dict[str, Any]:
                 "colour": None if key[0] == REFERENCE else look.colour,
                 "marker": look.marker,
                 "dashes": list(line.dashes),
-                "strong": line.strong,
-                "band": line.band,
-                "accuracy": _curve(accuracy[key], places, signed=False),
-                "gain": _curve(gain.get(key, gains.iloc[:0]), places, signed=True),
+                "strong": strong,
+                "band": bands,
+                **{kind: _curve(own.get(key, nothing), places, kind == "gain") for kind, own in curves.items()},
             }
         )
     return {
@@ -121,7 +130,7 @@ def page_data(report: Report) -> dict[str, Any]:
         "labels": counts,
         "log": bool(steps) and max(steps) > EVEN * min(steps),
         "lines": lines,
-        "summary": {column: _plain(report.summary[column]) for column in report.summary},
+        "summary": {column: _plain(first.summary[column]) for column in first.summary},
     }
 
 
@@ -185,7 +194,7 @@ def _overview(report: Report, counts: list[int]) -> dict[str, str]:
         "data set": source.datasets[0][0],
         "labels": f"{counts[0]}–{counts[-1]}",
         "strategies": str(len(source.strategies)),
-        "seeds": str(len(source.seeds)),
+        "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
         "device": ", ".join(source.devices),
     }
     if len(honest):
@@ -239,15 +248,24 @@ def _headline(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _chart(data: dict[str, Any]) -> str:
+def _chart(data: dict[str, Any], report: Report) -> str:
     """The chart's frame and its legend; the script draws the rest into them."""
+    choices = {"accuracy": "Accuracy", "gain": f"Difference to {REFERENCE}"}
+    if len(report.views) > 1:
+        few, many = (f"{len(view.areas.groupby(GROUP))} strategies" for view in report.views)
+        seeds = [ranges(sorted(set(view.areas["seed"].tolist()))) for view in report.views]
+        choices = {
+            "accuracy": f"Accuracy, {few}, seeds {seeds[0]}",
+            "all": f"Accuracy, all {many}, seeds {seeds[1]}",
+            "gain": choices["gain"],
+        }
     several = any(line["gain"]["labels"] for line in data["lines"])
-    views = (
-        '<fieldset><legend class="unseen">What is drawn</legend>'
-        '<label><input type="radio" name="view" value="accuracy" autocomplete="off" checked> Accuracy</label>'
-        f'<label><input type="radio" name="view" value="gain" autocomplete="off"> Difference to {REFERENCE}</label>'
-        "</fieldset>"
+    options = "".join(
+        f'<label><input type="radio" name="view" value="{kind}" autocomplete="off"'
+        f"{' checked' if kind == 'accuracy' else ''}> {escape(text)}</label>"
+        for kind, text in choices.items()
     )
+    views = f'<fieldset><legend class="unseen">What is drawn</legend>{options}</fieldset>'
     entries = "".join(
         '<label><input type="checkbox" autocomplete="off" checked>'
         f'<svg aria-hidden="true"></svg><span>{_name(Cell(line["name"]))}</span></label>'
@@ -264,9 +282,9 @@ def _chart(data: dict[str, Any]) -> str:
         'aria-describedby="how"></svg><div id="tip" role="status"></div></div>'
         '<noscript><p>Without JavaScript: <a href="figures/accuracy.png">the chart as a file</a>.</p></noscript>'
         f'<div class="legend" role="group" aria-label="Strategies drawn">{entries}</div>'
-        '<p class="caption" id="how">In % (differences in points): the mean over the seeds that all strategies share, '
-        "bands 95 % t-intervals. The best and the reference stand out. Point at a line, or move along it with the "
-        "arrow keys, to read its values.</p></section>"
+        '<p class="caption" id="how">In % (differences in points): the mean over the seeds that all strategies drawn '
+        f"share (a difference: that the strategy shares with {REFERENCE}), bands 95 % t-intervals. The best and the "
+        "reference stand out. Point at a line, or move along it with the arrow keys, to read its values.</p></section>"
     )
 
 

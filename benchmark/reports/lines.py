@@ -16,15 +16,13 @@ from sklearn.isotonic import isotonic_regression
 
 from benchmark.reports import style
 from benchmark.reports.curves import groups, name
-from benchmark.reports.statistics import GROUP, REFERENCE
+from benchmark.reports.seeds import GROUP, REFERENCE, Key
 
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
 BANDS = 2  # of these, the best so many with a band: more bands would hide one another
 NAMED = 12  # up to so many lines each have their name beside them
 LINE = 8.6  # points from one name to the next
 DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
-
-Key = tuple[str, str]  # strategy, learner
 
 
 class Line(NamedTuple):
@@ -67,16 +65,17 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, he
     return figure
 
 
-def remark(n: pd.Series[int], lines: dict[Key, Line], cheating: Collection[str] = ()) -> str:
-    """What a reader has to know of the lines: marks, grey ones, the seeds, the bands."""
+def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], cheating: Collection[str] = ()) -> str:
+    """What a reader has to know of the lines: marks, grey ones, the seeds (``n`` in each panel), the bands."""
     cheats = "‡ reads true labels; " if {strategy for strategy, _ in lines} & set(cheating) else ""
     hidden = sum(not line.label for line in lines.values())
     others = f"{hidden} others in grey; " if hidden else ""
-    if n.max() == 1:
+    seeds = [f"{few.max()}" if few.min() == few.max() else f"{few.min()} to {few.max()}" for few in n]
+    if set(seeds) == {"1"}:
         return f"{cheats}{others}one seed"
-    seeds = f"{n.max()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
+    told = f"{seeds[0]} seeds" + (f" (on the right {seeds[-1]})" if seeds[-1] != seeds[0] else "")
     bands = ", bands: 95 % interval" if any(line.band for line in lines.values()) else ""
-    return f"{cheats}{others}mean over {seeds} seeds{bands}"
+    return f"{cheats}{others}mean over {told}{bands}"
 
 
 def style_lines(

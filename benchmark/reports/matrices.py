@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from benchmark.reports import style
 from benchmark.reports.curves import name
-from benchmark.reports.significance import LEVEL, Key, Pairwise, Ranks
+from benchmark.reports.seeds import Key
+from benchmark.reports.significance import LEVEL, Pairwise, Ranks
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches
 PRINTED = 15  # up to so many strategies each cell has its number

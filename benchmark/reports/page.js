@@ -109,7 +109,7 @@ function shown() {
 }
 
 function isStrong(i, visible) {
-  return lines[i].strong || visible.length <= COLOURED || i === raised;
+  return lines[i].strong[view] || visible.length <= COLOURED || i === raised;
 }
 
 function extent(visible) {
@@ -126,7 +126,7 @@ function extent(visible) {
 }
 
 function hasBand(i, visible) {
-  return lines[i].band || visible.length <= 3 || i === raised;
+  return lines[i].band[view] || visible.length <= 3 || i === raised;
 }
 
 function ticks(low, high, most) {
@@ -181,7 +181,11 @@ function draw() {
   if (view === "gain") element("line", { class: "zero", x1: edge.left, x2: width - edge.right, y1: y(0), y2: y(0) }, svg);
 
   const strength = (i) => (i === raised ? 2 : isStrong(i, visible) ? 1 : 0);
-  boxes.forEach((box, i) => box.closest("label").classList.toggle("weak", !isStrong(i, visible)));
+  boxes.forEach((box, i) => {
+    const label = box.closest("label");
+    label.classList.toggle("weak", !isStrong(i, visible));
+    label.hidden = view === "accuracy" && !lines[i].accuracy.labels.length;
+  });
   const order = [...visible].reverse().sort((a, b) => strength(a) - strength(b)); // the best on top
   const clip = element("clipPath", { id: "inside" }, svg);
   element("rect", { x: 0, y: edge.top - 6, width, height: height - edge.top - edge.bottom + 12 }, clip);
@@ -305,7 +309,7 @@ if (svg) {
     button.addEventListener("click", () => {
       const which = button.dataset.show;
       boxes.forEach((box, i) => {
-        box.checked = which === "all" || (which === "best" && lines[i].strong);
+        box.checked = which === "all" || (which === "best" && lines[i].strong[view]);
         box.closest("label").classList.toggle("off", !box.checked);
       });
       draw();

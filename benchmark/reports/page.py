@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmark.reports import citing, html, render, style
+from benchmark.reports import citing, html, render
 from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
-from benchmark.reports.figures import budget_figure
-from benchmark.reports.findings import Findings, comparison_tables, findings, write_comparison_figures
+from benchmark.reports.findings import Findings, findings, tables, write_figures
 from benchmark.reports.provenance import Provenance, count, provenance, ranges
-from benchmark.reports.ranking import ranking_figure
-from benchmark.reports.statistics import BASELINE, GROUP, comparable, intervals, keys, summarise, verdicts
-from benchmark.reports.tables import accuracy_table, summary_table
+from benchmark.reports.seeds import GROUP
+from benchmark.reports.statistics import BASELINE, verdicts
+from benchmark.reports.views import WIDE, View, views
 from benchmark.store import RunRecord, read_experiment, write_atomically
 
 # The tables that stand on the results page, with their titles; the others are linked.
@@ -30,28 +30,46 @@ TABLES = {
     "labels": "Labels saved",
     "cost": "Cost",
     "diagnostics": "Diagnostics",
+    "summary-all": "Summary, all strategies",
+    "accuracy-all": "Accuracy, all strategies",
+}
+
+# The figures that stand in README.md, with what they show; the others are linked.
+SHOWN = {
+    "accuracy": "Test accuracy over the number of labels",
+    "areas": "Areas under the budget curve",
+    "areas-all": "Areas under the budget curve, all strategies",
 }
 
 
 @dataclass(frozen=True)
 class Report:
-    """An experiment's runs as data: the tidy curves, the two tables behind the printed ones, and plain words.
+    """An experiment's runs as data: the tidy curves, what is shown side by side, and plain words.
 
-    ``accuracy``: strategy, learner, labels, mean, sd, low, high, n. ``summary``: see ``statistics.summarise``.
-    ``diagnostics``: see ``diagnostics.loss_ranking``. ``last`` is the label count aimed at;
-    ``runs`` are those that are shown; ``findings`` are the tests, savings and costs.
+    ``views`` are one or two, see ``views.views``; the first is the headline's. ``diagnostics``: see
+    ``diagnostics.loss_ranking``. ``last`` is the label count aimed at; ``runs`` are those that are shown; ``findings``
+    are the tests and costs.
     """
 
     root: Path
     curves: pd.DataFrame
-    accuracy: pd.DataFrame
-    summary: pd.DataFrame
+    views: list[View]
     diagnostics: pd.DataFrame
     notes: list[str]
     source: Provenance
     last: int
     runs: list[RunRecord]
     findings: Findings
+
+    @property
+    def accuracy(self) -> pd.DataFrame:
+        """Of the first view: strategy, learner, labels, mean, sd, low, high, n."""
+        return self.views[0].accuracy
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Of the first view: see ``statistics.summarise``."""
+        return self.views[0].summary
 
 
 def read_report(
@@ -73,17 +91,15 @@ def read_report(
     experiment = read_experiment(root)
     selection = select(experiment, strategies, learners, seeds, budgets)
     curves = tidy(selection.runs, budgets)
-    shared, left_out = comparable(curves)
-    accuracy = intervals(shared, "accuracy")
-    summary = summarise(curves, selection.last)
+    shown = views(curves, selection.last, target)
+    first, widest = shown[0], shown[-1]
     source = provenance(experiment, selection.runs)
-    notes = [*verdicts(summary), *_behind(summary, selection.last), *selection.notes, *left_out, *source.footnotes]
-    notes += [source.cheats] if source.cheats else []
+    notes = [*verdicts(widest.summary), *_behind(widest.summary, selection.last)]
+    notes += [view.scope for view in shown if view.scope]
+    notes += [*selection.notes, *first.notes, *source.footnotes, *filter(None, [source.cheats])]
     diagnostics = loss_ranking(selection.runs, curves, selection.last)
-    found = findings(selection.runs, curves, summary, selection.last, baseline, target)
-    notes += found.notes
-    runs, last = selection.runs, selection.last
-    return Report(root, curves, accuracy, summary, diagnostics, notes, source, last, runs, found)
+    found = findings(selection.runs, curves, selection.last, baseline)
+    return Report(root, curves, shown, diagnostics, notes, source, selection.last, selection.runs, found)
 
 
 def write_report(root: Path, baseline: str = BASELINE, target: float | None = None) -> Report:
@@ -94,23 +110,18 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
     report = read_report(root, baseline=baseline, target=target)
     source = report.source
     write_curves(report.curves, root / "curves.csv")
-    tables = [accuracy_table(report.accuracy, report.summary, source), summary_table(report.summary, source)]
+    made = tables(report.findings, report.views, source)
     if len(report.diagnostics):
-        tables.append(diagnostics_table(report.diagnostics, source))
-    tables += comparison_tables(report.findings, report.summary, source)
-    for table in tables:
+        made.insert(2, diagnostics_table(report.diagnostics, source))
+    printed = {table.name: table for table in made}
+    for table in made:
         render.write(table, root / "tables")
+    for name, suffix in itertools.product(printed, ("csv", "md", "tex")):  # of a wide view that is no more
+        if name + WIDE not in printed:
+            (root / "tables" / f"{name}{WIDE}.{suffix}").unlink(missing_ok=True)
     write_atomically(root / "tables" / "strategies.bib", citing.bibliography(source).encode())
-    ranking = ranking_figure(report.curves, report.last, source.cheating)
-    if report.curves["labels"].nunique() > 1:
-        figure = budget_figure(report.curves, report.last, source.plugins, source.cheating, keys(report.summary))
-        style.save(figure, root / "figures" / "accuracy")
-        style.save(ranking, root / "figures" / "areas")
-    else:
-        style.save(ranking, root / "figures" / "accuracy")
-    figures = write_comparison_figures(report.findings, report.curves, report.summary, source, root / "figures")
-    write_atomically(root / "README.md", results_page(report, tables, figures).encode())
-    printed = {table.name: table for table in tables}
+    drawn = write_figures(report.findings, report.views, source, root / "figures")
+    write_atomically(root / "README.md", results_page(report, printed, drawn).encode())
     shown = {title: printed[name] for name, title in TABLES.items() if name in printed}
     html.write_pages(report, shown, _facts(report), _command(source, _counts(report)))
     return report
@@ -128,16 +139,16 @@ def _behind(summary: pd.DataFrame, last: int) -> list[str]:
     return notes
 
 
-def results_page(report: Report, tables: Sequence[render.Table], figures: Mapping[str, str]) -> str:
+def results_page(report: Report, printed: Mapping[str, render.Table], figures: Mapping[str, str]) -> str:
     """README.md: the verdict, figure and tables, what ran, how to run it again and how to cite it.
 
-    ``figures`` are those besides accuracy and areas: the names of their files and their titles.
+    ``printed`` are the tables by name, ``figures`` the titles of the figures by the names of their files.
     """
     source, protocol = report.source, report.source.protocol
     counts = _counts(report)
     altered = protocol.get("name", source.experiment) != source.experiment
-    printed = {table.name: table for table in tables}
-    more = [f"- {title}: [figure](figures/{name}.png)" for name, title in figures.items()]
+    shown = [name for name in SHOWN if name in figures]
+    more = [f"- {title}: [figure](figures/{name}.png)" for name, title in figures.items() if name not in shown]
     more += [
         f"- {printed[name].caption.split(':')[0]}: [table](tables/{name}.md)" for name in printed if name not in TABLES
     ]
@@ -147,9 +158,7 @@ def results_page(report: Report, tables: Sequence[render.Table], figures: Mappin
         *([render.escape_markdown(protocol["description"]), ""] if protocol.get("description") else []),
         *(f"- {render.escape_markdown(note)}" for note in report.notes),
         "",
-        "![Test accuracy over the number of labels](figures/accuracy.png)",
-        "",
-        *(["![Areas under the budget curve](figures/areas.png)", ""] if len(counts) > 1 else []),
+        *(line for name in shown for line in (f"![{SHOWN[name]}](figures/{name}.png)", "")),
         *(line for name, title in TABLES.items() if name in printed for line in _section(title, printed[name])),
         *(["## More", "", *more, ""] if more else []),
         "## What ran",

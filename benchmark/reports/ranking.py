@@ -15,28 +15,34 @@ from matplotlib.figure import Figure
 
 from benchmark.reports import style
 from benchmark.reports.curves import groups, name
-from benchmark.reports.statistics import GROUP, REFERENCE, areas, intervals, keys, paired, summarise
+from benchmark.reports.seeds import GROUP, REFERENCE, reaching
+from benchmark.reports.statistics import intervals, keys, paired, run_areas
+from benchmark.reports.views import View
 
 ROW = 0.165  # inches
 
 
-def ranking_figure(curves: pd.DataFrame, last: int | None = None, cheating: Collection[str] = ()) -> Figure:
+def ranking_figure(view: View, cheating: Collection[str] = ()) -> Figure:
     """A row per strategy: its area under the budget curve, and the difference to random, paired by seed.
 
-    Dots are means, lines 95 % t-intervals, small rings the single seeds. A filled dot on the right says that
-    the interval excludes 0. With a single label count the area is the accuracy there, and named so.
-    Strategies that are ``cheating`` have a ‡.
+    Dots are means, lines 95 % t-intervals, small rings the single seeds: on the left those that all strategies share,
+    on the right those that each shares with random. A filled dot on the right says that the interval excludes 0. With
+    a single label count the area is the accuracy there, and named so. Strategies that are ``cheating`` have a ‡.
     """
-    runs = areas(curves, last)
-    gains = paired(runs, "area", ["learner", "seed"])
-    ranking = [key for key in keys(summarise(curves, last)) if key in set(keys(runs))]
+    runs, curves = view.areas, view.curves
+    present = set(keys(runs))
+    gains = paired(run_areas(reaching(curves, view.last)), "area", ["learner", "seed"])
+    ranking = [key for key in view.ranking if key in present]
     first, horizon, seeds = curves["labels"].min(), runs["labels"].iloc[0], runs["seed"].nunique()
     ladder = f"Mean accuracy, {first}–{horizon} labels (%)" if first < horizon else f"Accuracy, {first} labels (%)"
     tables = {"area": (runs, ladder)}
     if len(gains):
         tables["gain"] = (gains, f"Difference to {REFERENCE} (points)")
     both = len(tables) > 1
+    pairs = sorted({len(own) for own in groups(gains, GROUP).values()} - {seeds})
     said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
+    if pairs and seeds > 1:
+        said = said.replace("seeds;", f"seeds (on the right up to {pairs[-1]}, those shared with {REFERENCE});")
     if {strategy for strategy, _ in ranking} & set(cheating):
         said = f"‡ reads true labels; {said}"
     with mpl.rc_context(style.RC):
@@ -54,16 +60,15 @@ def ranking_figure(curves: pd.DataFrame, last: int | None = None, cheating: Coll
     return figure
 
 
-def savings_figure(
-    saved: pd.DataFrame, ranking: Sequence[tuple[str, str]], cheating: Collection[str] = ()
-) -> Figure | None:
-    """Bars of the labels saved against random (see ``efficiency.labels_saved``), in the order of ``ranking``.
+def savings_figure(view: View, cheating: Collection[str] = ()) -> Figure | None:
+    """Bars of the labels saved against random (see ``efficiency.labels_saved``), in the order of the ranking.
 
     Whiskers are 95 % bootstrap intervals; an arrow says that an end lies outside, not reached in some resamples. None
     where there is nothing to compare.
     """
+    saved = view.saved
     rows = saved[saved["saved"].notna()].set_index(GROUP)
-    order = [key for key in ranking if key in rows.index]
+    order = [key for key in view.ranking if key in rows.index]
     if not order:
         return None
     several = saved["learner"].nunique() > 1

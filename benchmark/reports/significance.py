@@ -1,10 +1,10 @@
 """Tests by seed: is a strategy better than random, or than a baseline, and who beats whom?
 
-The primary test is Student's paired t-test on the area under the budget curve, paired by seed, two-sided. Its family
-is each strategy against random and against one named baseline; Holm's step-down correction (Holm, Scandinavian
-Journal of Statistics 1979) keeps the probability of any false claim in that family at the level. Nothing else is
-corrected by it. Wilcoxon's signed-rank test stands beside it from 9 seeds on: with fewer its smallest p-value, 2/2ⁿ,
-does not survive a correction for ten comparisons.
+The primary test is Student's paired t-test on the area under the budget curve, paired by seed, two-sided, over all
+seeds that the two share. Its family is each strategy against random and against one named baseline; Holm's step-down
+correction (Holm, Scandinavian Journal of Statistics 1979) keeps the probability of any false claim in that family at
+the level. Nothing else is corrected by it. Wilcoxon's signed-rank test stands beside it from 9 seeds on: with fewer
+its smallest p-value, 2/2ⁿ, does not survive a correction for ten comparisons.
 
 Pairwise: the penalty matrix of Ash et al. (Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds,
 ICLR 2020, arXiv:1906.03671). At each label count, i beats j where the two-sided paired t-test over n seeds says so at
@@ -27,10 +27,9 @@ import pandas as pd
 from scipy import stats
 
 from benchmark.reports.curves import groups
+from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics import (
     BASELINE,
-    GROUP,
-    REFERENCE,
     keys,
     mean_and_sd,
     mean_interval,
@@ -39,11 +38,8 @@ from benchmark.reports.statistics import (
 )
 
 LEVEL = 0.05
-FEWEST_SEEDS = 3  # for a t-test
 FEWEST_SEEDS_WILCOXON = 9
 FEWEST_BLOCKS, MOST_RANKED = 10, 10  # for Friedman's and Nemenyi's tests: blocks, strategies
-
-Key = tuple[str, str]  # strategy, learner
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -80,10 +76,10 @@ def signed_rank(differences: Sequence[float]) -> float:
 
 
 def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
-    """The family of primary tests on ``runs`` (see ``statistics.areas``), one row per strategy and reference.
+    """The family of primary tests on ``runs`` (see ``statistics.run_areas``), one row per strategy and reference.
 
-    Columns: strategy, learner, reference, n (paired seeds), gain (mean difference in area), low, high (its 95 %
-    t-interval), t, p, p_holm (over all rows), wilcoxon (p-value, not corrected). The reference is random, then
+    Columns: strategy, learner, reference, n (the seeds that both have), gain (mean difference in area), low, high (its
+    95 % t-interval), t, p, p_holm (over all rows), wilcoxon (p-value, not corrected). The reference is random, then
     ``baseline`` where it ran; random against the baseline is the same test as the other way round and stands once.
     """
     rows = []
@@ -99,6 +95,33 @@ def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     return tests
 
 
+def records(rows: pd.DataFrame, reference: str = REFERENCE) -> dict[Key, tuple[int, int, int]]:
+    """Label counts won, tied and lost against ``reference`` (see ``beats``), over the seeds that the two share.
+
+    ``rows`` are of ``seeds.reaching``. Strategies that share fewer than 3 seeds with the reference are left out.
+    """
+    runs = {
+        key: own.pivot(index="seed", columns="labels", values="accuracy") for key, own in groups(rows, GROUP).items()
+    }
+    found = {}
+    for key, own in runs.items():
+        other = runs.get((reference, key[1]))
+        if other is None or key[0] == reference:
+            continue
+        differences = (own - other).dropna().to_numpy()
+        if len(differences) >= FEWEST_SEEDS:
+            won, lost = int(beats(differences).sum()), int(beats(-differences).sum())
+            found[key] = (won, differences.shape[1] - won - lost, lost)
+    return found
+
+
+def beats(differences: np.ndarray) -> np.ndarray:
+    """(…, n, L) differences of n ≥ 2 seeds: (…, L), where the two-sided paired t-test says p < 0.05 and above 0."""
+    n = differences.shape[-2]
+    margin = t_quantile(1 - LEVEL / 2, n - 1) / math.sqrt(n) * differences.std(axis=-2, ddof=1)
+    return differences.mean(axis=-2) > margin
+
+
 class Pairwise(NamedTuple):
     """``wins[i, j]``: at how many of the ``labels`` the strategy ``keys[i]`` beats ``keys[j]``, over ``n`` seeds."""
 
@@ -112,18 +135,9 @@ class Pairwise(NamedTuple):
         """(K, K): the share of label counts at which row beats column; NaN where the seeds are too few."""
         return self.wins / len(self.labels) if self.n >= FEWEST_SEEDS else np.full(self.wins.shape, math.nan)
 
-    def record(self, key: Key, reference: str = REFERENCE) -> tuple[int, int, int] | None:
-        """Label counts won, tied and lost against ``reference`` with the same learner; None without it or seeds."""
-        against = (reference, key[1])
-        if key == against or key not in self.keys or against not in self.keys or self.n < FEWEST_SEEDS:
-            return None
-        i, j = self.keys.index(key), self.keys.index(against)
-        won, lost = int(self.wins[i, j]), int(self.wins[j, i])
-        return won, len(self.labels) - won - lost, lost
-
 
 def accuracies(rows: pd.DataFrame) -> tuple[list[Key], list[int], list[int], np.ndarray]:
-    """The accuracies of ``statistics.compared`` rows as an array (strategies, seeds, labels), with its axes.
+    """The accuracies of ``seeds.compared`` rows as an array (strategies, seeds, labels), with its axes.
 
     Label counts and seeds at which a run is missing are left out.
     """
@@ -136,7 +150,7 @@ def accuracies(rows: pd.DataFrame) -> tuple[list[Key], list[int], list[int], np.
 
 
 def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
-    """Who beats whom at which label counts, among ``statistics.compared`` rows, in the order of ``ranking``."""
+    """Who beats whom at which label counts, among ``seeds.compared`` rows, in the order of ``ranking``."""
     present, seeds, labels, accuracy = accuracies(rows)
     order = [key for key in ranking if key in set(present)]
     accuracy = accuracy[[present.index(key) for key in order]]
@@ -144,9 +158,7 @@ def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
     wins = np.zeros((len(order), len(order)), dtype=int)
     if n >= FEWEST_SEEDS:
         for i, own in enumerate(accuracy):
-            difference = own - accuracy
-            margin = t_quantile(1 - LEVEL / 2, n - 1) / math.sqrt(n) * difference.std(axis=1, ddof=1)
-            wins[i] = (difference.mean(axis=1) > margin).sum(axis=1)
+            wins[i] = beats(own - accuracy).sum(axis=1)
     return Pairwise(order, wins, labels, n)
 
 

@@ -1,13 +1,14 @@
 """What the curves say: areas, intervals over seeds, and differences to a reference, paired by seed.
 
-Every mean that stands beside another is taken over the same seeds (``comparable``). Sums are exact
-(``math.fsum``), so the same lines give the same digits on every machine.
+Every mean that stands beside another is taken over the same seeds (``seeds.comparable``); a difference to a reference
+is over the seeds that the two share. Sums are exact (``math.fsum``), so the same lines give the same digits on every
+machine.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,11 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.curves import RUN, groups, name
+from benchmark.reports.curves import RUN, groups
+from benchmark.reports.seeds import GROUP, REFERENCE, Key, compared, reaching
 
-GROUP = ["strategy", "learner"]
 SECONDS = ("train_seconds", "query_seconds")
-REFERENCE = "random"
 BASELINE = "margin"  # what strategies are compared with besides the reference, unless another is named
 
 
@@ -74,47 +74,6 @@ def t_quantile(probability: float, degrees: int) -> float:
     return float(stats.t.ppf(probability, degrees))
 
 
-def comparable(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """At each label count, the rows of the seeds that all strategies there share; notes on what is left out.
-
-    A strategy (with a learner) that shares no seed with the others is left out at that label count: those
-    with more seeds stay.
-    """
-    sizes = len(curves[GROUP].drop_duplicates()), curves["seed"].nunique(), curves["labels"].nunique()
-    if len(curves) == math.prod(sizes):
-        return curves.sort_index(), []  # everyone has every seed at every label count: nothing to leave out
-    several = curves["learner"].nunique() > 1
-    kept: list[pd.DataFrame] = []
-    left_out: dict[str, list[int]] = {}
-    for labels, rows in groups(curves.sort_values("labels", kind="stable"), ["labels"]).items():
-        seeds = {key: set(group["seed"]) for key, group in groups(rows, GROUP).items()}
-        shared, strangers = _shared(seeds)
-        for key in strangers:
-            who = name(key[0], key[1], several)
-            left_out.setdefault(f"{who}, which shares no seed with the others", []).append(labels)
-            del seeds[key]
-        for seed in sorted(set().union(*seeds.values()) - shared):
-            lacking = ", ".join(name(key[0], key[1], several) for key in seeds if seed not in seeds[key])
-            left_out.setdefault(f"seed {seed}, which {lacking} did not run", []).append(labels)
-        kept += [group[group["seed"].isin(shared)] for key, group in groups(rows, GROUP).items() if key in seeds]
-    return pd.concat(kept).sort_index(), [
-        f"Left out at {counts[0] if len(counts) == 1 else f'{counts[0]} to {counts[-1]}'} labels: {reason}."
-        for reason, counts in left_out.items()
-    ]
-
-
-def _shared(seeds: dict[Any, set[int]]) -> tuple[set[int], list[Any]]:
-    """The seeds that all have in common, and those who must be left aside for there to be any."""
-    shared: set[int] = set()
-    strangers = []
-    for key in sorted(seeds, key=lambda key: -len(seeds[key])):
-        if shared and not shared & seeds[key]:
-            strangers.append(key)
-        else:
-            shared = shared & seeds[key] if shared else seeds[key]
-    return shared, strangers
-
-
 def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = (*GROUP, "labels")) -> pd.DataFrame:
     """Columns mean, sd, low, high (95 % t-interval of the mean) and n of ``value`` in each group ``by``."""
     rows = []
@@ -135,18 +94,6 @@ def paired(frame: pd.DataFrame, value: str, on: Sequence[str], reference: str = 
     return joined.assign(gain=joined[value] - joined["reference"])
 
 
-def compared(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
-    """The rows behind every comparison: up to the last label count that all strategies reach, seeds they share there.
-
-    Strategies that nowhere reach ``last`` (if any does) do not hold the others back: they are left out.
-    """
-    reach = curves.groupby(GROUP, sort=False)["labels"].max()
-    full = reach[reach >= (last or 0)]
-    horizon = int((full if len(full) else reach).min())
-    there, _ = comparable(curves[curves["labels"] == horizon])
-    return curves[curves["labels"] <= horizon].merge(there[RUN], on=RUN)
-
-
 def by_run(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, str, int], list[tuple[Any, ...]]]:
     """Labels and ``columns`` of each run in ``rows``: a tuple per column, its values round by round."""
     runs: dict[tuple[str, str, int], list[tuple[Any, ...]]] = {}
@@ -164,33 +111,43 @@ def known(values: Iterable[float]) -> list[float]:
     return [value for value in values if not math.isnan(value)]
 
 
-def areas(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
-    """One row per run of ``compared``: its areas, final accuracy and seconds.
+def areas(curves: pd.DataFrame, last: int | None = None, guests: Collection[Key] = ()) -> pd.DataFrame:
+    """One row per run of ``seeds.compared``: see ``run_areas``."""
+    return run_areas(compared(curves, last, guests))
+
+
+def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per run in ``rows``, which all end at one label count: its areas, final accuracy and seconds.
 
     Columns: strategy, learner, seed, labels (the last), area (over labels), log_area (over the logarithm of
     labels), final, train_seconds (of the run up to there), query_seconds (of a round).
     """
-    rows = []
-    for key, (labels, accuracy, train, query) in by_run(compared(curves, last), "accuracy", *SECONDS).items():
+    found = []
+    for key, (labels, accuracy, train, query) in by_run(rows, "accuracy", *SECONDS).items():
         area = area_under_budget_curve(labels, accuracy)
         log_area = area_under_budget_curve([math.log(count) for count in labels], accuracy)
         spent, each = math.fsum(known(train)), mean_and_sd(known(query))[0]
-        rows.append((*key, labels[-1], area, log_area, accuracy[-1], spent, each))
+        found.append((*key, labels[-1], area, log_area, accuracy[-1], spent, each))
     columns = ["labels", "area", "log_area", "final", "train_seconds", "query_seconds"]
-    return pd.DataFrame(rows, columns=[*RUN, *columns])
+    return pd.DataFrame(found, columns=[*RUN, *columns])
 
 
-def summarise(curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE) -> pd.DataFrame:
+def summarise(
+    curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE, guests: Collection[Key] = ()
+) -> pd.DataFrame:
     """One row per strategy and learner, the largest area first; accuracies are 0–1.
 
-    Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``compared``), area, log_area and
-    final accuracy (``_mean``, ``_sd``), the area's difference to the reference, paired by seed (``gain_mean``, its
-    95 % t-interval ``gain_low`` and ``gain_high``, ``gain_n``), train_seconds of a run and query_seconds of a
-    round (means over seeds). Strategies that do not get there have n = 0 and NaN.
+    Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``seeds.reaching``), area, log_area
+    and final accuracy (``_mean``, ``_sd``), train_seconds of a run and query_seconds of a round, all over the seeds
+    that all strategies share; the area's difference to the reference (``gain_mean``, its 95 % t-interval ``gain_low``
+    and ``gain_high``), over the ``gain_n`` seeds that the strategy shares with the reference. Strategies that do not
+    get there have n = 0 and NaN.
     """
-    runs = areas(curves, last)
+    everything = run_areas(reaching(curves, last))
+    shared = compared(curves, last, guests)[RUN].drop_duplicates()
+    runs = everything.merge(shared, on=RUN)
     mine = groups(runs, GROUP)
-    gains = groups(paired(runs, "area", ["learner", "seed"], reference), GROUP)
+    gains = groups(paired(everything, "area", ["learner", "seed"], reference), GROUP)
     rows = []
     for key in keys(curves):
         own = mine.get(key, runs.iloc[:0])
@@ -225,18 +182,19 @@ def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
     for learner, rows in groups(summary, ["learner"]).items():
         tail = f" (learner {learner})" if several else ""
         others = rows[rows["gain_n"] > 0]
-        n = others["gain_n"].max()
         if reference not in set(rows.loc[rows["n"] > 0, "strategy"]):
             notes.append(f"No run of {reference} to compare with{tail}: differences to it are not shown.")
-        elif n == 1:
+        elif others["gain_n"].max() == 1:
             notes.append(f"One seed only{tail}: no intervals, and any difference to {reference} may be chance.")
-        better, worse = others["gain_low"] > 0, others["gain_high"] < 0
-        what = f"the 95 % interval of the area's difference, {n} paired seeds"
-        for chosen, words in (
-            (better, f"Better than {reference}{tail} – {what}, lies above 0"),
-            (~better & ~worse, f"Not shown to beat {reference}{tail} – {what}, includes 0"),
-            (worse, f"Worse than {reference}{tail} – {what}, lies below 0"),
-        ):
-            if chosen.any() and n > 1:
-                notes.append(f"{words}: {', '.join(others.loc[chosen, 'strategy'])}.")
+        for n in sorted({n for n in others["gain_n"] if n > 1}, reverse=True):
+            alike = others[others["gain_n"] == n]
+            better, worse = alike["gain_low"] > 0, alike["gain_high"] < 0
+            what = f"the 95 % interval of the area's difference, {n} paired seeds"
+            for chosen, words in (
+                (better, f"Better than {reference}{tail} – {what}, lies above 0"),
+                (~better & ~worse, f"Not shown to beat {reference}{tail} – {what}, includes 0"),
+                (worse, f"Worse than {reference}{tail} – {what}, lies below 0"),
+            ):
+                if chosen.any():
+                    notes.append(f"{words}: {', '.join(alike.loc[chosen, 'strategy'])}.")
     return notes

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.reports.statistics import REFERENCE
+from benchmark.reports.seeds import REFERENCE
 from benchmark.store import write_atomically
 
 # The seven colours of seaborn's "colorblind" palette that print well on white, and eight markers: as 7 and 8

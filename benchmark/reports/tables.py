@@ -9,21 +9,22 @@ import pandas as pd
 from benchmark.reports.curves import name
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.statistics import GROUP, REFERENCE, keys
+from benchmark.reports.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics import keys
+from benchmark.reports.views import View
 
 PRINTED_COLUMNS = 10
 MARK = "*"  # beside a difference that a test, corrected for the number of tests, does not put down to chance
 
 
-def accuracy_table(accuracy: pd.DataFrame, summary: pd.DataFrame, source: Provenance) -> Table:
+def accuracy_table(view: View, source: Provenance) -> Table:
     """Mean ± sd in % per strategy (rows, as in the summary) and label count (columns), the best mean bold.
 
-    ``accuracy``: columns strategy, learner, labels, mean, sd, n (0–1), as ``statistics.intervals`` gives it.
     The CSV holds every label count; the printed table at most 10, evenly chosen, first and last among them.
     """
+    accuracy, strategies = view.accuracy, view.ranking
     counts = sorted(set(accuracy["labels"].tolist()))
     shown = thin_out(counts, PRINTED_COLUMNS)
-    strategies = keys(summary)
     places = decimals(accuracy["sd"])
     columns, seeds = [], []
     for labels in shown:
@@ -40,63 +41,68 @@ def accuracy_table(accuracy: pd.DataFrame, summary: pd.DataFrame, source: Proven
     if len(shown) < len(counts):
         caption += f"Shown are {len(shown)} of {len(counts)} label counts, evenly chosen; the CSV holds all. "
     return Table(
-        name="accuracy",
-        label=f"{source.experiment}-accuracy",
+        name=f"accuracy{view.suffix}",
+        label=f"{source.experiment}-accuracy{view.suffix}",
         data=accuracy[[*GROUP, "labels", "mean", "sd", "n"]],
         header=["strategy", *map(str, shown)],
         rows=[*rows, [Cell("seeds"), *seeds]],
-        caption=(caption + source.cheats).rstrip(),
+        caption=sentences(caption, view.scope, source.cheats),
         source=source.sentence,
         footnotes=source.footnotes,
         rule_before=len(rows),
     )
 
 
-def summary_table(summary: pd.DataFrame, source: Provenance) -> Table:
-    """One row per strategy: seeds, area, final accuracy, paired difference to random, seconds."""
+def summary_table(view: View, source: Provenance) -> Table:
+    """One row per strategy: seeds, area, final accuracy, paired difference to random, seconds.
+
+    Where some differences have more seeds than the means, a column ``pairs`` counts them.
+    """
+    summary = view.summary
     places = decimals(pd.concat([summary["area_sd"], summary["final_sd"]]))
     last = summary["labels"].iloc[0]
-    columns = [
-        [Cell(row_name(key, source)) for key in keys(summary)],
-        [Cell(str(n)) for n in summary["n"]],
-        marked_best(summary["area_mean"], summary["area_sd"], places),
-        marked_best(summary["final_mean"], summary["final_sd"], places),
-        [Cell(points(mean, places)) if math.isfinite(mean) else MISSING for mean in summary["gain_mean"]],
-        [
+    differing = ((summary["gain_n"] > 0) & (summary["gain_n"] != summary["n"])).any()
+    columns = {
+        "strategy": [Cell(row_name(key, source)) for key in keys(summary)],
+        "seeds": [Cell(str(n)) for n in summary["n"]],
+        "area": marked_best(summary["area_mean"], summary["area_sd"], places),
+        "final": marked_best(summary["final_mean"], summary["final_sd"], places),
+        **({"pairs": [Cell(str(n)) if n else MISSING for n in summary["gain_n"]]} if differing else {}),
+        f"vs. {REFERENCE}": [
+            Cell(points(mean, places)) if math.isfinite(mean) else MISSING for mean in summary["gain_mean"]
+        ],
+        "95 % interval": [
             Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
             for low, high in zip(summary["gain_low"], summary["gain_high"], strict=True)
         ],
-        [Cell(seconds(value)) for value in summary["train_seconds"]],
-        [Cell(seconds(value)) for value in summary["query_seconds"]],
-    ]
+        "train (s)": [Cell(seconds(value)) for value in summary["train_seconds"]],
+        "query (s)": [Cell(seconds(value)) for value in summary["query_seconds"]],
+    }
     spread = "± standard deviation over seeds" if summary["n"].max() > 1 else "one seed, no spread"
+    pairs = f", over the pairs of seeds that it shares with {REFERENCE}" if differing else ""
     caption = (
         f"Acquisition strategies on {source.datasets[0][0]}, in the order of the area under the budget curve: the "
         f"mean test accuracy in % on the way to {last} labels. Final is the accuracy in % at {last} labels "
-        f"({spread}). vs. {REFERENCE} is the area's mean difference to {REFERENCE} in points, paired by seed, with "
-        f"its 95 % t-interval{', not corrected for the number of comparisons' if len(summary) > 2 else ''}. Train is "
-        "seconds of training a run, a shared first round counted for each; query is seconds a round. "
+        f"({spread}). vs. {REFERENCE} is the area's mean difference to {REFERENCE} in points, paired by seed{pairs}, "
+        f"with its 95 % t-interval{', not corrected for the number of comparisons' if len(summary) > 2 else ''}. Train "
+        "is seconds of training a run, a shared first round counted for each; query is seconds a round. "
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
     return Table(
-        name="summary",
-        label=f"{source.experiment}-summary",
+        name=f"summary{view.suffix}",
+        label=f"{source.experiment}-summary{view.suffix}",
         data=summary,
-        header=[
-            "strategy",
-            "seeds",
-            "area",
-            "final",
-            f"vs. {REFERENCE}",
-            "95 % interval",
-            "train (s)",
-            "query (s)",
-        ],
-        rows=[list(row) for row in zip(*columns, strict=True)],
-        caption=(caption + source.cheats).rstrip(),
+        header=list(columns),
+        rows=[list(row) for row in zip(*columns.values(), strict=True)],
+        caption=sentences(caption, view.scope, source.cheats),
         source=source.sentence,
         footnotes=source.footnotes,
     )
+
+
+def sentences(*parts: str) -> str:
+    """The parts of a caption that say something, as one text."""
+    return " ".join(part.strip() for part in parts if part.strip())
 
 
 def row_name(key: tuple[str, str], source: Provenance) -> str:

@@ -1,0 +1,140 @@
+"""What is shown side by side: all strategies over the seeds that they share, or, before that, those with the most.
+
+A report has one view, of all strategies. Where some have far fewer seeds than others (``seeds.parties``), it has two:
+the first of the strategies with the most seeds, over the seeds that those share; the second, wide one of all of them,
+over the seeds that all share, which are few. Differences to random do not need the choice: in both views each is over
+all seeds that the strategy shares with random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from importlib.util import find_spec
+
+import pandas as pd
+
+from benchmark.reports.efficiency import labels_saved
+from benchmark.reports.provenance import count, ranges
+from benchmark.reports.seeds import Key, comparable, compared, only, parties
+from benchmark.reports.significance import Pairwise, Ranks, blocks, mean_ranks, pairwise, rank_tests, ranks_allowed
+from benchmark.reports.statistics import intervals, keys, paired, run_areas, summarise
+
+WIDE = "-all"  # ends the names of the wide view's tables and figures
+
+
+class View:
+    """Strategies side by side; each statistic of them is computed when it is first asked for.
+
+    ``curves`` are the rows of its strategies (see ``curves.curves``), ``last`` the label count aimed at, ``guests``
+    those of them that take no seeds from the others, ``target`` an accuracy (0–1) for ``labels_saved``.
+    ``suffix`` ends the names of its tables and figures, ``scope`` is a sentence on who is in it, empty for everyone.
+    """
+
+    def __init__(
+        self,
+        curves: pd.DataFrame,
+        last: int | None = None,
+        guests: Collection[Key] = (),
+        target: float | None = None,
+        suffix: str = "",
+        scope: str = "",
+    ) -> None:
+        self.curves, self.last, self.guests, self.target = curves, last, guests, target
+        self.suffix, self.scope = suffix, scope
+
+    @cached_property
+    def _comparable(self) -> tuple[pd.DataFrame, list[str]]:
+        return comparable(self.curves, self.guests)
+
+    @property
+    def shared(self) -> pd.DataFrame:
+        """At each label count, the rows of the seeds that all share there."""
+        return self._comparable[0]
+
+    @property
+    def notes(self) -> list[str]:
+        """What ``shared`` leaves out; and if the ranks cannot be tested though the seeds are enough."""
+        notes = list(self._comparable[1])
+        if ranks_allowed(self.blocks) and find_spec("scikit_posthocs") is None:
+            notes.append("No critical-difference diagram: scikit-posthocs is not installed.")
+        return notes
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The rows behind all comparisons of areas: see ``seeds.compared``."""
+        return compared(self.curves, self.last, self.guests)
+
+    @cached_property
+    def areas(self) -> pd.DataFrame:
+        """A row per run in ``rows``: see ``statistics.run_areas``."""
+        return run_areas(self.rows)
+
+    @cached_property
+    def accuracy(self) -> pd.DataFrame:
+        """strategy, learner, labels, mean, sd, low, high, n of the accuracy (0–1), over ``shared``."""
+        return intervals(self.shared, "accuracy")
+
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        """As ``accuracy``, of the difference to random: at each label count over the seeds that the two have there."""
+        return intervals(paired(self.curves, "accuracy", ["learner", "seed", "labels"]), "gain")
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """See ``statistics.summarise``."""
+        return summarise(self.curves, self.last, guests=self.guests)
+
+    @property
+    def ranking(self) -> list[Key]:
+        """The strategies (with learners), the largest area first."""
+        return keys(self.summary)
+
+    @cached_property
+    def pairwise(self) -> Pairwise:
+        """Who beats whom: see ``significance.pairwise``."""
+        return pairwise(self.rows, self.ranking)
+
+    @cached_property
+    def saved(self) -> pd.DataFrame:
+        """See ``efficiency.labels_saved``."""
+        return labels_saved(self.rows, self.target)
+
+    @cached_property
+    def blocks(self) -> pd.DataFrame:
+        """A row per seed, the areas of all: see ``significance.blocks``."""
+        return blocks(self.areas)
+
+    @cached_property
+    def mean_ranks(self) -> pd.Series:
+        """The mean rank of each (strategy, learner) over ``blocks``."""
+        return mean_ranks(self.blocks)
+
+    @cached_property
+    def ranks(self) -> Ranks | None:
+        """Tests of the ranks where ``blocks`` allow them and scikit-posthocs is installed."""
+        if not ranks_allowed(self.blocks) or find_spec("scikit_posthocs") is None:
+            return None
+        return rank_tests(self.blocks)
+
+
+def views(curves: pd.DataFrame, last: int | None = None, target: float | None = None) -> list[View]:
+    """The view of those with the most seeds and the wide one, or, where nobody has far fewer, one of all."""
+    most, fewer, guests = parties(curves, last)
+    if not fewer:
+        return [View(curves, last, guests, target)]
+    everyone = View(curves, last, guests, target, suffix=WIDE)
+    first = View(only(curves, [*most, *guests]), last, guests, target)
+    seeds, common = (sorted(set(view.areas["seed"])) for view in (first, everyone))
+    several = curves["learner"].nunique() > 1
+    what = "strategies and learners" if several else "strategies"
+    first.scope = (
+        f"These are the {len(most)} of {len(most) + len(fewer)} {what} with the most seeds, over the "
+        f"{len(seeds)} {count(len(seeds), 'seed')} {ranges(seeds)} that they share; tables and figures named -all show "
+        f"all over {ranges(common)}."
+    )
+    everyone.scope = (
+        f"These are all {len(most) + len(fewer)} {what}, over the {len(common)} {count(len(common), 'seed')} "
+        f"{ranges(common)} that they share; {len(most)} of them have {len(seeds)} (tables and figures without -all)."
+    )
+    return [first, everyone]
