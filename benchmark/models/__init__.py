@@ -54,4 +54,9 @@ def build(
 
 def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:
     """The dropout probability that the named network has with these parameters."""
-    return float(parameters.get("dropout", inspect.signature(MODELS[name]).parameters["dropout"].default))
+    return float(parameters.get("dropout", default_of(name, "dropout")))
+
+
+def default_of(name: str, parameter: str) -> Any:
+    """A parameter's default in the named network; every one has a width and dropout."""
+    return inspect.signature(MODELS[name]).parameters[parameter].default
