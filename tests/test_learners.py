@@ -504,6 +504,7 @@ def test_learners_are_an_axis_of_the_grid(tmp_path: Path) -> None:
         "supervised-seed0.jsonl",
         f"{learner}.jsonl",
         f"{learner}.epochs.jsonl",
+        f"{learner}.examples.npz",
     }
     lines = [json.loads(line) for line in (runs / "margin" / f"{learner}.jsonl").read_text().splitlines()]
     assert lines[0]["learner"] == "fixmatch[mu=2]"

@@ -29,6 +29,7 @@ from benchmark.reports.significance import (
     ranks_allowed,
 )
 from benchmark.reports.statistics import BASELINE, areas, compared, keys
+from benchmark.reports.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
 from benchmark.store import RunRecord
 
 
@@ -92,13 +93,18 @@ def comparison_tables(found: Findings, summary: pd.DataFrame, source: Provenance
 
 
 def write_comparison_figures(
-    found: Findings, curves: pd.DataFrame, summary: pd.DataFrame, source: Provenance, folder: Path
+    found: Findings,
+    runs: list[RunRecord],
+    curves: pd.DataFrame,
+    summary: pd.DataFrame,
+    source: Provenance,
+    folder: Path,
 ) -> dict[str, str]:
     """Write what can be drawn of these lines, as PNG and PDF; gives each file's name (no suffix) and title, in order.
 
     A figure that was there and cannot be drawn now is removed.
     """
-    ranking, cheating = keys(summary), source.cheating
+    ranking, cheating, traces = keys(summary), source.cheating, traced(runs)
     several = curves["labels"].nunique() > 1
     who = (ranking, source.plugins, cheating)
     enough = len(found.pairwise.keys) > 1 and found.pairwise.n >= FEWEST_SEEDS
@@ -112,6 +118,9 @@ def write_comparison_figures(
         "calibration": ("Calibration", calibration_figure(curves, *who) if several else None),
         "balance": ("What was bought", balance_figure(found.balance, *who) if several else None),
         "seconds": ("Accuracy over seconds", seconds_figure(curves, *who) if several else None),
+        "losses": ("Losses in the course of the training", trace_figure(traces, LOSSES, *who)),
+        "pseudo-labels": ("Pseudo-labels", trace_figure(traces, PSEUDO_LABELS, *who, scale=100)),
+        "examples": ("Test images and what is predicted of them", examples_figure(runs)),
     }
     for stem, (_, figure) in made.items():
         if figure is not None:

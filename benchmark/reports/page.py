@@ -108,7 +108,9 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
         style.save(ranking, root / "figures" / "areas")
     else:
         style.save(ranking, root / "figures" / "accuracy")
-    figures = write_comparison_figures(report.findings, report.curves, report.summary, source, root / "figures")
+    figures = write_comparison_figures(
+        report.findings, report.runs, report.curves, report.summary, source, root / "figures"
+    )
     write_atomically(root / "README.md", results_page(report, tables, figures).encode())
     printed = {table.name: table for table in tables}
     shown = {title: printed[name] for name, title in TABLES.items() if name in printed}
