@@ -290,8 +290,8 @@ def test_unlabelled_images_take_part(name: str) -> None:
 
 def test_steps_and_traces() -> None:
     job = task()
-    learners.build("fixmatch[steps=7,mu=2]").fit(job)  # 60 images, 16 a step: an epoch has 4 steps
-    assert [(line["round"], line["step"]) for line in job.traces] == [(0, 4), (0, 7)]
+    learners.build("fixmatch[steps=90,mu=2]").fit(job)  # 60 images, 16 a step: an epoch has 4 steps
+    assert [(line["round"], line["step"]) for line in job.traces] == [*((0, step) for step in range(4, 90, 4)), (0, 90)]
     assert job.traces[0].keys() == {"round", "step", "labelled_loss", "unlabelled_loss", "weight", "confidence"}
     assert 1 / CLASSES < job.traces[0]["confidence"] < 1
 
@@ -300,6 +300,12 @@ def test_a_large_pool_is_traced_a_hundred_times_at_most() -> None:
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=250), unlabelled=8)
     learners.build("fixmatch[mu=1]").fit(job)
     assert [line["step"] for line in job.traces] == [*range(3, 250, 3), 250]
+
+
+def test_a_short_training_is_traced_twenty_times() -> None:
+    job = task(recipe=dataclasses.replace(RECIPE, min_steps=50), unlabelled=60)
+    learners.build("fixmatch[mu=1]").fit(job)  # eight steps would be an epoch
+    assert [line["step"] for line in job.traces] == [*range(3, 50, 3), 50]
 
 
 # --- parts
@@ -510,8 +516,8 @@ def test_learners_are_an_axis_of_the_grid(tmp_path: Path) -> None:
     assert lines[0]["learner"] == "fixmatch[mu=2]"
     assert [line["labels"] for line in lines[1:]] == [10, 20, 30]
     found = traces(tmp_path)
-    assert [line["round"] for line in found["margin"]] == [0, 1, 2]  # twelve steps are less than an epoch
-    assert len(found["learning-loss"]) == 3
+    assert [line["round"] for line in found["margin"]] == [0] * 12 + [1] * 12 + [2] * 12
+    assert len(found["learning-loss"]) == 36
 
 
 def test_traces_of_rounds_that_are_trained_again_are_dropped(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from benchmark.store import RunRecord, read_examples, read_traces
 
 LOSSES = {"labelled_loss": "Labelled loss (nats)", "unlabelled_loss": "Unlabelled loss (nats)"}
 PSEUDO_LABELS = {
-    "accepted": "Pseudo-labels accepted (%)",
-    "precision": "of these right, by weight (%)",
-    "right": "of all right (%)",
+    "accepted": "Accepted (%)",
+    "precision": "Right of these (%)",
+    "right": "Right of all (%)",
 }
 MARKED = 20  # up to so many points a line has markers
 COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.2, 0.2  # images in a row; inches
@@ -110,6 +110,6 @@ def _example(axes: Axes, found: dict[str, np.ndarray], i: int) -> None:
     axes.imshow(image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
     axes.set_axis_off()
     right = predicted == label
-    said = f"{style.short(str(names[predicted]), 12)} {100 * found['confidence'][i]:.0f}"
+    said = f"{style.short(str(names[predicted]), 12)}, {100 * found['confidence'][i]:.0f} %"
     said += "" if right else f"\nis {style.short(str(names[label]), 12)}"
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.training.engine import Task
 
-TRACES = 100  # lines a training leaves at most
+FEWEST, MOST = 20, 100  # lines that a training leaves
 
 
 class Average(nn.Module):
@@ -52,14 +52,14 @@ def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
 class EpochMeans:
     """Means of a training's scalars over each epoch, a line of ``task``'s traces for every one.
 
-    They are summed on the device, so that it is waited for once an epoch. An epoch has ``epoch`` steps, or more
-    where a training of ``steps`` steps would leave over TRACES lines; the last one may be shorter. ``before`` steps
-    were taken by earlier trainings of the same learner.
+    They are summed on the device, so that it is waited for once an epoch. An epoch has ``epoch`` steps, or as many
+    as it takes for a training of ``steps`` steps to leave 20 to 100 lines; the last one may be shorter. ``before``
+    steps were taken by earlier trainings of the same learner.
     """
 
     def __init__(self, task: Task, steps: int, epoch: int, before: int = 0) -> None:
         self._task, self._steps, self._before = task, steps, before
-        self._epoch = max(epoch, math.ceil(steps / TRACES))
+        self._epoch = max(min(epoch, math.ceil(steps / FEWEST)), math.ceil(steps / MOST))
         self._sums: dict[str, Tensor] = {}
         self._count = 0
 

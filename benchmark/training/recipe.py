@@ -9,7 +9,7 @@ from itertools import pairwise
 from benchmark.training.augmentation import augmentation
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "triangular", "cosine", "multistep")
+SCHEDULES = ("constant", "triangular", "cosine", "cosine-7-16", "multistep")
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -22,7 +22,8 @@ class Recipe:
     first pair's, beyond the last one they grow with the labels. Every step sees ``batch_size`` images, drawn without
     replacement until all have been seen (batches run across the ends of epochs). The learning rate follows
     ``schedule``: ``triangular`` rises linearly from 0 over the share ``warmup`` of the steps and falls linearly to 0;
-    ``cosine`` rises so and falls along a cosine; ``multistep`` is multiplied by ``decay`` at each of ``milestones``
+    ``cosine`` rises so and falls along a cosine; ``cosine-7-16`` falls from the first step, from cos 0 to cos 7π/16, as
+    FixMatch and its kin do; ``multistep`` is multiplied by ``decay`` at each of ``milestones``
     (shares of the steps). ``strong_augmentation`` is the strong view of unlabelled images, for learners and
     strategies that use one.
     """
@@ -93,6 +94,8 @@ class Recipe:
     def _factor(self, step: int, steps: int) -> float:
         if self.schedule == "constant":
             return 1.0
+        if self.schedule == "cosine-7-16":
+            return math.cos(7 * math.pi * step / (16 * steps))
         if self.schedule == "multistep":
             return math.prod(self.decay for m in self.milestones if step >= round(m * steps))
         rise = self.warmup * steps
