@@ -157,7 +157,10 @@ def test_noisy_student_by_hand() -> None:
     job.fresh = lambda part, width: quiet(dataclasses.replace(job, network=fresh(part, width))).network
     last = Hand(copy.deepcopy(job.network), 20, 0.9, recipe)
     fitted = learners.build("noisy-student[iterations=2,threshold=0.215,per_class=20,ema=0.9,mu=2,steps=20]").fit(job)
-    teacher = supervised.fit(dataclasses.replace(job, network=job.fresh("teacher", 1.0)), part="teacher")
+    noised = dataclasses.replace(recipe, augmentation="strong-no-flip")
+    teacher = supervised.fit(
+        dataclasses.replace(job, network=job.fresh("teacher", 1.0), recipe=noised, traces=[]), part="teacher"
+    )
     hand = Hand(teacher, 1, 0.0, recipe)
     hand.averaged = teacher
     noted = []

@@ -2,7 +2,7 @@
 
 Xie et al., "Self-training with Noisy Student improves ImageNet classification", CVPR 2020, arXiv 1911.04252:
 
-1. a teacher is trained on the labelled images;
+1. a teacher is trained on the labelled images, noised as in 4;
 2. it gives every unlabelled image, as it is and in eval mode, soft labels q;
 3. those with max q ≥ 0.3 are kept and levelled: M of every predicted class, the most confident ones, some of them
    several times where there are fewer;
@@ -68,7 +68,7 @@ class NoisyStudent(SemiSupervised):
     def train(self, task: Task) -> Network:
         assert task.fresh is not None
         noised = replace(task.recipe, augmentation=task.recipe.strong_augmentation)
-        job = replace(task, network=task.fresh("teacher", self.teacher_width), attachment=None)
+        job = replace(task, network=task.fresh("teacher", self.teacher_width), attachment=None, recipe=noised)
         teacher, before = supervised.fit(job, part="teacher"), task.steps
         for number in range(1, self.iterations + 1):
             predictor = Predictor(teacher, None, task.recipe.precision)
