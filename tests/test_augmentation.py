@@ -68,10 +68,19 @@ def test_none_returns_the_images() -> None:
     assert augmentation("none").apply(images, draws.step(1)) is images
 
 
-@pytest.mark.parametrize(("size", "side"), [((32, 32, 3), 16), ((28, 28, 1), 14), ((10, 15, 1), 5)], ids=str)
-def test_cutout_is_a_grey_square_cut_off_at_the_border(size: tuple[int, int, int], side: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "size", "side"),
+    [
+        ("strong-no-flip", (32, 32, 3), 16),
+        ("strong-no-flip", (28, 28, 1), 14),
+        ("strong-no-flip", (10, 15, 1), 5),
+        ("flip-crop-cutout", (32, 32, 3), 8),
+    ],
+    ids=str,
+)
+def test_cutout_is_a_grey_square_cut_off_at_the_border(name: str, size: tuple[int, int, int], side: int) -> None:
     height, width, _ = size
-    strong = augmentation("strong-no-flip")
+    strong = augmentation(name)
     draws = strong.draw(1, 300, (height, width), generator()).step(0)
     draws = draws._replace(operations=torch.full_like(draws.operations, SETTINGS.index(("Identity", 1, 1))))
     cut = strong.apply(torch.full((300, *size), 9, dtype=torch.uint8), draws)

@@ -51,17 +51,19 @@ class Augmentation:
 
     ``flip`` mirrors it horizontally with probability 1/2. ``crop`` pads all sides by an eighth of the smaller
     side (4 at 32 pixels, 3 at 28), with zeros or by reflection about the outermost pixels, and cuts the
-    original size out at a uniformly random place. ``strong`` adds RandAugment (n = 2, m = 10) and Cutout
-    (DeVries & Taylor, arXiv 1708.04552): a square of grey 127, its side half the image's smaller side. The
-    square's centre is uniform among the pixels; it covers rows centre − side // 2 + (0 … side − 1), columns
-    likewise, and what lies outside the image is cut off, as in Google's FixMatch. (kekmodel/FixMatch-pytorch
-    shifts squares at the top and left edge inwards, and paints side + 1 pixels.)
+    original size out at a uniformly random place. ``randaugment`` is RandAugment with n = 2, m = 10. ``cutout``
+    paints a square of grey 127 (DeVries & Taylor, arXiv 1708.04552), its side the image's smaller side divided
+    by ``cutout``; 0 for none. The square's centre is uniform among the pixels; it covers rows
+    centre − side // 2 + (0 … side − 1), columns likewise, and what lies outside the image is cut off, as in
+    Google's FixMatch. (kekmodel/FixMatch-pytorch shifts squares at the top and left edge inwards, and paints
+    side + 1 pixels.)
     """
 
     name: str
     flip: bool = False
     crop: Literal["zero", "reflect"] | None = None
-    strong: bool = False
+    randaugment: bool = False
+    cutout: int = 0
 
     def draw(self, steps: int, batch: int, image_size: tuple[int, int], generator: torch.Generator) -> Draws:
         """The choices for ``steps`` batches of ``batch`` images of ``image_size`` (height, width).
@@ -94,9 +96,10 @@ class Augmentation:
             raise ValueError(f"draws for {drawn} images do not fit {len(images)}: pass one step, draws.step(s)")
         if self.flip or self.crop:
             images = self._flip_and_crop(images, draws)
-        if self.strong:
+        if self.randaugment:
             images = randaugment(images, draws.operations, static_shapes=images.device.type != "cpu")
-            images = _cutout(images, draws.centre)
+        if self.cutout:
+            images = _cutout(images, draws.centre, min(images.shape[1:3]) // self.cutout)
         return images
 
     def _flip_and_crop(self, images: Tensor, draws: Draws) -> Tensor:
@@ -120,8 +123,9 @@ _AUGMENTATIONS = {
         Augmentation("crop", crop="zero"),
         Augmentation("flip-crop", flip=True, crop="zero"),
         Augmentation("flip-crop-reflect", flip=True, crop="reflect"),
-        Augmentation("strong", flip=True, crop="reflect", strong=True),
-        Augmentation("strong-no-flip", crop="reflect", strong=True),
+        Augmentation("flip-crop-cutout", flip=True, crop="reflect", cutout=4),
+        Augmentation("strong", flip=True, crop="reflect", randaugment=True, cutout=2),
+        Augmentation("strong-no-flip", crop="reflect", randaugment=True, cutout=2),
     )
 }
 
@@ -130,7 +134,8 @@ def augmentation(name: str) -> Augmentation:
     """The augmentation called ``name``; ValueError if there is none.
 
     ``none``; ``crop`` (padded with zeros); ``flip-crop``, the literature's for CIFAR-10;
-    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits.
+    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits;
+    ``flip-crop-cutout``, flip-crop-reflect and a square of a quarter of the side cut out.
     """
     if name not in _AUGMENTATIONS:
         raise ValueError(f"unknown augmentation {name!r}: choose one of {', '.join(_AUGMENTATIONS)}")
@@ -160,9 +165,8 @@ def _reflect(indices: Tensor, size: int) -> Tensor:
     return last - (last - indices.abs()).abs()
 
 
-def _cutout(images: Tensor, centre: Tensor) -> Tensor:
+def _cutout(images: Tensor, centre: Tensor, side: int) -> Tensor:
     batch, height, width, channels = images.shape
-    side = min(height, width) // 2
     start = (centre - side // 2).int()
     row = torch.arange(height, device=images.device) - start[:, :1]
     column = torch.arange(width * channels, device=images.device) // channels - start[:, 1:]
