@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from benchmark import datasets, environment, models, protocol
@@ -123,6 +124,12 @@ def train_reference(case: Case, count: int, steps: int, workers: int) -> float:
     return seconds(train)
 
 
+def multiply(size: int, times: int) -> float:
+    """bfloat16 products of two square matrices, 2 ``size``³ operations each: the most that the machine computes."""
+    left, right = torch.randn(2, size, size).bfloat16()
+    return seconds(lambda: [left @ right for _ in range(times)])
+
+
 def predict_ours(case: Case, count: int) -> float:
     images, _ = data(case.protocol, count)
     return seconds(lambda: _predictor(case, images).predict(images, torch.arange(count)))
@@ -175,6 +182,16 @@ def data(protocol_name: str, count: int) -> tuple[Images, Tensor]:
     pixels, labels = given.train_images[:count].clone(), given.train_labels[:count].clone()
     assert len(pixels) == count, f"{name} has fewer than {count} training images"
     return Images(pixels, given.mean, given.std), labels
+
+
+def operations(case: Case) -> float:
+    """Floating-point operations of training on one image, a multiplication and an addition being two."""
+    images, _ = data(case.protocol, 2)
+    network = network_of(case, images)
+    network.draw_dropout_from(torch.Generator())
+    with FlopCounterMode(display=False) as counter:
+        network(images.normalised(torch.arange(2))).logits.sum().backward()
+    return counter.get_total_flops() / 2
 
 
 def network_of(case: Case, images: Images) -> Network:

@@ -6,6 +6,9 @@ Takes as many cores as PyTorch has threads here (``OMP_NUM_THREADS=1``: one): th
 core, as an executor does, the reference loop one process with that many threads; with more than one core also with
 two loader processes, which an epoch starts anew. Each measurement of either is one training of ``steps`` steps from
 fresh weights on 5,000 images, MNIST and CIFAR-10 where ``data/`` has them, made-up pixels otherwise.
+
+``test_share_of_the_ceiling`` has as its baseline what one core computes at most, a product of two large bfloat16
+matrices; its ratio is the share of that rate that a whole training step reaches.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from comparison import CPU_TIME, SMOKE, compare, size
-from loops import Case, Worker, train_ours, train_reference
+from loops import Case, Worker, multiply, operations, train_ours, train_reference
 
 CORES = 1 if SMOKE else torch.get_num_threads()
 IMAGES = size(5000, 64)
@@ -74,3 +77,23 @@ def test_training(
         goal=training.goal,
         warm_up=not SMOKE,
     )
+
+
+@pytest.mark.benchmark(group="ceiling")
+@pytest.mark.parametrize("name", TRAININGS)
+def test_share_of_the_ceiling(benchmark: Any, name: str) -> None:
+    if SMOKE and name == "resnet18":
+        pytest.skip("takes too long to see it run")
+    case, steps = TRAININGS[name].case, size(TRAININGS[name].steps, 1)
+    worker = Worker(1, keeps_memory=True)
+    side, times = size(2048, 64), size(10, 1)
+    images = steps * case.resolved(steps).recipe.batch_size
+    compare(
+        benchmark,
+        lambda: worker.start(train_ours, case, IMAGES, steps).result(),
+        lambda: worker.start(multiply, side, times).result(),
+        items=(images * operations(case) / 1e9, 2 * side**3 * times / 1e9),
+        unit="GFLOP",
+        warm_up=not SMOKE,
+    )
+    worker.close()
