@@ -95,8 +95,13 @@ def read_report(
     first, widest = shown[0], shown[-1]
     source = provenance(experiment, selection.runs)
     notes = [*verdicts(widest.summary), *_behind(widest.summary, selection.last)]
-    notes += [view.scope for view in shown if view.scope]
-    notes += [*selection.notes, *first.notes, *source.footnotes, *filter(None, [source.cheats])]
+    notes += [
+        *filter(None, [first.scope]),
+        *selection.notes,
+        *first.notes,
+        *source.footnotes,
+        *filter(None, [source.cheats]),
+    ]
     diagnostics = loss_ranking(selection.runs, curves, selection.last)
     found = findings(selection.runs, curves, selection.last, baseline)
     return Report(root, curves, shown, diagnostics, notes, source, selection.last, selection.runs, found)
