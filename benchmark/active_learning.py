@@ -13,6 +13,7 @@ from benchmark import features, seeds
 from benchmark.carried import Carried
 from benchmark.clock import Clock
 from benchmark.datasets import ImageData
+from benchmark.examples import examples
 from benchmark.fitting import Fitter
 from benchmark.oracles import Oracle, PersonOracle, SimulatedOracle
 from benchmark.pool import FittedOraclePool, FittedPool, candidates, full_probs
@@ -122,13 +123,15 @@ class ActiveLearningRun:
             self.strategy.load_state_dict(carried["strategy"])
         task, labelled, answers = self.fitter.task(number, known, carried)
         task.checkpoints = self.carried.checkpoints(number, self.fitter.checkpoint_key(task))
-        predictor, train_seconds, shared = self.fitter.fit(task)
+        predictor, train_seconds, shared, traces = self.fitter.fit(task)
         clock = Clock(self.device)
         with clock("evaluate"):
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
             metrics = evaluate(predictions.logits, self.data.test_labels)
-        self.file.append_traces(task.traces)
+        self.file.append_traces(traces)
+        if last and traces:  # of learners that show how they learn
+            self.file.write_examples(examples(self.data, predictions.logits))
         bought = given = torch.empty(0, dtype=torch.int64)
         held_out: list[int] = []
         diagnostics: dict[str, float] = {}

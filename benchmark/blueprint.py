@@ -6,7 +6,7 @@ And the covariance of patches, where the network has a first layer that is made 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -35,6 +35,25 @@ class Blueprint:
         if self.patch_covariance is not None:
             network.whiten(self.patch_covariance)
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def scaled(self, factor: float) -> Blueprint:
+        """The same with ``factor`` times the width, at least 1."""
+        width = self.parameters.get("width", models.default_of(self.name, "width"))
+        return replace(self, parameters={**self.parameters, "width": max(1, round(factor * width))})
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Networks like that of a training, with initial weights of parts of its stream: ``Task.fresh``."""
+
+    blueprint: Blueprint
+    seed: int
+    round: int
+    device: torch.device
+
+    def __call__(self, part: str, width: float) -> Network:
+        blueprint = self.blueprint if width == 1 else self.blueprint.scaled(width)
+        return blueprint.network(self.seed, f"weights/{part}", self.round, self.device)
 
 
 def blueprint(name: str, parameters: Mapping[str, Any], data: ImageData) -> Blueprint:

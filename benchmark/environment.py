@@ -28,6 +28,11 @@ def keep_freed_memory() -> None:
             mallopt(parameter, value)
 
 
+def warm_up() -> None:
+    """Have PyTorch import now what its first optimiser would, which takes a second (torch._dynamo, SymPy)."""
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+
+
 def versions() -> dict[str, str]:
     """Versions of what a number may depend on."""
     libraries = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}

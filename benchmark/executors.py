@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Self
 
 import torch
 
@@ -102,13 +102,23 @@ def _load(dataset: str, data_dir: Path, device: str, sha256: str) -> datasets.Im
     return data
 
 
-class Executor(Protocol):
-    """Runs jobs; yields each as it ends. Jobs that another process holds are taken up again at the end."""
+class Executor:
+    """Runs jobs; yields each as it ends. Jobs that another process holds are taken up again at the end.
 
-    def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]: ...
+    A context manager: what takes time to start, starts on entering, beside whatever is done until ``execute``.
+    """
+
+    def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        return
 
 
-class InProcess:
+class InProcess(Executor):
     """One job after the other, here."""
 
     def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]:
@@ -124,33 +134,37 @@ class InProcess:
             yield from self.execute(later, data, emit)
 
 
-class Processes:
+class Processes(Executor):
     """A process for each entry of ``devices``, one thread each; the data lie in memory once, shared by all."""
 
     def __init__(self, devices: list[str]) -> None:
         self.devices = devices
+        context = torch.multiprocessing.get_context("spawn")  # passes tensors as shared memory
+        self._events, self._inbox = context.SimpleQueue(), context.SimpleQueue()
+        self._pool = futures.ProcessPoolExecutor(
+            len(devices), mp_context=context, initializer=_enter_worker, initargs=(self._events, self._inbox)
+        )
+
+    def __enter__(self) -> Self:
+        for _ in self.devices:  # each task starts a worker, which imports what it needs and waits for the data
+            self._pool.submit(_nothing)
+        return self
 
     def execute(self, jobs: list[Job], data: datasets.ImageData, emit: Emit) -> Iterator[Finished]:
-        context = torch.multiprocessing.get_context("spawn")  # passes tensors as shared memory
-        events = context.SimpleQueue()
-        devices = context.SimpleQueue()
         for device in self.devices:
-            devices.put(device)
-        listener = threading.Thread(target=_forward, args=(events, emit), daemon=True)
+            self._inbox.put((device, data))
+        listener = threading.Thread(target=_forward, args=(self._events, emit), daemon=True)
         listener.start()
-        pool = futures.ProcessPoolExecutor(
-            len(self.devices), mp_context=context, initializer=_enter_worker, initargs=(events, devices, data)
-        )
-        try:
-            yield from self._drain(pool, jobs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+        yield from self._drain(self._pool, jobs)
+        self._pool.shutdown()
+        self._events.put(None)
+        listener.join()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
                 worker.terminate()
-            raise
-        pool.shutdown()
-        events.put(None)
-        listener.join()
 
     def _drain(self, pool: futures.ProcessPoolExecutor, jobs: list[Job]) -> Iterator[Finished]:
         pending = {pool.submit(_perform_in_worker, job): job for job in jobs}
@@ -166,7 +180,7 @@ class Processes:
             yield from self._drain(pool, later)
 
 
-class Ray:
+class Ray(Executor):
     """A Ray task per run; ``resources`` such as ``{"num_cpus": 1}`` or ``{"num_gpus": 0.25}`` for each."""
 
     def __init__(self, resources: dict[str, float]) -> None:
@@ -207,14 +221,19 @@ _device = ""
 _data: datasets.ImageData | None = None
 
 
-def _enter_worker(events: Any, devices: Any, data: datasets.ImageData) -> None:
+def _enter_worker(events: Any, inbox: Any) -> None:
     global _events, _device, _data
-    _events, _device = events, devices.get()
-    _data = data.to(_device)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    environment.warm_up()
+    _device, data = inbox.get()
+    _events, _data = events, data.to(_device)
+
+
+def _nothing() -> None:
+    """A task that only starts a worker."""
 
 
 def _die_with(sentinel: int) -> None:

@@ -6,22 +6,32 @@ And the second training on a part of the labels that some strategies ask for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from benchmark import ENGINE_VERSION, environment, seeds
-from benchmark.blueprint import Blueprint, blueprint
+from benchmark.blueprint import Blueprint, Fresh, blueprint
 from benchmark.carried import shared_round0
 from benchmark.clock import Clock
 from benchmark.datasets import ImageData
+from benchmark.judging import judged
 from benchmark.learners import Learner, build
 from benchmark.setting import Knowledge, Setting
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.predict import Predictor
 from strategies.base import Strategy
+
+
+class Fitted(NamedTuple):
+    """A round's model, the seconds of its training, whether another run had trained it, and its traces, judged."""
+
+    predictor: Predictor
+    seconds: float
+    shared: bool
+    traces: list[dict[str, float]]
 
 
 class Fitter:
@@ -58,26 +68,31 @@ class Fitter:
             unlabelled.nonzero().squeeze(1),
             seed,
             number,
+            fresh=Fresh(self.blueprint, seed, number, device),
         )
         return task, labelled, answers
 
     def cross_fit(self, task: Task) -> CrossFit:
         """The second training of the round that ``task`` is the training of; nothing is computed yet."""
-        alone = replace(task, attachment=None, traces=[], checkpoints=None)
+        alone = replace(task, attachment=None, traces=[], pseudo_labels=[], checkpoints=None)
         return CrossFit(alone, self.blueprint, self.learner)
 
-    def fit(self, task: Task) -> tuple[Predictor, float, bool]:
+    def fit(self, task: Task) -> Fitted:
         """Train, or take over the round 0 that another run of this seed has trained.
 
-        Afterwards ``task.network`` is the network that the learner returned, which is evaluated and queried with.
+        Afterwards ``task.network`` is the network that the learner returned, which is evaluated and queried with. Its
+        pseudo-labels are judged only now, by true labels that the task never leads to; where a person answers there
+        are none.
         """
+        truth = self.data.train_labels[task.unlabelled] if self.protocol.oracle == "simulated" else None
 
         def train() -> dict[str, Any]:
             clock = Clock(self.device)
             with clock("train"):
                 task.network = self.learner.fit(task)
             seconds = round(clock["train"] + task.resumed_seconds, 3)
-            return {"seconds": seconds, "network": task.network.state_dict(), "traces": task.traces}
+            traces = judged(task.traces, task.pseudo_labels, truth)
+            return {"seconds": seconds, "network": task.network.state_dict(), "traces": traces}
 
         shared = False
         if task.round == 0 and task.attachment is None and self.learner.shares_round0:
@@ -86,8 +101,8 @@ class Fitter:
             state = train()
         if shared:
             task.network.load_state_dict(state["network"])
-            task.traces[:] = state.get("traces", [])
-        return Predictor(task.network, task.attachment, task.recipe.precision), state["seconds"], shared
+        predictor = Predictor(task.network, task.attachment, task.recipe.precision)
+        return Fitted(predictor, state["seconds"], shared, state.get("traces", []))
 
     def checkpoint_key(self, task: Task) -> dict[str, Any]:
         """All that the training depends on, in whatever state of it."""

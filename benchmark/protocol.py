@@ -56,7 +56,8 @@ class Protocol:
     ``warm_start`` continues from the last round's weights instead of fresh ones. ``label_noise`` is the share of
     wrong answers of the simulated ``oracle``; ``person`` asks at the terminal. ``features`` says how the
     self-supervised features are made, which some strategies need; None for none. ``papers`` are keys of
-    strategies.bib, those whose setting this is or comes from, and ``notes`` say where it departs from theirs.
+    strategies.bib or learners.bib, those whose setting this is or comes from, and ``notes`` say where it departs from
+    theirs.
     """
 
     name: str

@@ -60,9 +60,6 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     runs = grid.unroll(specs, protocol.learners, protocol.seeds)
     planned = grid.plan(protocol, runs, root, device, options.fresh)
     todo = [p for p in planned if not p.done]
-    executor = executor_for(protocol, options, device, len(todo))
-    data = checks.data(protocol, specs, root, places.data) if todo else None
-    store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
     if len(todo) < len(planned):
         console.print(
             f"{len(planned) - len(todo)} of {len(planned)} runs are in {root} already"
@@ -73,10 +70,13 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     for note in filter(None, (p.note for p in todo)):
         console.print(note, markup=False, soft_wrap=True)
     status = DONE
-    if data is not None:
-        blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
-        jobs = jobs_of(protocol, todo, data.sha256, device, options, began)
-        status = compute(protocol, todo, jobs, data, executor, console)
+    if todo:
+        with executor_for(protocol, options, device, len(todo)) as executor:
+            data = checks.data(protocol, specs, root, places.data)
+            store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
+            blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
+            jobs = jobs_of(protocol, todo, data.sha256, device, options, began)
+            status = compute(protocol, todo, jobs, data, executor, console)
     _report(protocol, specs, root, console)
     console.print(
         f"{duration(time.time() - began)}; lines, tables and figures are in {root}", markup=False, soft_wrap=True

@@ -6,14 +6,16 @@ line is dropped and its round computed again.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 FORMAT = 1
@@ -148,6 +150,29 @@ def read_run(path: Path) -> RunRecord | None:
     return RunRecord(lines[0], rounds, path, int(match.group(1)) if match else 1)
 
 
+def read_traces(path: Path) -> list[dict[str, Any]]:
+    """The traces beside the run at ``path``, a line per epoch; none where it left none."""
+    beside = _epochs(path)
+    return [line for line, _ in _whole_lines(beside)] if beside.exists() else []
+
+
+def read_examples(path: Path) -> dict[str, np.ndarray]:
+    """The examples beside the run at ``path`` (see ``benchmark.examples``); empty where it left none."""
+    beside = _examples(path)
+    if not beside.exists():
+        return {}
+    with np.load(beside, allow_pickle=False) as file:
+        return dict(file)
+
+
+def _epochs(path: Path) -> Path:
+    return path.with_suffix(".epochs.jsonl")
+
+
+def _examples(path: Path) -> Path:
+    return path.with_suffix(".examples.npz")
+
+
 def check_header(record: RunRecord, **expected: Any) -> None:
     """Raise StoreError where a header says otherwise than expected: lines of two experiments are never mixed."""
     for key, value in expected.items():
@@ -206,9 +231,15 @@ class RunFile:
             self._traces.unlink()
             self.append_traces(lines)
 
+    def write_examples(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write a few test images and what was predicted of them beside the run, in ``…-seed<k>.examples.npz``."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        write_atomically(_examples(self.path), buffer.getvalue())
+
     @property
     def _traces(self) -> Path:
-        return self.path.with_suffix(".epochs.jsonl")
+        return _epochs(self.path)
 
 
 class Busy(Exception):

@@ -114,9 +114,9 @@ def verify(
             soft_wrap=True,
         )
         blueprint(protocol.model.name, protocol.model.parameters, data)
-        executor = run.executor_for(protocol, options, device, len(planned))
         jobs = run.jobs_of(protocol, planned, data.sha256, device, replace(options, places=places), began)
-        status = run.compute(protocol, planned, jobs, data, executor, console)
+        with run.executor_for(protocol, options, device, len(planned)) as executor:
+            status = run.compute(protocol, planned, jobs, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in planned]
     verdicts = [
         _verdict(point, record, new, protocol.budgets[-1], select(experiment).runs)

@@ -1,21 +1,25 @@
-"""Writes docs/strategies.md and docs/protocols.md: what the registry, the protocols and strategies.bib say.
+"""Writes docs/strategies.md, learners.md and protocols.md: what registries, protocols and bibliographies say.
 
 python -m docs.generate
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import strategies
-from benchmark import protocol
+from benchmark import learners, protocol
+from benchmark.learners import online, semi_supervised
+from benchmark.reports.citing import bibliographies
 from strategies import registry
 from strategies.base import Strategy
 
 PAGE = Path(__file__).with_name("strategies.md")
+LEARNERS = Path(__file__).with_name("learners.md")
 PROTOCOLS = Path(__file__).with_name("protocols.md")
 BIBLIOGRAPHY = Path(strategies.__file__).with_name("strategies.bib")
 
@@ -28,6 +32,16 @@ Costs are those of choosing n of N unlabelled images, with L labelled ones, C cl
 K Monte-Carlo samples, once the network's outputs are there. *Needs* is what a protocol has to offer; a group leaves
 out what the protocol cannot run, and a purchase above the largest one that a strategy can choose in reasonable time.
 Parameters go in brackets, as in `bald[samples=50]`.
+"""
+
+ABOUT_LEARNERS = """\
+# Learners
+
+Written by `python -m docs.generate` from the classes and files themselves; change those.
+
+How a network is fitted to the labels that were bought, and to the unlabelled images: an axis of the grid beside the
+strategy (`--learner supervised "fixmatch[mu=3]"`). Any strategy works with any learner. None of them is ever told how
+many of its pseudo-labels are right: that is judged once a training is over, for the figures.
 """
 
 ABOUT_PROTOCOLS = """\
@@ -93,9 +107,32 @@ def section(name: str, strategy: Strategy, papers: dict[str, str]) -> str:
     return f"## {name}\n\n{summary}\n\n" + "".join(f"- **{key}:** {value}\n" for key, value in facts.items() if value)
 
 
+def learners_page() -> str:
+    """The whole of docs/learners.md."""
+    papers = references(bibliographies())
+    shared = [_markdown(inspect.getdoc(module) or "") for module in (semi_supervised, online)]
+    sections = [ABOUT_LEARNERS, "## What they share\n", *(f"{text}\n" for text in shared)]
+    for name, cls in learners.LEARNERS.items():
+        defaults = registry.parameter_defaults(cls)
+        facts = {
+            "Parameters": ", ".join(f"`{key}={value}`" for key, value in defaults.items()) or "none",
+            "Paper": papers[cls.paper] if cls.paper else "",
+        }
+        text = _markdown(inspect.getdoc(cls) or "")
+        told = "".join(f"- **{key}:** {value}\n" for key, value in facts.items() if value)
+        method = _markdown(inspect.getdoc(inspect.getmodule(cls)) or "")
+        sections.append(f"## {name}\n\n{text}\n\n{told}\n{method}\n")
+    return "\n".join(sections)
+
+
+def _markdown(docstring: str) -> str:
+    """A docstring as Markdown: code in single backticks; indented formulas are code blocks as they stand."""
+    return re.sub("``(.*?)``", r"`\1`", docstring)
+
+
 def protocols_page() -> str:
     """The whole of docs/protocols.md."""
-    papers = references(BIBLIOGRAPHY.read_text(encoding="utf-8"))
+    papers = references(bibliographies())
     known = [protocol.load(name) for name in protocol.names()]
     table = ["| protocol | data set | labels | network | fingerprint |", "| :-- | :-- | :-- | :-- | :-- |"]
     table += [
@@ -174,4 +211,5 @@ def _plain(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    LEARNERS.write_text(learners_page(), encoding="utf-8")
     PROTOCOLS.write_text(protocols_page(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What to cite: strategies.bib beside the tables, the suite's own entry, the protocols' papers and page."""
+"""What to cite: strategies.bib beside the tables, the suite's own entry, the protocols' papers, the generated pages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from report_lines import write_experiment, write_run
 
 from benchmark import protocol
+from benchmark.learners import LEARNERS
 from benchmark.reports import citing, read_report
-from docs.generate import BIBLIOGRAPHY, PROTOCOLS, protocols_page, references
+from docs.generate import BIBLIOGRAPHY, PROTOCOLS, learners_page, protocols_page, references
+from docs.generate import LEARNERS as LEARNERS_PAGE
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,7 +81,22 @@ def test_the_suites_entry_is_that_of_citation_cff(tmp_path: Path) -> None:
 def test_every_protocol_says_how_it_relates_to_the_literature(name: str) -> None:
     own = protocol.load(name)
     assert own.notes.endswith(".")
-    assert set(own.papers) <= set(references(BIBLIOGRAPHY.read_text(encoding="utf-8")))
+    assert set(own.papers) <= set(references(citing.bibliographies()))
+
+
+def test_every_learners_paper_is_known_and_cited(tmp_path: Path) -> None:
+    known = set(references(citing.bibliographies())) - set(references(BIBLIOGRAPHY.read_text(encoding="utf-8")))
+    assert known == {cls.paper for cls in LEARNERS.values()} - {""}
+    root = write_experiment(tmp_path / "e", papers=["lee2013"])
+    for learner in ("supervised", "pseudo-label[mu=3]", "fixmatch"):
+        write_run(root, "random", 0, learner=learner)
+    text = citing.bibliography(read_report(root).source)
+    assert set(citing.read_entries(text)) == {"acqbench", "lee2013", "sohn2020"}
+    assert "% the protocol e, the learner pseudo-label[mu=3]" in text.splitlines()
+
+
+def test_the_learners_page_is_what_the_classes_say() -> None:
+    assert LEARNERS_PAGE.read_text(encoding="utf-8") == learners_page(), "out of date: python -m docs.generate"
 
 
 def test_papers_and_notes_leave_the_fingerprint() -> None:

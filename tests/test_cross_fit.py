@@ -122,7 +122,7 @@ def test_those_who_sit_out_take_no_part(data: ImageData, tmp_path: Path) -> None
 def test_the_rounds_model_and_its_attachment_are_left_alone(data: ImageData, tmp_path: Path) -> None:
     made = fitter(data, tmp_path, LearningLoss)
     task, _, _ = made.task(1, known(data, 40), {})
-    predictor, _, _ = made.fit(task)
+    predictor = made.fit(task).predictor
     modules = {"network": predictor.network.eval(), "attachment": predictor.attachment}
     before = {name: {k: v.clone() for k, v in m.state_dict().items()} for name, m in modules.items() if m is not None}
     random_state = torch.get_rng_state()
@@ -140,7 +140,7 @@ def test_the_rounds_model_and_its_attachment_are_left_alone(data: ImageData, tmp
 def test_carried_weights_are_not_its_beginning(data: ImageData, tmp_path: Path) -> None:
     made = fitter(data, tmp_path)
     cold, _, _ = made.task(1, known(data, 40), {})
-    fitted, _, _ = made.fit(made.task(0, known(data, 40), {})[0])
+    fitted = made.fit(made.task(0, known(data, 40), {})[0]).predictor
     warm, _, _ = made.task(1, known(data, 40), {"network": fitted.network.state_dict()})
     assert cross_fit(made, warm, 0.3)[0].equal(cross_fit(made, cold, 0.3)[0])
 

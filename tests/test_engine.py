@@ -47,6 +47,7 @@ def weights(network: models.Network) -> Tensor:
         ("triangular", {"warmup": 0.0}, [1, 0.75, 0.5, 0.25]),
         ("multistep", {"milestones": (0.5, 0.75), "decay": 0.1}, [1, 1, 0.1, 0.01]),
         ("cosine", {"warmup": 0.0}, [1, 0.8536, 0.5, 0.1464]),
+        ("cosine-7-16", {}, [1, 0.9415, 0.7730, 0.5141]),
     ],
 )
 def test_learning_rates(schedule: str, extra: dict[str, object], expected: list[float]) -> None:

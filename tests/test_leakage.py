@@ -21,10 +21,13 @@ from torch import Tensor
 from benchmark import datasets, models, protocol
 from benchmark.active_learning import ActiveLearningRun
 from benchmark.image_data import ImageData
+from benchmark.learners import LEARNERS, Learner
+from benchmark.models import Network
 from benchmark.pool import FittedOraclePool, FittedPool
 from benchmark.setting import Setting
 from benchmark.store import RunFile
 from benchmark.training.batches import Images
+from benchmark.training.engine import Task
 from benchmark.training.predict import Predictor
 from strategies.base import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LearningLoss
@@ -164,6 +167,52 @@ def test_hold_out_and_pool_have_the_labels_that_were_bought(data: ImageData, tmp
     assert pool.labels.equal(data.train_labels[pool.labelled_indices])
     assert sorted([*pool.indices.tolist(), *pool.labelled_indices.tolist()]) == list(range(len(data.train_labels)))
     assert bought.indices.equal(pool.indices[:15])
+
+
+LEARNER_FORMS = {
+    **dict.fromkeys(LEARNERS, ""),
+    "self-training": "[threshold=0.05,revisions=1]",
+    "noisy-student": "[threshold=0.05,iterations=1]",
+    "pseudo-label": "[teacher=true]",
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
+    data: ImageData, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after its training, and later; how right its pseudo-labels are is for the run's traces alone."""
+    tiny = protocol.load("digits").override(budgets=[10, 20], **{"recipe.min_steps": 3})
+    found: list[str] = []
+    seen: list[Task] = []
+    own = LEARNERS[name].fit
+
+    def look(task: Task) -> None:
+        secrets = [data.train_labels, run.oracle._labels, data.train_labels[task.unlabelled]]
+        memory = [data.test_images, data.test_labels]
+        found.extend(f"{len(seen)}: {leak}" for leak in leaks(task, secrets, memory=memory))
+        assert all(not {"accepted", "right", "precision"} & line.keys() for line in task.traces)
+
+    def watched(learner: Learner, task: Task) -> Network:
+        look(task)
+        network = own(learner, task)
+        seen.append(task)
+        look(task)
+        return network
+
+    monkeypatch.setattr(LEARNERS[name], "fit", watched)
+    learner = name + LEARNER_FORMS[name]
+    setting = Setting(tiny, Spec(resolve("random").cls, "random"), learner, 0, tmp_path / "cache")
+    path = tmp_path / "results" / "runs" / "random" / "learner-seed0.jsonl"
+    with RunFile(path, wait=False) as file:
+        run = ActiveLearningRun(setting, data, file)
+        assert run.execute(lambda line: True)
+    assert len(seen) == 2
+    for task in seen:
+        look(task)
+    assert found == []
+    traces = path.with_suffix(".epochs.jsonl")
+    assert (name == "supervised") != (traces.exists() and '"right"' in traces.read_text())
 
 
 # --- pools with the true labels, for strategies that cheat and no other

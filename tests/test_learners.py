@@ -18,13 +18,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark import learners, models, seeds
+from benchmark.blueprint import Blueprint, Fresh
 from benchmark.learners import LEARNERS, fixmatch, flexmatch, freematch, pseudo_label, softmatch, supervised
+from benchmark.learners.online import Online
 from benchmark.learners.semi_supervised import SemiSupervised, forward
 from benchmark.store import RunFile
 from benchmark.training import checkpoints
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch, Batches, Images
 from benchmark.training.engine import Task
+from benchmark.training.pseudo_labels import NONE
 from benchmark.training.recipe import Recipe
 from strategies.base import Attachment, Output, Step
 
@@ -37,6 +40,12 @@ RECIPE = Recipe(
     strong_augmentation="strong-no-flip",
 )
 SEMI_SUPERVISED = [name for name, cls in LEARNERS.items() if issubclass(cls, SemiSupervised)]
+ONLINE = [name for name, cls in LEARNERS.items() if issubclass(cls, Online)]
+# Every learner, and the forms of one that take another way.
+TEACHER, STUDENT = "pseudo-label[teacher=true]", "noisy-student[threshold=0,iterations=2,teacher_width=0.5]"
+FORMS = [*LEARNERS, TEACHER, STUDENT, "self-training[threshold=0.2,revisions=2]"]
+TRAININGS = {TEACHER: 2, "noisy-student": 4, STUDENT: 3}
+UNWEIGHTED = "self-training[weight=0,ema=0,uncertainty=0]"
 CLASSES = 5
 
 
@@ -77,11 +86,12 @@ def task(
     checkpoints: Any = None,
 ) -> Task:
     data = images(labelled + unlabelled)
-    with seeds.scoped(0, "weights", 0):
-        network = models.build("cnn", {"width": 4, "hidden": 16, "dropout": 0.2}, 1, (8, 8), CLASSES)
+    plan = Blueprint("cnn", {"width": 4, "hidden": 16, "dropout": 0.2}, 1, (8, 8), CLASSES, None)
+    network = plan.network(0, "weights", 0, data.device)
     chosen, rest = torch.arange(labelled + unlabelled).split([labelled, unlabelled])
     answers = chosen % CLASSES if targets is None else targets
-    return Task(data, network, attachment, recipe, chosen, answers, rest, 0, 0, checkpoints=checkpoints)
+    fresh = Fresh(plan, 0, 0, data.device)
+    return Task(data, network, attachment, recipe, chosen, answers, rest, 0, 0, checkpoints=checkpoints, fresh=fresh)
 
 
 def weights(module: torch.nn.Module) -> Tensor:
@@ -118,6 +128,13 @@ def test_canonical_names_sort_keys_and_leave_defaults_out() -> None:
         ("softmatch[steps=-1]", "steps must be a whole number"),
         ("softmatch[weight=-1]", "weight must not be negative"),
         ("pseudo-label[begin=0.6]", "begin and end must be shares"),
+        ("self-training[revisions=0]", "revisions must be a whole number of at least 1, not 0"),
+        ("self-training[balance=0.5]", "balance must be at least 1, not 0.5"),
+        ("self-training[uncertainty=-1]", "uncertainty must not be negative"),
+        ("noisy-student[iterations=0]", "iterations must be a whole number of at least 1, not 0"),
+        ("noisy-student[per_class=-1]", "per_class must be a whole number of at least 0, not -1"),
+        ("noisy-student[teacher_width=2]", "teacher_width must be above 0 and at most 1, not 2.0"),
+        ("noisy-student[weight=2]", "'noisy-student' has no parameter 'weight'"),
         ("fixmatch[mu=3", "the bracket is not closed"),
     ],
 )
@@ -130,7 +147,7 @@ def test_bad_names_and_parameters_are_one_line(text: str, message: str) -> None:
 # --- the contract
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", FORMS)
 def test_a_training_is_its_streams_alone(name: str) -> None:
     """The same bits whatever the global generator's state, which stays; and the attachment learns."""
     learner, outcomes = learners.build(name), []
@@ -143,16 +160,16 @@ def test_a_training_is_its_streams_alone(name: str) -> None:
         assert isinstance(job.attachment, Norm)
         assert job.attachment.scale != 1
         assert job.attachment.batches == [8] * 12  # labelled images only
-        outcomes.append((weights(network), weights(job.attachment), job.traces))
+        outcomes.append((weights(network), weights(job.attachment), job.traces, told(job)))
     assert torch.equal(outcomes[0][0], outcomes[1][0])
     assert torch.equal(outcomes[0][1], outcomes[1][1])
-    assert outcomes[0][2] == outcomes[1][2]
+    assert outcomes[0][2:] == outcomes[1][2:]
     assert outcomes[0][0].isfinite().all()
     with seeds.scoped(0, "weights", 0):
         assert not torch.equal(weights(network), weights(task().network))
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize(
     ("recipe", "others"),
     [
@@ -170,6 +187,27 @@ def test_corners(name: str, recipe: dict[str, Any], others: dict[str, Any]) -> N
     network = learners.build(name).fit(job)
     assert weights(network).isfinite().all()
     assert all(math.isfinite(value) for line in job.traces for value in line.values())
+    for _, labels, counted in job.pseudo_labels:
+        assert labels.shape == counted.shape == job.unlabelled.shape
+        assert set(labels.tolist()) <= {NONE, *range(CLASSES)}
+        assert (counted[labels == NONE] == 0).all()
+        assert counted.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["fixmatch", "self-training", "noisy-student"])
+def test_a_threshold_that_nothing_passes(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The unlabelled loss is 0, or there is none, and the judge is told so."""
+    job = task()
+    assert weights(learners.build(f"{name}[threshold=1]").fit(job)).isfinite().all()
+    assert job.pseudo_labels
+    assert all((counted == 0).all() for _, _, counted in job.pseudo_labels)
+    assert all(line.get("unlabelled_loss", 0) == 0 for line in job.traces)
+    assert len(caplog.records) == (3 if name == "noisy-student" else 0)
+
+
+def told(job: Task) -> list[tuple[int, list[int], list[float]]]:
+    """The pseudo-labels as plain numbers."""
+    return [(step, labels.tolist(), counted.tolist()) for step, labels, counted in job.pseudo_labels]
 
 
 class Memory:
@@ -185,7 +223,7 @@ class Memory:
         self.states.append((name, copy.deepcopy(state)))
 
 
-@pytest.mark.parametrize(("name", "optimizer"), [*((name, "sgd") for name in LEARNERS), ("fixmatch", "adam")])
+@pytest.mark.parametrize(("name", "optimizer"), [*((name, "sgd") for name in FORMS), ("fixmatch", "adam")])
 def test_a_training_goes_on_from_any_saved_state_with_the_same_bits(
     name: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,8 +233,10 @@ def test_a_training_goes_on_from_any_saved_state_with_the_same_bits(
     learner, memory = learners.build(name), Memory()
     through = task(recipe=recipe, attachment=Norm(), checkpoints=memory)
     network = learner.fit(through)
-    assert [state["done"] for _, state in memory.states] == list(range(1, 13))
-    for done in (3, 5, 12):
+    trainings = TRAININGS.get(name, 1)
+    assert [state["done"] for _, state in memory.states] == list(range(1, 13)) * trainings
+    assert len({key for key, _ in memory.states}) == trainings
+    for done in [12 * earlier + own for earlier in range(trainings) for own in (3, 5, 12)]:
         resumed = task(recipe=recipe, attachment=Norm(), checkpoints=Memory())
         resumed.checkpoints.states = memory.states[:done]  # type: ignore[union-attr]
         again = learner.fit(resumed)
@@ -204,8 +244,10 @@ def test_a_training_goes_on_from_any_saved_state_with_the_same_bits(
         assert all(torch.equal(state[key], expected[key]) for key in expected)
         assert torch.equal(weights(resumed.attachment), weights(through.attachment))  # type: ignore[arg-type]
         assert resumed.traces == through.traces
-        assert resumed.attachment.batches == [8] * (12 - done)  # type: ignore[union-attr]
-        assert resumed.resumed_seconds == memory.states[done - 1][1]["seconds"]
+        assert told(resumed) == told(through)
+        assert resumed.attachment.batches == [8] * min(12, 12 * trainings - done)  # type: ignore[union-attr]
+        last = dict(memory.states[:done])  # of every training its last state
+        assert resumed.resumed_seconds == pytest.approx(sum(state["seconds"] for state in last.values()))
 
 
 def test_short_trainings_save_nothing() -> None:
@@ -222,7 +264,7 @@ def test_without_unlabelled_images_it_is_supervised(name: str, caplog: pytest.Lo
     assert record.getMessage().startswith(f"{name}: there is no unlabelled image")
 
 
-@pytest.mark.parametrize("name", SEMI_SUPERVISED)
+@pytest.mark.parametrize("name", [*(f"{name}[weight=0,ema=0]" for name in ONLINE), UNWEIGHTED])
 def test_without_weight_and_average_it_is_supervised(name: str) -> None:
     """The last step's weights, on the same labelled batches and masks where dropout is off."""
 
@@ -232,13 +274,14 @@ def test_without_weight_and_average_it_is_supervised(name: str) -> None:
             module.probability = 0.0
         return made
 
-    network = learners.build(f"{name}[weight=0,ema=0]").fit(job())
+    network = learners.build(name).fit(job())
     torch.testing.assert_close(weights(network), weights(supervised.fit(job())), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SEMI_SUPERVISED)
 def test_unlabelled_images_take_part(name: str) -> None:
-    parameters = {"fixmatch": "[threshold=0]", "flexmatch": "[threshold=0.2]"}.get(name, "")
+    low = {"fixmatch": 0, "flexmatch": 0.2, "self-training": 0, "noisy-student": 0}
+    parameters = f"[threshold={low[name]}]" if name in low else ""
     first = weights(learners.build(name + parameters).fit(task()))
     other = task()
     other.unlabelled = other.unlabelled[:30]
@@ -247,8 +290,8 @@ def test_unlabelled_images_take_part(name: str) -> None:
 
 def test_steps_and_traces() -> None:
     job = task()
-    learners.build("fixmatch[steps=7,mu=2]").fit(job)  # 60 images, 16 a step: an epoch has 4 steps
-    assert [(line["round"], line["step"]) for line in job.traces] == [(0, 4), (0, 7)]
+    learners.build("fixmatch[steps=90,mu=2]").fit(job)  # 60 images, 16 a step: an epoch has 4 steps
+    assert [(line["round"], line["step"]) for line in job.traces] == [*((0, step) for step in range(4, 90, 4)), (0, 90)]
     assert job.traces[0].keys() == {"round", "step", "labelled_loss", "unlabelled_loss", "weight", "confidence"}
     assert 1 / CLASSES < job.traces[0]["confidence"] < 1
 
@@ -257,6 +300,12 @@ def test_a_large_pool_is_traced_a_hundred_times_at_most() -> None:
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=250), unlabelled=8)
     learners.build("fixmatch[mu=1]").fit(job)
     assert [line["step"] for line in job.traces] == [*range(3, 250, 3), 250]
+
+
+def test_a_short_training_is_traced_twenty_times() -> None:
+    job = task(recipe=dataclasses.replace(RECIPE, min_steps=50), unlabelled=60)
+    learners.build("fixmatch[mu=1]").fit(job)  # eight steps would be an epoch
+    assert [line["step"] for line in job.traces] == [*range(3, 50, 3), 50]
 
 
 # --- parts
@@ -284,7 +333,7 @@ def batch(job: Task, views: tuple[str, ...]) -> Batch:
     return next(Batches(job.images, job.unlabelled, 6, views, torch.Generator().manual_seed(0)).take(1))
 
 
-@pytest.mark.parametrize("model", ["cnn", "resnet18"])
+@pytest.mark.parametrize("model", ["cnn", "resnet18", "wide-resnet"])
 def test_the_forward_pass(model: str) -> None:
     """With BatchNorm as one batch of all images; without, as if each had its own; q without dropout."""
     job = task()
@@ -308,6 +357,23 @@ def test_the_forward_pass(model: str) -> None:
     assert network.dropout.training
     torch.testing.assert_close(clean, probs)
     assert not torch.allclose(noisy, logits)
+
+
+def test_the_weak_views_of_a_forward_pass_are_spared_stochastic_depth() -> None:
+    job = task()
+    with seeds.scoped(0, "weights", 0):
+        network = models.build("resnet18", {"width": 4, "stochastic_depth": 0.9}, 1, (8, 8), CLASSES).train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()  # or the images beside them would show
+    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    theirs = batch(job, ("crop", "strong-no-flip"))
+    output, logits, probs = forward(network, job.images.normalised(job.labelled), theirs)
+    assert {module.spared for module in network.stochastic_depths} == {0}
+    network.eval()
+    torch.testing.assert_close(probs, network(theirs.views[0]).logits.softmax(1).detach())
+    assert not torch.allclose(logits, network(theirs.views[1]).logits)
+    assert not torch.allclose(output.logits, network(job.images.normalised(job.labelled)).logits)
 
 
 def test_one_view_is_learned_and_labelled_in_one_pass() -> None:
@@ -388,7 +454,7 @@ def test_freematch_by_brute_force() -> None:
     assert 0 < passed < 40 * 12
 
 
-@pytest.mark.parametrize("name", SEMI_SUPERVISED)
+@pytest.mark.parametrize("name", ONLINE)
 def test_the_loss_is_zero_where_nothing_counts(name: str) -> None:
     rule = learners.build(name).rule(CLASSES, 9)  # type: ignore[attr-defined]
     logits = torch.randn(6, CLASSES, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -444,13 +510,14 @@ def test_learners_are_an_axis_of_the_grid(tmp_path: Path) -> None:
         "supervised-seed0.jsonl",
         f"{learner}.jsonl",
         f"{learner}.epochs.jsonl",
+        f"{learner}.examples.npz",
     }
     lines = [json.loads(line) for line in (runs / "margin" / f"{learner}.jsonl").read_text().splitlines()]
     assert lines[0]["learner"] == "fixmatch[mu=2]"
     assert [line["labels"] for line in lines[1:]] == [10, 20, 30]
     found = traces(tmp_path)
-    assert [line["round"] for line in found["margin"]] == [0, 1, 2]  # twelve steps are less than an epoch
-    assert len(found["learning-loss"]) == 3
+    assert [line["round"] for line in found["margin"]] == [0] * 12 + [1] * 12 + [2] * 12
+    assert len(found["learning-loss"]) == 36
 
 
 def test_traces_of_rounds_that_are_trained_again_are_dropped(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny import PROTOCOL
 
-from benchmark import grid, protocol
+from benchmark import grid, models, protocol
 from benchmark.protocol import Protocol, ProtocolError
 from strategies.registry import expand
 
@@ -69,7 +69,11 @@ def test_a_whole_number_will_do_for_a_fraction(tiny: Protocol) -> None:
         ("name", "a/b", "name must be fit for a folder, which 'a/b' is not"),
         ("name", "..", "name must be fit for a folder, which '..' is not"),
         ("model", "cnn", "'model' must be a table, not 'cnn'"),
-        ("model.name", "cmn", "unknown model 'cmn' (known: cnn, compact, resnet18)"),
+        (
+            "model.name",
+            "cmn",
+            f"unknown model 'cmn' (known: {', '.join(models.MODELS)})",
+        ),
         ("model.parameters", [1], "'model.parameters' must be a table, not [1]"),
         ("model.parameters.widht", 4, "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
         ("model.parameters.width", "4", "model 'cnn': width must be a number like 32, not '4'"),

@@ -93,4 +93,6 @@ def test_the_parts_of_a_run_do_not_overlap(
     total = spent.pop("in all")
     assert sum(spent.values()) == pytest.approx(total, abs=0.1 * len(spent))
     assert min(spent.values()) >= 0
-    assert {"training: backward", "training: forward and loss", "report: tables and figures"} <= set(spent)
+    assert {"training: backward", "training: loss", "test and pool: forward", "report: tables and figures"} <= set(
+        spent
+    )

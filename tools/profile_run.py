@@ -4,50 +4,95 @@
     python tools/profile_run.py mnist --strategy badge
     python tools/profile_run.py cifar10 --strategy badge --budgets 1000 2000 3000
 
-Runs one strategy with one seed in this process, on one thread, under Python's profiler, into a temporary folder, and
-prints the share of each part. Parts do not overlap: a part's time leaves out that of the parts listed inside it.
+Runs one strategy with one seed in this process, on one thread, into a temporary folder, and prints the share of each
+part. Parts do not overlap: while one runs inside another, the other's clock stands still.
 """
 
 # ruff: noqa: E402 (imports are timed)
 from __future__ import annotations
 
-import cProfile
-import pstats
+import functools
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 BEGAN = time.perf_counter()
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import argparse
+from unittest.mock import patch
 
+import torch
 from rich.console import Console
 
+from benchmark import checks, store
+from benchmark import run as runner
+from benchmark.active_learning import ActiveLearningRun
+from benchmark.features import FeatureSource
+from benchmark.fitting import Fitter
 from benchmark.protocol import load
 from benchmark.run import Options, Places, run
+from benchmark.training.augmentation import Augmentation
+from benchmark.training.batches import Batches, Images
+from benchmark.training.engine import Task
+from benchmark.training.predict import Predictor
+from benchmark.training.tuning import EngineTuning
 
 IMPORTED = time.perf_counter()
 
-# name of the part, file and function whose time, with all they call, it is; what is inside another is taken off it
-PARTS = (
-    ("data: reading and checking", "checks.py", "data", ""),
-    ("training: images (gather, augment, normalise)", "batches.py", "_batch", ""),
-    ("training: random draws", "augmentation.py", "draw", ""),
-    ("training: forward and loss", "supervised.py", "objective", ""),
-    ("training: backward", "_tensor.py", "backward", ""),
-    ("training: optimiser", "optimizer.py", "wrapper", ""),
-    ("training: the rest of the loop", "engine.py", "minimise", "training"),
-    ("query: tuning of the attachment", "tuning.py", "run", ""),
-    ("test and pool: images", "predict.py", "_chunks", ""),
-    ("test and pool: forward", "predict.py", "predict", "test"),
-    ("pool: Monte-Carlo dropout", "predict.py", "mc_probs", ""),
-    ("query: the choice itself", "active_learning.py", "_select", "query"),
-    ("store: lines", "store.py", "append", ""),
-    ("report: tables and figures", "run.py", "_report", ""),
+# name of the part, and the function whose time it is, less that of the parts inside it
+PARTS: tuple[tuple[str, Any, str], ...] = (
+    ("data: reading and checking", checks, "data"),
+    ("data: derived once (patch covariance)", runner, "blueprint"),
+    ("self-supervised features", FeatureSource, "computed"),
+    ("training: images (gather, augment, normalise)", Batches, "_batch"),
+    ("training: random draws", Augmentation, "draw"),
+    ("training: loss", Task, "labelled_loss"),
+    ("training: backward", torch.Tensor, "backward"),
+    ("training: optimiser", torch.optim.SGD, "step"),
+    ("training: fresh weights, forward, loop", Fitter, "fit"),
+    ("tuning of the attachment", EngineTuning, "run"),
+    ("test and pool: images", Images, "normalised"),
+    ("test and pool: forward", Predictor, "predict"),
+    ("pool: Monte-Carlo dropout", Predictor, "mc_probs"),
+    ("query: the choice itself", ActiveLearningRun, "_select"),
+    ("diagnostics of a predicted loss", ActiveLearningRun, "_diagnose"),
+    ("store: lines", store.RunFile, "append"),
+    ("report: tables and figures", runner, "_report"),
 )
+
+
+class Stopwatches:
+    """A clock for each part, of which only the innermost part's runs."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._open = [""]
+        self._since = time.perf_counter()
+
+    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function``, its own time counted under ``name``."""
+
+        @functools.wraps(function)
+        def timed(*arguments: Any, **keywords: Any) -> Any:
+            self._switch()
+            self._open.append(name)
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                self._switch()
+                self._open.pop()
+
+        return timed
+
+    def _switch(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._open[-1]] += now - self._since
+        self._since = now
 
 
 def main() -> None:
@@ -56,45 +101,38 @@ def main() -> None:
     p.add_argument("--strategy", default="badge")
     p.add_argument("--budgets", nargs="+", type=int)
     p.add_argument("--data-dir", type=Path, default=Path("data"))
+    p.add_argument("--cache-dir", type=Path, help="where self-supervised features lie (default: computed anew)")
     options = p.parse_args()
     asked = {"strategies": [options.strategy], "seeds": [0]}
     if options.budgets:
         asked["budgets"] = options.budgets
     protocol = load(options.protocol).override(**asked)
     with tempfile.TemporaryDirectory() as folder:
-        places = Places(options.data_dir, Path(folder) / "results", Path(folder) / "cache")
-        profile, seconds = profiled(lambda: run(protocol, Options(places, workers=1, device="cpu"), Console()))
-    total = seconds + IMPORTED - BEGAN
-    rows = [("imports", IMPORTED - BEGAN), *parts(profile)]
-    rows.append(("everything else", total - sum(spent for _, spent in rows)))
-    print(
-        f"\n{options.strategy} on {protocol.name}, {protocol.budgets[0]} to {protocol.budgets[-1]} labels, one thread"
-    )
-    for name, spent in rows:
-        print(f"{name:<48} {spent:8.1f} s {100 * spent / total:5.1f} %")
+        cache = options.cache_dir or Path(folder) / "cache"
+        places = Places(options.data_dir, Path(folder) / "results", cache)
+        spent = profiled(lambda: run(protocol, Options(places, workers=1, device="cpu"), Console()))
+    rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s >= 0.05)]
+    rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))
+    total = sum(s for _, s in rows)
+    ladder = protocol.budgets
+    print(f"\n{options.strategy} on {protocol.name}, {ladder[0]} to {ladder[-1]} labels, one thread")
+    for name, seconds in rows:
+        print(f"{name:<48} {seconds:8.1f} s {100 * seconds / total:5.1f} %")
     print(f"{'in all':<48} {total:8.1f} s")
 
 
-def profiled(work: Callable[[], object]) -> tuple[pstats.Stats, float]:
-    """The profile of ``work``, and its seconds."""
-    profiler = cProfile.Profile()
-    began = time.perf_counter()
-    profiler.runcall(work)
-    return pstats.Stats(profiler), time.perf_counter() - began
-
-
-def parts(profile: pstats.Stats) -> list[tuple[str, float]]:
-    """The seconds of each part of PARTS that took any."""
-    spent = {(file, function): 0.0 for _, file, function, _ in PARTS}
-    for (path, _, function), (_, _, _, cumulative, _) in profile.stats.items():  # type: ignore[attr-defined]
-        key = (Path(path).name, function)
-        if key in spent:
-            spent[key] += cumulative
-    seconds = {name: spent[file, function] for name, file, function, _ in PARTS}
-    inner = {name: s for name, s in seconds.items() if name.startswith("training: ") and "rest" not in name}
-    seconds["training: the rest of the loop"] -= sum(inner.values())
-    seconds["test and pool: forward"] -= seconds["test and pool: images"]
-    return [(name, s) for name, s in seconds.items() if s > 0.05]
+def profiled(work: Callable[[], object]) -> dict[str, float]:
+    """The seconds of each part of ``work`` in the order of PARTS; those of none under an empty name."""
+    watches = Stopwatches()
+    replaced = [patch.object(where, name, watches.around(part, getattr(where, name))) for part, where, name in PARTS]
+    for each in replaced:
+        each.start()
+    try:
+        watches.around("", work)()
+    finally:
+        for each in replaced:
+            each.stop()
+    return {name: watches.seconds[name] for name in [*(part for part, _, _ in PARTS), ""]}
 
 
 if __name__ == "__main__":

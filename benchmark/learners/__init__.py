@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from benchmark.learners import fixmatch, flexmatch, freematch, pseudo_label, softmatch, supervised  # noqa: F401
+from benchmark.learners import (  # noqa: F401
+    fixmatch,
+    flexmatch,
+    freematch,
+    noisy_student,
+    pseudo_label,
+    self_training,
+    softmatch,
+    supervised,
+)
 from benchmark.learners.registry import LEARNERS, Learner, build, register
 
 __all__ = ["LEARNERS", "Learner", "build", "register", "supervised"]

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from benchmark.learners.online import Online, Rule
 from benchmark.learners.registry import register
-from benchmark.learners.semi_supervised import Rule, SemiSupervised
 
 
 class Threshold(Rule):
@@ -28,7 +28,7 @@ class Threshold(Rule):
 
 
 @register("fixmatch", paper="sohn2020")
-class FixMatch(SemiSupervised):
+class FixMatch(Online):
     """Pseudo-labels of weak views, where they are confident, learned on strong views."""
 
     def __init__(

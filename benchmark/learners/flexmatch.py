@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from benchmark.learners.fixmatch import check_threshold
+from benchmark.learners.online import Online, Rule
 from benchmark.learners.registry import register
-from benchmark.learners.semi_supervised import Rule, SemiSupervised
 
 
 class Curriculum(Rule):
@@ -48,7 +48,7 @@ class Curriculum(Rule):
 
 
 @register("flexmatch", paper="zhang2021")
-class FlexMatch(SemiSupervised):
+class FlexMatch(Online):
     """FixMatch with a threshold for every class, lower for those that are predicted with confidence less often."""
 
     def __init__(

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.learners.online import Online, Rule
 from benchmark.learners.registry import register
-from benchmark.learners.semi_supervised import Rule, SemiSupervised
 
 _EPSILON = 1e-12  # inside the logarithm
 
@@ -69,7 +69,7 @@ def _normalised(x: Tensor, y: Tensor) -> Tensor:
 
 
 @register("freematch", paper="wang2023")
-class FreeMatch(SemiSupervised):
+class FreeMatch(Online):
     """FixMatch with thresholds, overall and of every class, that follow the model's confidence."""
 
     def __init__(

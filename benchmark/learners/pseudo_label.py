@@ -1,4 +1,4 @@
-"""Pseudo-labels without a threshold, their weight rising in the course of the training.
+"""Pseudo-labels whose weight rises in the course of the training, by default all of them.
 
 Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", ICML 2013
 Workshop on Challenges in Representation Learning:
@@ -9,30 +9,47 @@ Workshop on Challenges in Representation Learning:
 The labels change with every step, and there is one view, augmented as labelled images are. Ours: T₁ and T₂ are
 shares of the training, for its length depends on the protocol (Lee's are the epochs 100 and 600); the weights are
 averaged, and labels are given without dropout.
+
+With ``teacher`` the labels do not change: a first training on the labelled images alone gives them, to the images as
+they are, and the second one starts from its weights. A ``threshold`` on the network's confidence at each step, and
+learning on ``strong`` views, came with later methods.
 """
 
 from __future__ import annotations
 
-import torch
+from dataclasses import replace
+
 from torch import Tensor
 
+from benchmark.learners import supervised
+from benchmark.learners.fixmatch import Threshold, check_threshold
+from benchmark.learners.online import Online, Rule
 from benchmark.learners.registry import register
-from benchmark.learners.semi_supervised import Rule, SemiSupervised
+from benchmark.models import Network
+from benchmark.training.engine import Task
+from benchmark.training.predict import Predictor
 
 
-class _All(Rule):
-    def forward(self, probs: Tensor, positions: Tensor) -> Tensor:
-        return torch.ones_like(probs[:, 0])
+class _Fixed(Threshold):
+    """``fixed`` (N,) are the labels of all unlabelled images."""
+
+    fixed: Tensor
+
+    def __init__(self, threshold: float, labels: Tensor) -> None:
+        super().__init__(threshold)
+        self.register_buffer("fixed", labels)
+
+    def labels(self, probs: Tensor, positions: Tensor) -> Tensor:
+        return self.fixed[positions]
 
 
 @register("pseudo-label", paper="lee2013")
-class PseudoLabel(SemiSupervised):
+class PseudoLabel(Online):
     """Every unlabelled image with its likeliest class, at a weight that rises in the course of the training.
 
-    ``begin`` and ``end`` are T₁ and T₂ as shares of the training; ``weight`` is α_f.
+    ``begin`` and ``end`` are T₁ and T₂ as shares of the training; ``weight`` is α_f; ``teacher`` is whether a first
+    training, of the recipe's steps, gives the labels.
     """
-
-    strong = False
 
     def __init__(
         self,
@@ -43,14 +60,27 @@ class PseudoLabel(SemiSupervised):
         weight: float = 3.0,
         ema: float = 0.999,
         steps: int = 0,
+        teacher: bool = False,
+        threshold: float = 0.0,
+        strong: bool = False,
     ) -> None:
         super().__init__(mu, weight, ema, steps)
         if not 0 <= begin < end <= 1:
             raise ValueError(f"begin and end must be shares of the training, 0 ≤ begin < end ≤ 1, not {begin}, {end}")
-        self.begin, self.end = begin, end
+        self.begin, self.end, self.teacher = begin, end, teacher
+        self.threshold, self.strong = check_threshold(threshold), strong
+
+    def train(self, task: Task) -> Network:
+        if not self.teacher:
+            return super().train(task)
+        alone = replace(task, attachment=None)
+        network = supervised.fit(alone, part="teacher")
+        task.resumed_seconds = alone.resumed_seconds
+        labels = Predictor(network, None, task.recipe.precision).predict(task.images, task.unlabelled).logits.argmax(1)
+        return self.train_by(_Fixed(self.threshold, labels), task)
 
     def rule(self, class_count: int, unlabelled_count: int) -> Rule:
-        return _All()
+        return Threshold(self.threshold)
 
     def ramp(self, progress: float) -> float:
         return min(max((progress - self.begin) / (self.end - self.begin), 0.0), 1.0)

@@ -1,18 +1,13 @@
-"""What learners from pseudo-labels share: every step one labelled and one unlabelled batch, and averaged weights.
+"""What learners from pseudo-labels share: labelled and unlabelled batches side by side, and averaged weights.
 
-With x a labelled image and y its answer, u an unlabelled one, α its weak and A its strong view, q = p(· | α(u)) and
-ŷ = argmax q, a step's loss is
-
-    L = L_labelled + λ (mean_u w(u) · CE(p(· | A(u)), ŷ) + penalty),
-
-the mean over the whole unlabelled batch, whatever the weights w, which are what the learners differ in. No gradient
-goes through q. Batches have μ unlabelled images for a labelled one, but never more than there are; they run across
-the ends of epochs. The labelled loss, and with it a strategy's attachment, sees the labelled images alone. What is
-evaluated and queried is an exponential moving average of the weights, the attachment's among them.
+Batches have μ unlabelled images for a labelled one, but never more than there are; they run across the ends of
+epochs. The labelled loss, and with it a strategy's attachment, sees the labelled images alone. What is evaluated and
+queried is an exponential moving average of the weights, the attachment's among them.
 
 As in the reference implementations BatchNorm normalises all images of a step together. Where a network has none, the
 weak views have a pass of their own without gradient: the same numbers for less. The references' networks have no
-dropout; ours is off where q is computed, and on where a loss is.
+dropout and no stochastic depth; ours are off where pseudo-labels are computed, and on where a loss is. (Where a single
+view is both learned and labelled, in one pass, only dropout is off.)
 """
 
 from __future__ import annotations
@@ -24,47 +19,27 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.learners import supervised
 from benchmark.learners.registry import Learner
 from benchmark.models import Network
-from benchmark.training.averaging import Average, EpochMeans
-from benchmark.training.batches import Batch, Batches
-from benchmark.training.checkpoints import Stateful
-from benchmark.training.engine import Supply, Task, minimise
+from benchmark.training.averaging import Average
+from benchmark.training.batches import Batch
+from benchmark.training.engine import Task
 from strategies.base import Output
 
 log = logging.getLogger(__name__)
 
 
-class Rule(nn.Module):
-    """How much the pseudo-labels of a training count; running statistics are its buffers."""
-
-    def forward(self, probs: Tensor, positions: Tensor) -> Tensor:
-        """Weights (B,) from q (B, C); ``positions`` (B,) are those of the images among the unlabelled ones.
-
-        Called once a step, without gradient; statistics take in the batch first, unless the method says otherwise.
-        """
-        raise NotImplementedError
-
-    def penalty(self, logits: Tensor, weights: Tensor) -> Tensor:
-        """A scalar on the logits (B, C) that are being learned, beside the cross-entropy; 0 for most."""
-        return logits.new_zeros(())
-
-
 class SemiSupervised(Learner):
-    """The training; subclasses say by which rule pseudo-labels count.
+    """Learns from labelled and unlabelled images; from labelled ones alone where there are no others.
 
-    ``mu`` unlabelled images for a labelled one; ``weight`` is λ; ``ema`` the decay of the averaged weights; ``steps``
-    the number of steps, 0 for the recipe's. ``strong`` is whether the loss is on strong views, or on the weak ones.
+    ``mu`` unlabelled images for a labelled one; ``weight`` is λ, the factor on the unlabelled loss; ``ema`` the decay
+    of the averaged weights; ``steps`` the number of steps, 0 for the recipe's.
     """
 
-    strong = True
-
     def __init__(self, mu: int, weight: float, ema: float, steps: int) -> None:
-        if not isinstance(mu, int) or mu < 1:
-            raise ValueError(f"mu must be a whole number of at least 1, not {mu}")
+        whole("mu", mu, 1)
         if not isinstance(steps, int) or steps < 0:
             raise ValueError(f"steps must be a whole number, 0 for the recipe's, not {steps}")
         if not 0 <= weight < math.inf:
@@ -73,51 +48,35 @@ class SemiSupervised(Learner):
             raise ValueError(f"ema must be at least 0 and below 1, not {ema}")
         self.mu, self.weight, self.ema, self.steps = mu, weight, ema, steps
 
-    def rule(self, class_count: int, unlabelled_count: int) -> Rule:
-        """A fresh rule for a training."""
-        raise NotImplementedError
-
-    def ramp(self, progress: float) -> float:
-        """The share of ``weight`` that counts after a share of the training, both in [0, 1]."""
-        return 1.0
-
     def fit(self, task: Task) -> Network:
-        count = len(task.unlabelled)
-        if count == 0:
+        if len(task.unlabelled) == 0:
             log.warning("%s: there is no unlabelled image, so it learns from the labelled ones alone", self.canonical)
             return supervised.fit(task, self.steps)
-        recipe, network = task.recipe, task.network
-        steps = self.steps or task.steps
-        size = min(self.mu * recipe.batch_size, count)
-        views = (recipe.augmentation, recipe.strong_augmentation) if self.strong else (recipe.augmentation,)
-        supply = Supply(Batches(task.images, task.unlabelled, size, views, task.generator("unlabelled")), steps)
-        average = Average([network] if task.attachment is None else [network, task.attachment], self.ema)
-        rule = self.rule(network.head.out_features, count).to(task.device)
-        means = EpochMeans(task, steps, math.ceil(count / size))
+        return self.train(task)
 
-        def objective(ours: Batch, progress: float) -> Tensor:
-            theirs = next(supply)
-            output, logits, probs = forward(network, ours.images, theirs)
-            with torch.no_grad():
-                weights = rule(probs, theirs.positions)
-            labelled = task.labelled_loss(output, task.targets[ours.positions], progress)
-            losses = F.cross_entropy(logits, probs.argmax(1), reduction="none")
-            unlabelled = (weights * losses).mean() + rule.penalty(logits, weights)
-            confidence = probs.amax(1).mean()
-            means.add(labelled_loss=labelled, unlabelled_loss=unlabelled, weight=weights.mean(), confidence=confidence)
-            return labelled + self.weight * self.ramp(progress) * unlabelled
+    def train(self, task: Task) -> Network:
+        """``fit`` with at least one unlabelled image."""
+        raise NotImplementedError
 
-        def after_step(done: int) -> None:
-            average.update(done)
-            means.after_step(done)
+    def average(self, task: Task) -> Average:
+        """The averages to be of the weights, those of the attachment among them."""
+        return Average([task.network] if task.attachment is None else [task.network, task.attachment], self.ema)
 
-        parts: dict[str, Stateful] = {"unlabelled": supply, "average": average, "rule": rule, "means": means}
-        minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
-        averaged, *attachment = average.copies
-        if task.attachment is not None:
-            task.attachment.load_state_dict(attachment[0].state_dict())
-        assert isinstance(averaged, Network)
-        return averaged
+
+def whole(name: str, value: int, least: int) -> int:
+    """``value`` itself. Raises ValueError unless it is a whole number of at least ``least``."""
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value}")
+    return value
+
+
+def averaged(task: Task, average: Average) -> Network:
+    """The averaged network; the task's attachment gets its own averages."""
+    network, *attachment = average.copies
+    if task.attachment is not None:
+        task.attachment.load_state_dict(attachment[0].state_dict())
+    assert isinstance(network, Network)
+    return network
 
 
 def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Output, Tensor, Tensor]:
@@ -129,7 +88,8 @@ def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Outp
     own = len(labelled)
     count = own + len(learned)
     together = learned is not weak and _has_batch_norm(network)
-    features, stages = network.backbone(torch.cat([labelled, learned, *([weak] if together else [])]))
+    with _sparing(network, len(weak) if together else 0):
+        features, stages = network.backbone(torch.cat([labelled, learned, *([weak] if together else [])]))
     embedding = network.embed(features[:count])
     logits = network.classify(embedding)
     with torch.no_grad(), _without_dropout(network):
@@ -138,7 +98,8 @@ def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Outp
         elif together:
             clean = features[count:]
         else:
-            clean = network.backbone(weak)[0]
+            with _sparing(network, len(weak)):
+                clean = network.backbone(weak)[0]
         probs = network.classify(network.embed(clean)).float().softmax(1)
     output = Output(logits[:own], embedding[:own], tuple(stage[:own] for stage in stages))
     return output, logits[own:].float(), probs
@@ -155,3 +116,14 @@ def _without_dropout(network: Network) -> Iterator[None]:
     yield
     for module in network.dropouts:
         module.train()
+
+
+@contextmanager
+def _sparing(network: Network, last: int) -> Iterator[None]:
+    """Without stochastic depth for the ``last`` images of a batch."""
+    depths = network.stochastic_depths
+    for module in depths:
+        module.spared = last
+    yield
+    for module in depths:
+        module.spared = 0

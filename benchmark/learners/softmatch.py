@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from benchmark.learners.freematch import check_momentum
+from benchmark.learners.online import Online, Rule
 from benchmark.learners.registry import register
-from benchmark.learners.semi_supervised import Rule, SemiSupervised
 
 _EPSILON = 1e-6  # of the alignment
 _SMALLEST_VARIANCE = 1e-6
@@ -56,7 +56,7 @@ class TruncatedGaussian(Rule):
 
 
 @register("softmatch", paper="chen2023")
-class SoftMatch(SemiSupervised):
+class SoftMatch(Online):
     """FixMatch with soft weights: a Gaussian of the confidence, cut off above its running mean.
 
     ``width`` is n_σ.

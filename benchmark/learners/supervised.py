@@ -18,11 +18,14 @@ class Supervised(Learner):
         return fit(task)
 
 
-def fit(task: Task, steps: int = 0) -> Network:
-    """Minimise the labelled loss by the recipe, in ``steps`` steps if given. Returns the last step's network."""
+def fit(task: Task, steps: int = 0, part: str = "") -> Network:
+    """Minimise the labelled loss by the recipe, in ``steps`` steps if given. Returns the last step's network.
+
+    ``part`` as for ``minimise``.
+    """
 
     def objective(batch: Batch, progress: float) -> Tensor:
         return task.labelled_loss(task.network(batch.images), task.targets[batch.positions], progress)
 
-    minimise(task, objective, steps=steps)
+    minimise(task, objective, steps=steps, part=part)
     return task.network

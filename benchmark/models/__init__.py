@@ -8,12 +8,22 @@ from typing import Any
 
 from benchmark.models.cnn import CNN
 from benchmark.models.compact import Compact
-from benchmark.models.network import Dropout, Network
+from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
+from benchmark.models.network import Dropout, Network, StochasticDepth
 from benchmark.models.resnet import ResNet18
+from benchmark.models.wide_resnet import WideResNet
 
-__all__ = ["MODELS", "Dropout", "Network", "build", "check"]
+__all__ = ["MODELS", "Dropout", "Network", "StochasticDepth", "build", "check"]
 
-MODELS: dict[str, type[Network]] = {"cnn": CNN, "compact": Compact, "resnet18": ResNet18}
+MODELS: dict[str, type[Network]] = {
+    "cnn": CNN,
+    "compact": Compact,
+    "resnet18": ResNet18,
+    "wide-resnet": WideResNet,
+    "densenet121": DenseNet121,
+    "densenet121-cifar": DenseNet121Cifar,
+}
+_PROBABILITIES = ("dropout", "stochastic_depth")
 
 
 def check(name: str, parameters: Mapping[str, Any]) -> None:
@@ -28,9 +38,9 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
         default = accepted[key].default
         if isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(default, float) else int):
             raise ValueError(f"model '{name}': {key} must be a number like {default}, not {value!r}")
-        if key == "dropout" and not 0 <= value < 1:
-            raise ValueError(f"model '{name}': dropout must be at least 0 and below 1, not {value}")
-        if key != "dropout" and value < 1:
+        if key in _PROBABILITIES and not 0 <= value < 1:
+            raise ValueError(f"model '{name}': {key} must be at least 0 and below 1, not {value}")
+        if key not in _PROBABILITIES and value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
 
 
@@ -44,4 +54,9 @@ def build(
 
 def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:
     """The dropout probability that the named network has with these parameters."""
-    return float(parameters.get("dropout", inspect.signature(MODELS[name]).parameters["dropout"].default))
+    return float(parameters.get("dropout", default_of(name, "dropout")))
+
+
+def default_of(name: str, parameter: str) -> Any:
+    """A parameter's default in the named network; every one has a width and dropout."""
+    return inspect.signature(MODELS[name]).parameters[parameter].default

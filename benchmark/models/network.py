@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -39,10 +41,37 @@ class Dropout(nn.Module):
         return x * (kept / keep).to(x.dtype)
 
 
+class StochasticDepth(nn.Module):
+    """A residual branch (B, …) left out in training, for each image with ``probability`` (Huang et al., ECCV 2016).
+
+    What is kept is divided by 1 − p. Draws from the run's own generator. The last ``spared`` images of a batch keep
+    all their branches as they are: learners set it for images whose outputs must be clean.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+        self.generator: torch.Generator | None = None
+        self.spared = 0
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.probability == 0:
+            return branch
+        if self.generator is None:
+            raise RuntimeError("stochastic depth in training has no generator: set it with Network.draw_dropout_from")
+        keep = 1 - self.probability
+        drawn = torch.rand(len(branch), generator=self.generator, device=branch.device) < keep
+        factors = drawn / keep
+        if self.spared:
+            factors[-self.spared :] = 1
+        return branch * factors.to(branch.dtype).view(-1, *[1] * (branch.dim() - 1))
+
+
 class Network(nn.Module):
     """A classifier of (B, c, H, W) images: ``backbone``, then ``embed``, then ``classify``.
 
-    No dropout lies in the backbone, so Monte-Carlo samples repeat only what comes behind it. Subclasses set
+    No dropout lies in the backbone, so Monte-Carlo samples repeat only what comes behind it; what residual networks
+    have there is ``StochasticDepth``, which is on in training alone. Subclasses set
     ``stage_channels``, ``dropout`` and ``head`` (the last linear layer) and write ``backbone``.
     """
 
@@ -76,10 +105,17 @@ class Network(nn.Module):
     def whiten(self, patch_covariance: Tensor) -> None:
         """Set a first layer that is not learned, from what ``ImageData.patch_covariance`` says; most have none."""
 
+    @property
+    def stochastic_depths(self) -> list[StochasticDepth]:
+        """The modules that leave out residual branches."""
+        return [m for m in self.modules() if isinstance(m, StochasticDepth) and m.probability > 0]
+
     def draw_dropout_from(self, generator: torch.Generator) -> None:
         """Draw all training masks from ``generator``, which lives on the network's device."""
-        for module in self.dropouts:
-            module.generator = generator
+        for dropout in self.dropouts:
+            dropout.generator = generator
+        for depth in self.stochastic_depths:
+            depth.generator = generator
 
     def initialise(self) -> None:
         """Draw all weights anew, in place, from PyTorch's global generator (see ``seeds.scoped``)."""
@@ -87,3 +123,8 @@ class Network(nn.Module):
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
+
+
+def survival(probability: float, blocks: int) -> Iterator[StochasticDepth]:
+    """Stochastic depth for each of ``blocks`` residual blocks: rising linearly to ``probability`` at the last one."""
+    return iter([StochasticDepth(probability * (i + 1) / blocks) for i in range(blocks)])

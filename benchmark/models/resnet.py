@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.models.network import Dropout, Network
+from benchmark.models.network import Dropout, Network, StochasticDepth, survival
 
 
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions with BatchNorm and a shortcut (He et al. 2016)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, depth: StochasticDepth) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
@@ -20,14 +20,18 @@ class BasicBlock(nn.Module):
         self.shortcut = nn.Sequential()
         if stride != 1 or inputs != outputs:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        self.depth = depth
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        return F.relu(self.depth(self.bn2(self.conv2(y))) + self.shortcut(x))
 
 
 class ResNet18(Network):
-    """Four stages of two basic blocks, ``width``·(1, 2, 4, 8) channels; 11.17 M parameters at width 64."""
+    """Four stages of two basic blocks, ``width``·(1, 2, 4, 8) channels; 11.17 M parameters at width 64.
+
+    ``stochastic_depth`` is the probability that the last block is left out in training.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class ResNet18(Network):
         *,
         width: int = 64,
         dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
         if min(image_size) < 8:
@@ -45,8 +50,9 @@ class ResNet18(Network):
         self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(width)
         inputs = (width, *self.stage_channels[:-1])
+        depths = survival(stochastic_depth, 8)
         self.stages = nn.ModuleList(
-            nn.Sequential(BasicBlock(i, o, 1 if s == 0 else 2), BasicBlock(o, o, 1))
+            nn.Sequential(BasicBlock(i, o, 1 if s == 0 else 2, next(depths)), BasicBlock(o, o, 1, next(depths)))
             for s, (i, o) in enumerate(zip(inputs, self.stage_channels, strict=True))
         )
         self.dropout = Dropout(dropout, 8 * width)

@@ -1,4 +1,4 @@
-"""What to cite: a bibliography of exactly the strategies and the protocol that a report shows, and of the suite."""
+"""What to cite: a bibliography of exactly the strategies, learners and protocol of a report, and of the suite."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from importlib import resources
 
 from benchmark.reports.provenance import Provenance, count
 
+BIBLIOGRAPHIES = (("strategies", "strategies.bib"), ("benchmark.learners", "learners.bib"))  # packages and files
+
 
 def bibliography(source: Provenance) -> str:
-    """A .bib file: the suite, the protocol's papers, the strategies' papers; above each entry who is meant by it.
+    """A .bib file: the suite, the protocol's papers, the strategies' and learners'; above each entry who is meant.
 
     Strategies that are not of the suite are named as such: only their authors know what to cite.
     """
-    from strategies import registry  # here: it takes PyTorch, which nothing else in a report does
+    from benchmark.learners import LEARNERS  # here: they take PyTorch, which nothing else in a report does
+    from strategies import registry
 
     known = {name: registry.resolve(name).cls.paper for name in registry.names()}
     wrappers = {name: registry.resolve(f"{name}:margin").cls.paper for name in registry.wrappers()}
@@ -28,12 +31,22 @@ def bibliography(source: Provenance) -> str:
         papers = [*(wrappers[layer] for layer in layers[:-1]), known.get(layers[-1], "")]
         for key in dict.fromkeys(filter(None, papers)):
             meant.setdefault(key, []).append(strategy)
-    entries = read_entries(resources.files("strategies").joinpath("strategies.bib").read_text(encoding="utf-8"))
+    for learner in source.learners:
+        known_learner = LEARNERS.get(learner.partition("[")[0])
+        if known_learner is not None and known_learner.paper:
+            meant.setdefault(known_learner.paper, []).append(f"the learner {learner}")
+    entries = read_entries(bibliographies())
     parts = [suite(source)]
     parts += [f"{_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items()]
     if others:
         parts.append(_comment(f"Not of the suite, ask their authors: {', '.join(others)}"))
     return "\n\n".join(parts) + "\n"
+
+
+def bibliographies() -> str:
+    """The suite's own .bib files, one behind the other."""
+    texts = [resources.files(package).joinpath(name).read_text(encoding="utf-8") for package, name in BIBLIOGRAPHIES]
+    return "\n".join(texts)
 
 
 def suite(source: Provenance) -> str:

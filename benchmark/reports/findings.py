@@ -23,10 +23,12 @@ from benchmark.reports.seeds import FEWEST_SEEDS, Key, reaching
 from benchmark.reports.significance import primary_tests, records
 from benchmark.reports.statistics import BASELINE, run_areas
 from benchmark.reports.tables import accuracy_table, summary_table
+from benchmark.reports.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
 from benchmark.reports.views import WIDE, View
 from benchmark.store import RunRecord
 
 FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "ranks", "calibration", "balance", "seconds")
+TRAININGS = ("losses", "pseudo-labels", "examples")  # of learners that leave traces; all strategies at once
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,12 @@ def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[T
     return made
 
 
-def write_figures(found: Findings, views: Sequence[View], source: Provenance, folder: Path) -> dict[str, str]:
-    """Write what can be drawn of each view, as PNG and PDF; gives each file's name (no suffix) and title, in order.
+def write_figures(
+    found: Findings, views: Sequence[View], runs: Sequence[RunRecord], source: Provenance, folder: Path
+) -> dict[str, str]:
+    """Write what can be drawn of each view, and of the trainings behind ``runs``, as PNG and PDF.
+
+    Gives each file's name (no suffix) and title, in order.
 
     A figure that was there and cannot be drawn now is removed.
     """
@@ -75,7 +81,11 @@ def write_figures(found: Findings, views: Sequence[View], source: Provenance, fo
             if figure is not None:
                 style.save(figure, folder / f"{stem}{view.suffix}")
                 written[f"{stem}{view.suffix}"] = title + tail
-    for stem, suffix, kind in itertools.product(FIGURES, ("", WIDE), (".png", ".pdf")):
+    for stem, (title, figure) in _trainings(views[-1], runs, source).items():
+        if figure is not None:
+            style.save(figure, folder / stem)
+            written[stem] = title
+    for stem, suffix, kind in itertools.product((*FIGURES, *TRAININGS), ("", WIDE), (".png", ".pdf")):
         if stem + suffix not in written:
             (folder / f"{stem}{suffix}{kind}").unlink(missing_ok=True)
     return written
@@ -99,3 +109,13 @@ def _figures(view: View, found: Findings, source: Provenance) -> dict[str, tuple
     enough = len(view.pairwise.keys) > 1 and view.pairwise.n >= FEWEST_SEEDS
     made = {**rows, **(over_labels if several else {}), **(among if enough else {})}
     return {stem: made[stem] for stem in FIGURES if stem in made}
+
+
+def _trainings(view: View, runs: Sequence[RunRecord], source: Provenance) -> dict[str, tuple[str, Figure | None]]:
+    """The figures of trainings, by the names of ``TRAININGS``, with their titles."""
+    traces, who = traced(runs), (view.ranking, source.plugins, source.cheating)
+    return {
+        "losses": ("Losses in the course of the training", trace_figure(traces, LOSSES, *who)),
+        "pseudo-labels": ("Pseudo-labels", trace_figure(traces, PSEUDO_LABELS, *who, scale=100)),
+        "examples": ("Test images and what is predicted of them", examples_figure(runs)),
+    }

@@ -83,13 +83,15 @@ def style_lines(
 ) -> dict[Key, Line]:
     """The best few of ``ranking`` (best first), the reference and ``highlight`` in colour, the rest in grey.
 
-    Learners differ by their dashes; with a single learner, so do strategies that share a colour.
+    Learners differ by their dashes, and of a single strategy by their colours too; with a single learner, strategies
+    that share a colour differ by their dashes.
     """
     learners = sorted({learner for _, learner in ranking})
+    by_learner = len(learners) > 1 and len({strategy for strategy, _ in ranking}) == 1
     best = [key for key in ranking if key[0] != REFERENCE][:HIGHLIGHTED]
     lines: dict[Key, Line] = {}
     for key in ranking:
-        colour, marker = style.look(key[0])
+        colour, marker = style.look(key[by_learner])
         always = key[0] == REFERENCE or key[0] in highlight
         strong = always or key in best
         twins = sum(line.colour == colour for line in lines.values())
@@ -156,11 +158,11 @@ def _ticks(axes: Axes, panel: Panel) -> None:
     if panel.x == "labels" and steps and max(steps) > 4 * min(steps):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(counts))
-    elif panel.x != "labels" and counts[0] > 0 and counts[-1] > 10 * counts[0]:
+    elif panel.x == "seconds" and counts[0] > 0 and counts[-1] > 10 * counts[0]:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if counts[-1] < 200 * counts[0] else (1,)))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=panel.x == "labels", steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=panel.x != "seconds", steps=[1, 2, 2.5, 5, 10]))
     if axes.get_xscale() == "log":
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())

@@ -125,7 +125,7 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
         if name + WIDE not in printed:
             (root / "tables" / f"{name}{WIDE}.{suffix}").unlink(missing_ok=True)
     write_atomically(root / "tables" / "strategies.bib", citing.bibliography(source).encode())
-    drawn = write_figures(report.findings, report.views, source, root / "figures")
+    drawn = write_figures(report.findings, report.views, report.runs, source, root / "figures")
     write_atomically(root / "README.md", results_page(report, printed, drawn).encode())
     shown = {title: printed[name] for name, title in TABLES.items() if name in printed}
     html.write_pages(report, shown, _facts(report), _command(source, _counts(report)))

@@ -39,6 +39,8 @@ _NAMES = (
     *("probcover", "alfa-mix", "mc-entropy", "bait", "clue", "epig", "cluster-margin"),
     *("dropquery", "falcun", "cdal", "core-mse", "variation-ratio", "mean-std", "lcmd"),
     *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "ratio"),
+    # Learners, where a figure has one strategy.
+    *("fixmatch", "flexmatch", "freematch", "softmatch", "pseudo-label", "self-training", "noisy-student"),
 )
 
 BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.4  # inches, of a two-column paper
@@ -80,9 +82,12 @@ class Look(NamedTuple):
 
 
 def look(strategy: str) -> Look:
-    """The same for a strategy in every figure; parameters change the marker only. Random is nearly black."""
+    """The same for a strategy in every figure; parameters change the marker only. Random is nearly black.
+
+    So are learners, and the supervised one.
+    """
     base, _, parameters = strategy.partition("[")
-    if base == REFERENCE:
+    if base in (REFERENCE, "supervised"):
         return Look(INK, "o")
     position = _NAMES.index(base) if base in _NAMES else zlib.crc32(base.encode()) % 56
     palette = sns.color_palette("colorblind").as_hex()

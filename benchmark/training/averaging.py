@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.training.engine import Task
 
-TRACES = 100  # lines a training leaves at most
+FEWEST, MOST = 20, 100  # lines that a training leaves
 
 
 class Average(nn.Module):
@@ -52,13 +52,14 @@ def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
 class EpochMeans:
     """Means of a training's scalars over each epoch, a line of ``task``'s traces for every one.
 
-    They are summed on the device, so that it is waited for once an epoch. An epoch has ``epoch`` steps, or more
-    where a training of ``steps`` steps would leave over TRACES lines; the last one may be shorter.
+    They are summed on the device, so that it is waited for once an epoch. An epoch has ``epoch`` steps, or as many
+    as it takes for a training of ``steps`` steps to leave 20 to 100 lines; the last one may be shorter. ``before``
+    steps were taken by earlier trainings of the same learner.
     """
 
-    def __init__(self, task: Task, steps: int, epoch: int) -> None:
-        self._task, self._steps = task, steps
-        self._epoch = max(epoch, math.ceil(steps / TRACES))
+    def __init__(self, task: Task, steps: int, epoch: int, before: int = 0) -> None:
+        self._task, self._steps, self._before = task, steps, before
+        self._epoch = max(min(epoch, math.ceil(steps / FEWEST)), math.ceil(steps / MOST))
         self._sums: dict[str, Tensor] = {}
         self._count = 0
 
@@ -68,11 +69,14 @@ class EpochMeans:
             self._sums[key] = self._sums.get(key, 0) + value.detach().double()
         self._count += 1
 
-    def after_step(self, done: int) -> None:
-        """Write the epoch's line where ``done`` steps are the end of one."""
-        if done % self._epoch == 0 or done == self._steps:
-            self._task.trace(step=done, **{key: value.item() / self._count for key, value in self._sums.items()})
+    def after_step(self, done: int) -> bool:
+        """Write the epoch's line where ``done`` steps are the end of one; returns whether they are."""
+        ends = done % self._epoch == 0 or done == self._steps
+        if ends:
+            means = {key: value.item() / self._count for key, value in self._sums.items()}
+            self._task.trace(step=self._before + done, **means)
             self._sums, self._count = {}, 0
+        return ends
 
     def state_dict(self) -> dict[str, Any]:
         return {"sums": dict(self._sums), "count": self._count}

@@ -15,6 +15,7 @@ from benchmark.models import Network
 from benchmark.training.batches import Batch, Batches, Images
 from benchmark.training.checkpoints import Checkpoint, GeneratorState, Stateful, Storage
 from benchmark.training.predict import autocast
+from benchmark.training.pseudo_labels import Epoch
 from benchmark.training.recipe import Recipe
 from strategies.base import Attachment, Output, Step
 
@@ -26,9 +27,11 @@ class Task:
     """One training: what a learner gets, and the hooks it must call.
 
     ``network`` has its initial weights; ``labelled`` (L,) and ``unlabelled`` (N,) are dataset indices, ``targets``
-    (L,) the answers; no other label can be reached from here. ``traces`` collects what ``trace`` is told;
+    (L,) the answers; no other label can be reached from here. ``traces`` collects what ``trace`` is told, and
+    ``pseudo_labels`` what a learner gave, for others to judge once the training is over (see ``pseudo_labels.Given``);
     ``checkpoints`` is where long trainings save their state, None for nowhere; ``resumed_seconds`` is the time that
-    went into the states they went on from.
+    went into the states they went on from. ``fresh`` makes a network like ``network`` with initial weights of a
+    stream of its own: it takes the stream's name, and a factor on the network's width.
     """
 
     images: Images
@@ -41,8 +44,10 @@ class Task:
     seed: int
     round: int
     traces: list[dict[str, float]] = field(default_factory=list)
+    pseudo_labels: list[Epoch] = field(default_factory=list)
     checkpoints: Storage | None = None
     resumed_seconds: float = 0.0
+    fresh: Callable[[str, float], Network] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -53,13 +58,14 @@ class Task:
         """Steps of the recipe on these labels."""
         return self.recipe.steps(len(self.labelled))
 
-    def labelled_loss(self, output: Output, targets: Tensor, progress: float) -> Tensor:
-        """The scalar loss on labelled images: cross-entropy, and what the strategy's attachment adds.
+    def labelled_loss(self, output: Output, targets: Tensor, progress: float, weights: Tensor | None = None) -> Tensor:
+        """The scalar loss on B labelled images: cross-entropy, and what the strategy's attachment adds.
 
-        Every learner takes its labelled loss from here; that is what lets any strategy work with any learner.
+        ``weights`` (B,) are factors on the images' cross-entropy; what the attachment sees has none. Every learner
+        takes its labelled loss from here; that is what lets any strategy work with any learner.
         """
         losses = F.cross_entropy(output.logits.float(), targets, reduction="none")
-        loss = losses.mean()
+        loss = losses.mean() if weights is None else (weights * losses).mean()
         if self.attachment is not None:
             loss = loss + self.attachment.loss(Step(*output, targets, losses, progress))
         return loss
@@ -108,7 +114,7 @@ def minimise(
     steps: int = 0,
     after_step: Callable[[int], None] | None = None,
     parts: Mapping[str, Stateful] | None = None,
-    name: str = "training",
+    part: str = "",
 ) -> None:
     """Follow the recipe: ``objective(batch, progress)`` is a scalar for each labelled batch of ``task``.
 
@@ -116,22 +122,23 @@ def minimise(
     how many ``steps`` there are unless they are given. ``after_step`` is called with the number of steps done after
     each. ``parts`` are whatever else changes in the course of the training, by name (a supply of unlabelled batches,
     averages, statistics): they are saved and restored with its own state. Where a learner minimises several times,
-    each has a ``name``.
+    each has a ``part`` of its own, by which its state is saved and its streams are named.
     """
-    recipe, steps = task.recipe, steps or task.steps
+    recipe, steps = task.recipe.at(len(task.labelled)), steps or task.steps
     modules: list[nn.Module] = [task.network] + ([task.attachment] if task.attachment is not None else [])
     scales = [getattr(module, "learning_rate_scale", 1.0) for module in modules]
     optimiser = build_optimiser(recipe, [list(module.parameters()) for module in modules])
-    dropout = seeds.generator(task.seed, "dropout", task.round, task.device)
+    dropout = seeds.generator(task.seed, stream("dropout", part), task.round, task.device)
     task.network.draw_dropout_from(dropout)
     for module in modules:
         module.train()
-    batches = Batches(task.images, task.labelled, recipe.batch_size, (recipe.augmentation,), task.generator("batches"))
+    draws = task.generator(stream("batches", part))
+    batches = Batches(task.images, task.labelled, recipe.batch_size, (recipe.augmentation,), draws)
     checkpoint, begin = None, 0
     if task.checkpoints is not None:
         own: dict[str, Stateful] = {"optimiser": optimiser, "dropout": GeneratorState(dropout), "task": task}
         own |= {f"module{i}": module for i, module in enumerate(modules)}
-        checkpoint = Checkpoint(task.checkpoints, name, {**own, **(parts or {})})
+        checkpoint = Checkpoint(task.checkpoints, part or "training", {**own, **(parts or {})})
         begin, seconds = checkpoint.restore()
         task.resumed_seconds += seconds
     rates = recipe.learning_rates(steps)
@@ -147,6 +154,11 @@ def minimise(
             after_step(step + 1)
         if checkpoint is not None:
             checkpoint.after_step(step + 1, last=step + 1 == steps)
+
+
+def stream(name: str, part: str) -> str:
+    """A stream's name in a ``part`` of a learner's training."""
+    return f"{name}/{part}" if part else name
 
 
 def build_optimiser(recipe: Recipe, groups: list[list[nn.Parameter]]) -> torch.optim.Optimizer:

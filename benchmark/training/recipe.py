@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from benchmark.training.augmentation import augmentation
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "triangular", "cosine", "multistep")
+SCHEDULES = ("constant", "triangular", "cosine", "cosine-7-16", "multistep")
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -19,12 +20,15 @@ class Recipe:
 
     ``epochs`` passes over the labelled images, but at least ``min_steps`` steps; or ``steps_at``, pairs of a label
     count and its number of steps: in between the steps are interpolated linearly, below the first pair they are the
-    first pair's, beyond the last one they grow with the labels. Every step sees ``batch_size`` images, drawn without
-    replacement until all have been seen (batches run across the ends of epochs). The learning rate follows
-    ``schedule``: ``triangular`` rises linearly from 0 over the share ``warmup`` of the steps and falls linearly to 0;
-    ``cosine`` rises so and falls along a cosine; ``multistep`` is multiplied by ``decay`` at each of ``milestones``
-    (shares of the steps). ``strong_augmentation`` is the strong view of unlabelled images, for learners and
-    strategies that use one.
+    first pair's, beyond the last one they grow with the labels. ``weight_decay_at``, pairs of a label count and its
+    decay, takes the place of ``weight_decay`` in the same manner, but is constant beyond the last pair.
+
+    Every step sees ``batch_size`` images, drawn without replacement until all have been seen (batches run across the
+    ends of epochs). The learning rate follows ``schedule``: ``triangular`` rises linearly from 0 over the share
+    ``warmup`` of the steps and falls linearly to 0; ``cosine`` rises so and falls along a cosine; ``cosine-7-16`` falls
+    from the first step, from cos 0 to cos 7π/16, as FixMatch and its kin do; ``multistep`` is multiplied by ``decay``
+    at each of ``milestones`` (shares of the steps). ``strong_augmentation`` is the strong view of unlabelled images,
+    for learners and strategies that use one.
     """
 
     optimizer: str = "sgd"
@@ -32,6 +36,7 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 5e-4
+    weight_decay_at: tuple[tuple[float, ...], ...] = ()
     schedule: str = "triangular"
     warmup: float = 0.25
     milestones: tuple[float, ...] = ()
@@ -56,8 +61,11 @@ class Recipe:
         for name in ("momentum", "weight_decay", "epochs", "min_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"recipe.{name} must not be negative, not {getattr(self, name)}")
+        _check_pairs("steps_at", self.steps_at, least=1, example="[[1000, 400]]")
+        _check_pairs("weight_decay_at", self.weight_decay_at, least=0, example="[[1000, 5e-3]]")
         if self.steps_at:
-            self._check_steps_at()
+            if self.epochs or self.min_steps:
+                raise ValueError("recipe: give steps_at or epochs and min_steps, not both")
         elif self.epochs == 0 and self.min_steps == 0:
             raise ValueError("recipe: give epochs, min_steps or both, or steps_at; with none nothing is trained")
         if not 0 <= self.warmup < 1:
@@ -69,22 +77,14 @@ class Recipe:
         """The number of steps on ``labels`` images."""
         if not self.steps_at:
             return max(self.min_steps, math.ceil(self.epochs * labels / self.batch_size), 1)
-        if labels <= self.steps_at[0][0]:
-            return self.steps_at[0][1]
-        for (fewer, steps), (more, more_steps) in pairwise(self.steps_at):
-            if labels <= more:
-                return round(steps + (more_steps - steps) * (labels - fewer) / (more - fewer))
         last, most = self.steps_at[-1]
-        return math.ceil(most * labels / last)
+        return math.ceil(most * labels / last) if labels > last else round(_between(self.steps_at, labels))
 
-    def _check_steps_at(self) -> None:
-        if self.epochs or self.min_steps:
-            raise ValueError("recipe: give steps_at or epochs and min_steps, not both")
-        if any(len(pair) != 2 or min(pair) < 1 for pair in self.steps_at):
-            raise ValueError("recipe.steps_at takes pairs of a label count and its steps, such as [[1000, 400]]")
-        counts = [count for count, _ in self.steps_at]
-        if counts != sorted(set(counts)):
-            raise ValueError(f"recipe.steps_at: the label counts must rise, not {counts}")
+    def at(self, labels: int) -> Recipe:
+        """The recipe on ``labels`` images, its ``weight_decay`` the one at this count."""
+        if not self.weight_decay_at:
+            return self
+        return replace(self, weight_decay=_between(self.weight_decay_at, labels), weight_decay_at=())
 
     def learning_rates(self, steps: int) -> list[float]:
         """The learning rate of every step."""
@@ -93,6 +93,8 @@ class Recipe:
     def _factor(self, step: int, steps: int) -> float:
         if self.schedule == "constant":
             return 1.0
+        if self.schedule == "cosine-7-16":
+            return math.cos(7 * math.pi * step / (16 * steps))
         if self.schedule == "multistep":
             return math.prod(self.decay for m in self.milestones if step >= round(m * steps))
         rise = self.warmup * steps
@@ -105,3 +107,21 @@ class Recipe:
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"recipe.{name} is one of {', '.join(known)}, not '{value}'")
+
+
+def _check_pairs(name: str, pairs: Sequence[Sequence[float]], least: float, example: str) -> None:
+    if any(len(pair) != 2 or pair[0] < 1 or pair[1] < least for pair in pairs):
+        raise ValueError(f"recipe.{name} takes pairs of a label count and its value, such as {example}")
+    counts = [pair[0] for pair in pairs]
+    if counts != sorted(set(counts)):
+        raise ValueError(f"recipe.{name}: the label counts must rise, not {counts}")
+
+
+def _between(pairs: Sequence[Sequence[float]], labels: int) -> float:
+    """The value at ``labels``, linear between the pairs, and constant before the first and behind the last."""
+    if labels <= pairs[0][0]:
+        return pairs[0][1]
+    for (fewer, value), (more, other) in pairwise(pairs):
+        if labels <= more:
+            return value + (other - value) * (labels - fewer) / (more - fewer)
+    return pairs[-1][1]

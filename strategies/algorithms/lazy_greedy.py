@@ -33,8 +33,8 @@ _KEPT, _BLOCK = 256, 128  # similarities of how many points are kept, and how ma
 
 
 def gaussian(width: float) -> Similarity:
-    """s = exp(−d² / ``width``²)."""
-    return lambda squared: squared.mul_(-(width**-2)).exp_()
+    """s = exp(−d² / ``width``²), and 10⁻²⁶ where that is less: numbers too small for their format take far longer."""
+    return lambda squared: squared.mul_(-(width**-2)).clamp_(min=-60).exp_()
 
 
 def ball(squared_radius: float) -> Similarity:
@@ -128,6 +128,7 @@ class _Greedy:
 
     def best(self) -> int:
         """The slot of the point with the largest gain, of equals the one with the smallest position."""
+        updated = 0
         while True:
             largest = self.gains.max()
             equal = (self.gains >= largest - self.rounding) & (self.points >= 0)
@@ -138,13 +139,14 @@ class _Greedy:
             ahead = ahead[(ahead < winner) | (self.bounds[ahead] > largest + self.rounding)]
             if not len(ahead):
                 return int((self.points == winner).nonzero())
-            if not self.exact and winner < len(self.bounds) and 2 * len(ahead) > len(self.bounds):
-                picked = self.bounds == -torch.inf  # all bounds at half the price of each
+            if not self.exact and updated > len(self.bounds) // 8 and len(ahead) > len(self.bounds) // 2:
+                picked = self.bounds == -torch.inf  # so many are left that all at half the price of each are cheaper
                 self.bounds = gains(self.x, self.similarity, self.u, self.m).masked_fill_(picked, -torch.inf)
                 self.exact = True
             else:
                 order = torch.sort(self.bounds[ahead], descending=True, stable=True).indices
                 self._keep(ahead[order[:_BLOCK]])
+                updated += len(order[:_BLOCK])
 
     def take(self, slot: int) -> int:
         """Cover the points by the one in ``slot``; its position."""

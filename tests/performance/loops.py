@@ -46,7 +46,7 @@ class Case(NamedTuple):
         """The protocol with a training of ``steps`` steps."""
         given = protocol.load(self.protocol)
         model = replace(given.model, parameters={**given.model.parameters, **dict(self.parameters)})
-        return replace(given, model=model, recipe=replace(given.recipe, epochs=0, min_steps=steps))
+        return replace(given, model=model, recipe=replace(given.recipe, epochs=0, min_steps=steps, steps_at=()))
 
 
 class Worker:

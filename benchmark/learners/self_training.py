@@ -1,0 +1,166 @@
+"""Self-training: pseudo-labels of the whole pool, revised on a schedule, in a loss that weighs uncertainty.
+
+With H the entropy of p = softmax(z) for an image, u = H / max_batch H, and c = max p, a step's loss is
+
+    L = mean_x CE(z, y) (1 + ω u) + λ mean_u CE(z, ỹ) c (1 + ω u),
+
+over B labelled images in weak and μ B pseudo-labelled ones in strong views. u and c have no gradient: or the loss
+could be lowered by a change of the confidence instead of the fit.
+
+The pseudo-labels ỹ are revised at equal intervals: the averaged network predicts all unlabelled images as they are,
+and those with max p ≥ τ are accepted, but of no class more than ``balance`` times the mean over the classes, the most
+confident ones. (Zou et al., "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced
+Self-Training", ECCV 2018, accept the same share of every predicted class.) What an earlier revision accepted may be
+dropped or labelled otherwise. Until the first one, and after one that accepts nothing, the labelled images are learned
+alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmark.learners.accepting import capped
+from benchmark.learners.fixmatch import check_threshold
+from benchmark.learners.registry import register
+from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, whole
+from benchmark.models import Network
+from benchmark.training.averaging import EpochMeans
+from benchmark.training.batches import Batch, Batches
+from benchmark.training.checkpoints import Stateful
+from benchmark.training.engine import Supply, Task, minimise
+from benchmark.training.predict import Predictor
+from benchmark.training.pseudo_labels import Given
+
+
+class Accepted:
+    """The images accepted by the latest revision, their labels, and batches of them; none before the first.
+
+    ``steps`` is the most that there are between two revisions.
+    """
+
+    def __init__(self, task: Task, mu: int, steps: int) -> None:
+        self._task, self._most, self._steps = task, mu * task.recipe.batch_size, steps
+        self._revision = 0
+        self._positions = self._labels = torch.empty(0, dtype=torch.int64, device=task.device)
+        self._supply: Supply | None = None
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def revise(self, positions: Tensor, labels: Tensor) -> None:
+        """Take ``positions`` (P,) among the unlabelled images, with ``labels`` (P,), in place of what there was."""
+        self._begin(self._revision + 1, positions, labels)
+
+    def draw(self) -> tuple[Batch, Tensor]:
+        """The next batch, in strong views, and its pseudo-labels."""
+        assert self._supply is not None
+        batch = next(self._supply)
+        return batch, self._labels[batch.positions]
+
+    def _begin(self, revision: int, positions: Tensor, labels: Tensor) -> None:
+        task = self._task
+        self._revision, self._positions, self._labels, self._supply = revision, positions, labels, None
+        if len(positions):
+            size, view = min(self._most, len(positions)), task.recipe.strong_augmentation
+            draws = task.generator(f"unlabelled/{revision}")
+            images = Batches(task.images, task.unlabelled[positions], size, (view,), draws)
+            self._supply = Supply(images, self._steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "revision": self._revision,
+            "positions": self._positions,
+            "labels": self._labels,
+            "supply": None if self._supply is None else self._supply.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        device = self._task.device
+        self._begin(state["revision"], state["positions"].to(device), state["labels"].to(device))
+        if self._supply is not None:
+            self._supply.load_state_dict(state["supply"])
+
+
+@register("self-training", paper="zou2018")
+class SelfTraining(SemiSupervised):
+    """Confident pseudo-labels of the whole pool, balanced and revised ten times, in an uncertainty-weighted loss.
+
+    ``threshold`` is τ, ``uncertainty`` ω, ``weight`` λ; ``revisions`` in the course of the training.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: float = 0.95,
+        revisions: int = 10,
+        balance: float = 1.0,
+        uncertainty: float = 1.0,
+        mu: int = 7,
+        weight: float = 0.5,
+        ema: float = 0.999,
+        steps: int = 0,
+    ) -> None:
+        super().__init__(mu, weight, ema, steps)
+        self.threshold, self.revisions = check_threshold(threshold), whole("revisions", revisions, 1)
+        if not 1 <= balance < math.inf:
+            raise ValueError(f"balance must be at least 1, not {balance}")
+        if not 0 <= uncertainty < math.inf:
+            raise ValueError(f"uncertainty must not be negative, not {uncertainty}")
+        self.balance, self.uncertainty = balance, uncertainty
+
+    def train(self, task: Task) -> Network:
+        network, count = task.network, len(task.unlabelled)
+        steps = self.steps or task.steps
+        interval = math.ceil(steps / (self.revisions + 1))
+        accepted, average = Accepted(task, self.mu, interval), self.average(task)
+        size = min(self.mu * task.recipe.batch_size, count)
+        followed = average.copies[0]
+        assert isinstance(followed, Network)
+        means, given = EpochMeans(task, steps, math.ceil(count / size)), Given(count, task.device)
+
+        def objective(ours: Batch, progress: float) -> Tensor:
+            targets = task.targets[ours.positions]
+            if len(accepted):
+                theirs, labels = accepted.draw()
+                output, logits, probs = forward(network, ours.images, theirs)
+                weights = probs.amax(1) * self._factors(probs)
+                unlabelled = (weights * F.cross_entropy(logits, labels, reduction="none")).mean()
+            else:
+                output = network(ours.images)
+                unlabelled = output.logits.new_zeros(())
+            own = output.logits.detach().float().softmax(1)
+            labelled = task.labelled_loss(output, targets, progress, self._factors(own))
+            means.add(labelled_loss=labelled, unlabelled_loss=unlabelled)
+            return labelled + self.weight * unlabelled
+
+        def after_step(done: int) -> None:
+            average.update(done)
+            means.after_step(done)
+            if done % interval == 0 and done < steps:
+                self._revise(task, followed, accepted, given, done)
+
+        parts: dict[str, Stateful] = {"accepted": accepted, "average": average, "means": means, "given": given}
+        minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
+        task.pseudo_labels += given.epochs
+        return averaged(task, average)
+
+    def _factors(self, probs: Tensor) -> Tensor:
+        """1 + ω u, (B,), of ``probs`` (B, C)."""
+        entropy = torch.special.entr(probs).sum(1)
+        return 1 + self.uncertainty * entropy / entropy.max().clamp(min=torch.finfo(entropy.dtype).tiny)
+
+    def _revise(self, task: Task, network: Network, accepted: Accepted, given: Given, done: int) -> None:
+        logits = Predictor(network, None, task.recipe.precision).predict(task.images, task.unlabelled).logits
+        probs = logits.softmax(1)
+        confidence, labels = probs.max(1)
+        positions = capped(probs, self.threshold, self.balance)
+        accepted.revise(positions, labels[positions])
+        chosen = torch.zeros(len(probs), device=probs.device).index_fill_(0, positions, 1)
+        given.add(torch.arange(len(probs), device=probs.device), labels, chosen)
+        given.end_epoch(done)
+        task.trace(step=done, confidence=confidence.mean().item())
