@@ -82,7 +82,7 @@ def pairwise_figure(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figur
     return figure
 
 
-def rank_figure(ranks: Ranks, cheating: Collection[str] = ()) -> Figure:
+def rank_figure(ranks: Ranks, cheating: Collection[str] = (), what: str = "seeds") -> Figure:
     """The critical-difference diagram of Demšar (JMLR 2006): mean ranks, the best on the left.
 
     Bars join strategies of which no two differ in Nemenyi's test at 5 %.
@@ -133,7 +133,7 @@ def rank_figure(ranks: Ranks, cheating: Collection[str] = ()) -> Figure:
             )
         p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
         cheats = "‡ reads true labels; " if {key[0] for key in keys} & set(cheating) else ""
-        style.remark(figure, f"{cheats}mean ranks over {ranks.blocks} seeds, 1 is best; Friedman p {p}")
+        style.remark(figure, f"{cheats}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
     return figure
 
 

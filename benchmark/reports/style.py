@@ -150,11 +150,18 @@ def _glyphs_alone() -> Iterator[None]:
 def save(figure: Figure, stem: Path) -> None:
     """Write ``stem``.png (200 dpi) and ``stem``.pdf, without dates: the same figure gives the same bytes."""
     nothing = {"CreationDate": None, "Creator": None, "Producer": None}
+    with mpl.rc_context(RC), _glyphs_alone():
+        pdf = io.BytesIO()
+        image = png(figure)
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)
+    write_atomically(stem.with_name(f"{stem.name}.png"), image)
+    write_atomically(stem.with_name(f"{stem.name}.pdf"), pdf.getvalue())
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file, 200 dpi."""
+    buffer = io.BytesIO()
     with mpl.rc_context(RC):
         figure.set_dpi(200)
-        png, pdf = io.BytesIO(), io.BytesIO()
-        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # Figure.savefig would draw all twice
-        with _glyphs_alone():
-            FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)
-        for suffix, buffer in ((".png", png), (".pdf", pdf)):
-            write_atomically(stem.with_name(stem.name + suffix), buffer.getvalue())
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # Figure.savefig would draw all twice
+    return buffer.getvalue()
