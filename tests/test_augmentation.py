@@ -1,5 +1,6 @@
 """Augmentation: crops and flips against torchvision, the cutout, and what chance may do."""
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from torchvision.transforms import functional as tvf
 from benchmark.training.augmentation import MAX_STEPS, Draws, augmentation, normalise
 from benchmark.training.randaugment import SETTINGS
 
-NAMES = ("none", "crop", "flip-crop", "flip-crop-reflect", "strong", "strong-no-flip")
+NAMES = ("none", "crop", "flip-crop", "flip-crop-reflect", "flip-shift-cutout", "strong", "strong-no-flip")
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -62,20 +63,42 @@ def test_flip_and_crop_give_torchvisions_pixels(name: str, mode: str, size: tupl
     assert draws.corner.unique().tolist() == list(range(2 * padding + 1))
 
 
+def test_a_crop_reaches_as_far_as_the_padding_says() -> None:
+    shift = dataclasses.replace(augmentation("flip-crop-reflect"), padding=16)
+    images = pictures(100, 32, 32, 3)
+    draws = shift.draw(1, 100, (32, 32), generator()).step(0)
+    assert draws.corner.unique().tolist() == [0, 1, 2, 3, 4]
+    found = shift.apply(images, draws).permute(0, 3, 1, 2)
+    for image, flip, (top, left), cut in zip(
+        images.permute(0, 3, 1, 2), draws.flip, draws.corner.tolist(), found, strict=True
+    ):
+        padded = tvf.pad(tvf.hflip(image) if flip else image, [2], 0, "reflect")
+        assert torch.equal(cut, tvf.crop(padded, top, left, 32, 32))
+
+
 def test_none_returns_the_images() -> None:
     images = pictures(5, 8, 8, 1)
     draws = augmentation("none").draw(2, 5, (8, 8), generator())
     assert augmentation("none").apply(images, draws.step(1)) is images
 
 
-@pytest.mark.parametrize(("size", "side"), [((32, 32, 3), 16), ((28, 28, 1), 14), ((10, 15, 1), 5)], ids=str)
-def test_cutout_is_a_grey_square_cut_off_at_the_border(size: tuple[int, int, int], side: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "size", "side"),
+    [
+        ("strong-no-flip", (32, 32, 3), 16),
+        ("strong-no-flip", (28, 28, 1), 14),
+        ("strong-no-flip", (10, 15, 1), 5),
+        ("flip-shift-cutout", (32, 32, 3), 8),
+    ],
+    ids=str,
+)
+def test_cutout_is_a_grey_square_cut_off_at_the_border(name: str, size: tuple[int, int, int], side: int) -> None:
     height, width, _ = size
-    strong = augmentation("strong-no-flip")
+    strong = augmentation(name)
     draws = strong.draw(1, 300, (height, width), generator()).step(0)
     draws = draws._replace(operations=torch.full_like(draws.operations, SETTINGS.index(("Identity", 1, 1))))
     cut = strong.apply(torch.full((300, *size), 9, dtype=torch.uint8), draws)
-    centred = draws._replace(corner=torch.full_like(draws.corner, min(height, width) // 8))
+    centred = draws._replace(corner=torch.full_like(draws.corner, min(height, width) // strong.padding))
     assert torch.equal(strong.apply(torch.full((300, *size), 9, dtype=torch.uint8), centred), cut)
     for image, (row, column) in zip(cut, draws.centre.tolist(), strict=True):
         expected = torch.full(size, 9, dtype=torch.uint8)

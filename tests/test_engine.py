@@ -73,6 +73,24 @@ def test_steps_between_given_label_counts_are_interpolated_and_grow_beyond() -> 
     ]
 
 
+def test_the_decay_between_given_label_counts_is_interpolated_and_constant_beyond() -> None:
+    recipe = Recipe(min_steps=1, weight_decay_at=((1000, 4e-3), (3000, 2e-3)))
+    decays = [recipe.at(n).weight_decay for n in (10, 1000, 1500, 3000, 50_000)]
+    assert decays == pytest.approx([4e-3, 4e-3, 3.5e-3, 2e-3, 2e-3])
+    with pytest.raises(ValueError, match="weight_decay_at takes pairs"):
+        Recipe(min_steps=1, weight_decay_at=((1000, -1e-3),))
+    with pytest.raises(ValueError, match="must rise"):
+        Recipe(min_steps=1, weight_decay_at=((1000, 0.0), (1000, 1e-3)))
+
+
+def test_training_follows_the_decay_at_its_label_count() -> None:
+    given = [{"weight_decay": 0.25}, {"weight_decay_at": ((20, 0.0), (40, 0.5))}, {"weight_decay": 0.5}]  # 30 labels
+    recipes = [dataclasses.replace(RECIPE, **decay) for decay in given]  # type: ignore[arg-type]
+    fixed, interpolated, other = (weights(supervised.fit(task(recipe))) for recipe in recipes)
+    assert torch.equal(fixed, interpolated)
+    assert not torch.equal(fixed, other)
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [(((1000,),), "pairs"), (((0, 5),), "pairs"), (((10, 5), (10, 6)), "must rise"), (((10, 5), (5, 6)), "must rise")],

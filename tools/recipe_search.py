@@ -6,7 +6,7 @@
     python tools/recipe_search.py cifar10 --flops
 
 A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
-drawn at random from the training set, and 5,000 other training images, the same for all, judge: the test set has no
+drawn at random from the training set, and 20,000 other training images, the same for all, judge: the test set has no
 say in a recipe. Every line goes into ``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is
 there is not computed again. ``--flops`` prints the floating-point operations of the protocol's training, forward and
 backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
@@ -37,7 +37,7 @@ from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
 
-HELD_OUT = 5_000
+HELD_OUT = 20_000
 COLUMNS = ("setting", "labels", "seed", "accuracy", "nll", "ece", "training accuracy", "steps", "seconds", "torch")
 TABLES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 

@@ -49,19 +49,22 @@ class Draws(NamedTuple):
 class Augmentation:
     """What may happen to a training image, in this order; see ``augmentation`` for those that have a name.
 
-    ``flip`` mirrors it horizontally with probability 1/2. ``crop`` pads all sides by an eighth of the smaller
-    side (4 at 32 pixels, 3 at 28), with zeros or by reflection about the outermost pixels, and cuts the
-    original size out at a uniformly random place. ``strong`` adds RandAugment (n = 2, m = 10) and Cutout
-    (DeVries & Taylor, arXiv 1708.04552): a square of grey 127, its side half the image's smaller side. The
-    square's centre is uniform among the pixels; it covers rows centre − side // 2 + (0 … side − 1), columns
-    likewise, and what lies outside the image is cut off, as in Google's FixMatch. (kekmodel/FixMatch-pytorch
-    shifts squares at the top and left edge inwards, and paints side + 1 pixels.)
+    ``flip`` mirrors it horizontally with probability 1/2. ``crop`` pads all sides, with zeros or by reflection
+    about the outermost pixels, and cuts the original size out at a uniformly random place; it pads by the smaller
+    side divided by ``padding`` (by 8: 4 at 32 pixels, 3 at 28). ``randaugment`` is RandAugment with n = 2, m = 10.
+    ``cutout`` paints a square of grey 127 (DeVries & Taylor, arXiv 1708.04552), its side the image's smaller side
+    divided by ``cutout``; 0 for none. The square's centre is uniform among the pixels; it covers rows
+    centre − side // 2 + (0 … side − 1), columns likewise, and what lies outside the image is cut off, as in
+    Google's FixMatch. (kekmodel/FixMatch-pytorch shifts squares at the top and left edge inwards, and paints
+    side + 1 pixels.)
     """
 
     name: str
     flip: bool = False
     crop: Literal["zero", "reflect"] | None = None
-    strong: bool = False
+    padding: int = 8
+    randaugment: bool = False
+    cutout: int = 0
 
     def draw(self, steps: int, batch: int, image_size: tuple[int, int], generator: torch.Generator) -> Draws:
         """The choices for ``steps`` batches of ``batch`` images of ``image_size`` (height, width).
@@ -74,7 +77,7 @@ class Augmentation:
         if generator.device.type != "cpu":
             raise ValueError(f"draws are made on the CPU: pass a CPU generator, not {generator.device}")
         height, width = image_size
-        corners = 2 * _padding(height, width) + 1
+        corners = 2 * self._pixels(height, width) + 1
         limits = (2, corners, corners, len(SETTINGS), len(SETTINGS), height, width)
         # One stream of 31-bit numbers in the order of the steps; the modulo's bias is below 1e-6.
         numbers = torch.empty((steps, batch, len(limits)), dtype=torch.int32).random_(generator=generator)
@@ -94,9 +97,10 @@ class Augmentation:
             raise ValueError(f"draws for {drawn} images do not fit {len(images)}: pass one step, draws.step(s)")
         if self.flip or self.crop:
             images = self._flip_and_crop(images, draws)
-        if self.strong:
+        if self.randaugment:
             images = randaugment(images, draws.operations, static_shapes=images.device.type != "cpu")
-            images = _cutout(images, draws.centre)
+        if self.cutout:
+            images = _cutout(images, draws.centre, min(images.shape[1:3]) // self.cutout)
         return images
 
     def _flip_and_crop(self, images: Tensor, draws: Draws) -> Tensor:
@@ -104,13 +108,17 @@ class Augmentation:
         rows = torch.arange(height, device=images.device).expand(len(images), height)
         columns = torch.arange(width, device=images.device).expand(len(images), width)
         if self.crop:
-            offset = draws.corner - _padding(height, width)
+            offset = draws.corner - self._pixels(height, width)
             rows, columns = rows + offset[:, :1], columns + offset[:, 1:]
         if self.crop == "reflect":
             rows, columns = _reflect(rows, height), _reflect(columns, width)
         if self.flip:
             columns = torch.where(draws.flip.bool().unsqueeze(1), width - 1 - columns, columns)
         return take_pixels(images, rows.unsqueeze(2), columns.unsqueeze(1))
+
+    def _pixels(self, height: int, width: int) -> int:
+        """By how many pixels ``crop`` pads."""
+        return min(height, width) // self.padding
 
 
 _AUGMENTATIONS = {
@@ -120,8 +128,9 @@ _AUGMENTATIONS = {
         Augmentation("crop", crop="zero"),
         Augmentation("flip-crop", flip=True, crop="zero"),
         Augmentation("flip-crop-reflect", flip=True, crop="reflect"),
-        Augmentation("strong", flip=True, crop="reflect", strong=True),
-        Augmentation("strong-no-flip", crop="reflect", strong=True),
+        Augmentation("flip-shift-cutout", flip=True, crop="reflect", padding=16, cutout=4),
+        Augmentation("strong", flip=True, crop="reflect", randaugment=True, cutout=2),
+        Augmentation("strong-no-flip", crop="reflect", randaugment=True, cutout=2),
     )
 }
 
@@ -130,7 +139,8 @@ def augmentation(name: str) -> Augmentation:
     """The augmentation called ``name``; ValueError if there is none.
 
     ``none``; ``crop`` (padded with zeros); ``flip-crop``, the literature's for CIFAR-10;
-    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits.
+    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits;
+    ``flip-shift-cutout``, crops of half that reach (2 pixels at 32) and a square of a quarter of the side cut out.
     """
     if name not in _AUGMENTATIONS:
         raise ValueError(f"unknown augmentation {name!r}: choose one of {', '.join(_AUGMENTATIONS)}")
@@ -150,19 +160,14 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return normalised.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _padding(height: int, width: int) -> int:
-    return min(height, width) // 8
-
-
 def _reflect(indices: Tensor, size: int) -> Tensor:
     """Indices beyond either end of ``size`` pixels, reflected about the end pixel."""
     last = size - 1
     return last - (last - indices.abs()).abs()
 
 
-def _cutout(images: Tensor, centre: Tensor) -> Tensor:
+def _cutout(images: Tensor, centre: Tensor, side: int) -> Tensor:
     batch, height, width, channels = images.shape
-    side = min(height, width) // 2
     start = (centre - side // 2).int()
     row = torch.arange(height, device=images.device) - start[:, :1]
     column = torch.arange(width * channels, device=images.device) // channels - start[:, 1:]
