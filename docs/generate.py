@@ -1,4 +1,4 @@
-"""Writes docs/strategies.md, learners.md and protocols.md: what registries, protocols and bibliographies say.
+"""Writes docs/strategies.md, learners.md, protocols.md and reproduction.md from what is registered and published.
 
 python -m docs.generate
 """
@@ -15,6 +15,7 @@ import strategies
 from benchmark import learners, protocol
 from benchmark.learners import online, semi_supervised
 from benchmark.reports.citing import bibliographies
+from docs import reproduction
 from strategies import registry
 from strategies.base import Strategy
 
@@ -213,3 +214,4 @@ if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     LEARNERS.write_text(learners_page(), encoding="utf-8")
     PROTOCOLS.write_text(protocols_page(), encoding="utf-8")
+    reproduction.PAGE.write_text(reproduction.page(), encoding="utf-8")

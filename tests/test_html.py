@@ -21,6 +21,7 @@ from report_lines import BUDGETS, write_experiment, write_grid, write_run
 from scipy import stats
 
 from benchmark.reports import html, read_report, write_report
+from benchmark.reports.overview import overview_page, write_overview
 from benchmark.reports.tables import accuracy_table, summary_table
 
 HOSTILE = [
@@ -176,7 +177,8 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         for seed in range(2):
             write_run(root, strategy, seed, device=HOSTILE[0], commit=HOSTILE[2], plugin_sha256="0" * 64)
     report = read_report(root)
-    html.write_pages(report, {"Summary": summary_table(report.views[0], report.source)}, [("a", "<b>")], HOSTILE[1])
+    html.write_page(report, {"Summary": summary_table(report.views[0], report.source)}, [("a", "<b>")], HOSTILE[1])
+    write_overview(tmp_path)
     for file in (root / "index.html", tmp_path / "index.html"):
         page = file.read_text()
         elements = Elements(page)
@@ -205,10 +207,11 @@ def test_the_overview_has_a_row_for_each_experiment(root: Path, tmp_path: Path) 
         shutil.copytree(root, tmp_path / name)
     report = read_report(write_grid(tmp_path / "three, & <more>", ["random", "margin"], seeds=1))
     write_run(report.root, "true-loss", 0, shift=0.3, cheating=True)
-    html.write_pages(read_report(report.root), {}, [], "")
+    html.write_page(read_report(report.root), {}, [], "")
+    write_overview(tmp_path)
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "index.html").write_text("<p>else</p>")
-    page = html.overview_page(tmp_path)
+    page = overview_page(tmp_path)
     rows = re.findall(r'<tr><th scope="row"[^>]*><a href="([^"]*)">.*?</tr>', page)
     assert [unquote(unescape(row)) for row in rows] == [
         "one/index.html",
@@ -225,7 +228,8 @@ def test_the_overview_has_a_row_for_each_experiment(root: Path, tmp_path: Path) 
 def test_a_page_of_others_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine")
     report = read_report(write_grid(tmp_path / "e", ["random"], seeds=1))
-    html.write_pages(report, {}, [], "")
+    html.write_page(report, {}, [], "")
+    write_overview(tmp_path)
     assert (tmp_path / "index.html").read_text() == "mine"
     assert (tmp_path / "e" / "index.html").is_file()
 

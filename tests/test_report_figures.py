@@ -124,7 +124,11 @@ def test_the_diagram_of_ranks_joins_what_cannot_be_told_apart() -> None:
     texts = written(figure)
     assert sum(text.get_text().startswith("random") or text.get_text().endswith("random") for text in texts) == 1
     renderer = FigureCanvasAgg(figure).get_renderer()
-    assert all(t.get_window_extent(renderer).x0 >= 0 and t.get_window_extent(renderer).x1 <= 340 for t in texts)
+    assert all(
+        t.get_window_extent(renderer).x0 >= 0 and t.get_window_extent(renderer).x1 <= figure.bbox.width for t in texts
+    )
+    assert figure.get_figwidth() <= BOTH_COLUMNS
+    assert figure.axes[0].get_position().width * figure.get_figwidth() > 2  # inches: the numbers do not touch
     mean = ranks.mean.sort_values().to_numpy()
     bars = [line.get_xdata() for line in figure.axes[0].lines if line.get_linewidth() > 2]
     for low, high in bars:

@@ -13,9 +13,11 @@ from report_lines import BUDGETS, accuracy_of, write_experiment, write_run
 from scipy import stats
 from test_html import data_of
 
-from benchmark.reports import read_report, write_report
+from benchmark.reports import html, read_report, write_report
 from benchmark.reports.findings import tables
+from benchmark.reports.overview import overview_page
 from benchmark.reports.seeds import comparable, parties
+from benchmark.reports.significance import holm
 
 CORE = ["random", "margin", "entropy"]
 OTHERS = [f"method{i}" for i in range(7)]
@@ -107,7 +109,10 @@ def test_the_headline_keeps_all_seeds_of_those_with_many(root: Path) -> None:
 def test_each_test_is_over_the_seeds_that_the_two_share(root: Path) -> None:
     report = read_report(root)
     tests = report.findings.tests.set_index(["strategy", "reference"])
-    assert len(tests) == len([*CORE, *OTHERS]) - 1 + len([*CORE, *OTHERS]) - 2  # one family: all against two
+    assert len(tests) == len([*CORE, *OTHERS]) - 1 + len([*CORE, *OTHERS]) - 2  # all against two
+    for family in (CORE, OTHERS):  # those with few seeds do not weaken the others
+        own = tests[tests.index.get_level_values("strategy").isin(family)]
+        assert own["p_holm"].tolist() == pytest.approx(holm(own["p"].tolist()))
     for name, reference, n in (("margin", "random", MANY), ("method3", "random", FEW), ("method3", "margin", FEW)):
         row = tests.loc[(name, reference)]
         expected = stats.ttest_rel([area(name, s) for s in range(n)], [area(reference, s) for s in range(n)])
@@ -122,6 +127,7 @@ def test_each_test_is_over_the_seeds_that_the_two_share(root: Path) -> None:
     assert rows["method3"]["Wilcoxon"].text == "–"
     assert sum(map(int, rows["method3"]["W–T–L"].text.split("–"))) == len(BUDGETS)
     assert "3 seeds are too few for Wilcoxon's signed-rank test (from 9 on): its cells are empty." in table.caption
+    assert "over the 3 tests of the strategies with a rank and, by itself, over the 14 others" in table.caption
     assert "Each test is over all seeds that the two strategies share" in table.caption
     assert "Rank is the mean over 10 seeds of the rank of the 3 strategies with a rank" in table.caption
 
@@ -129,8 +135,8 @@ def test_each_test_is_over_the_seeds_that_the_two_share(root: Path) -> None:
 def test_both_views_are_written_and_say_what_they_are(root: Path) -> None:
     for name in ("summary", "accuracy", "labels", "pairwise"):
         shown, wide = ((root / "tables" / f"{name}{suffix}.md").read_text() for suffix in ("", "-all"))
-        assert "These are the 3 of 10 strategies with the most seeds, over the 10 seeds 0–9 that they share" in shown
-        assert "These are all 10 strategies, over the 3 seeds 0–2 that they share; 3 of them have 10" in wide
+        assert "Here are the 3 of 10 strategies with the most seeds, over the 10 seeds 0–9 that they share" in shown
+        assert "Here are all 10 strategies, over the 3 seeds 0–2 that they share; 3 of them have 10" in wide
         assert ("method3" in shown, "method3" in wide, "margin" in wide) == (False, True, True)
     for name in ("accuracy", "areas", "labels-saved", "pairwise", "calibration", "seconds"):
         assert (root / "figures" / f"{name}.png").is_file()
@@ -168,3 +174,34 @@ def test_a_wide_view_that_is_no_more_leaves_nothing(tmp_path: Path) -> None:
         write_run(root, "late", seed)
     write_report(root)
     assert not list(root.rglob("*-all.*"))
+
+
+# Ranks over data sets, on the page over all experiments
+
+
+def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int) -> None:
+    root = write_experiment(results / name)
+    for strategy, seed in itertools.product(strategies, range(seeds)):
+        write_run(root, strategy, seed, dataset={"name": dataset, "sha256": "0" * 64, "note": ""})
+    report = read_report(root)
+    html.write_page(report, {}, [], "")
+
+
+def test_ranks_are_over_seeds_and_independent_data_sets(tmp_path: Path) -> None:
+    experiment(tmp_path, "mnist", "mnist", [*CORE, *OTHERS[:4]], 7)
+    experiment(tmp_path, "mnist-slow", "mnist", CORE, 6)  # the same data again: no further blocks
+    assert "Mean ranks over data sets" not in overview_page(tmp_path)
+    experiment(tmp_path, "cifar10", "cifar10", ["entropy", "badge", "margin", "random"], 2)
+    page = overview_page(tmp_path)
+    assert "over 9 blocks, the seeds of independent data sets (2 of cifar10, 7 of mnist)" in page
+    assert "No test of the ranks and no diagram: they take at least 10 blocks and 3 to 10 strategies." in page
+    experiment(tmp_path, "cifar10", "cifar10", ["entropy", "badge", "margin", "random"], 3)
+    page = overview_page(tmp_path)
+    areas = np.array([[area(s, k) for s in CORE] for n in (3, 7) for k in range(n)])
+    ranks = stats.rankdata(-areas, axis=1).mean(axis=0)
+    for strategy, rank in zip(CORE, ranks, strict=True):
+        assert re.search(rf">{strategy}</th><td>{rank:.2f}</td>", page.split("Mean ranks over data sets")[-1])
+    p = stats.friedmanchisquare(*areas.T).pvalue
+    assert f"Friedman's test: p {'&lt; 0.001' if p < 0.001 else f'= {p:.3f}'}" in page.replace("&#x27;", "'")
+    assert page.count('src="data:image/png;base64,') == 1
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)

@@ -1,4 +1,4 @@
-"""The tables of comparisons: tests by seed, labels saved, who beats whom, and cost."""
+"""The tables of comparisons: tests by seed, labels saved, and who beats whom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.significance import FEWEST_SEEDS_WILCOXON, LEVEL
 from benchmark.reports.statistics import keys
-from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, seconds, sentences
+from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, sentences
 from benchmark.reports.views import View
 
 
@@ -63,13 +63,18 @@ def significance_table(
             records[strategy, learner][i] if (strategy, learner) in records and reference == REFERENCE else math.nan
             for strategy, learner, reference in zip(told["strategy"], told["learner"], told["reference"], strict=True)
         ]
-    n, family = len(first.blocks), int(tests["p"].notna().sum())
+    n = len(first.blocks)
+    tested_first = [key in set(first.ranking) for key in zip(tests["strategy"], tests["learner"], strict=True)]
+    family, rest = int(tests.loc[tested_first, "p"].notna().sum()), int(tests["p"].notna().sum())
+    families = f"the {family} tests of this table"
+    if len(views) > 1:
+        families = f"the {family} tests of the strategies with a rank and, by itself, over the {rest - family} others"
     who = f" of the {len(ranks)} strategies with a rank" if len(ranks) < len(order) else ""
     caption = (
         f"Tests by seed on {source.datasets[0][0]}. Rank is the mean over {n} {count(n, 'seed')} of the rank{who} by "
         "area under the budget curve, 1 is best. Differences in area are in points, paired by seed, with the 95 % "
         "t-interval of the mean, not corrected. p is of the two-sided paired t-test on the area, Holm its value after "
-        f"Holm's correction over the {family} tests of this table; {MARK} marks what stays below "
+        f"Holm's correction over {families}; {MARK} marks what stays below "
         f"{LEVEL:g}. W–T–L counts the label counts ({len(first.pairwise.labels)} in all) won, tied and lost against "
         f"{REFERENCE} at p < {LEVEL:g} in a paired t-test, not corrected. "
     )
@@ -182,46 +187,6 @@ def pairwise_table(view: View, source: Provenance) -> Table:
         source=source.sentence,
         footnotes=source.footnotes,
         rule_before=len(rows),
-    )
-
-
-def cost_table(cost: pd.DataFrame, ranking: Sequence[Key], source: Provenance) -> Table:
-    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's.
-
-    Where strategies have different numbers of seeds, a column has their numbers.
-    """
-    order = [key for key in ranking if key in set(keys(cost))]
-    rows = cost.set_index(GROUP).reindex(order)
-    differing = rows["n"].nunique() > 1
-    columns = [
-        [Cell(row_name(key, source)) for key in order],
-        *([[Cell(str(n)) for n in rows["n"]]] if differing else []),
-        [
-            Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
-            for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
-        ],
-        *([Cell(seconds(value)) for value in rows[column]] for column in ("query", "train", "total")),
-        [Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING for factor in rows["factor"]],
-    ]
-    spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
-    over = "the strategy's own seeds" if differing else _seeds(int(rows["n"].iloc[0]), verb=False)
-    mixed = "Seconds are from different devices and do not compare. " if len(source.devices) > 1 else ""
-    header = ["strategy", *(["seeds"] if differing else []), "query (s)", "queries (s)", "train (s)", "total (s)"]
-    return Table(
-        name="cost",
-        label=f"{source.experiment}-cost",
-        data=rows.reset_index(),
-        header=[*header, f"× {REFERENCE}"],
-        rows=[list(row) for row in zip(*columns, strict=True)],
-        caption=sentences(
-            f"Cost on {source.datasets[0][0]}, means over {over}: seconds of a "
-            f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
-            f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
-            f"{mixed}",
-            source.cheats,
-        ),
-        source=source.sentence,
-        footnotes=source.footnotes,
     )
 
 

@@ -88,6 +88,6 @@ def _figure(
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
     lines = style_lines([key for key in view.ranking if key in present], highlight, cheating)
-    if not bands:
+    if not bands or view.suffix:  # the seeds of a wide view are few, and their bands would hide its many lines
         lines = {key: line._replace(band=False) for key, line in lines.items()}
     return line_figure(panels, lines, explained + remark([panel.table["n"] for panel in panels], lines, cheating))

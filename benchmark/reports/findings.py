@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmark.reports import style
 from benchmark.reports.bought import class_balance
-from benchmark.reports.comparison_tables import cost_table, labels_table, pairwise_table, significance_table
+from benchmark.reports.comparison_tables import labels_table, pairwise_table, significance_table
 from benchmark.reports.efficiency import costs
 from benchmark.reports.figures import balance_figure, budget_figure, calibration_figure, seconds_figure
 from benchmark.reports.matrices import pairwise_figure, rank_figure
@@ -22,7 +22,7 @@ from benchmark.reports.render import Table
 from benchmark.reports.seeds import FEWEST_SEEDS, Key, reaching
 from benchmark.reports.significance import primary_tests, records
 from benchmark.reports.statistics import BASELINE, run_areas
-from benchmark.reports.tables import accuracy_table, summary_table
+from benchmark.reports.tables import accuracy_table, cost_table, summary_table
 from benchmark.reports.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
 from benchmark.reports.views import WIDE, View
 from benchmark.store import RunRecord
@@ -45,10 +45,14 @@ class Findings:
     balance: pd.DataFrame
 
 
-def findings(runs: list[RunRecord], curves: pd.DataFrame, last: int, baseline: str = BASELINE) -> Findings:
-    """Of the ``runs`` behind ``curves``, up to the label count ``last`` where they get there."""
+def findings(
+    runs: list[RunRecord], curves: pd.DataFrame, views: Sequence[View], last: int, baseline: str = BASELINE
+) -> Findings:
+    """Of the ``runs`` behind ``curves`` and ``views``, up to the label count ``last`` where they get there."""
     rows = reaching(curves, last)
-    return Findings(primary_tests(run_areas(rows), baseline), records(rows), costs(rows), class_balance(runs))
+    apart = set(views[-1].ranking) - set(views[0].ranking)
+    tests = primary_tests(run_areas(rows), baseline, apart)
+    return Findings(tests, records(rows), costs(rows), class_balance(runs))
 
 
 def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[Table]:

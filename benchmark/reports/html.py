@@ -6,17 +6,11 @@ places, sorts and hides them.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -25,6 +19,8 @@ import pandas as pd
 from benchmark.reports import style
 from benchmark.reports.curves import groups, name
 from benchmark.reports.lines import style_lines
+from benchmark.reports.markup import document, named, sortable
+from benchmark.reports.overview import overview
 from benchmark.reports.provenance import ranges
 from benchmark.reports.render import Cell, Table
 from benchmark.reports.seeds import GROUP, REFERENCE
@@ -34,21 +30,16 @@ from benchmark.store import write_atomically
 if TYPE_CHECKING:
     from benchmark.reports.page import Report
 
-OURS = '<meta name="generator" content="acqbench">'
-OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
 EVEN = 4  # a ladder whose largest step is more than so many times its smallest has a logarithmic axis
 
 
-def write_pages(report: Report, tables: Mapping[str, Table], settings: Sequence[tuple[str, str]], command: str) -> None:
-    """Write index.html beside the report's other files, and the overview of all experiments in the folder above.
+def write_page(report: Report, tables: Mapping[str, Table], settings: Sequence[tuple[str, str]], command: str) -> None:
+    """Write index.html beside the report's other files.
 
     ``tables`` are those to show, by their titles; ``settings`` are pairs of a name and its value; ``command`` is the
     line that computes the runs again.
     """
     write_atomically(report.root / "index.html", experiment_page(report, tables, settings, command).encode())
-    overview = report.root.parent / "index.html"
-    if not overview.exists() or OURS in overview.read_text(encoding="utf-8", errors="replace"):
-        write_atomically(overview, overview_page(report.root.parent).encode())
 
 
 def experiment_page(
@@ -78,11 +69,11 @@ def experiment_page(
         _list("files", (_link(path, report.root) for path in _files(report.root))),
         f"<details><summary>The lines of all {len(report.runs)} runs</summary>{_lines(report)}</details></section>",
     ]
-    return _page(source.experiment, "\n".join(header), "\n".join(main), data)
+    return document(source.experiment, "\n".join(header), "\n".join(main), data)
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """What the script draws, and ``overview``, the row of the page over all experiments.
+    """What the script draws, and ``overview``, what the page over all experiments says of this one.
 
     ``lines`` hold, in the order of the widest view's summary, for accuracy, gain (the difference to random, paired by
     seed) and, where there is a wide view, all (the accuracy in it): labels, mean, low, high and n as
@@ -107,10 +98,8 @@ def page_data(report: Report) -> dict[str, Any]:
     lines = []
     for key, line in drawn["gain"].items():
         look = style.look(key[0])
-        strong, bands = (
-            {kind: key in drawn[kind] and getattr(drawn[kind][key], which) for kind in curves}
-            for which in ("strong", "band")
-        )
+        strong = {kind: key in drawn[kind] and drawn[kind][key].strong for kind in curves}
+        bands = {kind: kind != "all" and key in drawn[kind] and drawn[kind][key].band for kind in curves}
         lines.append(
             {
                 "name": row_name(key, source),
@@ -126,87 +115,12 @@ def page_data(report: Report) -> dict[str, Any]:
             }
         )
     return {
-        "overview": _overview(report, counts),
+        "overview": overview(report),
         "labels": counts,
         "log": bool(steps) and max(steps) > EVEN * min(steps),
         "lines": lines,
         "summary": {column: _plain(first.summary[column]) for column in first.summary},
     }
-
-
-def overview_page(results: Path) -> str:
-    """The page over all experiments in ``results`` that have a page of their own, by name."""
-    found = {path.parent.name: row for path in sorted(results.glob("*/index.html")) if (row := _read_overview(path))}
-    rows = [
-        [Cell(experiment), *(Cell(str(row.get(column, "–"))) for column in OVERVIEW)]
-        for experiment, row in found.items()
-    ]
-    text = {"protocol", "data set", "best", "device"}
-    main = _table(
-        ["experiment", *OVERVIEW],
-        rows,
-        [i for i, column in enumerate(["", *OVERVIEW]) if column in text or i == 0],
-        "All experiments",
-        links=[f"{quote(experiment)}/index.html" for experiment in found],
-    )
-    explained = (
-        "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
-        f"labels, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in points, "
-        "paired by seed, with its 95 % t-interval. Strategies that read the true labels are left out."
-    )
-    header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
-    return _page("Results", header, f'{main}\n<p class="caption">{escape(explained)}</p>', {})
-
-
-def _page(title: str, header: str, main: str, data: dict[str, Any]) -> str:
-    """The template, filled; the policy lets nothing but its own script and style run, and nothing be fetched."""
-    script, sheet = _part("page.js"), _part("page.css")
-    policy = f"script-src {_digest(script)}; style-src {_digest(sheet)}"
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Template(_part("page.html")).substitute(
-        title=escape(title), header=header, main=main, data=text, script=script, style=sheet, policy=policy
-    )
-
-
-def _part(file: str) -> str:
-    return resources.files("benchmark.reports").joinpath(file).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _read_overview(path: Path) -> dict[str, str]:
-    """What an experiment's page says of itself; empty for a page that is not ours."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, flags=re.DOTALL)
-    return dict(json.loads(found[1]).get("overview", {})) if OURS in text and found else {}
-
-
-def _overview(report: Report, counts: list[int]) -> dict[str, str]:
-    """The experiment in a row: see ``OVERVIEW``."""
-    source, summary = report.source, report.summary
-    honest = summary[~summary["strategy"].isin(source.cheating) & (summary["n"] > 0)]
-    row: dict[str, str] = {
-        "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
-        "data set": source.datasets[0][0],
-        "labels": f"{counts[0]}–{counts[-1]}",
-        "strategies": str(len(source.strategies)),
-        "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
-        "device": ", ".join(source.devices),
-    }
-    if len(honest):
-        best = honest.iloc[0]
-        places = decimals(summary["area_sd"])
-        spread = f" ± {100 * best['area_sd']:.{places}f}" if math.isfinite(best["area_sd"]) else ""
-        row["best"] = name(best["strategy"], best["learner"], several=len(source.learners) > 1)
-        row["area"] = f"{100 * best['area_mean']:.{places}f}{spread}"
-        if math.isfinite(best["gain_mean"]):
-            between = (points(best[end], places) for end in ("gain_low", "gain_high") if math.isfinite(best[end]))
-            row[f"vs. {REFERENCE}"] = f"{points(best['gain_mean'], places)} [{', '.join(between)}]".removesuffix(" []")
-    return row
 
 
 def _curve(table: pd.DataFrame, places: int, signed: bool) -> dict[str, list[Any]]:
@@ -268,7 +182,7 @@ def _chart(data: dict[str, Any], report: Report) -> str:
     views = f'<fieldset><legend class="unseen">What is drawn</legend>{options}</fieldset>'
     entries = "".join(
         '<label><input type="checkbox" autocomplete="off" checked>'
-        f'<svg aria-hidden="true"></svg><span>{_name(Cell(line["name"]))}</span></label>'
+        f'<svg aria-hidden="true"></svg><span>{named(Cell(line["name"]))}</span></label>'
         for line in data["lines"]
     )
     buttons = "".join(
@@ -295,49 +209,9 @@ def _section(title: str, table: Table) -> str:
     columns = list(range(table.text_columns))
     notes = "".join(f'<p class="caption">† {escape(footnote)}</p>' for footnote in table.footnotes)
     return (
-        f"<section><h2>{escape(title)}</h2>{_table(table.header, body, columns, title, foot)}"
+        f"<section><h2>{escape(title)}</h2>{sortable(table.header, body, columns, title, foot)}"
         f'<p class="caption">{escape(table.caption)}</p>{notes}</section>'
     )
-
-
-def _table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    text: Sequence[int],
-    title: str,
-    foot: Sequence[Sequence[Cell]] = (),
-    links: Sequence[str] = (),
-) -> str:
-    """A table that the script can sort; ``text`` are the columns of words, ``links`` the addresses of the rows."""
-    words = [' class="text"' if i in text else "" for i in range(len(header))]
-
-    def row(cells: Sequence[Cell], link: str = "") -> str:
-        first, *others = _name(cells[0]), *map(_cell, cells[1:])
-        if link:
-            first = f'<a href="{escape(link)}">{first}</a>'
-        rest = "".join(f"<td{word}>{cell}</td>" for word, cell in zip(words[1:], others, strict=True))
-        return f'<tr><th scope="row"{words[0]}>{first}</th>{rest}</tr>'
-
-    heads = "".join(
-        f'<th scope="col"{word}><button type="button">{escape(text)}</button></th>'
-        for word, text in zip(words, header, strict=True)
-    )
-    bodies = "".join(row(cells, links[i] if links else "") for i, cells in enumerate(rows))
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}"><table class="sortable">'
-        f'<caption class="unseen">{escape(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{bodies}</tbody>'
-        + (f"<tfoot>{''.join(map(row, foot))}</tfoot>" if foot else "")
-        + "</table></div>"
-    )
-
-
-def _cell(cell: Cell) -> str:
-    text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
-    return f"{text} <i>± {escape(cell.spread)}</i>" if cell.spread else text
-
-
-def _name(cell: Cell) -> str:
-    return _cell(cell).replace(",", ",<wbr>")  # long parameters break there
 
 
 def _facts(pairs: Iterable[tuple[str, str]]) -> str:

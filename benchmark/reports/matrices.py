@@ -15,6 +15,7 @@ from benchmark.reports.seeds import Key
 from benchmark.reports.significance import LEVEL, Pairwise, Ranks
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches
+NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column
 PRINTED = 15  # up to so many strategies each cell has its number
 
 
@@ -81,7 +82,7 @@ def pairwise_figure(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figur
     return figure
 
 
-def rank_figure(ranks: Ranks, cheating: Collection[str] = ()) -> Figure:
+def rank_figure(ranks: Ranks, cheating: Collection[str] = (), what: str = "seeds") -> Figure:
     """The critical-difference diagram of Demšar (JMLR 2006): mean ranks, the best on the left.
 
     Bars join strategies of which no two differ in Nemenyi's test at 5 %.
@@ -96,7 +97,9 @@ def rank_figure(ranks: Ranks, cheating: Collection[str] = ()) -> Figure:
         height = top + 0.09 * len(bars) + 0.1 + row * half + 0.25
         figure = Figure(figsize=(style.ONE_COLUMN, height))
         left, right = (style.text_width(figure, side) + 0.42 for side in (labels[:half], labels[half:]))
-        axes = figure.add_axes((left / style.ONE_COLUMN, 0, 1 - (left + right) / style.ONE_COLUMN, 1))
+        width = max(style.ONE_COLUMN, left + right + NARROWEST)
+        figure.set_size_inches(width, height)
+        axes = figure.add_axes((left / width, 0, 1 - (left + right) / width, 1))
         axes.set_axis_off()
         axes.set_xlim(1, len(keys))
         axes.set_ylim(height, 0)  # inches from the top
@@ -130,7 +133,7 @@ def rank_figure(ranks: Ranks, cheating: Collection[str] = ()) -> Figure:
             )
         p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
         cheats = "‡ reads true labels; " if {key[0] for key in keys} & set(cheating) else ""
-        style.remark(figure, f"{cheats}mean ranks over {ranks.blocks} seeds, 1 is best; Friedman p {p}")
+        style.remark(figure, f"{cheats}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
     return figure
 
 

@@ -16,6 +16,7 @@ from benchmark.reports import citing, html, render
 from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.findings import Findings, findings, tables, write_figures
+from benchmark.reports.overview import write_overview
 from benchmark.reports.provenance import Provenance, count, provenance, ranges
 from benchmark.reports.seeds import GROUP
 from benchmark.reports.statistics import BASELINE, verdicts
@@ -95,10 +96,15 @@ def read_report(
     first, widest = shown[0], shown[-1]
     source = provenance(experiment, selection.runs)
     notes = [*verdicts(widest.summary), *_behind(widest.summary, selection.last)]
-    notes += [view.scope for view in shown if view.scope]
-    notes += [*selection.notes, *first.notes, *source.footnotes, *filter(None, [source.cheats])]
+    notes += [
+        *filter(None, [first.scope]),
+        *selection.notes,
+        *first.notes,
+        *source.footnotes,
+        *filter(None, [source.cheats]),
+    ]
     diagnostics = loss_ranking(selection.runs, curves, selection.last)
-    found = findings(selection.runs, curves, selection.last, baseline)
+    found = findings(selection.runs, curves, shown, selection.last, baseline)
     return Report(root, curves, shown, diagnostics, notes, source, selection.last, selection.runs, found)
 
 
@@ -123,7 +129,8 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
     drawn = write_figures(report.findings, report.views, report.runs, source, root / "figures")
     write_atomically(root / "README.md", results_page(report, printed, drawn).encode())
     shown = {title: printed[name] for name, title in TABLES.items() if name in printed}
-    html.write_pages(report, shown, _facts(report), _command(source, _counts(report)))
+    html.write_page(report, shown, _facts(report), _command(source, _counts(report)))
+    write_overview(root.parent)
     return report
 
 

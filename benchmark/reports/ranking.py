@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from benchmark.reports import style
 from benchmark.reports.curves import groups, name
-from benchmark.reports.seeds import GROUP, REFERENCE, reaching
+from benchmark.reports.lines import NAMED, style_lines
+from benchmark.reports.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics import intervals, keys, paired, run_areas
 from benchmark.reports.views import View
 
@@ -53,7 +54,7 @@ def ranking_figure(view: View, cheating: Collection[str] = ()) -> Figure:
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
-            _rows(axes, table, value, ranking)
+            _rows(axes, table, value, ranking, _colours(ranking))
             axes.set_title(title, loc="left" if both else "right")
         panels[0].set_yticks(range(len(ranking)), labels)
         style.remark(figure, said + "; filled on the right: the interval excludes 0" * (both and seeds > 1))
@@ -78,7 +79,7 @@ def savings_figure(view: View, cheating: Collection[str] = ()) -> Figure | None:
         left = style.text_width(figure, labels) + 0.12
         (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.14, bottom=0.4)
         shown = rows.loc[order]
-        _bars(axes, shown, order)
+        _bars(axes, shown, order, _colours(order))
         axes.set_yticks(range(len(order)), labels)
         axes.set_title(f"Labels saved against {REFERENCE}", loc="right")
         n = int(shown["n"].iloc[0])
@@ -88,14 +89,14 @@ def savings_figure(view: View, cheating: Collection[str] = ()) -> Figure | None:
     return figure
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[tuple[str, str]]) -> None:
+def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[Key], colours: Mapping[Key, str]) -> None:
     """A bar per row, in labels; infinite ends stop at the axes' edge with an arrow, infinite bars become words."""
     numbers = shown[["saved", "low", "high"]].to_numpy(dtype=float)
     finite = [*numbers[np.isfinite(numbers)].tolist(), 0.0]
     room = max(max(finite) - min(finite), 1.0)
     lowest, highest = min(finite) - 0.06 * room, max(finite) + 0.06 * room
     for row, (key, (saved, low, high)) in enumerate(zip(order, numbers, strict=True)):
-        colour = style.look(key[0]).colour
+        colour = colours[key]
         if math.isfinite(saved):
             axes.barh(row, saved, height=0.62, color=colour, alpha=0.55, linewidth=0, zorder=2)
         else:
@@ -116,7 +117,15 @@ def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[tuple[str, str]]) -> 
     sns.despine(ax=axes, left=True)
 
 
-def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: list[tuple[str, str]]) -> None:
+def _colours(ranking: Sequence[Key]) -> dict[Key, str]:
+    """Of each row: where there are many, only those that stand out in the other figures have their own."""
+    return {
+        key: style.look(key[0]).colour if line.strong or len(ranking) <= NAMED else style.FAINT
+        for key, line in style_lines(ranking).items()
+    }
+
+
+def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: Sequence[Key], colours: Mapping[Key, str]) -> None:
     """Seeds, means and intervals of ``value``, in %, a row per key of ``ranking`` from the top."""
     seeds = groups(table, GROUP)
     means = groups(intervals(table, value, GROUP), GROUP)
@@ -134,7 +143,7 @@ def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: list[tuple[str, 
     for row, key in enumerate(ranking):
         if key not in means:
             continue
-        colour = style.look(key[0]).colour
+        colour = colours[key]
         mean, low, high = (100 * float(means[key][column].iloc[0]) for column in ("mean", "low", "high"))
         if len(seeds[key]) > 1:
             axes.plot(100 * seeds[key][value], [row] * len(seeds[key]), "o", zorder=2, **ring)

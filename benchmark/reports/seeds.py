@@ -92,11 +92,13 @@ def comparable(curves: pd.DataFrame, guests: Collection[Key] = ()) -> tuple[pd.D
     if len(curves) == math.prod(sizes):
         return curves.sort_index(), []  # everyone has every seed at every label count: nothing to leave out
     several = curves["learner"].nunique() > 1
-    kept: list[pd.DataFrame] = []
+    at: dict[int, dict[Key, set[int]]] = {}  # at each label count, who has which seeds
+    for *key, seed, labels in zip(*(curves[field].tolist() for field in (*RUN, "labels")), strict=True):
+        at.setdefault(labels, {}).setdefault((key[0], key[1]), set()).add(seed)
+    kept: set[tuple[int, str, str, int]] = set()
     absent: dict[tuple[Key, str], list[int]] = {}  # who is left out and why, at which label counts
     lacking: dict[tuple[int, tuple[Key, ...]], list[int]] = {}  # a seed and who lacks it, at which label counts
-    for labels, rows in groups(curves.sort_values("labels", kind="stable"), ["labels"]).items():
-        seeds = {key: set(group["seed"]) for key, group in groups(rows, GROUP).items()}
+    for labels, seeds in sorted(at.items()):
         hosts = {key: own for key, own in seeds.items() if key not in guests}
         shared, strangers = _shared(hosts or seeds)
         apart = dict.fromkeys(strangers, "shares no seed with the others")
@@ -107,7 +109,7 @@ def comparable(curves: pd.DataFrame, guests: Collection[Key] = ()) -> tuple[pd.D
         for seed in sorted(set().union(*seeds.values()) - shared):
             who = tuple(key for key in seeds if seed not in seeds[key])
             lacking.setdefault((seed, who), []).append(labels)
-        kept += [group[group["seed"].isin(shared)] for key, group in groups(rows, GROUP).items() if key in seeds]
+        kept |= {(labels, *key, seed) for key in seeds for seed in shared}
     together: dict[tuple[tuple[Key, ...], tuple[int, ...]], list[int]] = {}  # seeds that the same strategies lack
     for (seed, who), counts in lacking.items():
         together.setdefault((who, tuple(counts)), []).append(seed)
@@ -116,7 +118,8 @@ def comparable(curves: pd.DataFrame, guests: Collection[Key] = ()) -> tuple[pd.D
         (f"{count(len(some), 'seed')} {ranges(some)}, which {_listed(who, several)} did not run", list(counts))
         for (who, counts), some in together.items()
     ]
-    return pd.concat(kept).sort_index(), [
+    rows = zip(*(curves[field].tolist() for field in ("labels", *RUN)), strict=True)
+    return curves[[row in kept for row in rows]].sort_index(), [
         f"Left out at {counts[0] if len(counts) == 1 else f'{counts[0]} to {counts[-1]}'} labels: {reason}."
         for reason, counts in reasons
     ]

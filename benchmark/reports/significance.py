@@ -19,7 +19,8 @@ experiment. Label counts of one run are no blocks: they depend on one another.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -75,11 +76,12 @@ def signed_rank(differences: Sequence[float]) -> float:
     return float(stats.wilcoxon(array).pvalue) if array.any() else 1.0
 
 
-def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
-    """The family of primary tests on ``runs`` (see ``statistics.run_areas``), one row per strategy and reference.
+def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE, apart: Collection[Key] = ()) -> pd.DataFrame:
+    """The primary tests on ``runs`` (see ``statistics.run_areas``), one row per strategy and reference.
 
     Columns: strategy, learner, reference, n (the seeds that both have), gain (mean difference in area), low, high (its
-    95 % t-interval), t, p, p_holm (over all rows), wilcoxon (p-value, not corrected). The reference is random, then
+    95 % t-interval), t, p, p_holm (over all rows; but ``apart``, strategies with few seeds, are a family of their own
+    and do not weaken the others), wilcoxon (p-value, not corrected). The reference is random, then
     ``baseline`` where it ran; random against the baseline is the same test as the other way round and stands once.
     """
     rows = []
@@ -91,7 +93,9 @@ def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
             rows.append((*key, reference, n, gain, low, high, *paired_t(gains), signed_rank(gains)))
     columns = [*GROUP, "reference", "n", "gain", "low", "high", "t", "p", "wilcoxon"]
     tests = pd.DataFrame(rows, columns=columns)
-    tests.insert(9, "p_holm", pd.Series(holm(tests["p"].tolist()), dtype="float64"))
+    family = [key in apart for key in zip(tests["strategy"], tests["learner"], strict=True)]
+    corrected = tests["p"].groupby(family).transform(lambda p: holm(p.tolist())) if len(tests) else tests["p"]
+    tests.insert(9, "p_holm", corrected.astype("float64"))
     return tests
 
 
@@ -181,6 +185,13 @@ def mean_ranks(table: pd.DataFrame) -> pd.Series:
 def ranks_allowed(table: pd.DataFrame) -> bool:
     """Whether ``blocks`` are enough, and strategies few enough, for Friedman's test and a diagram of ranks."""
     return len(table) >= FEWEST_BLOCKS and 3 <= table.shape[1] <= MOST_RANKED
+
+
+def tested_ranks(table: pd.DataFrame) -> Ranks | None:
+    """``rank_tests`` where ``blocks`` allow it and scikit-posthocs is installed."""
+    if not ranks_allowed(table) or find_spec("scikit_posthocs") is None:
+        return None
+    return rank_tests(table)
 
 
 class Ranks(NamedTuple):

@@ -172,7 +172,7 @@ def summarise(
 
 def keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The pairs of strategy and learner in ``frame``, in the order in which they appear."""
-    return list(groups(frame, GROUP))
+    return list(dict.fromkeys(zip(frame["strategy"], frame["learner"], strict=True)))
 
 
 def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
+from fontTools import subset
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -131,13 +133,35 @@ def value_ticks() -> MaxNLocator:
     return MaxNLocator(7, steps=[1, 2, 5, 10], min_n_ticks=3)
 
 
+@contextmanager
+def _glyphs_alone() -> Iterator[None]:
+    """Fonts go into a PDF without their tables of layout: its text is laid out, and sorting them out takes longest."""
+    usual = getattr(subset.Options, "_drop_tables_default", None)
+    if usual is None:  # a fontTools that keeps its defaults elsewhere: the same looks, a larger file
+        yield
+        return
+    subset.Options._drop_tables_default = [*usual, "GSUB", "GPOS", "GDEF", "MATH", "kern"]
+    try:
+        yield
+    finally:
+        subset.Options._drop_tables_default = usual
+
+
 def save(figure: Figure, stem: Path) -> None:
     """Write ``stem``.png (200 dpi) and ``stem``.pdf, without dates: the same figure gives the same bytes."""
     nothing = {"CreationDate": None, "Creator": None, "Producer": None}
+    with mpl.rc_context(RC), _glyphs_alone():
+        pdf = io.BytesIO()
+        image = png(figure)
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)
+    write_atomically(stem.with_name(f"{stem.name}.png"), image)
+    write_atomically(stem.with_name(f"{stem.name}.pdf"), pdf.getvalue())
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file, 200 dpi."""
+    buffer = io.BytesIO()
     with mpl.rc_context(RC):
         figure.set_dpi(200)
-        png, pdf = io.BytesIO(), io.BytesIO()
-        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # Figure.savefig would draw all twice
-        FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)
-        for suffix, buffer in ((".png", png), (".pdf", pdf)):
-            write_atomically(stem.with_name(stem.name + suffix), buffer.getvalue())
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # Figure.savefig would draw all twice
+    return buffer.getvalue()

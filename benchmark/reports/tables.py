@@ -1,15 +1,16 @@
-"""The tables of a report: accuracy at each label count, and the summary."""
+"""The tables of a report: accuracy at each label count, the summary, and cost."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from benchmark.reports.curves import name
-from benchmark.reports.provenance import Provenance
+from benchmark.reports.provenance import Provenance, count
 from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.seeds import GROUP, REFERENCE
+from benchmark.reports.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics import keys
 from benchmark.reports.views import View
 
@@ -95,6 +96,46 @@ def summary_table(view: View, source: Provenance) -> Table:
         header=list(columns),
         rows=[list(row) for row in zip(*columns.values(), strict=True)],
         caption=sentences(caption, view.scope, source.cheats),
+        source=source.sentence,
+        footnotes=source.footnotes,
+    )
+
+
+def cost_table(cost: pd.DataFrame, ranking: Sequence[Key], source: Provenance) -> Table:
+    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's.
+
+    Where strategies have different numbers of seeds, a column has their numbers.
+    """
+    order = [key for key in ranking if key in set(keys(cost))]
+    rows = cost.set_index(GROUP).reindex(order)
+    differing = rows["n"].nunique() > 1
+    columns = [
+        [Cell(row_name(key, source)) for key in order],
+        *([[Cell(str(n)) for n in rows["n"]]] if differing else []),
+        [
+            Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
+            for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
+        ],
+        *([Cell(seconds(value)) for value in rows[column]] for column in ("query", "train", "total")),
+        [Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING for factor in rows["factor"]],
+    ]
+    spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
+    over = "the strategy's own seeds" if differing else f"{rows['n'].iloc[0]} {count(rows['n'].iloc[0], 'seed')}"
+    mixed = "Seconds are from different devices and do not compare. " if len(source.devices) > 1 else ""
+    header = ["strategy", *(["seeds"] if differing else []), "query (s)", "queries (s)", "train (s)", "total (s)"]
+    return Table(
+        name="cost",
+        label=f"{source.experiment}-cost",
+        data=rows.reset_index(),
+        header=[*header, f"× {REFERENCE}"],
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        caption=sentences(
+            f"Cost on {source.datasets[0][0]}, means over {over}: seconds of a "
+            f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
+            f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
+            f"{mixed}",
+            source.cheats,
+        ),
         source=source.sentence,
         footnotes=source.footnotes,
     )

@@ -17,7 +17,7 @@ import pandas as pd
 from benchmark.reports.efficiency import labels_saved
 from benchmark.reports.provenance import count, ranges
 from benchmark.reports.seeds import Key, comparable, compared, only, parties
-from benchmark.reports.significance import Pairwise, Ranks, blocks, mean_ranks, pairwise, rank_tests, ranks_allowed
+from benchmark.reports.significance import Pairwise, Ranks, blocks, mean_ranks, pairwise, ranks_allowed, tested_ranks
 from benchmark.reports.statistics import intervals, keys, paired, run_areas, summarise
 
 WIDE = "-all"  # ends the names of the wide view's tables and figures
@@ -113,9 +113,7 @@ class View:
     @cached_property
     def ranks(self) -> Ranks | None:
         """Tests of the ranks where ``blocks`` allow them and scikit-posthocs is installed."""
-        if not ranks_allowed(self.blocks) or find_spec("scikit_posthocs") is None:
-            return None
-        return rank_tests(self.blocks)
+        return tested_ranks(self.blocks)
 
 
 def views(curves: pd.DataFrame, last: int | None = None, target: float | None = None) -> list[View]:
@@ -129,12 +127,12 @@ def views(curves: pd.DataFrame, last: int | None = None, target: float | None = 
     several = curves["learner"].nunique() > 1
     what = "strategies and learners" if several else "strategies"
     first.scope = (
-        f"These are the {len(most)} of {len(most) + len(fewer)} {what} with the most seeds, over the "
+        f"Here are the {len(most)} of {len(most) + len(fewer)} {what} with the most seeds, over the "
         f"{len(seeds)} {count(len(seeds), 'seed')} {ranges(seeds)} that they share; tables and figures named -all show "
         f"all over {ranges(common)}."
     )
     everyone.scope = (
-        f"These are all {len(most) + len(fewer)} {what}, over the {len(common)} {count(len(common), 'seed')} "
+        f"Here are all {len(most) + len(fewer)} {what}, over the {len(common)} {count(len(common), 'seed')} "
         f"{ranges(common)} that they share; {len(most)} of them have {len(seeds)} (tables and figures without -all)."
     )
     return [first, everyone]
