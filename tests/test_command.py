@@ -60,7 +60,7 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--dataset mnits", "unknown dataset 'mnits': did you mean mnist? (known: "),
         ("--dataset none.npz", "none.npz: no such file"),
         ("--dataset svhn", "svhn: not in "),
-        ("--model cnm", "unknown model 'cnm' (known: cnn, compact, resnet18)"),
+        ("--model cnm", "unknown model 'cnm' (known: cnn, compact, resnet18, wide-resnet, "),
         ("--model cnn[widht=3]", "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
         ("--model cnn[", "'cnn[': the bracket is not closed"),
         ("--budgets 20 10", "budgets must be positive and rise: 20 10"),

@@ -111,7 +111,7 @@ def main() -> None:
         cache = options.cache_dir or Path(folder) / "cache"
         places = Places(options.data_dir, Path(folder) / "results", cache)
         spent = profiled(lambda: run(protocol, Options(places, workers=1, device="cpu"), Console()))
-    rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s >= 0.05)]
+    rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s > 0)]
     rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))
     total = sum(s for _, s in rows)
     ladder = protocol.budgets
