@@ -1,4 +1,4 @@
-"""Writes docs/strategies.md, learners.md, protocols.md and reproduction.md from what is registered and published.
+"""Writes docs/strategies.md, learners.md, protocols.md, reproduction.md and the README's tables of results.
 
 python -m docs.generate
 """
@@ -15,7 +15,7 @@ import strategies
 from benchmark import learners, protocol
 from benchmark.learners import online, semi_supervised
 from benchmark.reports.citing import bibliographies
-from docs import reproduction
+from docs import headline, reproduction
 from strategies import registry
 from strategies.base import Strategy
 
@@ -215,3 +215,4 @@ if __name__ == "__main__":
     LEARNERS.write_text(learners_page(), encoding="utf-8")
     PROTOCOLS.write_text(protocols_page(), encoding="utf-8")
     reproduction.PAGE.write_text(reproduction.page(), encoding="utf-8")
+    headline.README.write_text(headline.readme(), encoding="utf-8")

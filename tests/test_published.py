@@ -9,6 +9,7 @@ import pytest
 from benchmark import protocol
 from benchmark.reports import write_report
 from benchmark.store import read_experiment
+from docs import headline
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PUBLISHED = sorted(p.parent.name for p in RESULTS.glob("*/experiment.json") if not p.parent.name.startswith("digits"))
@@ -35,3 +36,7 @@ def test_published_runs_are_whole_and_are_the_protocols_own(name: str) -> None:
     for run in experiment.runs:
         assert run.covers(own.budgets), f"{run.path} is incomplete"
         assert "dirty" not in (run.header["commit"] or "dirty"), f"{run.path}: not from committed code"
+
+
+def test_the_readme_shows_what_the_lines_say() -> None:
+    assert headline.README.read_text(encoding="utf-8") == headline.readme(), "out of date: python -m docs.generate"
