@@ -47,16 +47,26 @@ def device_name(device: torch.device) -> str:
 
 
 def commit() -> str | None:
-    """The checkout's commit, with ``-dirty`` behind where tracked files differ; None outside a checkout."""
+    """The checkout's commit, with ``-dirty`` behind where tracked files differ; None outside a checkout.
+
+    Files in ``results/`` do not count: a campaign writes there itself, and no number depends on them.
+    """
     here = Path(__file__).resolve().parents[1]
     if not (here / ".git").exists():
         return None
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        name = _git(here, "describe", "--always", "--abbrev=10", "--exclude=*")
+        changes = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")
     except (OSError, subprocess.SubprocessError):
         return None  # git is missing or this is no repository of its own: the header says null
-    return done.stdout.strip() or None
+    return f"{name}-dirty" if name and changes else name or None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=True
+    )
+    return done.stdout.strip()
 
 
 def _processor() -> str:
