@@ -13,6 +13,8 @@ import torch
 
 from benchmark import __version__
 
+CHECKOUT = Path(__file__).resolve().parents[1]
+
 
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory instead of returning it to the kernel after every tensor.
@@ -46,12 +48,11 @@ def device_name(device: torch.device) -> str:
     return f"{device.type} ({_processor()})"
 
 
-def commit() -> str | None:
-    """The checkout's commit, with ``-dirty`` behind where tracked files differ; None outside a checkout.
+def commit(here: Path = CHECKOUT) -> str | None:
+    """The commit of the checkout ``here``, with ``-dirty`` behind where tracked files differ; None outside a checkout.
 
     Files in ``results/`` do not count: a campaign writes there itself, and no number depends on them.
     """
-    here = Path(__file__).resolve().parents[1]
     if not (here / ".git").exists():
         return None
     try:
