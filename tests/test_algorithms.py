@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
+from made_up import seeded
 from scipy.stats import chisquare
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
@@ -14,10 +15,6 @@ from strategies.algorithms.clusters import agglomerative, kmeans, nearest_to_cen
 from strategies.algorithms.distances import Points, lower, squared_distances
 from strategies.algorithms.k_center import k_center
 from strategies.algorithms.kmeans_plus_plus import kmeans_plus_plus
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

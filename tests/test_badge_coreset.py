@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from made_up import seeded
 from scipy.stats import chisquare
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,10 +31,6 @@ def pool(size: int, *, classes: int = 4, width: int = 6, labelled: int = 5, seed
 
 def changed(images: Any, **parts: Tensor) -> Any:
     return SimpleNamespace(**{**vars(images), **parts})
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def materialised(images: Any) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_up import seeded
 from torch import Tensor
 
 from strategies import batchbald, coremse
@@ -28,10 +29,6 @@ from strategies.mc_uncertainty import MCEntropy, MeanStd, VariationRatio
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "bayesian.npz")
 EVERY: tuple[type[Strategy], ...] = (MCEntropy, VariationRatio, MeanStd, EPIG, BatchBALD, CoreMSE)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def drawn(size: int, masks: int = 6, classes: int = 3, *, seed: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_learners import CLASSES, RECIPE, task, weights
+from small_trainings import CLASSES, RECIPE, task, weights
 from tiny import bench, experiment
 from torch import Tensor
 from torch.nn import functional as F

@@ -5,17 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from made_up import seeded
 from sklearn.cluster import AgglomerativeClustering
 
 from strategies.algorithms.batchers import first_of_each
 from strategies.algorithms.clusters import kmeans
 from strategies.base import Labelled
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
 
 # --- hold-out
 

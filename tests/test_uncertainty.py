@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_up import seeded
 from torch import Tensor
 
 from strategies.bald import BALD, mutual_information
@@ -46,10 +47,6 @@ DEFINITIONS: list[tuple[ScoreStrategy, Callable[[np.ndarray], float]]] = [
     (Entropy(), entropy),
 ]
 of_each = pytest.mark.parametrize(("strategy", "definition"), DEFINITIONS, ids=lambda x: getattr(x, "name", ""))
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def pool_of(probs: Tensor) -> Any:

@@ -1,0 +1,10 @@
+"""What tests of several files share as fixtures."""
+
+import pytest
+
+from benchmark import datasets
+
+
+@pytest.fixture(scope="session")
+def digits() -> datasets.ImageData:
+    return datasets.load("digits")
