@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.reports import read_report
+from benchmark.reports.comparison_tables import p_value
+from benchmark.reports.tables import points
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -56,5 +58,5 @@ def _percent(mean: float, deviation: float) -> str:
 
 
 def _test(row: pd.Series) -> tuple[str, str]:
-    gain, low, high = (f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("gain", "low", "high"))
-    return f"{gain} [{low}, {high}]", f"{row['p_holm']:.3f}" if row["p_holm"] >= 0.0005 else "<0.001"
+    gain, low, high = (points(row[name], 1) for name in ("gain", "low", "high"))
+    return f"{gain} [{low}, {high}]", p_value(row["p_holm"])

@@ -39,14 +39,12 @@ class SemiSupervised(Learner):
     """
 
     def __init__(self, mu: int, weight: float, ema: float, steps: int) -> None:
-        whole("mu", mu, 1)
-        if not isinstance(steps, int) or steps < 0:
-            raise ValueError(f"steps must be a whole number, 0 for the recipe's, not {steps}")
         if not 0 <= weight < math.inf:
             raise ValueError(f"weight must not be negative, not {weight}")
         if not 0 <= ema < 1:
             raise ValueError(f"ema must be at least 0 and below 1, not {ema}")
-        self.mu, self.weight, self.ema, self.steps = mu, weight, ema, steps
+        self.mu, self.steps = whole("mu", mu, 1), whole("steps", steps, 0)
+        self.weight, self.ema = weight, ema
 
     def fit(self, task: Task) -> Network:
         if len(task.unlabelled) == 0:

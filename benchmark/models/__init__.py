@@ -47,8 +47,14 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
 def build(
     name: str, parameters: Mapping[str, Any], channels: int, image_size: tuple[int, int], class_count: int
 ) -> Network:
-    """The named network for (channels, H, W) images; its weights come from PyTorch's global generator."""
+    """The named network for (channels, H, W) images; its weights come from PyTorch's global generator.
+
+    Raises ValueError, in one line, as ``check`` does and for images that are too small.
+    """
     check(name, parameters)
+    (height, width), least = image_size, MODELS[name].smallest
+    if min(height, width) < least:
+        raise ValueError(f"model '{name}' takes images of at least {least}×{least}, not {height}×{width}")
     return MODELS[name](channels, image_size, class_count, **parameters)
 
 

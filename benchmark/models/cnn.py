@@ -27,8 +27,6 @@ class CNN(Network):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        if min(image_size) < 8:
-            raise ValueError(f"model 'cnn' takes images of at least 8×8, not {image_size[0]}×{image_size[1]}")
         self.stage_channels = (width, 2 * width)
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1)

@@ -36,6 +36,8 @@ class Compact(Network):
     Takes images of at least 16×16.
     """
 
+    smallest = 16
+
     def __init__(
         self,
         channels: int,
@@ -46,8 +48,6 @@ class Compact(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(image_size) < 16:
-            raise ValueError(f"model 'compact' takes images of at least 16×16, not {image_size[0]}×{image_size[1]}")
         stem = 2 * channels * 2 * 2
         self.stage_channels = (width, 4 * width, 4 * width)
         self.stem = nn.Conv2d(channels, stem, 2, bias=False).requires_grad_(False)

@@ -32,22 +32,23 @@ class DenseNet121(Network):
         from torchvision.models import DenseNet  # here: importing it takes a second
 
         super().__init__()
-        if min(image_size) < self.smallest:
-            least, (height, wide) = self.smallest, image_size
-            raise ValueError(f"model 'densenet121' takes images of at least {least}×{least}, not {height}×{wide}")
         if width % 2:
-            raise ValueError(f"model 'densenet121': width must be even, not {width}")
+            raise ValueError(f"a DenseNet's width must be even, not {width}")
         made = DenseNet(width // 2, _BLOCKS, width, num_classes=class_count)
         self.features = made.features
-        if channels != 3:
-            self.features.conv0 = nn.Conv2d(channels, width, 7, 2, padding=3, bias=False)
-            nn.init.kaiming_normal_(self.features.conv0.weight)
+        self.reshape_stem(channels, width)
         self.head = made.classifier
         self.stage_channels = (
             *(self.features.get_submodule(f"transition{i}.conv").out_channels for i in (1, 2, 3)),
             self.head.in_features,
         )
         self.dropout = Dropout(dropout, self.head.in_features)
+
+    def reshape_stem(self, channels: int, width: int) -> None:
+        """Fit torchvision's stem, made for three channels, to the images."""
+        if channels != 3:
+            self.features.conv0 = nn.Conv2d(channels, width, 7, 2, padding=3, bias=False)
+            nn.init.kaiming_normal_(self.features.conv0.weight)
 
     def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         outputs = []
@@ -67,16 +68,7 @@ class DenseNet121Cifar(DenseNet121):
 
     smallest = 8
 
-    def __init__(
-        self,
-        channels: int,
-        image_size: tuple[int, int],
-        class_count: int,
-        *,
-        width: int = 64,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__(channels, image_size, class_count, width=width, dropout=dropout)
+    def reshape_stem(self, channels: int, width: int) -> None:
         self.features.conv0 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(self.features.conv0.weight)
         self.features.pool0 = nn.Identity()

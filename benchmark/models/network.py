@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -72,9 +73,11 @@ class Network(nn.Module):
 
     No dropout lies in the backbone, so Monte-Carlo samples repeat only what comes behind it; what residual networks
     have there is ``StochasticDepth``, which is on in training alone. Subclasses set
-    ``stage_channels``, ``dropout`` and ``head`` (the last linear layer) and write ``backbone``.
+    ``stage_channels``, ``dropout`` and ``head`` (the last linear layer) and write ``backbone``; ``smallest`` is the
+    least height and width, in pixels, of the images that they take.
     """
 
+    smallest: ClassVar[int] = 8
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout

@@ -44,8 +44,6 @@ class ResNet18(Network):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(image_size) < 8:
-            raise ValueError(f"model 'resnet18' takes images of at least 8×8, not {image_size[0]}×{image_size[1]}")
         self.stage_channels = (width, 2 * width, 4 * width, 8 * width)
         self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(width)

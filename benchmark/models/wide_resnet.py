@@ -56,8 +56,6 @@ class WideResNet(Network):
         stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(image_size) < 8:
-            raise ValueError(f"model 'wide-resnet' takes images of at least 8×8, not {image_size[0]}×{image_size[1]}")
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f"model 'wide-resnet': depth must be 10, 16, 22, 28, …, not {depth}")
         blocks = (depth - 4) // 6
