@@ -72,6 +72,7 @@ def perform(job: Job, data: datasets.ImageData, emit: Emit) -> Outcome:
         return "stopped"
     torch.set_num_threads(1)
     environment.keep_freed_memory()
+    environment.warm_up()  # here, so that it is no part of the first training's seconds
     protocol = from_dict(job.protocol)
     setting = Setting(protocol, resolve(job.strategy), job.learner, job.seed, job.cache, job.commit)
     began = time.time()

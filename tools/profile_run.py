@@ -101,15 +101,13 @@ def main() -> None:
     p.add_argument("--strategy", default="badge")
     p.add_argument("--budgets", nargs="+", type=int)
     p.add_argument("--data-dir", type=Path, default=Path("data"))
-    p.add_argument("--cache-dir", type=Path, help="where self-supervised features lie (default: computed anew)")
     options = p.parse_args()
     asked = {"strategies": [options.strategy], "seeds": [0]}
     if options.budgets:
         asked["budgets"] = options.budgets
     protocol = load(options.protocol).override(**asked)
     with tempfile.TemporaryDirectory() as folder:
-        cache = options.cache_dir or Path(folder) / "cache"
-        places = Places(options.data_dir, Path(folder) / "results", cache)
+        places = Places(options.data_dir, Path(folder) / "results", Path(folder) / "cache")
         spent = profiled(lambda: run(protocol, Options(places, workers=1, device="cpu"), Console()))
     rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s > 0)]
     rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))

@@ -22,8 +22,6 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -32,6 +30,7 @@ from benchmark.blueprint import blueprint
 from benchmark.command import value
 from benchmark.learners import supervised
 from benchmark.protocol import Model, Protocol, load
+from benchmark.training import operations
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
@@ -128,13 +127,9 @@ def print_flops(protocol: Protocol, data: datasets.ImageData, counts: list[int] 
 
 
 def flops(model: Model, data: datasets.ImageData) -> float:
-    """Floating-point operations of one image in training, a multiplication and an addition being two."""
+    """Floating-point operations of training the model on one image."""
     network = blueprint(model.name, model.parameters, data).network(0, "weights", 0, torch.device("cpu"))
-    network.draw_dropout_from(torch.Generator())
-    images = torch.zeros(2, data.channels, *data.image_size)
-    with FlopCounterMode(display=False) as counter:
-        F.cross_entropy(network(images).logits, torch.zeros(2, dtype=torch.int64)).backward()
-    return float(counter.get_total_flops()) / 2
+    return operations.flops(network, torch.zeros(2, data.channels, *data.image_size))
 
 
 if __name__ == "__main__":

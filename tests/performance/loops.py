@@ -23,7 +23,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from benchmark import datasets, environment, models, protocol
@@ -32,22 +31,21 @@ from benchmark.models import Network
 from benchmark.protocol import Protocol
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
+from benchmark.training.operations import flops
 from benchmark.training.predict import Predictor
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 class Case(NamedTuple):
-    """A published protocol, with some of its model's parameters replaced."""
+    """A published protocol."""
 
     protocol: str
-    parameters: tuple[tuple[str, Any], ...] = ()
 
     def resolved(self, steps: int) -> Protocol:
         """The protocol with a training of ``steps`` steps."""
         given = protocol.load(self.protocol)
-        model = replace(given.model, parameters={**given.model.parameters, **dict(self.parameters)})
-        return replace(given, model=model, recipe=replace(given.recipe, epochs=0, min_steps=steps, steps_at=()))
+        return replace(given, recipe=replace(given.recipe, epochs=0, min_steps=steps, steps_at=()))
 
 
 class Worker:
@@ -185,13 +183,9 @@ def data(protocol_name: str, count: int) -> tuple[Images, Tensor]:
 
 
 def operations(case: Case) -> float:
-    """Floating-point operations of training on one image, a multiplication and an addition being two."""
+    """Floating-point operations of training on one image."""
     images, _ = data(case.protocol, 2)
-    network = network_of(case, images)
-    network.draw_dropout_from(torch.Generator())
-    with FlopCounterMode(display=False) as counter:
-        network(images.normalised(torch.arange(2))).logits.sum().backward()
-    return counter.get_total_flops() / 2
+    return flops(network_of(case, images), images.normalised(torch.arange(2)))
 
 
 def network_of(case: Case, images: Images) -> Network:

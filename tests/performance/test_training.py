@@ -33,7 +33,6 @@ class Training(NamedTuple):
 
 TRAININGS = {
     "resnet18": Training(Case("cifar10-ll4al"), 4, 2.5),
-    "compact-64": Training(Case("cifar10", (("width", 64),)), 10, 2.3),
     "compact": Training(Case("cifar10"), 20, 2.3),
     "mnist-cnn": Training(Case("mnist"), 100, 2.9),
 }

@@ -1,0 +1,22 @@
+"""How much a training step computes, counted by PyTorch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.models import Network
+
+
+def flops(network: Network, images: Tensor) -> float:
+    """Floating-point operations of training on one of ``images`` (B, c, H, W), forward and backward.
+
+    A multiplication and an addition are two. Only convolutions and matrix products count, as PyTorch counts them. The
+    network's dropout draws from a generator of its own afterwards.
+    """
+    network.draw_dropout_from(torch.Generator())
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(network(images).logits, torch.zeros(len(images), dtype=torch.int64)).backward()
+    return counter.get_total_flops() / len(images)
