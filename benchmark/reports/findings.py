@@ -73,9 +73,7 @@ def write_figures(
 ) -> dict[str, str]:
     """Write what can be drawn of each view, and of the trainings behind ``runs``, as PNG and PDF.
 
-    Gives each file's name (no suffix) and title, in order.
-
-    A figure that was there and cannot be drawn now is removed.
+    Gives each file's name (no suffix) and title, in order. A figure that was there and cannot be drawn now is removed.
     """
     written = {}
     for view in views:

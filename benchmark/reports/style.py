@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
-from fontTools import subset
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -133,24 +131,10 @@ def value_ticks() -> MaxNLocator:
     return MaxNLocator(7, steps=[1, 2, 5, 10], min_n_ticks=3)
 
 
-@contextmanager
-def _glyphs_alone() -> Iterator[None]:
-    """Fonts go into a PDF without their tables of layout: its text is laid out, and sorting them out takes longest."""
-    usual = getattr(subset.Options, "_drop_tables_default", None)
-    if usual is None:  # a fontTools that keeps its defaults elsewhere: the same looks, a larger file
-        yield
-        return
-    subset.Options._drop_tables_default = [*usual, "GSUB", "GPOS", "GDEF", "MATH", "kern"]
-    try:
-        yield
-    finally:
-        subset.Options._drop_tables_default = usual
-
-
 def save(figure: Figure, stem: Path) -> None:
     """Write ``stem``.png (200 dpi) and ``stem``.pdf, without dates: the same figure gives the same bytes."""
     nothing = {"CreationDate": None, "Creator": None, "Producer": None}
-    with mpl.rc_context(RC), _glyphs_alone():
+    with mpl.rc_context(RC):
         pdf = io.BytesIO()
         image = png(figure)
         FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)
