@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -123,14 +124,16 @@ class ActiveLearningRun:
             self.strategy.load_state_dict(carried["strategy"])
         task, labelled, answers = self.fitter.task(number, known, carried)
         task.checkpoints = self.carried.checkpoints(number, self.fitter.checkpoint_key(task))
-        predictor, train_seconds, shared, traces = self.fitter.fit(task)
+        fitted = self.fitter.fit(task)
+        predictor = fitted.predictor
         clock = Clock(self.device)
         with clock("evaluate"):
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
             metrics = evaluate(predictions.logits, self.data.test_labels)
-        self.file.append_traces(traces)
-        if last and traces:  # of learners that show how they learn
+            late = [self._late_accuracy(task, state) for state in fitted.late]
+        self.file.append_traces(fitted.traces)
+        if last and fitted.traces:  # of learners that show how they learn
             self.file.write_examples(examples(self.data, predictions.logits))
         bought = given = torch.empty(0, dtype=torch.int64)
         held_out: list[int] = []
@@ -149,13 +152,22 @@ class ActiveLearningRun:
             "round": number,
             "labels": len(known.indices),
             **asdict(metrics),
-            "seconds": {"train": train_seconds, "query": clock["query"], "evaluate": clock["evaluate"]},
-            "shared": shared,
+            **({"late": late} if late else {}),
+            "seconds": {"train": fitted.seconds, "query": clock["query"], "evaluate": clock["evaluate"]},
+            "shared": fitted.shared,
             "bought": bought.tolist(),
             "answers": given.tolist(),
             "held_out": held_out,
             "diagnostics": diagnostics,
         }
+
+    def _late_accuracy(self, task: Task, state: dict[str, Tensor]) -> float:
+        """The test accuracy of the network that is evaluated as it was in a late ``state`` of its training."""
+        network = copy.deepcopy(task.network)
+        network.load_state_dict(state)
+        everything = torch.arange(len(self.test_images.pixels), device=self.device)
+        logits = Predictor(network, None, task.recipe.precision).predict(self.test_images, everything).logits
+        return evaluate(logits, self.data.test_labels).accuracy
 
     def _buy(
         self,

@@ -26,12 +26,16 @@ from strategies.base import Strategy
 
 
 class Fitted(NamedTuple):
-    """A round's model, the seconds of its training, whether another run had trained it, and its traces, judged."""
+    """A round's model, the seconds of its training, whether another run had trained it, and its traces, judged.
+
+    ``late`` are states of the network after each of the last epochs, of learners that leave them.
+    """
 
     predictor: Predictor
     seconds: float
     shared: bool
     traces: list[dict[str, float]]
+    late: list[dict[str, Tensor]]
 
 
 class Fitter:
@@ -74,7 +78,7 @@ class Fitter:
 
     def cross_fit(self, task: Task) -> CrossFit:
         """The second training of the round that ``task`` is the training of; nothing is computed yet."""
-        alone = replace(task, attachment=None, traces=[], pseudo_labels=[], checkpoints=None)
+        alone = replace(task, attachment=None, traces=[], pseudo_labels=[], late=[], checkpoints=None)
         return CrossFit(alone, self.blueprint, self.learner)
 
     def fit(self, task: Task) -> Fitted:
@@ -92,7 +96,7 @@ class Fitter:
                 task.network = self.learner.fit(task)
             seconds = round(clock["train"] + task.resumed_seconds, 3)
             traces = judged(task.traces, task.pseudo_labels, truth)
-            return {"seconds": seconds, "network": task.network.state_dict(), "traces": traces}
+            return {"seconds": seconds, "network": task.network.state_dict(), "traces": traces, "late": task.late}
 
         shared = False
         if task.round == 0 and task.attachment is None and self.learner.shares_round0:
@@ -102,7 +106,7 @@ class Fitter:
         if shared:
             task.network.load_state_dict(state["network"])
         predictor = Predictor(task.network, task.attachment, task.recipe.precision)
-        return Fitted(predictor, state["seconds"], shared, state.get("traces", []))
+        return Fitted(predictor, state["seconds"], shared, state.get("traces", []), state.get("late", []))
 
     def checkpoint_key(self, task: Task) -> dict[str, Any]:
         """All that the training depends on, in whatever state of it."""

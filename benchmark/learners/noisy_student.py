@@ -132,7 +132,8 @@ class NoisyStudent(SemiSupervised):
 
         def after_step(done: int) -> None:
             average.update(done)
-            means.after_step(done)
+            if means.after_step(done):
+                average.keep()
 
         parts: dict[str, Stateful] = {"unlabelled": supply, "average": average, "means": means}
         minimise(task, objective, steps=steps, after_step=after_step, parts=parts, part=part)

@@ -92,6 +92,7 @@ class Online(SemiSupervised):
         def after_step(done: int) -> None:
             average.update(done)
             if means.after_step(done):
+                average.keep()
                 given.end_epoch(done)
 
         parts: dict[str, Stateful] = {

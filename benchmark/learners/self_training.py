@@ -140,7 +140,8 @@ class SelfTraining(SemiSupervised):
 
         def after_step(done: int) -> None:
             average.update(done)
-            means.after_step(done)
+            if means.after_step(done):
+                average.keep()
             if done % interval == 0 and done < steps:
                 self._revise(task, followed, accepted, given, done)
 

@@ -69,7 +69,8 @@ def whole(name: str, value: int, least: int) -> int:
 
 
 def averaged(task: Task, average: Average) -> Network:
-    """The averaged network; the task's attachment gets its own averages."""
+    """The averaged network, and in ``task.late`` its late states; the task's attachment gets its own averages."""
+    task.late[:] = average.late
     network, *attachment = average.copies
     if task.attachment is not None:
         task.attachment.load_state_dict(attachment[0].state_dict())

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.reports import citing, html, render
+from benchmark.reports.checkpoints import checkpoints_table, last_checkpoints
 from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.findings import Findings, findings, tables, write_figures
@@ -30,6 +31,7 @@ TABLES = {
     "tests": "Tests by seed",
     "labels": "Labels saved",
     "cost": "Cost",
+    "checkpoints": "The last checkpoints",
     "diagnostics": "Diagnostics",
     "summary-all": "Summary, all strategies",
     "accuracy-all": "Accuracy, all strategies",
@@ -48,14 +50,15 @@ class Report:
     """An experiment's runs as data: the tidy curves, what is shown side by side, and plain words.
 
     ``views`` are one or two, see ``views.views``; the first is the headline's. ``diagnostics``: see
-    ``diagnostics.loss_ranking``. ``last`` is the label count aimed at; ``runs`` are those that are shown; ``findings``
-    are the tests and costs.
+    ``diagnostics.loss_ranking``; ``checkpoints``: see ``checkpoints.last_checkpoints``. ``last`` is the label count
+    aimed at; ``runs`` are those that are shown; ``findings`` are the tests and costs.
     """
 
     root: Path
     curves: pd.DataFrame
     views: list[View]
     diagnostics: pd.DataFrame
+    checkpoints: pd.DataFrame
     notes: list[str]
     source: Provenance
     last: int
@@ -105,7 +108,8 @@ def read_report(
     ]
     diagnostics = loss_ranking(selection.runs, curves, selection.last)
     found = findings(selection.runs, curves, shown, selection.last, baseline)
-    return Report(root, curves, shown, diagnostics, notes, source, selection.last, selection.runs, found)
+    late = last_checkpoints(selection.runs, widest.ranking, int(widest.summary["labels"].iloc[0]))
+    return Report(root, curves, shown, diagnostics, late, notes, source, selection.last, selection.runs, found)
 
 
 def write_report(root: Path, baseline: str = BASELINE, target: float | None = None) -> Report:
@@ -119,6 +123,8 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
     made = tables(report.findings, report.views, source)
     if len(report.diagnostics):
         made.insert(2, diagnostics_table(report.diagnostics, source))
+    if len(report.checkpoints):
+        made.insert(2, checkpoints_table(report.checkpoints, source))
     printed = {table.name: table for table in made}
     for table in made:
         render.write(table, root / "tables")

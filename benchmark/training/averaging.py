@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from benchmark.training.engine import Task
 
 FEWEST, MOST = 20, 100  # lines that a training leaves
+LATE = 5  # epochs whose averages are kept, the last among them
 
 
 class Average(nn.Module):
@@ -20,7 +22,8 @@ class Average(nn.Module):
 
     After t steps d = min(``decay``, (1 + t) / (10 + t)), as in tf.train.ExponentialMovingAverage with num_updates:
     without it the initial weights would still be 61 % of the average after 500 steps at 0.999. Whole-number buffers
-    are copied. ``copies`` are the averaged modules, in the order of ``modules``.
+    are copied. ``copies`` are the averaged modules, in the order of ``modules``; ``late`` are the states that the first
+    of them had when ``keep`` was called the last five times.
     """
 
     def __init__(self, modules: Iterable[nn.Module], decay: float) -> None:
@@ -28,6 +31,7 @@ class Average(nn.Module):
         self.decay = decay
         self._followed = tuple(modules)  # in a tuple: no part of this module, and so not of its state
         self.copies = nn.ModuleList(copy.deepcopy(module) for module in self._followed)
+        self.late: deque[dict[str, Tensor]] = deque(maxlen=LATE)
 
     @torch.no_grad()
     def update(self, done: int) -> None:
@@ -43,6 +47,17 @@ class Average(nn.Module):
         for average, value, is_floating in zip(averages, current, floating, strict=True):
             if not is_floating:
                 average.copy_(value)
+
+    def keep(self) -> None:
+        """Note the first average as it is now, for ``late``."""
+        self.late.append({name: tensor.clone() for name, tensor in self.copies[0].state_dict().items()})
+
+    def get_extra_state(self) -> list[dict[str, Tensor]]:
+        return list(self.late)
+
+    def set_extra_state(self, state: list[dict[str, Tensor]]) -> None:
+        self.late.clear()
+        self.late.extend(state)
 
 
 def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:

@@ -29,6 +29,7 @@ class Task:
     ``network`` has its initial weights; ``labelled`` (L,) and ``unlabelled`` (N,) are dataset indices, ``targets``
     (L,) the answers; no other label can be reached from here. ``traces`` collects what ``trace`` is told, and
     ``pseudo_labels`` what a learner gave, for others to judge once the training is over (see ``pseudo_labels.Given``);
+    ``late`` are states of the network after each of the last epochs, of learners that average their weights;
     ``checkpoints`` is where long trainings save their state, None for nowhere; ``resumed_seconds`` is the time that
     went into the states they went on from. ``fresh`` makes a network like ``network`` with initial weights of a
     stream of its own: it takes the stream's name, and a factor on the network's width.
@@ -45,6 +46,7 @@ class Task:
     round: int
     traces: list[dict[str, float]] = field(default_factory=list)
     pseudo_labels: list[Epoch] = field(default_factory=list)
+    late: list[dict[str, Tensor]] = field(default_factory=list)
     checkpoints: Storage | None = None
     resumed_seconds: float = 0.0
     fresh: Callable[[str, float], Network] | None = None
