@@ -27,14 +27,16 @@ def test_tables_follow_from_the_lines(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_runs_are_whole_and_are_the_protocols_own(name: str) -> None:
+def test_published_runs_are_the_protocols_own_as_far_as_they_go(name: str) -> None:
     experiment = read_experiment(RESULTS / name)
     own = protocol.load(name)
     assert experiment.fingerprint == own.fingerprint
     written = json.loads((RESULTS / name / "experiment.json").read_text())["protocol"]
     assert protocol.from_dict(written).recipe == own.recipe
     for run in experiment.runs:
-        assert run.covers(own.budgets), f"{run.path} is incomplete"
+        reached = len(run.labels)
+        assert reached >= 2 or reached == len(own.budgets), f"{run.path} has less than two rounds"
+        assert run.labels == list(own.budgets[:reached]), f"{run.path} leaves the protocol's label counts"
         assert "dirty" not in (run.header["commit"] or "dirty"), f"{run.path}: not from committed code"
 
 
