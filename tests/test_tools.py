@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import datasets
-from benchmark.protocol import Model, load
+from benchmark.protocol import load
 from benchmark.reports.agreement import compare
+from benchmark.training.operations import of_model
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 
@@ -57,10 +57,8 @@ def test_the_search_judges_on_training_images_and_computes_nothing_twice(
 
 
 def test_operations_are_those_of_the_layers() -> None:
-    search = tool("recipe_search")
-    data = datasets.load("digits")
     width, hidden = 4, 8
-    counted = search.flops(Model("cnn", {"width": width, "hidden": hidden}), data)
+    counted = of_model("cnn", {"width": width, "hidden": hidden}, (1, 8, 8))
     first = 2 * 64 * 9 * width
     layers = [2 * 16 * 9 * width * 2 * width, 2 * (2 * width * 4) * hidden, 2 * hidden * 10]
     assert counted == 2 * first + 3 * sum(layers)  # nothing is propagated back to the images

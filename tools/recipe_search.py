@@ -29,7 +29,7 @@ from benchmark import datasets, environment, seeds
 from benchmark.blueprint import blueprint
 from benchmark.command import value
 from benchmark.learners import supervised
-from benchmark.protocol import Model, Protocol, load
+from benchmark.protocol import Protocol, load
 from benchmark.training import operations
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
@@ -115,8 +115,9 @@ def append(table: Path, row: list[object]) -> None:
 
 def print_flops(protocol: Protocol, data: datasets.ImageData, counts: list[int] | tuple[int, ...]) -> None:
     """Operations of a training by the protocol, and their ratio to 200 epochs of ResNet-18, at each label count."""
-    own = flops(protocol.model, data)
-    reference = flops(Model("resnet18"), data)
+    shape = (data.channels, *data.image_size)
+    own = operations.of_model(protocol.model.name, protocol.model.parameters, shape)
+    reference = operations.of_model("resnet18", {}, shape)
     print(
         f"{protocol.model.name}: {own / 1e9:.3f} GFLOP an image, forward and backward; ResNet-18 {reference / 1e9:.3f}"
     )
@@ -124,12 +125,6 @@ def print_flops(protocol: Protocol, data: datasets.ImageData, counts: list[int] 
         steps, size = protocol.recipe.steps(labels), protocol.recipe.batch_size
         ratio = 200 * labels * reference / (steps * size * own)
         print(f"{labels} labels: {steps} steps of {size}, {steps * size * own / 1e12:.1f} TFLOP, 1/{ratio:.0f}")
-
-
-def flops(model: Model, data: datasets.ImageData) -> float:
-    """Floating-point operations of training the model on one image."""
-    network = blueprint(model.name, model.parameters, data).network(0, "weights", 0, torch.device("cpu"))
-    return operations.flops(network, torch.zeros(2, data.channels, *data.image_size))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark import models
 from benchmark.models import Network
 
 
@@ -20,3 +24,10 @@ def flops(network: Network, images: Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(network(images).logits, torch.zeros(len(images), dtype=torch.int64)).backward()
     return counter.get_total_flops() / len(images)
+
+
+def of_model(name: str, parameters: Mapping[str, Any], shape: tuple[int, int, int], class_count: int = 10) -> float:
+    """``flops`` of the named network on images of ``shape`` (c, H, W)."""
+    channels, height, width = shape
+    network = models.build(name, parameters, channels, (height, width), class_count)
+    return flops(network, torch.zeros(2, *shape))
