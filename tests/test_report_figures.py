@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from benchmark.reports.figures import NAMED, balance_figure, budget_figure, calibration_figure, seconds_figure
+from benchmark.reports.lines import remark
 from benchmark.reports.matrices import PRINTED, pairwise_figure, rank_figure
 from benchmark.reports.ranking import ranking_figure, savings_figure
 from benchmark.reports.statistics import summarise
@@ -163,3 +164,10 @@ def test_lines_without_a_measure_are_no_figure() -> None:
     assert seconds is not None
     assert max(line.get_xdata()[-1] for line in seconds.axes[0].lines) == pytest.approx(5 + 4 * 0.1)
     assert seconds_figure(View(frame.assign(train_seconds=np.nan))) is None
+
+
+def test_the_remark_counts_seeds_in_each_panel() -> None:
+    one, many, mixed = pd.Series([1, 1]), pd.Series([3, 3]), pd.Series([1, 10])
+    assert remark([one, one], {}) == "one seed"
+    assert remark([many, many], {}) == "mean over 3 seeds"
+    assert remark([one, mixed], {}) == "mean over one seed (on the right 1 to 10)"

@@ -73,7 +73,8 @@ def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], cheating: Collec
     seeds = [f"{few.max()}" if few.min() == few.max() else f"{few.min()} to {few.max()}" for few in n]
     if set(seeds) == {"1"}:
         return f"{cheats}{others}one seed"
-    told = f"{seeds[0]} seeds" + (f" (on the right {seeds[-1]})" if seeds[-1] != seeds[0] else "")
+    told = "one seed" if seeds[0] == "1" else f"{seeds[0]} seeds"
+    told += f" (on the right {seeds[-1]})" if seeds[-1] != seeds[0] else ""
     bands = ", bands: 95 % interval" if any(line.band for line in lines.values()) else ""
     return f"{cheats}{others}mean over {told}{bands}"
 
