@@ -20,12 +20,16 @@ def readme() -> str:
     """README.md with its tables as the lines have them. Raises ValueError where it has no place for one."""
     text = README.read_text(encoding="utf-8")
     for name, labels in SHOWN.items():
-        place = re.compile(rf"(?<=<!-- results/{name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-        found = place.search(text)
-        if found is None:
-            raise ValueError(f"README.md has no lines <!-- results/{name} --> and <!-- end -->")
-        text = text[: found.start()] + table(ROOT / "results" / name, labels) + text[found.end() :]
+        text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
     return text
+
+
+def filled(text: str, place: str, table: str) -> str:
+    """``text`` with ``table`` between its lines <!-- place --> and <!-- end -->. Raises ValueError without them."""
+    found = re.search(rf"(?<=<!-- {re.escape(place)} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
+    if found is None:
+        raise ValueError(f"there is no place for a table: no lines <!-- {place} --> and <!-- end -->")
+    return text[: found.start()] + table + text[found.end() :]
 
 
 def table(root: Path, labels: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from benchmark import protocol
 from benchmark.reports import write_report
 from benchmark.store import read_experiment
-from docs import headline
+from docs import headline, recipe
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PUBLISHED = sorted(p.parent.name for p in RESULTS.glob("*/experiment.json") if not p.parent.name.startswith("digits"))
@@ -42,3 +42,4 @@ def test_published_runs_are_the_protocols_own_as_far_as_they_go(name: str) -> No
 
 def test_the_readme_shows_what_the_lines_say() -> None:
     assert headline.README.read_text(encoding="utf-8") == headline.readme(), "out of date: python -m docs.generate"
+    assert recipe.PAGE.read_text(encoding="utf-8") == recipe.page(), "out of date: python -m docs.generate"

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from report_lines import accuracy_of, write_experiment, write_run
 
-from docs.generate import BIBLIOGRAPHY, NEEDS, PAGE, page, references
+from docs.generate import BIBLIOGRAPHY, NEEDS, PAGE, our_runs, page, references
 from strategies import registry
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,26 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_page_is_what_the_classes_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "out of date: python -m docs.generate"
+
+
+def test_the_page_tells_differences_to_random_by_seed(tmp_path: Path) -> None:
+    root = write_experiment(tmp_path / "mnist", [20, 40])
+    for seed in range(3):
+        write_run(root, "random", seed, [20, 40])
+        write_run(root, "margin", seed, [20, 40], shift=0.01 * seed)
+        write_run(root, "margin", seed, [20, 40], learner="fixmatch")
+    write_run(root, "badge", 0, [20, 40])
+    told = our_runs(tmp_path)
+    gains = [accuracy_area("margin", seed) - accuracy_area("random", seed) + seed for seed in range(3)]
+    assert list(told) == ["margin"]  # a single seed tells nothing
+    (phrase,) = told["margin"]
+    assert phrase.startswith(f"{sum(gains) / 3:+.1f} [")
+    assert phrase.endswith("] (`mnist`, 20 to 40 labels, 3 seeds)")
+
+
+def accuracy_area(strategy: str, seed: int) -> float:
+    """The area over two label counts, in %."""
+    return 100 * sum(accuracy_of(strategy, seed, labels) for labels in (20, 40)) / 2
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -128,6 +128,7 @@ _AUGMENTATIONS = {
         Augmentation("crop", crop="zero"),
         Augmentation("flip-crop", flip=True, crop="zero"),
         Augmentation("flip-crop-reflect", flip=True, crop="reflect"),
+        Augmentation("flip-crop-cutout", flip=True, crop="reflect", cutout=4),
         Augmentation("flip-shift-cutout", flip=True, crop="reflect", padding=16, cutout=4),
         Augmentation("strong", flip=True, crop="reflect", randaugment=True, cutout=2),
         Augmentation("strong-no-flip", crop="reflect", randaugment=True, cutout=2),
@@ -140,7 +141,8 @@ def augmentation(name: str) -> Augmentation:
 
     ``none``; ``crop`` (padded with zeros); ``flip-crop``, the literature's for CIFAR-10;
     ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits;
-    ``flip-shift-cutout``, crops of half that reach (2 pixels at 32) and a square of a quarter of the side cut out.
+    ``flip-crop-cutout``, ``flip-crop-reflect`` with a square of a quarter of the side cut out; ``flip-shift-cutout``,
+    the same with crops of half that reach (2 pixels at 32).
     """
     if name not in _AUGMENTATIONS:
         raise ValueError(f"unknown augmentation {name!r}: choose one of {', '.join(_AUGMENTATIONS)}")

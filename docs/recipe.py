@@ -1,0 +1,61 @@
+"""The table of docs/recipes/README.md: ``cifar10`` with random labels, beside 200 epochs of ResNet-18.
+
+Ours are the test accuracies in ``results/cifar10``, theirs the random row of Ji et al. in ``published.json``.
+Operations are those of a training's convolutions and matrix products, forward and backward.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmark import protocol
+from benchmark.reports import read_report
+from benchmark.reports.provenance import ranges
+from benchmark.training.operations import of_model
+from docs.headline import ROOT, filled
+from docs.reproduction import PUBLISHED
+
+PAGE = Path(__file__).with_name("recipes") / "README.md"
+PROTOCOL, SHAPE = "cifar10", (3, 32, 32)
+EPOCHS = 200  # of ResNet-18
+
+
+def page() -> str:
+    """docs/recipes/README.md with its table as the lines have it; without lines it says so."""
+    root = ROOT / "results" / PROTOCOL
+    told = table(root) if (root / "experiment.json").exists() else "No published runs yet.\n"
+    return filled(PAGE.read_text(encoding="utf-8"), f"results/{PROTOCOL}", told)
+
+
+def table(root: Path) -> str:
+    """A row per label count: accuracy, ResNet-18's, NLL, ECE, and the operations of a training. Markdown."""
+    report, recipe = read_report(root, strategies=["random"]), protocol.load(PROTOCOL).recipe
+    model = protocol.load(PROTOCOL).model
+    own, reference = of_model(model.name, model.parameters, SHAPE), of_model("resnet18", {}, SHAPE)
+    theirs = json.loads(PUBLISHED.read_text(encoding="utf-8"))["ji2023"]["curves"]["random"]
+    bars = dict(zip(theirs["labels"], zip(theirs["mean"], theirs["sd"], strict=True), strict=True))
+    lines = [
+        "| labels | seeds | accuracy (%) | ResNet-18 (%) | NLL | ECE (%) | steps | PFLOP | ResNet-18's / ours |",
+        "| --: | :-- | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for labels, rows in report.curves.groupby("labels"):
+        count = int(labels)
+        computed = recipe.steps(count) * recipe.batch_size * own
+        cells = [
+            f"{count:,}",
+            ranges(sorted(rows["seed"])),
+            _spread(100 * rows["accuracy"].mean(), 100 * rows["accuracy"].std(), 1),
+            _spread(*bars[count], 1) if count in bars else "–",
+            _spread(rows["nll"].mean(), rows["nll"].std(), 3),
+            _spread(100 * rows["ece"].mean(), 100 * rows["ece"].std(), 1),
+            f"{recipe.steps(count):,}",
+            f"{computed / 1e15:.3f}",
+            f"{EPOCHS * count * reference / computed:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _spread(mean: float, deviation: float, places: int) -> str:
+    return f"{mean:.{places}f}" + (f" ± {deviation:.{places}f}" if deviation == deviation else "")
