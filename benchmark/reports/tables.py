@@ -133,7 +133,7 @@ def cost_table(cost: pd.DataFrame, ranking: Sequence[Key], source: Provenance) -
             f"Cost on {source.datasets[0][0]}, means over {over}: seconds of a "
             f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
             f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
-            f"{mixed}",
+            f"{mixed}Seconds are by the clock: a machine that did more at a time took longer.",
             source.cheats,
         ),
         source=source.sentence,
