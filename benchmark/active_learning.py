@@ -131,7 +131,7 @@ class ActiveLearningRun:
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
             metrics = evaluate(predictions.logits, self.data.test_labels)
-            late = [self._late_accuracy(task, state) for state in fitted.late]
+            late = self._late_accuracies(task, fitted.late)
         self.file.append_traces(fitted.traces)
         if last and fitted.traces:  # of learners that show how they learn
             self.file.write_examples(examples(self.data, predictions.logits))
@@ -161,13 +161,18 @@ class ActiveLearningRun:
             "diagnostics": diagnostics,
         }
 
-    def _late_accuracy(self, task: Task, state: dict[str, Tensor]) -> float:
-        """The test accuracy of the network that is evaluated as it was in a late ``state`` of its training."""
-        network = copy.deepcopy(task.network)
-        network.load_state_dict(state)
+    def _late_accuracies(self, task: Task, states: list[dict[str, Tensor]]) -> list[float]:
+        """The test accuracies, in [0, 1], of the evaluated network as it was in late ``states`` of its training."""
+        if not states:
+            return []
+        predictor = Predictor(copy.deepcopy(task.network), None, task.recipe.precision)
         everything = torch.arange(len(self.test_images.pixels), device=self.device)
-        logits = Predictor(network, None, task.recipe.precision).predict(self.test_images, everything).logits
-        return evaluate(logits, self.data.test_labels).accuracy
+        accuracies = []
+        for state in states:
+            predictor.network.load_state_dict(state)
+            logits = predictor.predict(self.test_images, everything).logits
+            accuracies.append(evaluate(logits, self.data.test_labels).accuracy)
+        return accuracies
 
     def _buy(
         self,

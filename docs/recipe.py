@@ -7,6 +7,7 @@ Operations are those of a training's convolutions and matrix products, forward a
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from benchmark import protocol
@@ -58,4 +59,4 @@ def table(root: Path) -> str:
 
 
 def _spread(mean: float, deviation: float, places: int) -> str:
-    return f"{mean:.{places}f}" + (f" ± {deviation:.{places}f}" if deviation == deviation else "")
+    return f"{mean:.{places}f}" + (f" ± {deviation:.{places}f}" if math.isfinite(deviation) else "")
