@@ -36,9 +36,9 @@ def last_checkpoints(runs: Sequence[RunRecord], ranking: Sequence[Key], labels: 
         for name in MEASURES:
             row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(group[name].dropna())
         table.append(row)
-    order = {key: i for i, key in enumerate(ranking)}
     frame = pd.DataFrame(table)
-    return frame.iloc[sorted(range(len(frame)), key=lambda i: order[keys(frame)[i]])].reset_index(drop=True)
+    places = [ranking.index(key) for key in keys(frame)]
+    return frame.iloc[sorted(range(len(frame)), key=places.__getitem__)].reset_index(drop=True)
 
 
 def _measured(run: RunRecord, labels: int) -> list[dict[str, Any]]:
