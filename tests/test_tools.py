@@ -56,6 +56,39 @@ def test_the_search_judges_on_training_images_and_computes_nothing_twice(
     assert len((tmp_path / "digits.csv").read_text().splitlines()) == 3
 
 
+def test_the_search_gives_learners_all_images_that_do_not_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, tasks = tool("recipe_search"), []
+    build = search.learners.build
+
+    def watched(name: str) -> Any:
+        learner = build(name)
+        fit = learner.fit
+
+        def noting(task: Any) -> Any:
+            tasks.append(task)
+            return fit(task)
+
+        monkeypatch.setattr(learner, "fit", noting)
+        return learner
+
+    monkeypatch.setattr(search.learners, "build", watched)
+    monkeypatch.setattr(search, "TABLES", tmp_path)
+    monkeypatch.setattr(search, "HELD_OUT", 200)
+    student = "noisy-student[iterations=1,mu=2,steps=2,threshold=0.0]"
+    arguments = ["digits", "--labels", "30", "--variants", "recipe.min_steps=2 recipe.epochs=0 initial=balanced"]
+    monkeypatch.setattr(sys, "argv", ["recipe_search.py", *arguments, "--learners", "fixmatch[mu=2]", student])
+    search.main()
+    for task in tasks:
+        seen = torch.cat([task.labelled, task.unlabelled])
+        assert len(seen.unique()) == len(seen) == len(task.images.pixels) - 200
+        assert task.targets.bincount().tolist() == [3] * 10
+    with (tmp_path / "digits.csv").open(newline="") as file:
+        settings = [row["setting"] for row in csv.DictReader(file)]
+    assert [line.split(" cnn[")[0] for line in settings] == ["fixmatch[mu=2]", student]
+
+
 def test_operations_are_those_of_the_layers() -> None:
     width, hidden = 4, 8
     counted = of_model("cnn", {"width": width, "hidden": hidden}, (1, 8, 8))

@@ -3,13 +3,15 @@
 
     python tools/recipe_search.py cifar10 --labels 5000 10000 --seeds 0 1 \
         --variants "" "recipe.weight_decay=2e-3" "recipe.epochs=40 model.parameters.width=48"
+    python tools/recipe_search.py cifar10-fixmatch --labels 250 --learners supervised "fixmatch[mu=3]"
     python tools/recipe_search.py cifar10 --flops
 
 A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
-drawn at random from the training set, and 20,000 other training images, the same for all, judge: the test set has no
-say in a recipe. Every line goes into ``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is
-there is not computed again. ``--flops`` prints the floating-point operations of the protocol's training, forward and
-backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
+drawn from the training set as the protocol draws its first ones, and 20,000 other training images, the same for all,
+judge: the test set has no say in a recipe. Learners have the other training images unlabelled. Every line goes into
+``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again. ``--flops``
+prints the floating-point operations of the protocol's training, forward and backward, beside those of 200 epochs of
+ResNet-18 (3×3 stem) on as many labels.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -25,11 +28,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark import datasets, environment, seeds
-from benchmark.blueprint import blueprint
+from benchmark import datasets, environment, learners, seeds
+from benchmark.blueprint import Fresh, blueprint
 from benchmark.command import value
-from benchmark.learners import supervised
 from benchmark.protocol import Protocol, load
+from benchmark.setting import draw_initial
 from benchmark.training import operations
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
@@ -47,6 +50,7 @@ def main() -> None:
     p.add_argument("--labels", type=int, nargs="+", help="label counts (default: the protocol's)")
     p.add_argument("--seeds", type=int, nargs="+", default=[0])
     p.add_argument("--variants", nargs="+", default=[""])
+    p.add_argument("--learners", nargs="+", default=["supervised"])
     p.add_argument("--flops", action="store_true")
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     options = p.parse_args()
@@ -59,35 +63,40 @@ def main() -> None:
         print_flops(base, data, counts)
         return
     table = TABLES / f"{base.name}.csv"
-    for labels in counts:
-        for seed in options.seeds:
-            for variant in options.variants:
-                changes = dict(item.split("=", 1) for item in variant.split())
-                protocol = base.override(**{field: value(text) for field, text in changes.items()})
-                key = [setting(protocol), labels, seed]
-                if not done(table, key):
-                    append(table, [*key, *trained(protocol, data, labels, seed), torch.__version__])
+    for labels, seed, variant, name in itertools.product(counts, options.seeds, options.variants, options.learners):
+        changes = dict(item.split("=", 1) for item in variant.split())
+        protocol = base.override(**{field: value(text) for field, text in changes.items()})
+        learner = learners.build(name)
+        key = [setting(protocol, learner), labels, seed]
+        if not done(table, key):
+            append(table, [*key, *trained(protocol, learner, data, labels, seed), torch.__version__])
 
 
-def setting(protocol: Protocol) -> str:
-    """The network and the recipe in one line, without what is at its default."""
+def setting(protocol: Protocol, learner: learners.Learner) -> str:
+    """The learner, the network and the recipe in one line, without what is at its default."""
     network = ",".join(f"{key}={x}" for key, x in sorted(protocol.model.parameters.items()))
     fields = ((f.name, getattr(protocol.recipe, f.name), f.default) for f in dataclasses.fields(protocol.recipe))
-    return f"{protocol.model.name}[{network}] " + " ".join(f"{key}={x}" for key, x, usual in fields if x != usual)
+    learned = "" if learner.canonical == "supervised" else f"{learner.canonical} "
+    recipe = " ".join(f"{key}={x}" for key, x, usual in fields if x != usual)
+    return f"{learned}{protocol.model.name}[{network}] {recipe}"
 
 
-def trained(protocol: Protocol, data: datasets.ImageData, labels: int, seed: int) -> list[float]:
-    """Accuracy, NLL and ECE on the held-out images, accuracy on the labelled ones, steps and seconds."""
+def trained(
+    protocol: Protocol, learner: learners.Learner, data: datasets.ImageData, labels: int, seed: int
+) -> list[float]:
+    """Accuracy, NLL and ECE on the held-out images, accuracy on the labelled ones, the recipe's steps, and seconds."""
     order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
     judges, rest = order[:HELD_OUT], order[HELD_OUT:]
-    chosen = rest[torch.randperm(len(rest), generator=seeds.generator(seed, "initial", 0))[:labels]]
+    draws = seeds.generator(seed, "initial", 0)
+    first = draw_initial(data.train_labels[rest], labels, protocol.initial == "balanced", draws)
+    chosen, others = rest[first], rest[~torch.isin(torch.arange(len(rest)), first)]
     images = Images(data.train_images, data.mean, data.std)
-    model = protocol.model
-    network = blueprint(model.name, model.parameters, data).network(seed, "weights", 0, images.device)
-    nobody = torch.empty(0, dtype=torch.int64)
-    task = Task(images, network, None, protocol.recipe, chosen, data.train_labels[chosen], nobody, seed, 0)
+    plan = blueprint(protocol.model.name, protocol.model.parameters, data)
+    network, fresh = plan.network(seed, "weights", 0, images.device), Fresh(plan, seed, 0, images.device)
+    answers = data.train_labels[chosen]
+    task = Task(images, network, None, protocol.recipe, chosen, answers, others, seed, 0, fresh=fresh)
     began = time.perf_counter()
-    predictor = Predictor(supervised.fit(task), None, protocol.recipe.precision)
+    predictor = Predictor(learner.fit(task), None, protocol.recipe.precision)
     seconds = time.perf_counter() - began
     held, own = (
         evaluate(predictor.predict(images, where).logits, data.train_labels[where]) for where in (judges, chosen)
