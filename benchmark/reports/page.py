@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from benchmark.reports import citing, html, render
-from benchmark.reports.checkpoints import checkpoints_table, last_checkpoints
 from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.findings import Findings, findings, tables, write_figures
+from benchmark.reports.late_accuracies import checkpoints_table, last_checkpoints
 from benchmark.reports.overview import write_overview
 from benchmark.reports.provenance import Provenance, count, provenance, ranges
 from benchmark.reports.seeds import GROUP

@@ -1,4 +1,4 @@
-"""The table of trainings: the accuracy of the last step, the median of the last checkpoints, and the pseudo-labels."""
+"""The table of late accuracies: of the last step, the median of the last checkpoints, and the pseudo-labels."""
 
 from __future__ import annotations
 
