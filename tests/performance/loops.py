@@ -38,14 +38,16 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 class Case(NamedTuple):
-    """A published protocol."""
+    """A published protocol, with batches of its own size (0) or another."""
 
     protocol: str
+    batch_size: int = 0
 
     def resolved(self, steps: int) -> Protocol:
         """The protocol with a training of ``steps`` steps."""
         given = protocol.load(self.protocol)
-        return replace(given, recipe=replace(given.recipe, epochs=0, min_steps=steps, steps_at=()))
+        size = self.batch_size or given.recipe.batch_size
+        return replace(given, recipe=replace(given.recipe, epochs=0, min_steps=steps, steps_at=(), batch_size=size))
 
 
 class Worker:
