@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmark import protocol
+from benchmark.protocol import Protocol
 from benchmark.reports.curves import select, tidy
 from benchmark.reports.provenance import count, ranges
 from benchmark.reports.seeds import REFERENCE
@@ -95,6 +96,13 @@ def _section(name: str, published: Mapping[str, Any], results: Path) -> str:
     return "\n".join(lines) + "\n" + "\n".join(_against(one, curves, name) for one in partners)
 
 
+def _differences(texts: Sequence[str], own: Protocol) -> list[str]:
+    """``texts`` with our dropout, and our fewest and most steps of a training, where they name them."""
+    steps = [f"{own.recipe.steps(labels):,}" for labels in (own.budgets[0], own.budgets[-1])]
+    dropout = own.model.parameters.get("dropout", 0)
+    return [text.format(dropout=dropout, fewest=steps[0], most=steps[1]) for text in texts]
+
+
 def _against(one: Mapping[str, Any], curves: pd.DataFrame, name: str) -> str:
     """A published set beside ours: source, known differences, table, and what the comparison says."""
     text = [
@@ -106,7 +114,7 @@ def _against(one: Mapping[str, Any], curves: pd.DataFrame, name: str) -> str:
         "",
         "Known differences of ours:",
         "",
-        *(f"- {difference}" for difference in one["differences"][name]),
+        *(f"- {said}" for said in _differences(one["differences"][name], protocol.load(name))),
         "",
     ]
     ours = _ours(curves)
