@@ -15,6 +15,7 @@ from benchmark.reports.bought import class_balance
 from benchmark.reports.comparison_tables import labels_table, pairwise_table, significance_table
 from benchmark.reports.efficiency import costs
 from benchmark.reports.figures import balance_figure, budget_figure, calibration_figure, seconds_figure
+from benchmark.reports.learner_tests import against_supervised, learners_table
 from benchmark.reports.matrices import pairwise_figure, rank_figure
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.ranking import ranking_figure, savings_figure
@@ -36,13 +37,14 @@ class Findings:
     """What is said of all strategies, whatever their seeds.
 
     ``tests``: see ``significance.primary_tests``; ``records``: ``significance.records``; ``cost``:
-    ``efficiency.costs``; ``balance``: ``bought.class_balance``.
+    ``efficiency.costs``; ``balance``: ``bought.class_balance``; ``learners``: ``learner_tests.against_supervised``.
     """
 
     tests: pd.DataFrame
     records: dict[Key, tuple[int, int, int]]
     cost: pd.DataFrame
     balance: pd.DataFrame
+    learners: pd.DataFrame
 
 
 def findings(
@@ -52,19 +54,26 @@ def findings(
     rows = reaching(curves, last)
     apart = set(views[-1].ranking) - set(views[0].ranking)
     tests = primary_tests(run_areas(rows), baseline, apart)
-    return Findings(tests, records(rows), costs(rows), class_balance(runs))
+    return Findings(tests, records(rows), costs(rows), class_balance(runs), against_supervised(curves, last))
 
 
 def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[Table]:
-    """Accuracy, summary and cost; with several strategies tests, labels saved and pairwise wins, in each view."""
+    """Accuracy, summary and cost; where there is something to compare, tests, labels saved, and pairwise wins.
+
+    Labels saved take several label counts. A second view has a summary, accuracy, labels saved and wins of its own.
+    """
     first = views[0]
+    over_labels = [labels_table] if first.curves["labels"].nunique() > 1 else []
     made = [accuracy_table(first, source), summary_table(first, source)]
+    if len(found.learners):
+        made.append(learners_table(found.learners, views[-1].ranking, source))
+    if len(found.tests):
+        made.append(significance_table(found.tests, found.records, views, source))
     if len(views[-1].pairwise.keys) > 1:
-        made += [significance_table(found.tests, found.records, views, source), labels_table(first, source)]
-        made.append(pairwise_table(first, source))
+        made += [make(first, source) for make in (*over_labels, pairwise_table)]
     made.append(cost_table(found.cost, views[-1].ranking, source))
     for view in views[1:]:
-        made += [make(view, source) for make in (summary_table, accuracy_table, labels_table, pairwise_table)]
+        made += [make(view, source) for make in (summary_table, accuracy_table, *over_labels, pairwise_table)]
     return made
 
 

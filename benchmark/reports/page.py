@@ -17,6 +17,7 @@ from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.findings import Findings, findings, tables, write_figures
 from benchmark.reports.late_accuracies import checkpoints_table, last_checkpoints
+from benchmark.reports.learner_tests import learner_notes
 from benchmark.reports.overview import write_overview
 from benchmark.reports.provenance import Provenance, count, provenance, ranges
 from benchmark.reports.seeds import GROUP
@@ -28,6 +29,7 @@ from benchmark.store import RunRecord, read_experiment, write_atomically
 TABLES = {
     "summary": "Summary",
     "accuracy": "Accuracy",
+    "learners": "Beside supervised learning",
     "tests": "Tests by seed",
     "labels": "Labels saved",
     "cost": "Cost",
@@ -50,7 +52,7 @@ class Report:
     """An experiment's runs as data: the tidy curves, what is shown side by side, and plain words.
 
     ``views`` are one or two, see ``views.views``; the first is the headline's. ``diagnostics``: see
-    ``diagnostics.loss_ranking``; ``checkpoints``: see ``checkpoints.last_checkpoints``. ``last`` is the label count
+    ``diagnostics.loss_ranking``; ``checkpoints``: see ``late_accuracies.last_checkpoints``. ``last`` is the label count
     aimed at; ``runs`` are those that are shown; ``findings`` are the tests and costs.
     """
 
@@ -98,7 +100,8 @@ def read_report(
     shown = views(curves, selection.last, target)
     first, widest = shown[0], shown[-1]
     source = provenance(experiment, selection.runs)
-    notes = [*verdicts(widest.summary), *_behind(widest.summary, selection.last)]
+    found = findings(selection.runs, curves, shown, selection.last, baseline)
+    notes = [*verdicts(widest.summary), *learner_notes(found.learners), *_behind(widest.summary, selection.last)]
     notes += [
         *filter(None, [first.scope]),
         *selection.notes,
@@ -107,7 +110,6 @@ def read_report(
         *filter(None, [source.cheats]),
     ]
     diagnostics = loss_ranking(selection.runs, curves, selection.last)
-    found = findings(selection.runs, curves, shown, selection.last, baseline)
     late = last_checkpoints(selection.runs, widest.ranking, int(widest.summary["labels"].iloc[0]))
     return Report(root, curves, shown, diagnostics, late, notes, source, selection.last, selection.runs, found)
 
@@ -128,9 +130,10 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
     printed = {table.name: table for table in made}
     for table in made:
         render.write(table, root / "tables")
-    for name, suffix in itertools.product(printed, ("csv", "md", "tex")):  # of a wide view that is no more
-        if name + WIDE not in printed:
-            (root / "tables" / f"{name}{WIDE}.{suffix}").unlink(missing_ok=True)
+    known = sorted({*(name.removesuffix(WIDE) for name in TABLES), "pairwise"})
+    for name, wide, suffix in itertools.product(known, ("", WIDE), ("csv", "md", "tex")):  # that are no more
+        if name + wide not in printed:
+            (root / "tables" / f"{name}{wide}.{suffix}").unlink(missing_ok=True)
     write_atomically(root / "tables" / "strategies.bib", citing.bibliography(source).encode())
     drawn = write_figures(report.findings, report.views, report.runs, source, root / "figures")
     write_atomically(root / "README.md", results_page(report, printed, drawn).encode())

@@ -57,17 +57,16 @@ def accuracy_table(view: View, source: Provenance) -> Table:
 def summary_table(view: View, source: Provenance) -> Table:
     """One row per strategy: seeds, area, final accuracy, paired difference to random, seconds.
 
-    Where some differences have more seeds than the means, a column ``pairs`` counts them.
+    Where there is one label count, the accuracy stands for area and final accuracy; where nothing pairs with random,
+    there is no difference. Where some differences have more seeds than the means, a column ``pairs`` counts them.
     """
     summary = view.summary
     places = decimals(pd.concat([summary["area_sd"], summary["final_sd"]]))
-    last = summary["labels"].iloc[0]
+    last, several = summary["labels"].iloc[0], view.curves["labels"].nunique() > 1
+    paired = summary["gain_n"].max() > 0
     differing = ((summary["gain_n"] > 0) & (summary["gain_n"] != summary["n"])).any()
-    columns = {
-        "strategy": [Cell(row_name(key, source)) for key in keys(summary)],
-        "seeds": [Cell(str(n)) for n in summary["n"]],
-        "area": marked_best(summary["area_mean"], summary["area_sd"], places),
-        "final": marked_best(summary["final_mean"], summary["final_sd"], places),
+    area, final = (marked_best(summary[f"{what}_mean"], summary[f"{what}_sd"], places) for what in ("area", "final"))
+    gains = {
         **({"pairs": [Cell(str(n)) if n else MISSING for n in summary["gain_n"]]} if differing else {}),
         f"vs. {REFERENCE}": [
             Cell(points(mean, places)) if math.isfinite(mean) else MISSING for mean in summary["gain_mean"]
@@ -76,17 +75,33 @@ def summary_table(view: View, source: Provenance) -> Table:
             Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
             for low, high in zip(summary["gain_low"], summary["gain_high"], strict=True)
         ],
+    }
+    columns = {
+        "strategy": [Cell(row_name(key, source)) for key in keys(summary)],
+        "seeds": [Cell(str(n)) for n in summary["n"]],
+        **({"area": area, "final": final} if several else {"accuracy": final}),
+        **(gains if paired else {}),
         "train (s)": [Cell(seconds(value)) for value in summary["train_seconds"]],
         "query (s)": [Cell(seconds(value)) for value in summary["query_seconds"]],
     }
     spread = "± standard deviation over seeds" if summary["n"].max() > 1 else "one seed, no spread"
-    pairs = f", over the pairs of seeds that it shares with {REFERENCE}" if differing else ""
-    caption = (
-        f"Acquisition strategies on {source.datasets[0][0]}, in the order of the area under the budget curve: the "
-        f"mean test accuracy in % on the way to {last} labels. Final is the accuracy in % at {last} labels "
-        f"({spread}). vs. {REFERENCE} is the area's mean difference to {REFERENCE} in points, paired by seed{pairs}, "
-        f"with its 95 % t-interval{', not corrected for the number of comparisons' if len(summary) > 2 else ''}. Train "
-        "is seconds of training a run, a shared first round counted for each; query is seconds a round. "
+    caption = f"Acquisition strategies on {source.datasets[0][0]}, in the order of "
+    if several:
+        caption += (
+            f"the area under the budget curve: the mean test accuracy in % on the way to {last} labels. Final is the "
+            f"accuracy in % at {last} labels ({spread}). "
+        )
+    else:
+        caption += f"the test accuracy in % at {last} labels ({spread}). "
+    if paired:
+        pairs = f", over the pairs of seeds that it shares with {REFERENCE}" if differing else ""
+        corrected = ", not corrected for the number of comparisons" if len(summary) > 2 else ""
+        caption += (
+            f"vs. {REFERENCE} is the {'area' if several else 'accuracy'}'s mean difference to {REFERENCE} in points, "
+            f"paired by seed{pairs}, with its 95 % t-interval{corrected}. "
+        )
+    caption += (
+        "Train is seconds of training a run, a shared first round counted for each; query is seconds a round. "
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
     return Table(

@@ -65,7 +65,8 @@ def trace_figure(
     if not panels:
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
-    lines = style_lines([key for key in ranking if key in present], highlight, cheating)
+    styles = style_lines(ranking, highlight, cheating)  # of all, so that they look and are called as elsewhere
+    lines = {key: line for key, line in styles.items() if key in present}
     if max(panel.table.groupby(GROUP).size().max() for panel in panels) > MARKED:
         lines = {key: line._replace(marker="") for key, line in lines.items()}
     said = f"at {traces['labels'].iloc[0]} labels; "
