@@ -12,6 +12,7 @@ from report_lines import write_experiment, write_run
 from scipy import stats
 
 from benchmark.reports import read_report, write_report
+from benchmark.reports.html import page_data
 from benchmark.reports.learner_tests import against_supervised, learner_notes
 
 LABELS = [10, 20, 50]
@@ -98,6 +99,9 @@ def test_a_page_of_one_label_count_and_one_strategy(tmp_path: Path) -> None:
         "Better than with the learner supervised – the 95 % interval of the accuracy's difference, 3 paired seeds, "
         "lies above 0: random (fixmatch)."
     )
+    colours = {line["learner"]: line["colour"] for line in page_data(report)["lines"]}
+    assert colours["supervised"] is None
+    assert colours["fixmatch"] is not None
     write_report(root)
     assert {path.stem for path in (root / "tables").glob("*.md")} == {
         "accuracy",

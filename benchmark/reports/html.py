@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmark.reports import style
 from benchmark.reports.curves import groups, name
-from benchmark.reports.lines import style_lines
+from benchmark.reports.lines import differ_by_learner, style_lines
 from benchmark.reports.markup import document, named, sortable
 from benchmark.reports.overview import overview
 from benchmark.reports.provenance import ranges
@@ -97,7 +97,7 @@ def page_data(report: Report) -> dict[str, Any]:
     nothing = widest.gains.iloc[:0]
     lines = []
     for key, line in drawn["gain"].items():
-        look = style.look(key[0])
+        look = style.look(key[differ_by_learner(drawn["gain"])])
         strong = {kind: key in drawn[kind] and drawn[kind][key].strong for kind in curves}
         bands = {kind: kind != "all" and key in drawn[kind] and drawn[kind][key].band for kind in curves}
         lines.append(
@@ -106,7 +106,7 @@ def page_data(report: Report) -> dict[str, Any]:
                 "short": style.short(row_name(key, source), 24),
                 "strategy": key[0],
                 "learner": key[1],
-                "colour": None if key[0] == REFERENCE else look.colour,
+                "colour": None if look.colour == style.INK else look.colour,  # None: the page's own, light or dark
                 "marker": look.marker,
                 "dashes": list(line.dashes),
                 "strong": strong,

@@ -88,7 +88,7 @@ def style_lines(
     that share a colour differ by their dashes.
     """
     learners = sorted({learner for _, learner in ranking})
-    by_learner = len(learners) > 1 and len({strategy for strategy, _ in ranking}) == 1
+    by_learner = differ_by_learner(ranking)
     best = [key for key in ranking if key[0] != REFERENCE][:HIGHLIGHTED]
     lines: dict[Key, Line] = {}
     for key in ranking:
@@ -107,6 +107,11 @@ def style_lines(
             label if strong or len(ranking) <= NAMED else "",
         )
     return lines
+
+
+def differ_by_learner(ranking: Collection[Key]) -> bool:
+    """Whether the colours of lines are their learners': there is one strategy, with several."""
+    return len({strategy for strategy, _ in ranking}) == 1 < len({learner for _, learner in ranking})
 
 
 def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
