@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark import protocol
 from benchmark.reports import read_report
 from benchmark.reports.comparison_tables import p_value
+from benchmark.reports.late_accuracies import last_checkpoints
+from benchmark.reports.learner_tests import SUPERVISED
+from benchmark.reports.statistics import mean_and_sd, mean_interval
 from benchmark.reports.tables import points
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +25,7 @@ def readme() -> str:
     text = README.read_text(encoding="utf-8")
     for name, labels in SHOWN.items():
         text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
-    return text
+    return filled(text, "learners", learners_table(ROOT / "results"))
 
 
 def filled(text: str, place: str, table: str) -> str:
@@ -54,6 +58,43 @@ def table(root: Path, labels: int) -> str:
             *(_test(tests.loc[key]) if key in tests.index else ("–", "–")),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def learners_table(results: Path) -> str:
+    """A row per learner and label count of each protocol that sets learners beside supervised learning, Markdown.
+
+    Those with a single strategy: accuracies over the seeds of both, and the difference with its 95 % t-interval.
+    """
+    lines = [
+        "| protocol | labels | learner | seeds | supervised (%) | last step (%) | median of the last five (%) "
+        "| difference (points) |",
+        "| :-- | --: | :-- | --: | --: | --: | --: | --: |",
+    ]
+    for name in protocol.names():
+        asked = protocol.load(name)
+        root = results / name
+        if len(asked.learners) == 1 or len(asked.strategies) > 1 or not (root / "experiment.json").exists():
+            continue
+        report = read_report(root)
+        for labels in sorted(set(report.curves["labels"])):
+            ends = last_checkpoints(report.runs, report.views[-1].ranking, labels).set_index("learner")
+            at = report.curves[report.curves["labels"] == labels].pivot(
+                index="seed", columns="learner", values="accuracy"
+            )
+            for learner in ends.index.drop(SUPERVISED):
+                both = at[[SUPERVISED, learner]].dropna()
+                gain, low, high, n = mean_interval(both[learner] - both[SUPERVISED])
+                cells = [
+                    f"[{name}](results/{name}/README.md)",
+                    f"{labels:,}",
+                    learner,
+                    str(n),
+                    *(_percent(*mean_and_sd(both[who])) for who in (SUPERVISED, learner)),
+                    _percent(ends.loc[learner, "median_mean"], ends.loc[learner, "median_sd"]),
+                    f"{points(gain, 1)} [{points(low, 1)}, {points(high, 1)}]",
+                ]
+                lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

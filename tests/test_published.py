@@ -4,7 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from benchmark import protocol
 from benchmark.reports import write_report
@@ -43,3 +45,17 @@ def test_published_runs_are_the_protocols_own_as_far_as_they_go(name: str) -> No
 def test_the_readme_shows_what_the_lines_say() -> None:
     assert headline.README.read_text(encoding="utf-8") == headline.readme(), "out of date: python -m docs.generate"
     assert recipe.PAGE.read_text(encoding="utf-8") == recipe.page(), "out of date: python -m docs.generate"
+
+
+def test_the_readmes_learners_are_the_lines_of_the_last_round() -> None:
+    """The row of one protocol, computed from its lines by other means."""
+    ends: dict[str, list[dict[str, float]]] = {"supervised": [], "noisy-student": []}
+    for learner, own in ends.items():
+        for path in sorted((RESULTS / "mnist-noisy-student/runs/random").glob(f"{learner}-seed?.jsonl")):
+            own.append(json.loads(path.read_text().splitlines()[-1]))
+    supervised, student = (100 * np.array([line["accuracy"] for line in ends[who]]) for who in ends)
+    medians = 100 * np.median([line["late"] for line in ends["noisy-student"]], axis=1)
+    interval = stats.ttest_rel(student, supervised).confidence_interval()
+    cells = [f"{x.mean():.1f} ± {x.std(ddof=1):.1f}" for x in (supervised, student, medians)]
+    cells.append(f"{np.mean(student - supervised):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]")
+    assert f"| 100 | noisy-student | {len(student)} | {' | '.join(cells)} |" in headline.learners_table(RESULTS)
