@@ -99,6 +99,7 @@ def test_a_page_of_one_label_count_and_one_strategy(tmp_path: Path) -> None:
         "Better than with the learner supervised – the 95 % interval of the accuracy's difference, 3 paired seeds, "
         "lies above 0: random (fixmatch)."
     )
+    assert page_data(report)["overview"]["labels"] == "20"
     colours = {line["learner"]: line["colour"] for line in page_data(report)["lines"]}
     assert colours["supervised"] is None
     assert colours["fixmatch"] is not None

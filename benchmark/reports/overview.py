@@ -152,7 +152,7 @@ def overview(report: Report) -> dict[str, Any]:
     row: dict[str, Any] = {
         "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
         "data set": source.datasets[0][0],
-        "labels": f"{counts[0]}–{counts[-1]}",
+        "labels": "–".join(dict.fromkeys(map(str, (counts[0], counts[-1])))),
         "strategies": str(len(source.strategies)),
         "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
         "device": ", ".join(source.devices),
