@@ -11,7 +11,7 @@ from rich.text import Text
 
 from benchmark.reports.page import Report
 from benchmark.reports.provenance import Provenance, ranges
-from benchmark.reports.render import MISSING
+from benchmark.reports.render import MISSING, Cell
 from benchmark.reports.seeds import GROUP, REFERENCE
 from benchmark.reports.statistics import keys
 from benchmark.reports.tables import decimals, marked_best, points, row_name, thin_out
@@ -24,7 +24,7 @@ def console_table(report: Report) -> Group:
 
 
 def _table(view: View, source: Provenance) -> Table:
-    """Accuracy at up to 6 label counts, the area and the difference to random, 100 columns wide at most."""
+    """Accuracy at up to 6 label counts, area and difference to random if there are such, at most 100 columns wide."""
     accuracy, summary = view.accuracy, view.summary
     strategies = keys(summary)
     places = decimals(accuracy["sd"])
@@ -35,21 +35,24 @@ def _table(view: View, source: Provenance) -> Table:
         there = accuracy[accuracy["labels"] == labels].set_index(GROUP).reindex(strategies)
         columns[str(labels)] = [cell._replace(spread="") for cell in marked_best(there["mean"], there["sd"], places)]
     columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
-    columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
+    if len(counts) > 1:
+        columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
+    if summary["gain_n"].max() > 0:
+        columns[f"vs. {REFERENCE}"] = [
+            Cell(points(gain, places)) if math.isfinite(gain) else MISSING for gain in summary["gain_mean"]
+        ]
     seeds = sorted(set(view.areas["seed"].tolist()))
     title = f"{source.experiment}: test accuracy in % by number of labels, seeds {ranges(seeds)}"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1))
     table.add_column("strategy", overflow="fold")
-    for header in (*columns, f"vs. {REFERENCE}"):
+    for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     for i, key in enumerate(strategies):
-        gain = summary["gain_mean"].iloc[i]
         table.add_row(
             Text(row_name(key, source)),
             *(
                 Text(cell.text, "bold" if cell.bold else "") + Text(f" ± {cell.spread}" if cell.spread else "", "dim")
                 for cell in (column[i] for column in columns.values())
             ),
-            points(gain, places) if math.isfinite(gain) else MISSING.text,
         )
     return table
