@@ -78,7 +78,10 @@ def learners_table(results: Path) -> str:
             continue
         report = read_report(root)
         for labels in sorted(set(report.curves["labels"])):
-            ends = last_checkpoints(report.runs, report.views[-1].ranking, labels).set_index("learner")
+            ends = last_checkpoints(report.runs, report.views[-1].ranking, labels)
+            if ends.empty:  # so far supervised learning alone
+                continue
+            ends = ends.set_index("learner")
             at = report.curves[report.curves["labels"] == labels].pivot(
                 index="seed", columns="learner", values="accuracy"
             )

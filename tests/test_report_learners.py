@@ -11,9 +11,10 @@ import pytest
 from report_lines import write_experiment, write_run
 from scipy import stats
 
-from benchmark.reports import read_report, write_report
+from benchmark.reports import learner_tests, read_report, write_report
 from benchmark.reports.html import page_data
-from benchmark.reports.learner_tests import against_supervised, learner_notes
+from benchmark.reports.learner_tests import learner_notes
+from benchmark.reports.statistics import run_areas
 
 LABELS = [10, 20, 50]
 GAINS = {"fixmatch": 0.05, "pseudo-label": -0.001}
@@ -32,6 +33,10 @@ def curves(seeds: int, strategies: tuple[str, ...] = ("random", "margin")) -> pd
     ]
     frame = pd.DataFrame(rows, columns=["strategy", "learner", "seed", "labels", "accuracy"])
     return frame.assign(train_seconds=1.0, query_seconds=0.1)
+
+
+def against_supervised(frame: pd.DataFrame) -> pd.DataFrame:
+    return learner_tests.against_supervised(frame, run_areas(frame))
 
 
 def areas(frame: pd.DataFrame, strategy: str, learner: str) -> np.ndarray:

@@ -80,6 +80,7 @@ def test_the_search_gives_learners_all_images_that_do_not_judge(
     arguments = ["digits", "--labels", "30", "--variants", "recipe.min_steps=2 recipe.epochs=0 initial=balanced"]
     monkeypatch.setattr(sys, "argv", ["recipe_search.py", *arguments, "--learners", "fixmatch[mu=2]", student])
     search.main()
+    assert len(tasks) == 2
     for task in tasks:
         seen = torch.cat([task.labelled, task.unlabelled])
         assert len(seen.unique()) == len(seen) == len(task.images.pixels) - 200
@@ -87,6 +88,7 @@ def test_the_search_gives_learners_all_images_that_do_not_judge(
     with (tmp_path / "digits.csv").open(newline="") as file:
         settings = [row["setting"] for row in csv.DictReader(file)]
     assert [line.split(" cnn[")[0] for line in settings] == ["fixmatch[mu=2]", student]
+    assert all(line.endswith(" initial=balanced") for line in settings)
 
 
 def test_operations_are_those_of_the_layers() -> None:

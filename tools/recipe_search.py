@@ -73,12 +73,13 @@ def main() -> None:
 
 
 def setting(protocol: Protocol, learner: learners.Learner) -> str:
-    """The learner, the network and the recipe in one line, without what is at its default."""
+    """Learner, network, recipe and first labels in one line, without what is at its default."""
     network = ",".join(f"{key}={x}" for key, x in sorted(protocol.model.parameters.items()))
     fields = ((f.name, getattr(protocol.recipe, f.name), f.default) for f in dataclasses.fields(protocol.recipe))
     learned = "" if learner.canonical == "supervised" else f"{learner.canonical} "
     recipe = " ".join(f"{key}={x}" for key, x, usual in fields if x != usual)
-    return f"{learned}{protocol.model.name}[{network}] {recipe}"
+    first = "" if protocol.initial == "random" else f" initial={protocol.initial}"
+    return f"{learned}{protocol.model.name}[{network}] {recipe}{first}"
 
 
 def trained(

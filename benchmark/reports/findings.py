@@ -53,8 +53,9 @@ def findings(
     """Of the ``runs`` behind ``curves`` and ``views``, up to the label count ``last`` where they get there."""
     rows = reaching(curves, last)
     apart = set(views[-1].ranking) - set(views[0].ranking)
-    tests = primary_tests(run_areas(rows), baseline, apart)
-    return Findings(tests, records(rows), costs(rows), class_balance(runs), against_supervised(curves, last))
+    areas = run_areas(rows)
+    tests, learners = primary_tests(areas, baseline, apart), against_supervised(rows, areas)
+    return Findings(tests, records(rows), costs(rows), class_balance(runs), learners)
 
 
 def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[Table]:

@@ -16,24 +16,24 @@ from benchmark.reports.comparison_tables import p_value
 from benchmark.reports.curves import groups, name
 from benchmark.reports.provenance import Provenance, count
 from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, Key, reaching
+from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, Key
 from benchmark.reports.significance import LEVEL, holm, paired_t
-from benchmark.reports.statistics import keys, mean_and_sd, mean_interval, run_areas
+from benchmark.reports.statistics import keys, mean_and_sd, mean_interval, paired
 from benchmark.reports.tables import MARK, decimals, points, row_name, sentences, thin_out
 
 SUPERVISED = "supervised"
 PRINTED_COLUMNS = 6  # label counts
 
 
-def against_supervised(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
+def against_supervised(rows: pd.DataFrame, areas: pd.DataFrame) -> pd.DataFrame:
     """A row per strategy and learner that shares seeds with the same strategy's supervised runs; else empty.
 
-    Columns: strategy, learner, n (these seeds), gain (mean difference in area, up to the label count of
-    ``seeds.reaching``), low, high (its 95 % t-interval), sd, t, p, p_holm, and for each label count the mean difference
-    in accuracy, ``gain_<labels>``.
+    ``rows`` are of ``seeds.reaching``, ``areas`` of ``statistics.run_areas`` on them, both 0–1. Columns: strategy,
+    learner, n (these seeds), gain (mean difference in area), low, high (its 95 % t-interval), sd, t, p, p_holm, and for
+    each label count the mean difference in accuracy, ``gain_<labels>``.
     """
-    rows = reaching(curves, last)
-    pairs, single = _pairs(run_areas(rows), "area", ["seed"]), _pairs(rows, "accuracy", ["seed", "labels"])
+    pairs = paired(areas, "area", ["strategy", "seed"], SUPERVISED, of="learner")
+    single = paired(rows, "accuracy", ["strategy", "seed", "labels"], SUPERVISED, of="learner")
     at = {key: pair.groupby("labels")["gain"].mean() for key, pair in groups(single, GROUP).items()}
     found = []
     for key, pair in groups(pairs, GROUP).items():
@@ -46,14 +46,6 @@ def against_supervised(curves: pd.DataFrame, last: int | None = None) -> pd.Data
     if len(frame):
         frame["p_holm"] = holm(frame["p"].tolist())
     return frame
-
-
-def _pairs(frame: pd.DataFrame, value: str, on: Sequence[str]) -> pd.DataFrame:
-    """Rows of other learners with ``value`` minus that of supervised learning as ``gain``, same strategy and ``on``."""
-    by = ["strategy", *on]
-    partner = frame.loc[frame["learner"] == SUPERVISED, [*by, value]].rename(columns={value: "partner"})
-    joined = frame[frame["learner"] != SUPERVISED].merge(partner, on=by)
-    return joined.assign(gain=joined[value] - joined["partner"])
 
 
 def _counts(tests: pd.DataFrame) -> list[int]:

@@ -84,13 +84,15 @@ def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = (*GROUP, "lab
     return pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n"])
 
 
-def paired(frame: pd.DataFrame, value: str, on: Sequence[str], reference: str = REFERENCE) -> pd.DataFrame:
-    """``value`` minus the reference strategy's where ``on`` (learner, seed, …) agree, as the column ``gain``.
+def paired(
+    frame: pd.DataFrame, value: str, on: Sequence[str], reference: str = REFERENCE, of: str = "strategy"
+) -> pd.DataFrame:
+    """``value`` minus the reference's where ``on`` (learner, seed, …) agree, as the column ``gain``.
 
-    The reference itself and rows without a partner are dropped.
+    The reference is a strategy, or whatever the column ``of`` holds. It and rows without a partner are dropped.
     """
-    partner = frame.loc[frame["strategy"] == reference, [*on, value]].rename(columns={value: "reference"})
-    joined = frame[frame["strategy"] != reference].merge(partner, on=list(on))
+    partner = frame.loc[frame[of] == reference, [*on, value]].rename(columns={value: "reference"})
+    joined = frame[frame[of] != reference].merge(partner, on=list(on))
     return joined.assign(gain=joined[value] - joined["reference"])
 
 
