@@ -170,7 +170,8 @@ def pairwise_table(view: View, source: Provenance) -> Table:
     data.insert(1, "learner", [key[1] for key in pairwise.keys])
     total = pd.DataFrame([["sum", "", *penalties.sum(axis=0)]], columns=data.columns)
     caption = (
-        f"Who beats whom on {source.datasets[0][0]}: the share of {len(pairwise.labels)} label counts at which the "
+        f"Who beats whom on {source.datasets[0][0]}: the share of {len(pairwise.labels)} "
+        f"{count(len(pairwise.labels), 'label count')} at which the "
         f"row's strategy beats the column's in a two-sided paired t-test over {_seeds(pairwise.n, verb=False)} at "
         f"p < {LEVEL:g}, not corrected (the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671, over all label "
         "counts). Columns have the rows' numbers. The sum of a column is the penalty: lower is better. "

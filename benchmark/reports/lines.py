@@ -21,6 +21,7 @@ from benchmark.reports.seeds import GROUP, REFERENCE, Key
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
 BANDS = 2  # of these, the best so many with a band: more bands would hide one another
 NAMED = 12  # up to so many lines each have their name beside them
+LEFT, GAP, TICK = 0.36, 0.42, 0.11  # inches: the margin, between axes, from the edge of a tick's label to its axis
 LINE = 8.6  # points from one name to the next
 DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
 
@@ -56,10 +57,13 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, he
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.BOTH_COLUMNS if len(panels) > 1 else style.ONE_COLUMN, height))
         names = style.text_width(figure, [line.label for line in lines.values()])
-        row = style.side_by_side(figure, len(panels), left=0.36, gap=0.42, right=names + 0.32, bottom=0.52)
+        row = style.side_by_side(figure, len(panels), left=LEFT, gap=GAP, right=names + 0.32, bottom=0.52)
         for axes, panel in zip(row, panels, strict=True):
             _draw(axes, panel, lines)
             axes.set_title(panel.title, loc="left")
+        ticks = [label.get_text() for axes in row for label in axes.get_yticklabels()]
+        more = max(style.text_width(figure, ticks) + TICK - LEFT, 0)  # room that long tick labels take
+        style.place(figure, row, left=LEFT + more, gap=GAP + more, right=names + 0.32, bottom=0.52)
         _name_lines(figure, row[-1], panels[-1], lines)
         style.remark(figure, remark)
     return figure

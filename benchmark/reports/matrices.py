@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmark.reports import style
 from benchmark.reports.curves import name
+from benchmark.reports.provenance import count
 from benchmark.reports.seeds import Key
 from benchmark.reports.significance import LEVEL, Pairwise, Ranks
 
@@ -77,7 +78,8 @@ def pairwise_figure(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figur
         bar.spines[:].set_visible(False)
         figure.text(0.04 / width, 1 - 0.05 / height, said, ha="left", va="top", fontsize=6.5)
         cheats = "‡ reads true labels; " if {key[0] for key in pairwise.keys} & set(cheating) else ""
-        test = f"paired t-test, p < 0.05, {pairwise.n} seeds, {len(pairwise.labels)} label counts"
+        counts = len(pairwise.labels)
+        test = f"paired t-test, p < 0.05, {pairwise.n} seeds, {counts} {count(counts, 'label count')}"
         style.remark(figure, f"{cheats}lower sums are better; {test}")
     return figure
 

@@ -110,14 +110,19 @@ def text_width(figure: Figure, labels: Sequence[str]) -> float:
 
 def side_by_side(figure: Figure, n: int, *, left: float, gap: float, right: float, bottom: float) -> list[Axes]:
     """``n`` equally wide axes in a row, with the margins in inches."""
+    row = [figure.add_axes((0, 0, 1, 1), label=str(i)) for i in range(n)]
+    place(figure, row, left=left, gap=gap, right=right, bottom=bottom)
+    return row
+
+
+def place(figure: Figure, row: Sequence[Axes], *, left: float, gap: float, right: float, bottom: float) -> None:
+    """Put axes side by side, equally wide, with the margins in inches."""
     total, height = figure.get_size_inches()
     top = 0.26
-    width = (total - left - right - gap * (n - 1)) / n
-    starts = [left + i * (width + gap) for i in range(n)]
-    return [
-        figure.add_axes((start / total, bottom / height, width / total, (height - bottom - top) / height))
-        for start in starts
-    ]
+    width = (total - left - right - gap * (len(row) - 1)) / len(row)
+    for i, axes in enumerate(row):
+        start = left + i * (width + gap)
+        axes.set_position((start / total, bottom / height, width / total, (height - bottom - top) / height))
 
 
 def remark(figure: Figure, text: str) -> None:
