@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from benchmark.reports.figures import NAMED, balance_figure, budget_figure, calibration_figure, seconds_figure
-from benchmark.reports.lines import remark
+from benchmark.reports.lines import Panel, line_figure, remark, style_lines
 from benchmark.reports.matrices import PRINTED, pairwise_figure, rank_figure
 from benchmark.reports.ranking import ranking_figure, savings_figure
 from benchmark.reports.statistics import summarise
@@ -171,3 +171,15 @@ def test_the_remark_counts_seeds_in_each_panel() -> None:
     assert remark([one, one], {}) == "one seed"
     assert remark([many, many], {}) == "mean over 3 seeds"
     assert remark([one, mixed], {}) == "mean over one seed (on the right 1 to 10)"
+
+
+def test_long_tick_labels_are_within_the_figure() -> None:
+    rows = [("random", "supervised", labels, y, y, y) for labels, y in ((10, 0.9971), (20, 0.9988))]
+    table = pd.DataFrame(rows, columns=["strategy", "learner", "labels", "mean", "low", "high"])
+    lines = style_lines([("random", "supervised")])
+    figure = line_figure([Panel("balance", table), Panel("balance", table)], lines, "")
+    first, second = figure.axes
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert max(len(label.get_text()) for label in first.get_yticklabels()) >= 6
+    for axes, edge in ((first, 0), (second, first.get_window_extent(renderer).x1)):
+        assert all(label.get_window_extent(renderer).x0 >= edge for label in axes.get_yticklabels())
