@@ -56,6 +56,25 @@ def test_the_search_judges_on_training_images_and_computes_nothing_twice(
     assert len((tmp_path / "digits.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch"], "unknown protocol 'nosuch'"),
+        (["digits", "--learners", "nosuch"], "unknown learner 'nosuch'"),
+        (["digits", "--variants", "recipe.epochs"], "'recipe.epochs' is no variant: write FIELD=VALUE"),
+        (["digits", "--variants", "recipe.epochs=many"], "'recipe.epochs' must be of type int"),
+    ],
+)
+def test_the_search_refuses_what_it_does_not_know_in_one_line(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["recipe_search.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        tool("recipe_search").main()
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_the_search_gives_learners_all_images_that_do_not_judge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,20 +56,30 @@ def main() -> None:
     options = p.parse_args()
     torch.set_num_threads(1)
     environment.keep_freed_memory()
-    base = load(options.protocol)
-    data = datasets.load(base.dataset, options.data_dir)
+    try:
+        base = load(options.protocol)
+        protocols = [changed(base, variant) for variant in options.variants]
+        fitted = [learners.build(name) for name in options.learners]
+        data = datasets.load(base.dataset, options.data_dir)
+    except (ValueError, OSError) as problem:
+        p.error(str(problem))
     counts = options.labels or base.budgets
     if options.flops:
         print_flops(base, data, counts)
         return
     table = TABLES / f"{base.name}.csv"
-    for labels, seed, variant, name in itertools.product(counts, options.seeds, options.variants, options.learners):
-        changes = dict(item.split("=", 1) for item in variant.split())
-        protocol = base.override(**{field: value(text) for field, text in changes.items()})
-        learner = learners.build(name)
+    for labels, seed, protocol, learner in itertools.product(counts, options.seeds, protocols, fitted):
         key = [setting(protocol, learner), labels, seed]
         if not done(table, key):
             append(table, [*key, *trained(protocol, learner, data, labels, seed), torch.__version__])
+
+
+def changed(base: Protocol, variant: str) -> Protocol:
+    """``base`` with a variant's fields. Raises ValueError for an item that is no FIELD=VALUE, or that does not fit."""
+    if any("=" not in item for item in variant.split()):
+        raise ValueError(f"'{variant}' is no variant: write FIELD=VALUE, separated by spaces")
+    changes = dict(item.split("=", 1) for item in variant.split())
+    return base.override(**{field: value(text) for field, text in changes.items()})
 
 
 def setting(protocol: Protocol, learner: learners.Learner) -> str:
