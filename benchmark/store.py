@@ -61,7 +61,7 @@ def read_experiment(root: Path) -> Experiment:
     if description is None:
         raise StoreError(f"{root} holds no experiment: there is no experiment.json in it")
     fingerprint = description["fingerprint"]
-    return Experiment(root.name, fingerprint, description["protocol"], root, read_runs(root, fingerprint))
+    return Experiment(root.resolve().name, fingerprint, description["protocol"], root, read_runs(root, fingerprint))
 
 
 def read_runs(root: Path, fingerprint: str) -> list[RunRecord]:
@@ -100,7 +100,7 @@ def write_description(root: Path, fingerprint: str, protocol: dict[str, Any]) ->
             return
         protocol = {**present["protocol"], "budgets": protocol["budgets"]}
     root.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"name": root.name, "fingerprint": fingerprint, "protocol": protocol}, indent=2) + "\n"
+    text = json.dumps({"name": root.resolve().name, "fingerprint": fingerprint, "protocol": protocol}, indent=2) + "\n"
     write_atomically(root / "experiment.json", text.encode())
 
 

@@ -33,8 +33,9 @@ from benchmark.blueprint import blueprint
 from benchmark.grid import Planned, Run
 from benchmark.protocol import Protocol, ProtocolError, from_dict
 from benchmark.reports.compare import differing, for_console, headers_say, settings_table
-from benchmark.reports.curves import RUN, name, select
+from benchmark.reports.curves import RUN, select
 from benchmark.reports.statistics import area_under_budget_curve, mean_and_sd, t_quantile
+from benchmark.reports.words import name
 from benchmark.run import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.store import Experiment, RunRecord, StoreError
 from strategies.registry import Spec, resolve

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmark import protocol
 from benchmark.reports import read_report
-from benchmark.reports.provenance import ranges
+from benchmark.reports.words import ranges
 from benchmark.training.operations import of_model
 from docs.headline import ROOT, filled
 from docs.reproduction import PUBLISHED

@@ -20,10 +20,10 @@ from scipy import stats
 from benchmark import protocol
 from benchmark.protocol import Protocol
 from benchmark.reports.curves import select, tidy
-from benchmark.reports.provenance import count, ranges
 from benchmark.reports.seeds import REFERENCE
 from benchmark.reports.statistics import mean_and_sd, paired
 from benchmark.reports.tables import points
+from benchmark.reports.words import count, ranges
 from benchmark.store import read_experiment
 
 PAGE = Path(__file__).with_name("reproduction.md")

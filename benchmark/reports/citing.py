@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from importlib import resources
 
-from benchmark.reports.provenance import Provenance, count
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.words import count
 
 BIBLIOGRAPHIES = (("strategies", "strategies.bib"), ("benchmark.learners", "learners.bib"))  # packages and files
 

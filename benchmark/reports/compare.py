@@ -21,13 +21,13 @@ from rich import box
 from rich.text import Text
 
 from benchmark.reports import agreement, render
-from benchmark.reports.curves import RUN, groups, name, select, tidy
-from benchmark.reports.provenance import count, ranges
+from benchmark.reports.curves import RUN, groups, select, tidy
 from benchmark.reports.render import MISSING, Cell
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP
 from benchmark.reports.significance import holm, paired_t
 from benchmark.reports.statistics import area_under_budget_curve, keys, mean_and_sd, mean_interval
 from benchmark.reports.tables import points
+from benchmark.reports.words import count, name, ranges
 from benchmark.store import Experiment, StoreError, read_experiment, write_atomically
 
 MEASURES = ("area", "final")

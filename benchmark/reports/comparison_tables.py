@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from benchmark.reports.curves import name
 from benchmark.reports.efficiency import FEWEST_SEEDS_BOOTSTRAP, RESAMPLES
-from benchmark.reports.provenance import Provenance, count
+from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.significance import FEWEST_SEEDS_WILCOXON, LEVEL
 from benchmark.reports.statistics import keys
 from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, sentences
 from benchmark.reports.views import View
+from benchmark.reports.words import count, name
 
 
 def significance_table(

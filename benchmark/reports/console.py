@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.reports.page import Report
-from benchmark.reports.provenance import Provenance, ranges
+from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell
 from benchmark.reports.seeds import GROUP, REFERENCE
 from benchmark.reports.statistics import keys
 from benchmark.reports.tables import decimals, marked_best, points, row_name, thin_out
 from benchmark.reports.views import View
+from benchmark.reports.words import ranges
 
 
 def console_table(report: Report) -> Group:

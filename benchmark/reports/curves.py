@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from benchmark.reports.words import count, name, ranges
 from benchmark.store import Experiment, RunRecord, StoreError, write_atomically
 
 RUN = ["strategy", "learner", "seed"]
@@ -56,7 +57,7 @@ def select(
     listed = list(experiment.protocol.get("strategies", ()))
     several = len({learner for _, learner, _ in attempts}) > 1
     chosen: list[RunRecord] = []
-    incomplete: dict[str, list[str]] = defaultdict(list)
+    short: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # who ends where, with which seeds
     repeated: dict[str, list[str]] = defaultdict(list)
     for key in sorted(attempts, key=lambda k: (listed.index(k[0]) if k[0] in listed else len(listed), *k)):
         reached, run = max(attempts[key], key=lambda a: (a[0] >= last, a[0] < last and a[0], a[1].attempt))
@@ -64,12 +65,19 @@ def select(
         if reached:
             chosen.append(run)
         if reached < last:
-            incomplete[who].append(f"seed {key[2]} at {reached}")
+            short[who][reached].append(key[2])
         if len(attempts[key]) > 1:
             newest = max(other.attempt for _, other in attempts[key])
             why = "the newest" if run.attempt == newest else f"attempt {newest} is not complete"
             repeated[f"{who}: attempt {run.attempt} is shown ({why})"].append(str(key[2]))
-    notes = [f"{who} is incomplete: {', '.join(where)} of {last} labels." for who, where in incomplete.items()]
+    alike: dict[str, list[str]] = defaultdict(list)
+    for who, ends in short.items():
+        where = (f"{count(len(some), 'seed')} {ranges(some)} at {reached}" for reached, some in ends.items())
+        alike[", ".join(where)].append(who)
+    notes = [
+        f"{', '.join(who)} {'are' if len(who) > 1 else 'is'} incomplete: {where} of {last} labels."
+        for where, who in alike.items()
+    ]
     notes += [f"{what}, seed {', '.join(where)}." for what, where in repeated.items()]
     present = {strategy for strategy, _, _ in attempts}
     notes += [f"{absent}: no run on disk." for absent in sorted(set(strategies or ()) - present)]
@@ -113,11 +121,6 @@ def write_curves(frame: pd.DataFrame, path: Path) -> None:
     """Write the table as CSV: measures in full precision, seconds rounded to 3 decimals."""
     seconds = {"train_seconds": 3, "query_seconds": 3}
     write_atomically(path, frame.round(seconds).to_csv(index=False, lineterminator="\n").encode())
-
-
-def name(strategy: str, learner: str, several: bool) -> str:
-    """What a strategy's row or line is called; the learner is named where there are several."""
-    return f"{strategy} ({learner})" if several else strategy
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]:

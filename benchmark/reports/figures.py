@@ -2,7 +2,7 @@
 
 Made without pyplot's global state. Means are over the seeds that all strategies of a view share; bands are 95 %
 t-intervals of the mean, drawn for random, the best two by area and ``highlight``. These and the next best stand out;
-``cheating`` ones have a ‡.
+``cheating`` ones have a ‡. Lines end where nobody is left beside them (see ``seeds.together``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.efficiency import elapsed
 from benchmark.reports.lines import NAMED, Panel, line_figure, remark, style_lines
-from benchmark.reports.seeds import REFERENCE, comparable, only
+from benchmark.reports.seeds import REFERENCE, comparable, only, together
 from benchmark.reports.statistics import intervals, keys
 from benchmark.reports.views import View
 
@@ -26,7 +26,7 @@ def budget_figure(view: View, highlight: Collection[str] = (), cheating: Collect
 
     Without random for every learner, or with random alone, there is one panel.
     """
-    panels = [Panel("Test accuracy (%)", view.accuracy, 100, (0, 100))]
+    panels = [Panel("Test accuracy (%)", together(view.accuracy), 100, (0, 100))]
     gains = view.gains
     if len(gains) and {learner for _, learner in keys(gains)} == set(view.shared["learner"]):
         panels.append(Panel(f"Difference to {REFERENCE} (points)", gains, 100, zero=True))
@@ -44,7 +44,7 @@ def calibration_figure(view: View, highlight: Collection[str] = (), cheating: Co
     for column, title, scale in (("ece", "Calibration error, ECE (%)", 100.0), ("nll", "NLL (nats)", 1.0)):
         told = view.shared.dropna(subset=[column])
         if len(told):
-            panels.append(Panel(title, intervals(told, column), scale, (0, float("inf"))))
+            panels.append(Panel(title, together(intervals(told, column)), scale, (0, float("inf"))))
     return _figure(panels, view, highlight, cheating)
 
 
@@ -61,7 +61,7 @@ def balance_figure(
     for column, title in (("batch", "Class balance of the batch"), ("labelled", "Class balance of all labels")):
         told = shared.dropna(subset=[column])
         if len(told):
-            table = intervals(told, column)
+            table = together(intervals(told, column))
             panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the purchase"))
     return _figure(panels, view, highlight, cheating, "balance: entropy of classes / its maximum; ", bands=False)
 
@@ -71,7 +71,7 @@ def seconds_figure(view: View, highlight: Collection[str] = (), cheating: Collec
     timed = elapsed(view.curves).loc[view.shared.index].dropna(subset=["seconds"])
     if timed.empty:
         return None
-    table = intervals(timed, "accuracy").assign(seconds=intervals(timed, "seconds")["mean"])
+    table = together(intervals(timed, "accuracy").assign(seconds=intervals(timed, "seconds")["mean"]))
     panel = Panel("Test accuracy (%)", table, 100, (0, 100), x="seconds", x_title="seconds of training and queries")
     return _figure([panel], view, highlight, cheating)
 

@@ -17,14 +17,14 @@ from urllib.parse import quote
 import pandas as pd
 
 from benchmark.reports import style
-from benchmark.reports.curves import groups, name
+from benchmark.reports.curves import groups
 from benchmark.reports.lines import differ_by_learner, style_lines
 from benchmark.reports.markup import document, named, sortable
 from benchmark.reports.overview import overview
-from benchmark.reports.provenance import ranges
 from benchmark.reports.render import Cell, Table
-from benchmark.reports.seeds import GROUP, REFERENCE
+from benchmark.reports.seeds import GROUP, REFERENCE, together
 from benchmark.reports.tables import decimals, points, row_name
+from benchmark.reports.words import name, ranges
 from benchmark.store import write_atomically
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def write_page(report: Report, tables: Mapping[str, Table], settings: Sequence[t
     """Write index.html beside the report's other files.
 
     ``tables`` are those to show, by their titles; ``settings`` are pairs of a name and its value; ``command`` is the
-    line that computes the runs again.
+    line or lines that compute the runs again.
     """
     write_atomically(report.root / "index.html", experiment_page(report, tables, settings, command).encode())
 
@@ -83,8 +83,8 @@ def page_data(report: Report) -> dict[str, Any]:
     """
     source, first, widest = report.source, report.views[0], report.views[-1]
     places = decimals(first.accuracy["sd"])
-    curves = {"accuracy": groups(first.accuracy, GROUP), "gain": groups(widest.gains, GROUP)}
-    wide = {"all": groups(widest.accuracy, GROUP)} if widest is not first else {}
+    curves = {"accuracy": groups(together(first.accuracy), GROUP), "gain": groups(widest.gains, GROUP)}
+    wide = {"all": groups(together(widest.accuracy), GROUP)} if widest is not first else {}
     curves |= wide
     who = {"accuracy": (first, curves["accuracy"]), "gain": (widest, wide.get("all", curves["accuracy"]))}
     who |= {"all": who["gain"]} if wide else {}
@@ -92,7 +92,7 @@ def page_data(report: Report) -> dict[str, Any]:
         kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.cheating)
         for kind, (view, own) in who.items()
     }
-    counts = sorted(set(widest.accuracy["labels"].tolist()))
+    counts = sorted(set(together(widest.accuracy)["labels"].tolist()))
     steps = [b - a for a, b in pairwise(counts)]
     nothing = widest.gains.iloc[:0]
     lines = []

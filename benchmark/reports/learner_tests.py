@@ -13,13 +13,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.reports.comparison_tables import p_value
-from benchmark.reports.curves import groups, name
-from benchmark.reports.provenance import Provenance, count
+from benchmark.reports.curves import groups
+from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, Key
 from benchmark.reports.significance import LEVEL, holm, paired_t
 from benchmark.reports.statistics import keys, mean_and_sd, mean_interval, paired
 from benchmark.reports.tables import MARK, decimals, points, row_name, sentences, thin_out
+from benchmark.reports.words import count, name
 
 SUPERVISED = "supervised"
 PRINTED_COLUMNS = 6  # label counts

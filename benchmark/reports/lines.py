@@ -15,8 +15,9 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from sklearn.isotonic import isotonic_regression
 
 from benchmark.reports import style
-from benchmark.reports.curves import groups, name
+from benchmark.reports.curves import groups
 from benchmark.reports.seeds import GROUP, REFERENCE, Key
+from benchmark.reports.words import name
 
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
 BANDS = 2  # of these, the best so many with a band: more bands would hide one another

@@ -10,10 +10,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from benchmark.reports import style
-from benchmark.reports.curves import name
-from benchmark.reports.provenance import count
 from benchmark.reports.seeds import Key
 from benchmark.reports.significance import LEVEL, Pairwise, Ranks
+from benchmark.reports.words import count, name
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches
 NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column

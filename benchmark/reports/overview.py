@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from benchmark.reports import style
-from benchmark.reports.curves import RUN, name
+from benchmark.reports.curves import RUN
 from benchmark.reports.markup import OURS, document, sortable
 from benchmark.reports.matrices import rank_figure
 from benchmark.reports.render import Cell
@@ -23,6 +23,7 @@ from benchmark.reports.seeds import REFERENCE, Key
 from benchmark.reports.significance import FEWEST_BLOCKS, MOST_RANKED, Ranks, blocks, mean_ranks, tested_ranks
 from benchmark.reports.statistics import keys
 from benchmark.reports.tables import decimals, points
+from benchmark.reports.words import name
 from benchmark.store import write_atomically
 
 if TYPE_CHECKING:
@@ -147,12 +148,12 @@ def overview(report: Report) -> dict[str, Any]:
     ``areas`` holds strategy, learner, seed and area (0–1, 6 decimals) of each run; not of strategies that cheat.
     """
     source, summary = report.source, report.summary
-    counts = sorted(set(report.curves["labels"].tolist()))
+    counts = int(report.curves["labels"].min()), int(summary["labels"].iloc[0])  # where the comparison ends
     honest = summary[~summary["strategy"].isin(source.cheating) & (summary["n"] > 0)]
     row: dict[str, Any] = {
         "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
         "data set": source.datasets[0][0],
-        "labels": "–".join(dict.fromkeys(map(str, (counts[0], counts[-1])))),
+        "labels": "–".join(dict.fromkeys(map(str, counts))),
         "strategies": str(len(source.strategies)),
         "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
         "device": ", ".join(source.devices),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,12 @@ from benchmark.reports.findings import Findings, findings, tables, write_figures
 from benchmark.reports.late_accuracies import checkpoints_table, last_checkpoints
 from benchmark.reports.learner_tests import learner_notes
 from benchmark.reports.overview import write_overview
-from benchmark.reports.provenance import Provenance, count, provenance, ranges
+from benchmark.reports.provenance import Provenance, provenance
+from benchmark.reports.repeating import commands
 from benchmark.reports.seeds import GROUP
 from benchmark.reports.statistics import BASELINE, verdicts
 from benchmark.reports.views import WIDE, View, views
+from benchmark.reports.words import count, ranges
 from benchmark.store import RunRecord, read_experiment, write_atomically
 
 # The tables that stand on the results page, with their titles; the others are linked.
@@ -138,8 +139,8 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
     drawn = write_figures(report.findings, report.views, report.runs, source, root / "figures")
     write_atomically(root / "README.md", results_page(report, printed, drawn).encode())
     shown = {title: printed[name] for name, title in TABLES.items() if name in printed}
-    html.write_page(report, shown, _facts(report), _command(source, _counts(report)))
-    write_overview(root.parent)
+    html.write_page(report, shown, _facts(report), "\n".join(commands(report.curves, source)))
+    write_overview(root.resolve().parent)
     return report
 
 
@@ -161,7 +162,6 @@ def results_page(report: Report, printed: Mapping[str, render.Table], figures: M
     ``printed`` are the tables by name, ``figures`` the titles of the figures by the names of their files.
     """
     source, protocol = report.source, report.source.protocol
-    counts = _counts(report)
     altered = protocol.get("name", source.experiment) != source.experiment
     shown = [name for name in SHOWN if name in figures]
     more = [f"- {title}: [figure](figures/{name}.png)" for name, title in figures.items() if name not in shown]
@@ -184,7 +184,7 @@ def results_page(report: Report, printed: Mapping[str, render.Table], figures: M
         "## Run it again",
         "",
         "```",
-        _command(source, counts),
+        *commands(report.curves, source),
         "```",
         "",
         *(["`experiment.json` holds what differs from the protocol's own settings.", ""] if altered else []),
@@ -211,10 +211,6 @@ def _section(title: str, table: render.Table) -> list[str]:
     return [f"## {title}", "", render.markdown(table, source=False)]
 
 
-def _counts(report: Report) -> list[int]:
-    return sorted(set(report.curves["labels"].tolist()))
-
-
 def _facts(report: Report) -> list[tuple[str, str]]:
     source, protocol = report.source, report.source.protocol
     told = {"name", "description", "papers", "notes", "dataset", "budgets", "ladder", "strategies", "learners", "seeds"}
@@ -222,7 +218,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return [
         ("protocol", f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint}"),
         ("dataset", source.dataset),
-        ("labels", " ".join(map(str, _counts(report)))),
+        ("labels", " ".join(map(str, sorted(set(report.curves["labels"].tolist()))))),
         ("strategies", ", ".join(source.strategies)),
         ("learners", ", ".join(source.learners)),
         ("seeds", ranges(source.seeds)),
@@ -241,15 +237,3 @@ def _flat(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_flat, value)) or "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _command(source: Provenance, counts: list[int]) -> str:
-    """The command line that leads to these runs."""
-    protocol = source.protocol
-    parts = ["python run_benchmark.py --protocol", shlex.quote(str(protocol.get("name", source.experiment)))]
-    parts += ["--strategies", *map(shlex.quote, source.strategies)]
-    if source.learners != ("supervised",):
-        parts += ["--learner", *map(shlex.quote, source.learners)]
-    if counts != list(protocol.get("ladder") or protocol.get("budgets") or counts):
-        parts += ["--budgets", *map(str, counts)]
-    return " ".join([*parts, "--seeds", *map(str, source.seeds)])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.reports.curves import name
+from benchmark.reports.words import count, name, ranges
 from benchmark.store import Experiment, RunRecord
 
 LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
@@ -130,19 +130,3 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
 def _frequent(values: Any) -> tuple[Any, ...]:
     """The distinct values, the most frequent first, the first met where counts tie."""
     return tuple(value for value, _ in Counter(values).most_common())
-
-
-def count(n: int, noun: str) -> str:
-    """The noun, in the plural unless ``n`` is one."""
-    return noun if n == 1 else f"{noun}s"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Ascending numbers in words: 0–4, 7, 9–11."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)

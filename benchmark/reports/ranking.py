@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.reports import style
-from benchmark.reports.curves import groups, name
+from benchmark.reports.curves import groups
 from benchmark.reports.lines import NAMED, style_lines
 from benchmark.reports.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics import intervals, keys, paired, run_areas
 from benchmark.reports.views import View
+from benchmark.reports.words import name
 
 ROW = 0.165  # inches
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.reports.curves import RUN, groups, name
-from benchmark.reports.provenance import count, ranges
+from benchmark.reports.curves import RUN, groups
+from benchmark.reports.words import count, name, ranges
 
 GROUP = ["strategy", "learner"]
 REFERENCE = "random"
@@ -66,13 +66,24 @@ def only(frame: pd.DataFrame, who: Collection[Key]) -> pd.DataFrame:
 def reaching(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
     """The rows up to the last label count that all strategies reach, of the runs that get there.
 
-    Strategies that nowhere reach ``last`` (if any does) do not hold the others back: they are left out.
+    Strategies that nowhere reach ``last`` do not hold back the others, if there are two at least: they are left out.
+    One that gets there alone, as random may, has nobody to stand beside there, and is followed as far as all go.
     """
     reach = curves.groupby(GROUP, sort=False)["labels"].max()
     full = reach[reach >= (last or 0)]
-    horizon = int((full if len(full) else reach).min())
+    horizon = int((full if len(full) > 1 else reach).min())
     there = curves.loc[curves["labels"] == horizon, RUN]
     return curves[curves["labels"] <= horizon].merge(there, on=RUN)
+
+
+def together(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at label counts that two strategies have; all rows if there are none.
+
+    For figures: where one goes on alone there is nothing to compare, and its line would press the others together.
+    """
+    there = rows[[*GROUP, "labels"]].drop_duplicates()["labels"].value_counts()
+    shared = there.index[there > 1]
+    return rows[rows["labels"].isin(shared)] if len(shared) else rows
 
 
 def compared(curves: pd.DataFrame, last: int | None = None, guests: Collection[Key] = ()) -> pd.DataFrame:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.reports.curves import name
-from benchmark.reports.provenance import Provenance, count
+from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics import keys
 from benchmark.reports.views import View
+from benchmark.reports.words import count, name
 
 PRINTED_COLUMNS = 10
 MARK = "*"  # beside a difference that a test, corrected for the number of tests, does not put down to chance

@@ -15,10 +15,10 @@ from importlib.util import find_spec
 import pandas as pd
 
 from benchmark.reports.efficiency import labels_saved
-from benchmark.reports.provenance import count, ranges
 from benchmark.reports.seeds import Key, comparable, compared, only, parties
 from benchmark.reports.significance import Pairwise, Ranks, blocks, mean_ranks, pairwise, ranks_allowed, tested_ranks
 from benchmark.reports.statistics import intervals, keys, paired, run_areas, summarise
+from benchmark.reports.words import count, ranges
 
 WIDE = "-all"  # ends the names of the wide view's tables and figures
 
