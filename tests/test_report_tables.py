@@ -84,3 +84,8 @@ def test_columns_of_plain_numbers_are_set_by_siunitx(cells: list[Cell], column: 
 
 def test_a_mark_is_escaped_in_markdown() -> None:
     assert re.search(r"\+1\.5\\\*", markdown(table_with(Cell("+1.5*"))))
+
+
+def test_a_column_of_one_character_has_a_rule_that_markdown_takes() -> None:
+    header, rule, *_ = markdown(table_with(Cell("–"), Cell("–"))).splitlines()
+    assert (header, rule) == ("| a  |  b |", "| :- | -: |")

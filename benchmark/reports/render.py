@@ -60,7 +60,8 @@ def markdown(table: Table, source: bool = True) -> str:
     cells = [[escape_markdown(title) for title in table.header]]
     for row in table.rows:
         cells.append([_markdown(cell) for cell in row])
-    widths = [max(len(row[i]) for row in cells) for i in range(len(table.header))]
+    shortest = 2  # of a rule: a dash and a colon
+    widths = [max(shortest, *(len(row[i]) for row in cells)) for i in range(len(table.header))]
     left = [i < table.text_columns for i in range(len(widths))]
     lines = [
         "| "
