@@ -17,7 +17,7 @@ from benchmark.reports.tables import points
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-SHOWN = {"mnist": 100}  # experiments, and the label count shown beside the last one
+SHOWN = {"cifar10": 3000, "mnist": 100}  # experiments, and the label count shown beside the last one
 
 
 def readme() -> str:
@@ -44,7 +44,7 @@ def table(root: Path, labels: int) -> str:
     tests = report.findings.tests
     tests = tests[tests["reference"] == "random"].set_index(["strategy", "learner"])
     lines = [
-        f"| strategy | seeds | at {labels} labels (%) | at {last} labels (%) | area (%) "
+        f"| strategy | seeds | at {labels:,} labels (%) | at {last:,} labels (%) | area (%) "
         "| area against random (points) | Holm |",
         "| :-- | --: | --: | --: | --: | --: | --: |",
     ]
