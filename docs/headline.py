@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -96,14 +97,15 @@ def learners_table(results: Path) -> str:
                     str(n),
                     *(_percent(*mean_and_sd(both[who])) for who in (SUPERVISED, learner)),
                     _percent(ends.loc[learner, "median_mean"], ends.loc[learner, "median_sd"]),
-                    f"{points(gain, 1)} [{points(low, 1)}, {points(high, 1)}]",
+                    f"{points(gain, 1)} [{points(low, 1)}, {points(high, 1)}]" if n > 1 else points(gain, 1),
                 ]
                 lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def _percent(mean: float, deviation: float) -> str:
-    return f"{100 * mean:.1f} ± {100 * deviation:.1f}"
+    """In %; with one seed there is no ``deviation``: it is NaN."""
+    return f"{100 * mean:.1f}" + (f" ± {100 * deviation:.1f}" if math.isfinite(deviation) else "")
 
 
 def _test(row: pd.Series) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """The published results: every table follows from the lines that lie beside it, byte for byte."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -59,3 +60,13 @@ def test_the_readmes_learners_are_the_lines_of_the_last_round() -> None:
     cells = [f"{x.mean():.1f} ± {x.std(ddof=1):.1f}" for x in (supervised, student, medians)]
     cells.append(f"{np.mean(student - supervised):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]")
     assert f"| 100 | noisy-student | {len(student)} | {' | '.join(cells)} |" in headline.learners_table(RESULTS)
+
+
+def test_the_learners_table_of_one_seed_has_no_spread_and_no_interval(tmp_path: Path) -> None:
+    copy = tmp_path / "mnist-noisy-student"
+    shutil.copytree(RESULTS / copy.name, copy)
+    for path in (copy / "runs").glob("*/*"):
+        if not re.search(r"-seed0\.", path.name):
+            path.unlink()
+    (row,) = headline.learners_table(tmp_path).splitlines()[2:]
+    assert re.fullmatch(r"\| .* \| 100 \| noisy-student \| 1 \| \d\d\.\d \| \d\d\.\d \| \d\d\.\d \| \+\d\.\d \|", row)

@@ -71,6 +71,14 @@ def test_tables_go_on_where_figures_and_the_page_end(root: Path, monkeypatch: py
     assert page["overview"]["labels"] == f"{SHORT[0]}–{SHORT[-1]}"
 
 
+def test_the_class_balance_ends_where_the_rivals_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, panels = read_report(root), []
+    monkeypatch.setattr(figures, "_figure", lambda given, *rest, **more: panels.extend(given))
+    balance = report.curves[["strategy", "learner", "seed", "labels"]].assign(batch=0.9, labelled=0.95)
+    figures.balance_figure(balance, report.views[0])
+    assert [sorted(set(panel.table["labels"])) for panel in panels] == [SHORT, SHORT]
+
+
 def test_one_strategy_alone_is_drawn_to_its_end() -> None:
     alone = pd.DataFrame({"strategy": "random", "learner": "supervised", "labels": BUDGETS})
     pd.testing.assert_frame_equal(together(alone), alone)

@@ -59,7 +59,7 @@ def main() -> None:
     try:
         base = load(options.protocol)
         protocols = [changed(base, variant) for variant in options.variants]
-        fitted = [learners.build(name) for name in options.learners]
+        chosen = [learners.build(name) for name in options.learners]
         data = datasets.load(base.dataset, options.data_dir)
     except (ValueError, OSError) as problem:
         p.error(str(problem))
@@ -68,7 +68,7 @@ def main() -> None:
         print_flops(base, data, counts)
         return
     table = TABLES / f"{base.name}.csv"
-    for labels, seed, protocol, learner in itertools.product(counts, options.seeds, protocols, fitted):
+    for labels, seed, protocol, learner in itertools.product(counts, options.seeds, protocols, chosen):
         key = [setting(protocol, learner), labels, seed]
         if not done(table, key):
             append(table, [*key, *trained(protocol, learner, data, labels, seed), torch.__version__])
