@@ -13,8 +13,10 @@ from scipy import stats
 
 from benchmark.reports import learner_tests, read_report, write_report
 from benchmark.reports.html import page_data
+from benchmark.reports.interactions import interaction_notes, interactions
 from benchmark.reports.learner_tests import learner_notes
 from benchmark.reports.statistics import run_areas
+from benchmark.reports.words import names
 
 LABELS = [10, 20, 50]
 GAINS = {"fixmatch": 0.05, "pseudo-label": -0.001}
@@ -139,3 +141,76 @@ def test_two_seeds_have_an_interval_and_no_test(tmp_path: Path) -> None:
     learners = (root / "tables" / "learners.md").read_text()
     assert "Fewer than 3 seeds are too few for a t-test: the cells are empty." in learners
     assert "at 20" in learners.splitlines()[0]
+
+
+def test_interactions_are_differences_of_gains_and_scipys() -> None:
+    frame = curves(5, ("random", "margin", "badge"))
+    worth = frame["strategy"].eq("margin") & frame["learner"].eq("fixmatch")
+    frame.loc[worth, "accuracy"] -= 0.03  # margin gains less with FixMatch than with supervised learning
+    found = interactions(run_areas(frame))
+    assert list(zip(found["strategy"], found["learner"], strict=True)) == [
+        (strategy, learner) for strategy in ("margin", "badge") for learner in GAINS
+    ]
+    for row in found.itertuples():
+        with_it, without = (
+            areas(frame, row.strategy, learner) - areas(frame, "random", learner)
+            for learner in (row.learner, "supervised")
+        )
+        expected = stats.ttest_rel(with_it, without)
+        assert (row.n, row.p) == (5, pytest.approx(expected.pvalue))
+        assert (row.gain, row.supervised) == pytest.approx((with_it.mean(), without.mean()))
+        assert row.change == pytest.approx((with_it - without).mean())
+        assert (row.change_low, row.change_high) == pytest.approx(tuple(expected.confidence_interval()))
+    first = found.set_index(["strategy", "learner"]).loc[("margin", "fixmatch")]
+    assert first["change"] == pytest.approx(-0.03, abs=0.02)
+    assert first["p_holm"] == pytest.approx(4 * found["p"].min())
+    notes = interaction_notes(found)
+    assert notes[0] == (
+        "The gain on random is smaller than with the learner supervised – the 95 % interval of the change, 5 paired "
+        "seeds, lies below 0: margin (fixmatch)."
+    )
+    assert all("margin (fixmatch)" not in note for note in notes[1:])
+
+
+def test_interactions_take_all_four_runs_of_a_seed() -> None:
+    frame = curves(4)
+    lacking = frame["strategy"].eq("random") & frame["learner"].eq("fixmatch") & frame["seed"].eq(2)
+    found = interactions(run_areas(frame[~lacking])).set_index("learner")
+    assert found["n"].to_dict() == {"fixmatch": 3, "pseudo-label": 4}
+    assert len(interactions(run_areas(frame[frame["strategy"] == "random"]))) == 0
+    assert len(interactions(run_areas(frame[frame["learner"] != "supervised"]))) == 0
+    assert interaction_notes(interactions(run_areas(frame[frame["seed"] == 0]))) == []
+
+
+def test_a_page_says_what_the_choice_is_worth(tmp_path: Path) -> None:
+    root, learner = tmp_path / "mnist", "fixmatch[mu=3,steps=1000]"
+    write_experiment(root, [20, 40], learners=("supervised", learner))
+    for seed in range(3):
+        for strategy, of_learner, shift in (
+            ("random", "supervised", 0.0),
+            ("margin", "supervised", 0.04 + 0.001 * seed),
+            ("random", learner, 0.1),
+            ("margin", learner, 0.11),
+        ):
+            write_run(root, strategy, seed, [20, 40], learner=of_learner, shift=shift)
+    report = write_report(root)
+    gains = report.summary.set_index(["strategy", "learner"])["gain_mean"]["margin"]
+    table = (root / "tables" / "interactions.md").read_text()
+    row = [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")]
+    assert (row[0], row[1], row[6]) == ("margin (fixmatch)", "3", "−3.10\\*")
+    assert (row[2], row[4]) == tuple(f"{100 * gains[who]:+.2f}" for who in ("supervised", learner))
+    page = (root / "README.md").read_text()
+    assert "## What the choice is worth with each learner" in page
+    assert "| random (fixmatch)" in page
+    assert "lies below 0: margin (fixmatch\\[mu=3,steps=1000\\])." in page
+
+
+def test_a_learner_keeps_its_parameters_where_another_is_called_so() -> None:
+    keys = [("random", "supervised"), ("random", "fixmatch[mu=3]"), ("random", "flexmatch[mu=3]")]
+    assert names(keys) == ["random (supervised)", "random (fixmatch)", "random (flexmatch)"]
+    assert names([*keys, ("random", "fixmatch")])[1:] == [
+        "random (fixmatch[mu=3])",
+        "random (flexmatch)",
+        "random (fixmatch)",
+    ]
+    assert names(keys[1:2]) == ["random"]

@@ -15,6 +15,7 @@ from benchmark.reports.bought import class_balance
 from benchmark.reports.comparison_tables import labels_table, pairwise_table, significance_table
 from benchmark.reports.efficiency import costs
 from benchmark.reports.figures import balance_figure, budget_figure, calibration_figure, seconds_figure
+from benchmark.reports.interactions import interactions, interactions_table
 from benchmark.reports.learner_tests import against_supervised, learners_table
 from benchmark.reports.matrices import pairwise_figure, rank_figure
 from benchmark.reports.provenance import Provenance
@@ -37,7 +38,8 @@ class Findings:
     """What is said of all strategies, whatever their seeds.
 
     ``tests``: see ``significance.primary_tests``; ``records``: ``significance.records``; ``cost``:
-    ``efficiency.costs``; ``balance``: ``bought.class_balance``; ``learners``: ``learner_tests.against_supervised``.
+    ``efficiency.costs``; ``balance``: ``bought.class_balance``; ``learners``: ``learner_tests.against_supervised``;
+    ``interactions``: ``interactions.interactions``.
     """
 
     tests: pd.DataFrame
@@ -45,6 +47,7 @@ class Findings:
     cost: pd.DataFrame
     balance: pd.DataFrame
     learners: pd.DataFrame
+    interactions: pd.DataFrame
 
 
 def findings(
@@ -55,7 +58,7 @@ def findings(
     apart = set(views[-1].ranking) - set(views[0].ranking)
     areas = run_areas(rows)
     tests, learners = primary_tests(areas, baseline, apart), against_supervised(rows, areas)
-    return Findings(tests, records(rows), costs(rows), class_balance(runs), learners)
+    return Findings(tests, records(rows), costs(rows), class_balance(runs), learners, interactions(areas))
 
 
 def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[Table]:
@@ -68,6 +71,8 @@ def tables(found: Findings, views: Sequence[View], source: Provenance) -> list[T
     made = [accuracy_table(first, source), summary_table(first, source)]
     if len(found.learners):
         made.append(learners_table(found.learners, views[-1].ranking, source))
+    if len(found.interactions):
+        made.append(interactions_table(found.interactions, views[-1].ranking, source))
     if len(found.tests):
         made.append(significance_table(found.tests, found.records, views, source))
     if len(views[-1].pairwise.keys) > 1:

@@ -17,7 +17,6 @@ from sklearn.isotonic import isotonic_regression
 from benchmark.reports import style
 from benchmark.reports.curves import groups
 from benchmark.reports.seeds import GROUP, REFERENCE, Key
-from benchmark.reports.words import name
 
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
 BANDS = 2  # of these, the best so many with a band: more bands would hide one another
@@ -96,13 +95,12 @@ def style_lines(
     by_learner = differ_by_learner(ranking)
     best = [key for key in ranking if key[0] != REFERENCE][:HIGHLIGHTED]
     lines: dict[Key, Line] = {}
-    for key in ranking:
+    for key, label in zip(ranking, style.row_labels(ranking, cheating), strict=True):
         colour, marker = style.look(key[by_learner])
         always = key[0] == REFERENCE or key[0] in highlight
         strong = always or key in best
         twins = sum(line.colour == colour for line in lines.values())
         dashes = DASHES[(learners.index(key[1]) if len(learners) > 1 else twins) % len(DASHES)]
-        label = style.short(name(*key, several=len(learners) > 1)) + ("‡" if key[0] in cheating else "")
         lines[key] = Line(
             colour if strong else style.MUTED,
             marker if strong else "",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from benchmark.reports import style
 from benchmark.reports.seeds import Key
 from benchmark.reports.significance import LEVEL, Pairwise, Ranks
-from benchmark.reports.words import count, name
+from benchmark.reports.words import count
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches
 NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column
@@ -26,7 +26,7 @@ def pairwise_figure(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figur
     """
     penalties, k = pairwise.penalties, len(pairwise.keys)
     few = k <= PRINTED
-    labels = [f"{label}  {i}" for i, label in enumerate(_labels(pairwise.keys, cheating), start=1)]
+    labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, cheating), start=1)]
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, style.ONE_COLUMN))
         left = style.text_width(figure, labels) + 0.12
@@ -90,7 +90,7 @@ def rank_figure(ranks: Ranks, cheating: Collection[str] = (), what: str = "seeds
     """
     mean = ranks.mean.sort_values(kind="stable")
     keys = list(mean.index)
-    labels = _labels(keys, cheating)
+    labels = style.row_labels(keys, cheating)
     bars = _indistinct(ranks, keys)
     half = (len(keys) + 1) // 2
     row, top = 0.17, 0.52
@@ -136,11 +136,6 @@ def rank_figure(ranks: Ranks, cheating: Collection[str] = (), what: str = "seeds
         cheats = "‡ reads true labels; " if {key[0] for key in keys} & set(cheating) else ""
         style.remark(figure, f"{cheats}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
     return figure
-
-
-def _labels(keys: list[Key], cheating: Collection[str]) -> list[str]:
-    several = len({learner for _, learner in keys}) > 1
-    return [style.short(name(*key, several)) + ("‡" if key[0] in cheating else "") for key in keys]
 
 
 def _share(value: float) -> str:

@@ -15,6 +15,7 @@ from benchmark.reports import citing, html, render
 from benchmark.reports.curves import select, tidy, write_curves
 from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
 from benchmark.reports.findings import Findings, findings, tables, write_figures
+from benchmark.reports.interactions import interaction_notes
 from benchmark.reports.late_accuracies import checkpoints_table, last_checkpoints
 from benchmark.reports.learner_tests import learner_notes
 from benchmark.reports.overview import write_overview
@@ -31,6 +32,7 @@ TABLES = {
     "summary": "Summary",
     "accuracy": "Accuracy",
     "learners": "Beside supervised learning",
+    "interactions": "What the choice is worth with each learner",
     "tests": "Tests by seed",
     "labels": "Labels saved",
     "cost": "Cost",
@@ -102,8 +104,11 @@ def read_report(
     first, widest = shown[0], shown[-1]
     source = provenance(experiment, selection.runs)
     found = findings(selection.runs, curves, shown, selection.last, baseline)
-    notes = [*verdicts(widest.summary), *learner_notes(found.learners), *_behind(widest.summary, selection.last)]
-    notes += [
+    notes = [
+        *verdicts(widest.summary),
+        *learner_notes(found.learners),
+        *interaction_notes(found.interactions),
+        *_behind(widest.summary, selection.last),
         *filter(None, [first.scope]),
         *selection.notes,
         *first.notes,

@@ -19,7 +19,6 @@ from benchmark.reports.lines import NAMED, style_lines
 from benchmark.reports.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics import intervals, keys, paired, run_areas
 from benchmark.reports.views import View
-from benchmark.reports.words import name
 
 ROW = 0.165  # inches
 
@@ -50,8 +49,7 @@ def ranking_figure(view: View, cheating: Collection[str] = ()) -> Figure:
     with mpl.rc_context(style.RC):
         height = 0.75 + ROW * max(len(ranking), 2)
         figure = Figure(figsize=(style.BOTH_COLUMNS if both else style.ONE_COLUMN, height))
-        several = runs["learner"].nunique() > 1
-        labels = [style.short(name(*key, several)) + ("‡" if key[0] in cheating else "") for key in ranking]
+        labels = style.row_labels(ranking, cheating)
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
@@ -73,10 +71,9 @@ def savings_figure(view: View, cheating: Collection[str] = ()) -> Figure | None:
     order = [key for key in view.ranking if key in rows.index]
     if not order:
         return None
-    several = saved["learner"].nunique() > 1
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, 0.75 + ROW * max(len(order), 2)))
-        labels = [style.short(name(*key, several)) + ("‡" if key[0] in cheating else "") for key in order]
+        labels = style.row_labels(order, cheating)
         left = style.text_width(figure, labels) + 0.12
         (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.14, bottom=0.4)
         shown = rows.loc[order]

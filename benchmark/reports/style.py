@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.reports.seeds import REFERENCE
+from benchmark.reports.seeds import REFERENCE, Key
+from benchmark.reports.words import names
 from benchmark.store import write_atomically
 
 # The seven colours of seaborn's "colorblind" palette that print well on white, and eight markers: as 7 and 8
@@ -98,6 +99,11 @@ def short(label: str, most: int = 30) -> str:
     if len(label) <= most:
         return label
     return f"{label[: most - 10]}…{label[-9:]}"
+
+
+def row_labels(keys: Sequence[Key], cheating: Collection[str] = ()) -> list[str]:
+    """What strategies (with learners) are called in a figure; ‡ on those that are ``cheating``."""
+    return [short(label) + "‡" * (key[0] in cheating) for key, label in zip(keys, names(keys), strict=True)]
 
 
 def text_width(figure: Figure, labels: Sequence[str]) -> float:

@@ -12,7 +12,7 @@ from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics import keys
 from benchmark.reports.views import View
-from benchmark.reports.words import count, name
+from benchmark.reports.words import brief, count, name
 
 PRINTED_COLUMNS = 10
 MARK = "*"  # beside a difference that a test, corrected for the number of tests, does not put down to chance
@@ -162,9 +162,9 @@ def sentences(*parts: str) -> str:
 
 
 def row_name(key: tuple[str, str], source: Provenance) -> str:
-    """The strategy, with its learner where there are several, † where its runs have a footnote, ‡ if it cheats."""
+    """The strategy, with its learner where there are several; † where its runs have a footnote, ‡ if it cheats."""
     marks = ("†" if key in source.marked else "") + ("‡" if key[0] in source.cheating else "")
-    return name(*key, several=len(source.learners) > 1) + marks
+    return name(key[0], brief(source.learners)[key[1]], several=len(source.learners) > 1) + marks
 
 
 def thin_out(counts: list[int], most: int) -> list[int]:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 
 def name(strategy: str, learner: str, several: bool) -> str:
     """What a strategy's row or line is called; the learner is named where there are several."""
     return f"{strategy} ({learner})" if several else strategy
+
+
+def names(keys: Iterable[tuple[str, str]]) -> list[str]:
+    """What the rows or lines of strategies with learners are called, briefly: see ``name`` and ``brief``."""
+    pairs = list(keys)
+    called = brief(learner for _, learner in pairs)
+    return [name(strategy, called[learner], several=len(called) > 1) for strategy, learner in pairs]
+
+
+def brief(learners: Iterable[str]) -> dict[str, str]:
+    """What each learner is called: without its parameters, where no other is then called so."""
+    bare = {learner: learner.partition("[")[0] for learner in learners}
+    alike = Counter(bare.values())
+    return {learner: short if alike[short] == 1 else learner for learner, short in bare.items()}
 
 
 def count(n: int, noun: str) -> str:
