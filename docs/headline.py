@@ -15,10 +15,12 @@ from benchmark.reports.late_accuracies import last_checkpoints
 from benchmark.reports.learner_tests import SUPERVISED
 from benchmark.reports.statistics import mean_and_sd, mean_interval
 from benchmark.reports.tables import points
+from benchmark.reports.words import brief
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 SHOWN = {"cifar10": 3000, "mnist": 100}  # experiments, and the label count shown beside the last one
+GRID = "mnist-fixmatch"  # an experiment of strategies and learners
 
 
 def readme() -> str:
@@ -26,6 +28,7 @@ def readme() -> str:
     text = README.read_text(encoding="utf-8")
     for name, labels in SHOWN.items():
         text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
+    text = filled(text, f"results/{GRID}", grid_table(ROOT / "results" / GRID))
     return filled(text, "learners", learners_table(ROOT / "results"))
 
 
@@ -79,6 +82,7 @@ def learners_table(results: Path) -> str:
         if len(asked.learners) == 1 or len(asked.strategies) > 1 or not (root / "experiment.json").exists():
             continue
         report = read_report(root)
+        called = brief(report.source.learners)
         for labels in sorted(set(report.curves["labels"])):
             ends = last_checkpoints(report.runs, report.views[-1].ranking, labels)
             if ends.empty:  # so far supervised learning alone
@@ -93,7 +97,7 @@ def learners_table(results: Path) -> str:
                 cells = [
                     f"[{name}](results/{name}/README.md)",
                     f"{labels:,}",
-                    learner,
+                    called[learner],
                     str(n),
                     *(_percent(*mean_and_sd(both[who])) for who in (SUPERVISED, learner)),
                     _percent(ends.loc[learner, "median_mean"], ends.loc[learner, "median_sd"]),
@@ -103,11 +107,46 @@ def learners_table(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def grid_table(root: Path) -> str:
+    """A row per strategy and learner: accuracy at every label count, the gain on random, and its change, Markdown.
+
+    The gain is the area's; the change is from supervised learning's, see ``interactions``.
+    """
+    report = read_report(root)
+    called = brief(report.source.learners)
+    at = report.accuracy.set_index(["strategy", "learner", "labels"])
+    changes = report.findings.interactions.set_index(["strategy", "learner"])
+    counts = sorted(set(report.accuracy["labels"]))
+    lines = [
+        f"| strategy | learner | {' | '.join(f'at {labels}' for labels in counts)} | area "
+        "| area against random | change from supervised | Holm |",
+        "| :-- | :-- | " + " | ".join(["--:"] * (len(counts) + 4)) + " |",
+    ]
+    for _, row in report.summary.iterrows():
+        key = (row["strategy"], row["learner"])
+        change = changes.loc[key] if key in changes.index else None
+        cells = [
+            row["strategy"],
+            called[row["learner"]],
+            *(_percent(*at.loc[(*key, labels), ["mean", "sd"]]) for labels in counts),
+            _percent(row["area_mean"], row["area_sd"]),
+            _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
+            "–" if change is None else _difference(*change[["change", "change_low", "change_high"]]),
+            "–" if change is None else p_value(change["p_holm"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _difference(mean: float, low: float, high: float) -> str:
+    """In points, with its interval; – where there is none."""
+    return f"{points(mean, 1)} [{points(low, 1)}, {points(high, 1)}]" if math.isfinite(low) else "–"
+
+
 def _percent(mean: float, deviation: float) -> str:
     """In %; with one seed there is no ``deviation``: it is NaN."""
     return f"{100 * mean:.1f}" + (f" ± {100 * deviation:.1f}" if math.isfinite(deviation) else "")
 
 
 def _test(row: pd.Series) -> tuple[str, str]:
-    gain, low, high = (points(row[name], 1) for name in ("gain", "low", "high"))
-    return f"{gain} [{low}, {high}]", p_value(row["p_holm"])
+    return _difference(*row[["gain", "low", "high"]]), p_value(row["p_holm"])

@@ -70,3 +70,24 @@ def test_the_learners_table_of_one_seed_has_no_spread_and_no_interval(tmp_path: 
             path.unlink()
     (row,) = headline.learners_table(tmp_path).splitlines()[2:]
     assert re.fullmatch(r"\| .* \| 100 \| noisy-student \| 1 \| \d\d\.\d \| \d\d\.\d \| \d\d\.\d \| \+\d\.\d \|", row)
+
+
+def test_the_readmes_grid_is_the_lines() -> None:
+    """The row of margin with FixMatch, computed from the lines by other means."""
+
+    def accuracies(strategy: str, learner: str) -> np.ndarray:
+        paths = sorted((RESULTS / "mnist-fixmatch/runs" / strategy).glob(f"{learner}-seed?.jsonl"))
+        lines = [[json.loads(line) for line in path.read_text().splitlines()[1:]] for path in paths]
+        return 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
+
+    labels = np.array(protocol.load("mnist-fixmatch").budgets)
+    own, other, plain, plain_other = (
+        accuracies(strategy, learner) for learner in ("fixmatch*", "supervised") for strategy in ("margin", "random")
+    )
+    areas = [np.trapezoid(x, labels, axis=1) / (labels[-1] - labels[0]) for x in (own, other, plain, plain_other)]
+    cells = [f"{x.mean():.1f} ± {x.std(ddof=1):.1f}" for x in (*own.T, areas[0])]
+    for gains, nothing in ((areas[0], areas[1]), (areas[0] - areas[1], areas[2] - areas[3])):
+        interval = stats.ttest_rel(gains, nothing).confidence_interval()
+        cells.append(f"{np.mean(gains - nothing):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]".replace("-", "−"))
+    row = f"| margin | fixmatch | {' | '.join(cells)} | "
+    assert row in headline.grid_table(RESULTS / "mnist-fixmatch")
