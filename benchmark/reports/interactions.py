@@ -23,7 +23,7 @@ from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.significance import LEVEL, holm, paired_t
-from benchmark.reports.statistics import keys, mean_and_sd, mean_interval, paired
+from benchmark.reports.statistics import judged, keys, mean_and_sd, mean_interval, paired
 from benchmark.reports.tables import MARK, decimals, points, row_name, sentences
 from benchmark.reports.words import count, name
 
@@ -56,20 +56,18 @@ def interactions(areas: pd.DataFrame) -> pd.DataFrame:
 
 
 def interaction_notes(found: pd.DataFrame) -> list[str]:
-    """In words, for each number of seeds from 2 on: for whom the choice is worth less, more, or neither is shown."""
+    """In words, for each number of seeds from 2 on: for whom the choice is worth more, less, or neither is shown."""
     notes = []
     for n, rows in groups(found, ["n"]).items() if len(found) else ():
         if n == 1:
             continue
-        less, more = rows["change_high"] < 0, rows["change_low"] > 0
-        what = f"than with the learner {SUPERVISED} – the 95 % interval of the change, {n} paired seeds"
-        for chosen, words in (
-            (less, f"The gain on {REFERENCE} is smaller {what}, lies below 0"),
-            (~less & ~more, f"The gain on {REFERENCE} is not shown to be other {what}, includes 0"),
-            (more, f"The gain on {REFERENCE} is larger {what}, lies above 0"),
-        ):
-            if chosen.any():
-                notes.append(f"{words}: {', '.join(name(*key, several=True) for key in keys(rows[chosen]))}.")
+        beginnings = (
+            f"The gain on {REFERENCE} is {words} than with the learner {SUPERVISED}"
+            for words in ("larger", "not shown to be other", "smaller")
+        )
+        what = f"the change, {n} paired seeds"
+        interval = ("change_low", "change_high")
+        notes += judged(rows, interval, beginnings, what, lambda key: name(*key, several=True))
     return notes
 
 

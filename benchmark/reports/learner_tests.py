@@ -18,7 +18,7 @@ from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell, Table
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, Key
 from benchmark.reports.significance import LEVEL, holm, paired_t
-from benchmark.reports.statistics import keys, mean_and_sd, mean_interval, paired
+from benchmark.reports.statistics import judged, keys, mean_and_sd, mean_interval, paired
 from benchmark.reports.tables import MARK, decimals, points, row_name, sentences, thin_out
 from benchmark.reports.words import count, name
 
@@ -62,15 +62,12 @@ def learner_notes(tests: pd.DataFrame) -> list[str]:
         if n == 1:
             notes.append(f"One seed only: any difference to the learner {SUPERVISED} may be chance.")
             continue
-        better, worse = rows["low"] > 0, rows["high"] < 0
-        what = f"the 95 % interval of the {measure}'s difference, {n} paired seeds"
-        for chosen, words in (
-            (better, f"Better than with the learner {SUPERVISED} – {what}, lies above 0"),
-            (~better & ~worse, f"Not shown to differ from the learner {SUPERVISED} – {what}, includes 0"),
-            (worse, f"Worse than with the learner {SUPERVISED} – {what}, lies below 0"),
-        ):
-            if chosen.any():
-                notes.append(f"{words}: {', '.join(name(*key, several=True) for key in keys(rows[chosen]))}.")
+        beginnings = (
+            f"{words} the learner {SUPERVISED}"
+            for words in ("Better than with", "Not shown to differ from", "Worse than with")
+        )
+        what = f"the {measure}'s difference, {n} paired seeds"
+        notes += judged(rows, ("low", "high"), beginnings, what, lambda key: name(*key, several=True))
     return notes
 
 

@@ -8,7 +8,7 @@ machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -190,13 +190,28 @@ def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
             notes.append(f"One seed only{tail}: no intervals, and any difference to {reference} may be chance.")
         for n in sorted({n for n in others["gain_n"] if n > 1}, reverse=True):
             alike = others[others["gain_n"] == n]
-            better, worse = alike["gain_low"] > 0, alike["gain_high"] < 0
-            what = f"the 95 % interval of the area's difference, {n} paired seeds"
-            for chosen, words in (
-                (better, f"Better than {reference}{tail} – {what}, lies above 0"),
-                (~better & ~worse, f"Not shown to beat {reference}{tail} – {what}, includes 0"),
-                (worse, f"Worse than {reference}{tail} – {what}, lies below 0"),
-            ):
-                if chosen.any():
-                    notes.append(f"{words}: {', '.join(alike.loc[chosen, 'strategy'])}.")
+            beginnings = (f"{words} {reference}{tail}" for words in ("Better than", "Not shown to beat", "Worse than"))
+            notes += judged(
+                alike,
+                ("gain_low", "gain_high"),
+                beginnings,
+                f"the area's difference, {n} paired seeds",
+                lambda key: key[0],
+            )
     return notes
+
+
+def judged(
+    rows: pd.DataFrame, interval: tuple[str, str], beginnings: Iterable[str], what: str, called: Callable[[Key], str]
+) -> list[str]:
+    """A sentence each on those whose ``interval`` (its two columns) lies above 0, includes it, and lies below.
+
+    ``beginnings`` are those of the three sentences, ``what`` the interval is of.
+    """
+    above, below = rows[interval[0]] > 0, rows[interval[1]] < 0
+    cases = {"lies above 0": above, "includes 0": ~above & ~below, "lies below 0": below}
+    return [
+        f"{beginning} – the 95 % interval of {what}, {where}: {', '.join(map(called, keys(rows[chosen])))}."
+        for beginning, (where, chosen) in zip(beginnings, cases.items(), strict=True)
+        if chosen.any()
+    ]
