@@ -130,7 +130,8 @@ def report(arguments: argparse.Namespace, console: Console) -> int:
 
 def compare(arguments: argparse.Namespace, console: Console) -> int:
     """Print two experiments' differences; write them where asked to."""
-    from benchmark.reports.compare import compare_experiments, for_console, write_comparison
+    from benchmark.reports.compare import compare_experiments, write_comparison
+    from benchmark.reports.console import for_console
 
     specs, learners = _selected(arguments)
     strategies = None if specs is None else [spec.canonical for spec in specs]

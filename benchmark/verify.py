@@ -32,8 +32,9 @@ from benchmark import checks, learners, run, store
 from benchmark.blueprint import blueprint
 from benchmark.grid import Planned, Run
 from benchmark.protocol import Protocol, ProtocolError, from_dict
-from benchmark.reports.compare import differing, for_console, headers_say, settings_table
+from benchmark.reports.console import for_console
 from benchmark.reports.curves import RUN, select
+from benchmark.reports.settings import differing, headers_say, settings_table
 from benchmark.reports.statistics import area_under_budget_curve, mean_and_sd, t_quantile
 from benchmark.reports.words import name
 from benchmark.run import DONE, FAILED, UNFINISHED, Options, Places
@@ -101,7 +102,7 @@ def verify(
     protocol = protocol.override(budgets=_budgets(protocol, records))
     with tempfile.TemporaryDirectory(prefix="acqbench-verify-") as folder:
         places = Places(options.places.data, Path(folder) / "results", Path(folder) / "cache")
-        again = places.results / root.resolve().name
+        again = places.results / experiment.name
         planned = [
             Planned(point, store.run_path(again, point.spec.canonical, point.learner, point.seed), done=False)
             for _, point in chosen

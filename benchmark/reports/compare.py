@@ -10,20 +10,19 @@ final accuracies each by themselves. Whether both rank the strategies alike says
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import rich.table
-from rich import box
-from rich.text import Text
 
 from benchmark.reports import agreement, render
+from benchmark.reports.comparison_tables import p_value
 from benchmark.reports.curves import RUN, groups, select, tidy
 from benchmark.reports.render import MISSING, Cell
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP
+from benchmark.reports.settings import differing, flat, headers_say, settings_table, words
 from benchmark.reports.significance import holm, paired_t
 from benchmark.reports.statistics import area_under_budget_curve, keys, mean_and_sd, mean_interval
 from benchmark.reports.tables import points
@@ -71,21 +70,20 @@ def compare_experiments(
         raise StoreError("--compare takes two experiments, or one and two learners: --compare DIR --learner A B")
     if len(roots) == 1:
         assert learners is not None
-        sides = [_side(learner, roots[0], strategies, [learner], seeds, budgets) for learner in learners]
+        sides = [_side(roots[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
         sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=learners[0]))
     else:
-        titles = [root.resolve().name for root in roots]
-        titles = titles if titles[0] != titles[1] else [str(root) for root in roots]
-        sides = [
-            _side(title, root, strategies, learners, seeds, budgets) for title, root in zip(titles, roots, strict=True)
-        ]
+        sides = [_side(root, strategies, learners, seeds, budgets) for root in roots]
+        if sides[0].title == sides[1].title:
+            sides = [side._replace(title=str(root)) for side, root in zip(sides, roots, strict=True)]
     first, second = sides
     ladders = [_label_counts(side.curves, partner=other.curves) for side, other in ((first, second), (second, first))]
     counts = sorted(ladders[0] & ladders[1])
     if not counts:
         raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
     runs = [_runs(side.curves, counts) for side in sides]
-    notes = [*first.notes, *second.notes, *_other_counts(sides, ladders), *_unpaired(sides, runs)]
+    notes = [f"{side.title}: {note}" for side in sides for note in side.notes]
+    notes += [*_other_counts(sides, ladders), *_unpaired(sides, runs)]
     joined = runs[0].merge(runs[1], on=RUN, suffixes=("_first", "_second"))
     if not len(joined):
         raise StoreError(
@@ -121,60 +119,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     write_atomically(folder / "comparison.md", "\n".join(parts).encode())
 
 
-def for_console(table: render.Table) -> rich.table.Table:
-    """A table for the terminal, its caption below."""
-    shown = rich.table.Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=Text(table.caption), caption_justify="left")
-    for number, title in enumerate(table.header):
-        left = number < table.text_columns
-        shown.add_column(Text(title), justify="left" if left else "right", no_wrap=not left, overflow="fold")
-    for row in table.rows:
-        shown.add_row(*(Text(cell.text) for cell in row))
-    return shown
-
-
-def headers_say(headers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Engine, versions, device, commit, data and plugins' sources by name; several values of one where they differ."""
-    found: dict[str, dict[str, None]] = {}
-    for header in headers:
-        facts = {
-            "engine": header["engine"],
-            **{f"version of {library}": version for library, version in header["versions"].items()},
-            "device": header["device"],
-            "commit": header["commit"] or "unknown",
-            "data": f"{header['dataset']['name']}, SHA-256 {header['dataset']['sha256'][:12]}",
-        }
-        if header["plugin_sha256"]:
-            facts[f"source of {header['strategy']}"] = header["plugin_sha256"][:12]
-        for key, value in facts.items():
-            found.setdefault(key, {})[str(value)] = None
-    return {key: " / ".join(sorted(values)) for key, values in found.items()}
-
-
-def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """The fields with different values, and both values; – for a field that one side does not have."""
-    return [
-        (key, first.get(key, MISSING.text), second.get(key, MISSING.text))
-        for key in dict.fromkeys([*first, *second])
-        if first.get(key) != second.get(key)
-    ]
-
-
-def settings_table(settings: list[tuple[str, str, str]], first: str, second: str) -> render.Table:
-    """What differs between two settings, a field a row."""
-    return render.Table(
-        name="settings",
-        label="settings",
-        data=pd.DataFrame(settings, columns=["field", "first", "second"]),
-        header=["what differs", first, second],
-        rows=[[Cell(text) for text in row] for row in settings],
-        caption=f"{MISSING.text}: not recorded there." if any(MISSING.text in row for row in settings) else "",
-        source="",
-        text_columns=3,
-    )
-
-
 def _side(
-    title: str,
     root: Path,
     strategies: Collection[str] | None,
     learners: Collection[str] | None,
@@ -184,13 +129,7 @@ def _side(
     experiment = read_experiment(root)
     selection = select(experiment, strategies, learners, seeds, budgets)
     headers = [run.header for run in selection.runs]
-    return _Side(
-        title,
-        experiment,
-        headers,
-        tidy(selection.runs, budgets),
-        [f"{title}: {note}" for note in selection.notes],
-    )
+    return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), selection.notes)
 
 
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
@@ -229,7 +168,7 @@ def _label_counts(curves: pd.DataFrame, partner: pd.DataFrame) -> set[int]:
 
 def _other_counts(sides: list[_Side], ladders: list[set[int]]) -> list[str]:
     return [
-        f"Label counts in {side.title} only, left out: {_words(sorted(ladders[i] - ladders[1 - i]))}."
+        f"Label counts in {side.title} only, left out: {words(sorted(ladders[i] - ladders[1 - i]))}."
         for i, side in enumerate(sides)
         if ladders[i] - ladders[1 - i]
     ]
@@ -264,22 +203,7 @@ def _seeds(seeds: set[int]) -> str:
 
 def _settings(side: _Side) -> dict[str, str]:
     protocol = {key: value for key, value in side.experiment.protocol.items() if key not in _AXES}
-    return {"fingerprint": side.experiment.fingerprint[:8], **_flat(protocol), **headers_say(side.headers)}
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A protocol's fields by dotted name."""
-    found: dict[str, str] = {}
-    for key, value in tree.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: _words(value)}
-    return found
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        texts = [str(item) for item in value]
-        return " ".join(texts if len(texts) <= 6 else [*texts[:3], "…", texts[-1], f"({len(texts)})"])
-    return str(value)
+    return {"fingerprint": side.experiment.fingerprint[:8], **flat(protocol), **headers_say(side.headers)}
 
 
 def _differences_table(differences: pd.DataFrame, sides: list[_Side], counts: list[int]) -> render.Table:
@@ -292,12 +216,12 @@ def _differences_table(differences: pd.DataFrame, sides: list[_Side], counts: li
             cells += [
                 Cell(points(row[f"{measure}_mean"], 2)),
                 Cell(f"[{points(low, 2)}, {points(high, 2)}]") if math.isfinite(low) else MISSING,
-                _p(row[f"{measure}_p_holm"]),
+                Cell(p_value(row[f"{measure}_p_holm"])),
             ]
         rows.append(cells)
     first, second = (side.title for side in sides)
     caption = (
-        f"{second} minus {first} in points of test accuracy, paired by seed, at {_words(counts)} labels: area under "
+        f"{second} minus {first} in points of test accuracy, paired by seed, at {words(counts)} labels: area under "
         "the budget curve and final accuracy, mean difference with its 95 % t-interval, and p of the paired t-test "
     )
     caption += f"after Holm over {len(differences)} strategies." if len(differences) > 1 else "(one strategy)."
@@ -310,12 +234,6 @@ def _differences_table(differences: pd.DataFrame, sides: list[_Side], counts: li
         caption=caption,
         source="",
     )
-
-
-def _p(value: float) -> Cell:
-    if math.isnan(value):
-        return MISSING
-    return Cell("<0.001" if value < 0.001 else f"{value:.3f}")
 
 
 def _rankings_table(found: agreement.Comparison, sides: list[_Side], learner: str, number: int) -> render.Table:

@@ -1,4 +1,4 @@
-"""A report's table for the terminal."""
+"""Tables for the terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.reports import render
 from benchmark.reports.page import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.render import MISSING, Cell
@@ -57,3 +58,14 @@ def _table(view: View, source: Provenance) -> Table:
             ),
         )
     return table
+
+
+def for_console(table: render.Table) -> Table:
+    """A table for the terminal, its caption below."""
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=Text(table.caption), caption_justify="left")
+    for number, title in enumerate(table.header):
+        left = number < table.text_columns
+        shown.add_column(Text(title), justify="left" if left else "right", no_wrap=not left, overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(Text(cell.text) for cell in row))
+    return shown
