@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from report_lines import write_experiment, write_run
 from tiny import bench, experiment
 
@@ -129,3 +130,28 @@ def test_a_run_leaves_examples_and_the_report_draws_them(tmp_path: Path) -> None
     write_report(root)
     assert not (root / "figures" / "losses.png").exists()
     assert (root / "figures" / "examples.png").exists()
+
+
+@pytest.mark.parametrize("names", [["dog", "cat"], ["automobile", "airplane"]])
+def test_captions_of_examples_do_not_touch(tmp_path: Path, names: list[str]) -> None:
+    root = tmp_path / "cifar10"
+    write_experiment(root, [20], learners=("fixmatch",))
+    path = write_run(root, "random", 0, [20], learner="fixmatch")
+    wrong = np.arange(2 * COUNT) >= COUNT
+    np.savez(
+        path.with_suffix(".examples.npz"),
+        images=np.zeros((2 * COUNT, 32, 32, 3), dtype=np.uint8),
+        labels=np.ones(2 * COUNT, dtype=np.int64),
+        predicted=np.where(wrong, 0, 1),
+        confidence=np.ones(2 * COUNT),
+        mistakes=wrong,
+        names=np.array(names),
+    )
+    figure = examples_figure(read_report(root).runs)
+    assert figure is not None
+    boxes = [axes.texts[0].get_window_extent(FigureCanvasAgg(figure).get_renderer()) for axes in figure.axes]
+    assert len(boxes) == 2 * COUNT
+    pictures = [axes.get_window_extent() for axes in figure.axes]
+    for i, box in enumerate(boxes):
+        others = boxes[:i] + pictures[:i] + pictures[i + 1 :]
+        assert not any(box.overlaps(other) for other in others), figure.axes[i].texts[0].get_text()

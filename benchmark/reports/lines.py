@@ -171,7 +171,8 @@ def _ticks(axes: Axes, panel: Panel) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if counts[-1] < 200 * counts[0] else (1,)))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=panel.x != "seconds", steps=[1, 2, 2.5, 5, 10]))
+        most = 4 if panel.x == "step" and counts[-1] >= 10_000 else 6  # up to three panels: long numbers would touch
+        axes.xaxis.set_major_locator(MaxNLocator(most, integer=panel.x != "seconds", steps=[1, 2, 2.5, 5, 10]))
     if axes.get_xscale() == "log":
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())

@@ -23,7 +23,8 @@ PSEUDO_LABELS = {
     "right": "Right of all (%)",
 }
 MARKED = 20  # up to so many points a line has markers
-COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.2, 0.2  # images in a row; inches
+COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.1, 0.2  # images in a row; inches, of a line of the caption
+LONG = 6  # letters of a class name beside which there is no room for its probability
 WRONG = "#b2182b"
 
 
@@ -85,7 +86,9 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
             blocks[run.header["learner"]] = (run, found)
     if not blocks:
         return None
-    row = CELL + CAPTION
+    names = {str(name) for _, found in blocks.values() for name in found["names"]}
+    lines = 2 if max(map(len, names)) <= LONG else 3
+    row = CELL + lines * CAPTION
     with mpl.rc_context(style.RC):
         height = len(blocks) * (HEADING + 2 * row) + 0.15
         figure = Figure(figsize=(style.BOTH_COLUMNS, height))
@@ -93,24 +96,24 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
             top = height - number * (HEADING + 2 * row)
             who = f"{run.header['strategy']}, {learner}, seed {run.header['seed']}, {run.labels[-1]} labels"
             figure.text(0.04 / style.BOTH_COLUMNS, (top - 0.03) / height, who, va="top", fontsize=7)
-            for line, mistakes in enumerate((False, True)):
+            for place, mistakes in enumerate((False, True)):
                 chosen = np.flatnonzero(found["mistakes"] == mistakes)[:COLUMNS]
-                bottom = top - HEADING - (line + 1) * row
+                bottom = top - HEADING - (place + 1) * row
                 for column, i in enumerate(chosen):
                     left = (0.04 + column * (style.BOTH_COLUMNS - 0.08) / COLUMNS) / style.BOTH_COLUMNS
-                    box = (left, (bottom + CAPTION) / height, CELL / style.BOTH_COLUMNS, CELL / height)
-                    _example(figure.add_axes(box), found, int(i))
+                    box = (left, (bottom + lines * CAPTION) / height, CELL / style.BOTH_COLUMNS, CELL / height)
+                    _example(figure.add_axes(box), found, int(i), ", " if lines == 2 else "\n")
         style.remark(figure, "of each learner: evenly spaced test images; below, its most confident mistakes")
     return figure
 
 
-def _example(axes: Axes, found: dict[str, np.ndarray], i: int) -> None:
+def _example(axes: Axes, found: dict[str, np.ndarray], i: int, separator: str) -> None:
     image, names = found["images"][i], found["names"]
     predicted, label = int(found["predicted"][i]), int(found["labels"][i])
     grey = image.shape[2] == 1
     axes.imshow(image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
     axes.set_axis_off()
     right = predicted == label
-    said = f"{style.short(str(names[predicted]), 12)}, {100 * found['confidence'][i]:.0f} %"
+    said = f"{style.short(str(names[predicted]), 12)}{separator}{100 * found['confidence'][i]:.0f} %"
     said += "" if right else f"\nis {style.short(str(names[label]), 12)}"
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)
