@@ -17,7 +17,7 @@ from benchmark.reports.seeds import GROUP, REFERENCE
 from benchmark.reports.statistics import keys
 from benchmark.reports.tables import decimals, marked_best, points, row_name, thin_out
 from benchmark.reports.views import View
-from benchmark.reports.words import ranges
+from benchmark.reports.words import count, ranges
 
 
 def console_table(report: Report) -> Group:
@@ -25,7 +25,7 @@ def console_table(report: Report) -> Group:
     return Group(*(_table(view, report.source) for view in report.views))
 
 
-def _table(view: View, source: Provenance) -> Table:
+def _table(view: View, source: Provenance) -> Group:
     """Accuracy at up to 6 label counts, area and difference to random if there are such, at most 100 columns wide."""
     accuracy, summary = view.accuracy, view.summary
     strategies = keys(summary)
@@ -44,8 +44,9 @@ def _table(view: View, source: Provenance) -> Table:
             Cell(points(gain, places)) if math.isfinite(gain) else MISSING for gain in summary["gain_mean"]
         ]
     seeds = sorted(set(view.areas["seed"].tolist()))
-    title = f"{source.experiment}: test accuracy in % by number of labels, seeds {ranges(seeds)}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1))
+    which = f"{count(len(seeds), 'seed')} {ranges(seeds)}"
+    title = Text(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("strategy", overflow="fold")
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
@@ -57,7 +58,7 @@ def _table(view: View, source: Provenance) -> Table:
                 for cell in (column[i] for column in columns.values())
             ),
         )
-    return table
+    return Group(title, table)  # a table's own title is no wider than the table
 
 
 def for_console(table: render.Table) -> Table:
