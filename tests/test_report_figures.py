@@ -183,3 +183,15 @@ def test_long_tick_labels_are_within_the_figure() -> None:
     assert max(len(label.get_text()) for label in first.get_yticklabels()) >= 6
     for axes, edge in ((first, 0), (second, first.get_window_extent(renderer).x1)):
         assert all(label.get_window_extent(renderer).x0 >= edge for label in axes.get_yticklabels())
+
+
+@pytest.mark.parametrize(
+    ("counts", "scale"), [([250, 1000], "linear"), ([100, 200, 400], "linear"), ([10, 20, 50, 100], "log")]
+)
+def test_few_or_uneven_label_counts_have_ticks(counts: list[int], scale: str) -> None:
+    curves = curves_of(2, 2, len(counts))
+    places = dict(zip(sorted(set(curves["labels"])), counts, strict=True))
+    figure = budget_figure(View(curves.assign(labels=curves["labels"].map(places))))
+    for axes in figure.axes:
+        assert axes.get_xscale() == scale
+        assert axes.get_xticks().tolist() == counts

@@ -161,7 +161,7 @@ def _limit(axes: Axes, panel: Panel, banded: pd.DataFrame) -> None:
 
 
 def _ticks(axes: Axes, panel: Panel) -> None:
-    """A linear axis for a nearly even ladder, else a logarithmic one: for labels with ticks at their counts."""
+    """A linear axis for a nearly even ladder, else a logarithmic one; few or uneven label counts have ticks at them."""
     counts = sorted(set(panel.table[panel.x].tolist()))
     steps = [b - a for a, b in pairwise(counts)]
     if panel.x == "labels" and steps and max(steps) > 4 * min(steps):
@@ -170,6 +170,8 @@ def _ticks(axes: Axes, panel: Panel) -> None:
     elif panel.x == "seconds" and counts[0] > 0 and counts[-1] > 10 * counts[0]:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if counts[-1] < 200 * counts[0] else (1,)))
+    elif panel.x == "labels" and len(counts) <= 3:
+        axes.xaxis.set_major_locator(FixedLocator(counts))
     else:
         most = 4 if panel.x == "step" and counts[-1] >= 10_000 else 6  # up to three panels: long numbers would touch
         axes.xaxis.set_major_locator(MaxNLocator(most, integer=panel.x != "seconds", steps=[1, 2, 2.5, 5, 10]))
