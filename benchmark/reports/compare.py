@@ -22,7 +22,7 @@ from benchmark.reports.comparison_tables import p_value
 from benchmark.reports.curves import RUN, groups, select, tidy
 from benchmark.reports.render import MISSING, Cell
 from benchmark.reports.seeds import FEWEST_SEEDS, GROUP
-from benchmark.reports.settings import differing, flat, headers_say, settings_table, words
+from benchmark.reports.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.significance import holm, paired_t
 from benchmark.reports.statistics import area_under_budget_curve, keys, mean_and_sd, mean_interval
 from benchmark.reports.tables import points
@@ -168,7 +168,7 @@ def _label_counts(curves: pd.DataFrame, partner: pd.DataFrame) -> set[int]:
 
 def _other_counts(sides: list[_Side], ladders: list[set[int]]) -> list[str]:
     return [
-        f"Label counts in {side.title} only, left out: {words(sorted(ladders[i] - ladders[1 - i]))}."
+        f"Label counts in {side.title} only, left out: {in_words(sorted(ladders[i] - ladders[1 - i]))}."
         for i, side in enumerate(sides)
         if ladders[i] - ladders[1 - i]
     ]
@@ -221,7 +221,7 @@ def _differences_table(differences: pd.DataFrame, sides: list[_Side], counts: li
         rows.append(cells)
     first, second = (side.title for side in sides)
     caption = (
-        f"{second} minus {first} in points of test accuracy, paired by seed, at {words(counts)} labels: area under "
+        f"{second} minus {first} in points of test accuracy, paired by seed, at {in_words(counts)} labels: area under "
         "the budget curve and final accuracy, mean difference with its 95 % t-interval, and p of the paired t-test "
     )
     caption += f"after Holm over {len(differences)} strategies." if len(differences) > 1 else "(one strategy)."

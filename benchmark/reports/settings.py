@@ -55,11 +55,11 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """A protocol's fields by dotted name."""
     found: dict[str, str] = {}
     for key, value in tree.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: words(value)}
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: in_words(value)}
     return found
 
 
-def words(value: Any) -> str:
+def in_words(value: Any) -> str:
     """A field's value, of a long list the first three and the last."""
     if isinstance(value, list):
         texts = [str(item) for item in value]
