@@ -14,7 +14,7 @@ from scipy import stats
 from tiny import SCORES, bench, experiment, plugin
 
 from benchmark.store import RunRecord
-from benchmark.verify import compare_lines, within_noise
+from benchmark.verdicts import compare_lines, within_noise
 
 Lines = list[dict[str, Any]]
 MARGIN = ("--strategies", "margin", "--seeds", "1")
