@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.grid import Run
-from benchmark.reports.statistics import area_under_budget_curve, mean_and_sd, t_quantile
+from benchmark.reports.statistics.summary import area_under_budget_curve, mean_and_sd, t_quantile
 from benchmark.store import RunRecord
 
 TOLERANCE = 1e-3  # relative and absolute, of accuracy (0–1), nll and ece

@@ -22,8 +22,8 @@ from benchmark.blueprint import blueprint
 from benchmark.grid import Planned, Run
 from benchmark.protocol import Protocol, ProtocolError, from_dict
 from benchmark.reports.console import for_console
-from benchmark.reports.curves import RUN, select
-from benchmark.reports.settings import differing, headers_say, settings_table
+from benchmark.reports.statistics.curves import RUN, select
+from benchmark.reports.tables.settings import differing, headers_say, settings_table
 from benchmark.reports.words import name
 from benchmark.run import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.store import Experiment, RunRecord, StoreError

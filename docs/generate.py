@@ -18,7 +18,7 @@ from benchmark import learners, protocol
 from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.citing import bibliographies
-from benchmark.reports.tables import points
+from benchmark.reports.tables.cells import points
 from docs import headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry

@@ -10,11 +10,10 @@ import pandas as pd
 
 from benchmark import protocol
 from benchmark.reports import read_report
-from benchmark.reports.comparison_tables import p_value
-from benchmark.reports.late_accuracies import last_checkpoints
-from benchmark.reports.learner_tests import SUPERVISED
-from benchmark.reports.statistics import mean_and_sd, mean_interval
-from benchmark.reports.tables import points
+from benchmark.reports.statistics.learners import SUPERVISED
+from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
+from benchmark.reports.tables.cells import p_value, points
+from benchmark.reports.tables.late_accuracies import last_checkpoints
 from benchmark.reports.words import brief
 
 ROOT = Path(__file__).resolve().parents[1]

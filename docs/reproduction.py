@@ -19,10 +19,10 @@ from scipy import stats
 
 from benchmark import protocol
 from benchmark.protocol import Protocol
-from benchmark.reports.curves import select, tidy
-from benchmark.reports.seeds import REFERENCE
-from benchmark.reports.statistics import mean_and_sd, paired
-from benchmark.reports.tables import points
+from benchmark.reports.statistics.curves import select, tidy
+from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.statistics.summary import mean_and_sd, paired
+from benchmark.reports.tables.cells import points
 from benchmark.reports.words import count, ranges
 from benchmark.store import read_experiment
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.reports.agreement import compare
+from benchmark.reports.statistics.agreement import compare
 
 
 def curves(areas: dict[str, list[float]], labels: tuple[int, ...] = (10, 20)) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.reports import write_report
-from benchmark.reports.figures import budget_figure
-from benchmark.reports.ranking import ranking_figure
+from benchmark.reports.figures.budget import budget_figure
+from benchmark.reports.figures.ranking import ranking_figure
 from strategies.greedy_oracle import GreedyOracle, nll_after, refit, with_one
 from strategies.registry import members
 from strategies.synthetic import SyntheticPool

@@ -15,9 +15,9 @@ from report_lines import BUDGETS, accuracy_of, write_experiment, write_run
 from scipy import integrate, stats
 
 import run_benchmark
-from benchmark.reports import agreement
 from benchmark.reports.compare import Comparison, compare_experiments
-from benchmark.reports.curves import curves
+from benchmark.reports.statistics import agreement
+from benchmark.reports.statistics.curves import curves
 from benchmark.store import StoreError, read_experiment
 
 STRATEGIES = ["random", "margin", "entropy"]

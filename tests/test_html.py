@@ -20,9 +20,10 @@ import pytest
 from report_lines import BUDGETS, write_experiment, write_grid, write_run
 from scipy import stats
 
-from benchmark.reports import html, read_report, write_report
-from benchmark.reports.overview import overview_page, write_overview
-from benchmark.reports.tables import accuracy_table, summary_table
+from benchmark.reports import read_report, write_report
+from benchmark.reports.tables.accuracy import accuracy_table, summary_table
+from benchmark.reports.web import html
+from benchmark.reports.web.overview import overview_page, write_overview
 
 HOSTILE = [
     "<script>alert(1)</script>",

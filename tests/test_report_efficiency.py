@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.reports.bought import class_balance, evenness
-from benchmark.reports.efficiency import costs, elapsed, first_crossing, labels_saved
+from benchmark.reports.statistics.bought import class_balance, evenness
+from benchmark.reports.statistics.efficiency import costs, elapsed, first_crossing, labels_saved
 from benchmark.store import RunRecord
 
 LABELS = [20, 40, 80]

@@ -15,13 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from benchmark.reports.figures import NAMED, balance_figure, budget_figure, calibration_figure, seconds_figure
-from benchmark.reports.lines import Panel, line_figure, remark, style_lines
-from benchmark.reports.matrices import PRINTED, pairwise_figure, rank_figure
-from benchmark.reports.ranking import ranking_figure, savings_figure
-from benchmark.reports.statistics import summarise
-from benchmark.reports.style import BOTH_COLUMNS, look, save
-from benchmark.reports.views import View
+from benchmark.reports.figures.budget import NAMED, balance_figure, budget_figure, calibration_figure, seconds_figure
+from benchmark.reports.figures.lines import Panel, line_figure, remark, style_lines
+from benchmark.reports.figures.matrices import PRINTED, pairwise_figure, rank_figure
+from benchmark.reports.figures.ranking import ranking_figure, savings_figure
+from benchmark.reports.figures.style import BOTH_COLUMNS, look, save
+from benchmark.reports.statistics.summary import summarise
+from benchmark.reports.statistics.views import View
 
 
 def curves_of(strategies: int, seeds: int, labels: int, learners: int = 1) -> pd.DataFrame:

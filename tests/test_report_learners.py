@@ -11,11 +11,11 @@ import pytest
 from report_lines import write_experiment, write_run
 from scipy import stats
 
-from benchmark.reports import learner_tests, read_report, write_report
-from benchmark.reports.html import page_data
-from benchmark.reports.interactions import interaction_notes, interactions
-from benchmark.reports.learner_tests import learner_notes
-from benchmark.reports.statistics import run_areas
+from benchmark.reports import read_report, write_report
+from benchmark.reports.statistics import learners
+from benchmark.reports.statistics.learners import interaction_notes, interactions, learner_notes
+from benchmark.reports.statistics.summary import run_areas
+from benchmark.reports.web.html import page_data
 from benchmark.reports.words import names
 
 LABELS = [10, 20, 50]
@@ -38,7 +38,7 @@ def curves(seeds: int, strategies: tuple[str, ...] = ("random", "margin")) -> pd
 
 
 def against_supervised(frame: pd.DataFrame) -> pd.DataFrame:
-    return learner_tests.against_supervised(frame, run_areas(frame))
+    return learners.against_supervised(frame, run_areas(frame))
 
 
 def areas(frame: pd.DataFrame, strategy: str, learner: str) -> np.ndarray:

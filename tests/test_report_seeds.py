@@ -13,11 +13,12 @@ from report_lines import BUDGETS, accuracy_of, write_experiment, write_run
 from scipy import stats
 from test_html import data_of
 
-from benchmark.reports import html, read_report, write_report
+from benchmark.reports import read_report, write_report
 from benchmark.reports.findings import tables
-from benchmark.reports.overview import overview_page
-from benchmark.reports.seeds import comparable, parties
-from benchmark.reports.significance import holm
+from benchmark.reports.statistics.seeds import comparable, parties
+from benchmark.reports.statistics.significance import holm
+from benchmark.reports.web import html
+from benchmark.reports.web.overview import overview_page
 
 CORE = ["random", "margin", "entropy"]
 OTHERS = [f"method{i}" for i in range(7)]

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.reports.seeds import compared
-from benchmark.reports.significance import (
+from benchmark.reports.statistics.seeds import compared
+from benchmark.reports.statistics.significance import (
     accuracies,
     blocks,
     holm,
@@ -25,7 +25,7 @@ from benchmark.reports.significance import (
     records,
     signed_rank,
 )
-from benchmark.reports.statistics import areas, keys
+from benchmark.reports.statistics.summary import areas, keys
 
 LABELS = [10, 20, 50, 100]
 

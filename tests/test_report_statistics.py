@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.reports.seeds import comparable
-from benchmark.reports.statistics import (
+from benchmark.reports.statistics.seeds import comparable
+from benchmark.reports.statistics.summary import (
     area_under_budget_curve,
     intervals,
     mean_interval,

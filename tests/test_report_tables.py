@@ -11,8 +11,8 @@ from report_lines import write_grid, write_run
 
 from benchmark.reports import read_report
 from benchmark.reports.findings import tables
-from benchmark.reports.page import Report
-from benchmark.reports.render import Cell, Table, latex, markdown
+from benchmark.reports.report import Report
+from benchmark.reports.tables.render import Cell, Table, latex, markdown
 
 
 def tables_of(report: Report) -> dict[str, Table]:

@@ -16,8 +16,8 @@ from benchmark import datasets
 from benchmark.examples import COUNT, examples
 from benchmark.image_data import ImageData
 from benchmark.reports import read_report, write_report
-from benchmark.reports.lines import style_lines
-from benchmark.reports.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
+from benchmark.reports.figures.lines import style_lines
+from benchmark.reports.figures.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
 from benchmark.store import read_examples, read_traces
 
 LEARNERS = ("supervised", "fixmatch", "noisy-student")

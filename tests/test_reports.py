@@ -17,9 +17,10 @@ import pytest
 from report_lines import BUDGETS, accuracy_of, write_experiment, write_grid, write_run
 from rich.console import Console
 
-from benchmark.reports import console_table, read_report, render, write_report
-from benchmark.reports.curves import curves
-from benchmark.reports.tables import marked_best, thin_out
+from benchmark.reports import console_table, read_report, write_report
+from benchmark.reports.statistics.curves import curves
+from benchmark.reports.tables import render
+from benchmark.reports.tables.cells import marked_best, thin_out
 from benchmark.store import read_experiment
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmark.protocol import load
-from benchmark.reports.agreement import compare
+from benchmark.reports.statistics.agreement import compare
 from benchmark.training.operations import of_model
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from report_lines import BUDGETS, accuracy_of, write_experiment, write_run
 
-from benchmark.reports import figures, read_report, write_report
-from benchmark.reports.html import page_data
-from benchmark.reports.lines import Panel
-from benchmark.reports.seeds import together
-from benchmark.reports.statistics import area_under_budget_curve
+from benchmark.reports import read_report, write_report
+from benchmark.reports.figures import budget
+from benchmark.reports.figures.lines import Panel
+from benchmark.reports.statistics.seeds import together
+from benchmark.reports.statistics.summary import area_under_budget_curve
+from benchmark.reports.web.html import page_data
 
 SHORT = BUDGETS[:3]
 
@@ -56,8 +57,8 @@ def test_a_second_strategy_at_the_end_takes_the_comparison_there(root: Path) -> 
 
 def test_tables_go_on_where_figures_and_the_page_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     panels: list[Panel] = []
-    drawn = figures.line_figure
-    monkeypatch.setattr(figures, "line_figure", lambda given, *rest: panels.extend(given) or drawn(given, *rest))
+    drawn = budget.line_figure
+    monkeypatch.setattr(budget, "line_figure", lambda given, *rest: panels.extend(given) or drawn(given, *rest))
     report = write_report(root)
     assert len(panels) == 5  # accuracy and difference, two of calibration, seconds
     assert {labels for panel in panels for labels in panel.table["labels"]} == set(SHORT)
@@ -73,9 +74,9 @@ def test_tables_go_on_where_figures_and_the_page_end(root: Path, monkeypatch: py
 
 def test_the_class_balance_ends_where_the_rivals_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report, panels = read_report(root), []
-    monkeypatch.setattr(figures, "_figure", lambda given, *rest, **more: panels.extend(given))
+    monkeypatch.setattr(budget, "_figure", lambda given, *rest, **more: panels.extend(given))
     balance = report.curves[["strategy", "learner", "seed", "labels"]].assign(batch=0.9, labelled=0.95)
-    figures.balance_figure(balance, report.views[0])
+    budget.balance_figure(balance, report.views[0])
     assert [sorted(set(panel.table["labels"])) for panel in panels] == [SHORT, SHORT]
 
 

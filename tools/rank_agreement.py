@@ -21,8 +21,8 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark.protocol import load
-from benchmark.reports.agreement import Agreement, Comparison, compare
-from benchmark.reports.curves import curves
+from benchmark.reports.statistics.agreement import Agreement, Comparison, compare
+from benchmark.reports.statistics.curves import curves
 from benchmark.run import Options, Places, run
 from benchmark.store import read_experiment
 

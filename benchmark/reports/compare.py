@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.reports import agreement, render
-from benchmark.reports.comparison_tables import p_value
-from benchmark.reports.curves import RUN, groups, select, tidy
-from benchmark.reports.render import MISSING, Cell
-from benchmark.reports.seeds import FEWEST_SEEDS, GROUP
-from benchmark.reports.settings import differing, flat, headers_say, in_words, settings_table
-from benchmark.reports.significance import holm, paired_t
-from benchmark.reports.statistics import area_under_budget_curve, keys, mean_and_sd, mean_interval
-from benchmark.reports.tables import points
+from benchmark.reports.statistics import agreement
+from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
+from benchmark.reports.statistics.significance import holm, paired_t
+from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd, mean_interval
+from benchmark.reports.tables import render
+from benchmark.reports.tables.cells import p_value, points
+from benchmark.reports.tables.render import MISSING, Cell
+from benchmark.reports.tables.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.words import count, name, ranges
 from benchmark.store import Experiment, StoreError, read_experiment, write_atomically
 

@@ -9,14 +9,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.reports import render
-from benchmark.reports.page import Report
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.render import MISSING, Cell
-from benchmark.reports.seeds import GROUP, REFERENCE
-from benchmark.reports.statistics import keys
-from benchmark.reports.tables import decimals, marked_best, points, row_name, thin_out
-from benchmark.reports.views import View
+from benchmark.reports.report import Report
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics.summary import keys
+from benchmark.reports.statistics.views import View
+from benchmark.reports.tables import render
+from benchmark.reports.tables.cells import decimals, marked_best, points, row_name, thin_out
+from benchmark.reports.tables.render import MISSING, Cell
 from benchmark.reports.words import count, ranges
 
 

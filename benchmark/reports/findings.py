@@ -10,23 +10,23 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.reports import style
-from benchmark.reports.bought import class_balance
-from benchmark.reports.comparison_tables import labels_table, pairwise_table, significance_table
-from benchmark.reports.efficiency import costs
-from benchmark.reports.figures import balance_figure, budget_figure, calibration_figure, seconds_figure
-from benchmark.reports.interactions import interactions, interactions_table
-from benchmark.reports.learner_tests import against_supervised, learners_table
-from benchmark.reports.matrices import pairwise_figure, rank_figure
+from benchmark.reports.figures import style
+from benchmark.reports.figures.budget import balance_figure, budget_figure, calibration_figure, seconds_figure
+from benchmark.reports.figures.matrices import pairwise_figure, rank_figure
+from benchmark.reports.figures.ranking import ranking_figure, savings_figure
+from benchmark.reports.figures.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.ranking import ranking_figure, savings_figure
-from benchmark.reports.render import Table
-from benchmark.reports.seeds import FEWEST_SEEDS, Key, reaching
-from benchmark.reports.significance import primary_tests, records
-from benchmark.reports.statistics import BASELINE, run_areas
-from benchmark.reports.tables import accuracy_table, cost_table, summary_table
-from benchmark.reports.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
-from benchmark.reports.views import WIDE, View
+from benchmark.reports.statistics.bought import class_balance
+from benchmark.reports.statistics.efficiency import costs
+from benchmark.reports.statistics.learners import against_supervised, interactions
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, Key, reaching
+from benchmark.reports.statistics.significance import primary_tests, records
+from benchmark.reports.statistics.summary import BASELINE, run_areas
+from benchmark.reports.statistics.views import WIDE, View
+from benchmark.reports.tables.accuracy import accuracy_table, cost_table, summary_table
+from benchmark.reports.tables.comparisons import labels_table, pairwise_table, significance_table
+from benchmark.reports.tables.learners import interactions_table, learners_table
+from benchmark.reports.tables.render import Table
 from benchmark.store import RunRecord
 
 FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "ranks", "calibration", "balance", "seconds")
@@ -38,8 +38,8 @@ class Findings:
     """What is said of all strategies, whatever their seeds.
 
     ``tests``: see ``significance.primary_tests``; ``records``: ``significance.records``; ``cost``:
-    ``efficiency.costs``; ``balance``: ``bought.class_balance``; ``learners``: ``learner_tests.against_supervised``;
-    ``interactions``: ``interactions.interactions``.
+    ``efficiency.costs``; ``balance``: ``bought.class_balance``; ``learners``: ``learners.against_supervised``;
+    ``interactions``: ``learners.interactions``.
     """
 
     tests: pd.DataFrame

@@ -6,9 +6,9 @@ import shlex
 
 import pandas as pd
 
-from benchmark.reports.curves import groups
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.seeds import GROUP
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.seeds import GROUP
 
 
 def commands(curves: pd.DataFrame, source: Provenance) -> list[str]:

@@ -9,9 +9,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from benchmark.reports import style
-from benchmark.reports.seeds import Key
-from benchmark.reports.significance import LEVEL, Pairwise, Ranks
+from benchmark.reports.figures import style
+from benchmark.reports.statistics.seeds import Key
+from benchmark.reports.statistics.significance import LEVEL, Pairwise, Ranks
 from benchmark.reports.words import count
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches

@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.curves import groups
-from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
-from benchmark.reports.statistics import (
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.statistics.summary import (
     BASELINE,
     keys,
     mean_and_sd,
@@ -77,7 +77,7 @@ def signed_rank(differences: Sequence[float]) -> float:
 
 
 def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE, apart: Collection[Key] = ()) -> pd.DataFrame:
-    """The primary tests on ``runs`` (see ``statistics.run_areas``), one row per strategy and reference.
+    """The primary tests on ``runs`` (see ``summary.run_areas``), one row per strategy and reference.
 
     Columns: strategy, learner, reference, n (the seeds that both have), gain (mean difference in area), low, high (its
     95 % t-interval), t, p, p_holm (over all rows; but ``apart``, strategies with few seeds, are a family of their own
@@ -169,7 +169,7 @@ def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
 def blocks(*runs: pd.DataFrame) -> pd.DataFrame:
     """Areas, a row per (experiment, seed) and a column per (strategy, learner), for tests by rank.
 
-    ``runs`` are tables of ``statistics.areas``, one per independent experiment. Strategies that are not in all of
+    ``runs`` are tables of ``summary.areas``, one per independent experiment. Strategies that are not in all of
     them and seeds that some strategy lacks are left out.
     """
     tables = {number: table.pivot(index="seed", columns=GROUP, values="area") for number, table in enumerate(runs)}

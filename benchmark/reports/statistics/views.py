@@ -14,10 +14,18 @@ from importlib.util import find_spec
 
 import pandas as pd
 
-from benchmark.reports.efficiency import labels_saved
-from benchmark.reports.seeds import Key, comparable, compared, only, parties
-from benchmark.reports.significance import Pairwise, Ranks, blocks, mean_ranks, pairwise, ranks_allowed, tested_ranks
-from benchmark.reports.statistics import intervals, keys, paired, run_areas, summarise
+from benchmark.reports.statistics.efficiency import labels_saved
+from benchmark.reports.statistics.seeds import Key, comparable, compared, only, parties
+from benchmark.reports.statistics.significance import (
+    Pairwise,
+    Ranks,
+    blocks,
+    mean_ranks,
+    pairwise,
+    ranks_allowed,
+    tested_ranks,
+)
+from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
 from benchmark.reports.words import count, ranges
 
 WIDE = "-all"  # ends the names of the wide view's tables and figures
@@ -67,7 +75,7 @@ class View:
 
     @cached_property
     def areas(self) -> pd.DataFrame:
-        """A row per run in ``rows``: see ``statistics.run_areas``."""
+        """A row per run in ``rows``: see ``summary.run_areas``."""
         return run_areas(self.rows)
 
     @cached_property
@@ -82,7 +90,7 @@ class View:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """See ``statistics.summarise``."""
+        """See ``summary.summarise``."""
         return summarise(self.curves, self.last, guests=self.guests)
 
     @property

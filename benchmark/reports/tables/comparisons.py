@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from benchmark.reports.efficiency import FEWEST_SEEDS_BOOTSTRAP, RESAMPLES
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
-from benchmark.reports.significance import FEWEST_SEEDS_WILCOXON, LEVEL
-from benchmark.reports.statistics import keys
-from benchmark.reports.tables import MARK, decimals, marked_best, points, row_name, sentences
-from benchmark.reports.views import View
+from benchmark.reports.statistics.efficiency import FEWEST_SEEDS_BOOTSTRAP, RESAMPLES
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.statistics.significance import FEWEST_SEEDS_WILCOXON, LEVEL
+from benchmark.reports.statistics.summary import keys
+from benchmark.reports.statistics.views import View
+from benchmark.reports.tables.cells import MARK, decimals, marked_best, p_value, points, row_name, sentences
+from benchmark.reports.tables.render import MISSING, Cell, Table
 from benchmark.reports.words import count, name
 
 
@@ -189,11 +189,6 @@ def pairwise_table(view: View, source: Provenance) -> Table:
         footnotes=source.footnotes,
         rule_before=len(rows),
     )
-
-
-def p_value(p: float) -> str:
-    """Three decimals; – where there is no test."""
-    return MISSING.text if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _points(value: float, places: int, marked: bool) -> Cell:

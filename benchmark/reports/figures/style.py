@@ -16,7 +16,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.reports.seeds import REFERENCE, Key
+from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.words import names
 from benchmark.store import write_atomically
 

@@ -14,20 +14,27 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from benchmark.reports import style
-from benchmark.reports.curves import RUN
-from benchmark.reports.markup import OURS, document, sortable
-from benchmark.reports.matrices import rank_figure
-from benchmark.reports.render import Cell
-from benchmark.reports.seeds import REFERENCE, Key
-from benchmark.reports.significance import FEWEST_BLOCKS, MOST_RANKED, Ranks, blocks, mean_ranks, tested_ranks
-from benchmark.reports.statistics import keys
-from benchmark.reports.tables import decimals, points
+from benchmark.reports.figures import style
+from benchmark.reports.figures.matrices import rank_figure
+from benchmark.reports.statistics.curves import RUN
+from benchmark.reports.statistics.seeds import REFERENCE, Key
+from benchmark.reports.statistics.significance import (
+    FEWEST_BLOCKS,
+    MOST_RANKED,
+    Ranks,
+    blocks,
+    mean_ranks,
+    tested_ranks,
+)
+from benchmark.reports.statistics.summary import keys
+from benchmark.reports.tables.cells import decimals, points
+from benchmark.reports.tables.render import Cell
+from benchmark.reports.web.markup import OURS, document, sortable
 from benchmark.reports.words import name
 from benchmark.store import write_atomically
 
 if TYPE_CHECKING:
-    from benchmark.reports.page import Report
+    from benchmark.reports.report import Report
 
 OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.reports.render import MISSING, Cell, Table
+from benchmark.reports.tables.render import MISSING, Cell, Table
 
 
 def headers_say(headers: Iterable[Mapping[str, Any]]) -> dict[str, str]:

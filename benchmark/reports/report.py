@@ -11,19 +11,20 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.reports import citing, html, render
-from benchmark.reports.curves import select, tidy, write_curves
-from benchmark.reports.diagnostics import diagnostics_table, loss_ranking
+from benchmark.reports import citing
 from benchmark.reports.findings import Findings, findings, tables, write_figures
-from benchmark.reports.interactions import interaction_notes
-from benchmark.reports.late_accuracies import checkpoints_table, last_checkpoints
-from benchmark.reports.learner_tests import learner_notes
-from benchmark.reports.overview import write_overview
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.repeating import commands
-from benchmark.reports.seeds import GROUP
-from benchmark.reports.statistics import BASELINE, verdicts
-from benchmark.reports.views import WIDE, View, views
+from benchmark.reports.statistics.curves import select, tidy, write_curves
+from benchmark.reports.statistics.learners import interaction_notes, learner_notes
+from benchmark.reports.statistics.seeds import GROUP
+from benchmark.reports.statistics.summary import BASELINE, verdicts
+from benchmark.reports.statistics.views import WIDE, View, views
+from benchmark.reports.tables import render
+from benchmark.reports.tables.diagnostics import diagnostics_table, loss_ranking
+from benchmark.reports.tables.late_accuracies import checkpoints_table, last_checkpoints
+from benchmark.reports.web import html
+from benchmark.reports.web.overview import write_overview
 from benchmark.reports.words import count, ranges
 from benchmark.store import RunRecord, read_experiment, write_atomically
 
@@ -77,7 +78,7 @@ class Report:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """Of the first view: see ``statistics.summarise``."""
+        """Of the first view: see ``summary.summarise``."""
         return self.views[0].summary
 
 

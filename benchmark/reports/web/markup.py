@@ -11,7 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from benchmark.reports.render import Cell
+from benchmark.reports.tables.render import Cell
 
 OURS = '<meta name="generator" content="acqbench">'
 
@@ -29,7 +29,7 @@ def document(title: str, header: str, main: str, data: dict[str, Any]) -> str:
 
 
 def _part(file: str) -> str:
-    return resources.files("benchmark.reports").joinpath(file).read_text(encoding="utf-8")
+    return resources.files("benchmark.reports.web").joinpath(file).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.reports.curves import RUN, groups
+from benchmark.reports.statistics.curves import RUN, groups
 from benchmark.reports.words import count, name, ranges
 
 GROUP = ["strategy", "learner"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.reports.curves import RUN, groups
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.seeds import GROUP, Key
-from benchmark.reports.statistics import keys, mean_and_sd
-from benchmark.reports.tables import decimals, marked_best, row_name
+from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.seeds import GROUP, Key
+from benchmark.reports.statistics.summary import keys, mean_and_sd
+from benchmark.reports.tables.cells import decimals, marked_best, row_name
+from benchmark.reports.tables.render import MISSING, Cell, Table
 from benchmark.store import RunRecord, read_traces
 
 MEASURES = ("final", "median", "accepted", "precision", "right")

@@ -13,12 +13,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.reports import style
-from benchmark.reports.curves import groups
-from benchmark.reports.lines import NAMED, style_lines
-from benchmark.reports.seeds import GROUP, REFERENCE, Key, reaching
-from benchmark.reports.statistics import intervals, keys, paired, run_areas
-from benchmark.reports.views import View
+from benchmark.reports.figures import style
+from benchmark.reports.figures.lines import NAMED, style_lines
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
+from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
+from benchmark.reports.statistics.views import View
 
 ROW = 0.165  # inches
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.curves import RUN, groups
-from benchmark.reports.seeds import GROUP, REFERENCE, Key, compared, reaching
+from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, compared, reaching
 
 SECONDS = ("train_seconds", "query_seconds")
 BASELINE = "margin"  # what strategies are compared with besides the reference, unless another is named

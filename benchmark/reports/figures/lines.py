@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 from sklearn.isotonic import isotonic_regression
 
-from benchmark.reports import style
-from benchmark.reports.curves import groups
-from benchmark.reports.seeds import GROUP, REFERENCE, Key
+from benchmark.reports.figures import style
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
 BANDS = 2  # of these, the best so many with a band: more bands would hide one another

@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.reports.efficiency import elapsed
-from benchmark.reports.lines import NAMED, Panel, line_figure, remark, style_lines
-from benchmark.reports.seeds import REFERENCE, comparable, only, together
-from benchmark.reports.statistics import intervals, keys
-from benchmark.reports.views import View
+from benchmark.reports.figures.lines import NAMED, Panel, line_figure, remark, style_lines
+from benchmark.reports.statistics.efficiency import elapsed
+from benchmark.reports.statistics.seeds import REFERENCE, comparable, only, together
+from benchmark.reports.statistics.summary import intervals, keys
+from benchmark.reports.statistics.views import View
 
 __all__ = ["NAMED", "balance_figure", "budget_figure", "calibration_figure", "seconds_figure", "style_lines"]
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.seeds import REFERENCE
-from benchmark.reports.statistics import area_under_budget_curve
+from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.statistics.summary import area_under_budget_curve
 
 
 class Agreement(NamedTuple):

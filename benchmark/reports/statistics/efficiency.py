@@ -13,10 +13,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from benchmark.reports.curves import RUN, groups
-from benchmark.reports.seeds import GROUP, REFERENCE
-from benchmark.reports.significance import accuracies
-from benchmark.reports.statistics import SECONDS, by_run, known, mean_and_sd
+from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics.significance import accuracies
+from benchmark.reports.statistics.summary import SECONDS, by_run, known, mean_and_sd
 
 RESAMPLES = 2000
 FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for a percentile to mean anything

@@ -16,19 +16,19 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from benchmark.reports import style
-from benchmark.reports.curves import groups
-from benchmark.reports.lines import differ_by_learner, style_lines
-from benchmark.reports.markup import document, named, sortable
-from benchmark.reports.overview import overview
-from benchmark.reports.render import Cell, Table
-from benchmark.reports.seeds import GROUP, REFERENCE, together
-from benchmark.reports.tables import decimals, points, row_name
+from benchmark.reports.figures import style
+from benchmark.reports.figures.lines import differ_by_learner, style_lines
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, together
+from benchmark.reports.tables.cells import decimals, points, row_name
+from benchmark.reports.tables.render import Cell, Table
+from benchmark.reports.web.markup import document, named, sortable
+from benchmark.reports.web.overview import overview
 from benchmark.reports.words import name, ranges
 from benchmark.store import write_atomically
 
 if TYPE_CHECKING:
-    from benchmark.reports.page import Report
+    from benchmark.reports.report import Report
 
 EVEN = 4  # a ladder whose largest step is more than so many times its smallest has a logarithmic axis
 
@@ -77,9 +77,9 @@ def page_data(report: Report) -> dict[str, Any]:
 
     ``lines`` hold, in the order of the widest view's summary, for accuracy, gain (the difference to random, paired by
     seed) and, where there is a wide view, all (the accuracy in it): labels, mean, low, high and n as
-    ``statistics.intervals`` gives them, and the text that is shown of each point; nothing where a strategy is not in
+    ``summary.intervals`` gives them, and the text that is shown of each point; nothing where a strategy is not in
     that view. ``strong`` and ``band`` say for each of them whether the line stands out. ``summary`` has the columns of
-    ``statistics.summarise``. Accuracies are 0–1, to 6 decimals.
+    ``summary.summarise``. Accuracies are 0–1, to 6 decimals.
     """
     source, first, widest = report.source, report.views[0], report.views[-1]
     places = decimals(first.accuracy["sd"])

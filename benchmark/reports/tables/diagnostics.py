@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from benchmark.reports.curves import RUN, groups
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.render import MISSING, Cell, Table
-from benchmark.reports.seeds import GROUP, only
-from benchmark.reports.statistics import areas, keys, mean_and_sd
-from benchmark.reports.tables import decimals, marked_best, row_name
+from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.seeds import GROUP, only
+from benchmark.reports.statistics.summary import areas, keys, mean_and_sd
+from benchmark.reports.tables.cells import decimals, marked_best, row_name
+from benchmark.reports.tables.render import MISSING, Cell, Table
 from benchmark.store import RunRecord
 
 KIND = "loss_rank."
@@ -31,7 +31,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
 
     Columns: strategy, learner, n (seeds), labels (where accuracy is final), final_mean, final_sd (0–1), and
     ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds before that, then mean
-    and standard deviation over runs. Runs are those that ``statistics.areas`` compares among these strategies. Empty
+    and standard deviation over runs. Runs are those that ``summary.areas`` compares among these strategies. Empty
     without diagnostics.
     """
     runs = [run for run in runs if any(KIND in name for line in run.rounds for name in line.get("diagnostics", {}))]

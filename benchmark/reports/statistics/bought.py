@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from benchmark.reports.curves import RUN
+from benchmark.reports.statistics.curves import RUN
 from benchmark.store import RunRecord
 
 
