@@ -209,6 +209,7 @@ def _name_lines(figure: Figure, axes: Axes, panel: Panel, lines: dict[Key, Line]
             arrowprops={
                 "arrowstyle": "-",
                 "linewidth": 0.5,
+                "linestyle": "-" if x == edge else (0, (1, 1.5)),  # across the axes: not to be taken for a curve
                 "color": line.colour,
                 "shrinkA": 0.5,
                 "shrinkB": 2.5,
