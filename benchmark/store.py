@@ -19,6 +19,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 FORMAT = 1
+WORDS = ("description", "notes", "papers")  # what is said of a protocol: no number depends on it
 
 
 class StoreError(ValueError):
@@ -88,7 +89,10 @@ def read_description(root: Path) -> dict[str, Any] | None:
 
 
 def write_description(root: Path, fingerprint: str, protocol: dict[str, Any]) -> None:
-    """Write experiment.json, or check that the one there has the same fingerprint and take in a longer ladder."""
+    """Write experiment.json, or check that the one there has the same fingerprint and bring it up to date.
+
+    It takes in a longer ladder, and what is said of the protocol in words.
+    """
     present = read_description(root)
     if present is not None:
         if present["fingerprint"] != fingerprint:
@@ -96,9 +100,11 @@ def write_description(root: Path, fingerprint: str, protocol: dict[str, Any]) ->
                 f"{root} holds lines of another fingerprint ({present['fingerprint'][:8]}, not {fingerprint[:8]}): "
                 "choose another --name"
             )
-        if len(protocol["budgets"]) <= len(present["protocol"]["budgets"]):
+        known = present["protocol"]
+        words = {key: protocol[key] for key in WORDS if key in protocol}
+        protocol = {**known, **words, "budgets": max(known["budgets"], protocol["budgets"], key=len)}
+        if protocol == known:
             return
-        protocol = {**present["protocol"], "budgets": protocol["budgets"]}
     root.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"name": root.resolve().name, "fingerprint": fingerprint, "protocol": protocol}, indent=2) + "\n"
     write_atomically(root / "experiment.json", text.encode())

@@ -70,8 +70,10 @@ def write_experiment(root: Path, budgets: list[int] = BUDGETS, **protocol: Any) 
     return root
 
 
-def write_grid(root: Path, strategies: list[str], seeds: int = 3, budgets: list[int] = BUDGETS) -> Path:
-    write_experiment(root, budgets)
+def write_grid(
+    root: Path, strategies: list[str], seeds: int = 3, budgets: list[int] = BUDGETS, **protocol: Any
+) -> Path:
+    write_experiment(root, budgets, **protocol)
     for strategy, seed in itertools.product(strategies, range(seeds)):
         write_run(root, strategy, seed, budgets)
     return root

@@ -173,7 +173,7 @@ def test_the_page_says_where_its_numbers_come_from(root: Path) -> None:
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
-    root = write_experiment(tmp_path / "e", description="<b onclick=alert(4)>bold</b>")
+    root = write_experiment(tmp_path / "e", description="<b onclick=alert(4)>bold</b>", notes="<i>lean</i>")
     for strategy in ["random", *HOSTILE]:
         for seed in range(2):
             write_run(root, strategy, seed, device=HOSTILE[0], commit=HOSTILE[2], plugin_sha256="0" * 64)
@@ -191,6 +191,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert {line["strategy"] for line in data_of(page)["lines"]} == {"random", *HOSTILE}
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "a&amp;lt;b$c" in page
+    assert "<p>&lt;i&gt;lean&lt;/i&gt;</p>" in page
 
 
 def test_ten_thousand_lines_stay_below_a_megabyte(tmp_path: Path) -> None:

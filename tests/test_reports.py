@@ -227,8 +227,9 @@ def test_written_twice_gives_the_same_bytes(root: Path) -> None:
 
 
 def test_the_page_tells_what_ran_and_how_to_repeat_it(tmp_path: Path) -> None:
-    root = write_grid(tmp_path / "mnist", ["random", "margin[a=1]"])
+    root = write_grid(tmp_path / "mnist", ["random", "margin[a=1]"], notes="Too short for *hard* images.")
     page = write_report(root).root.joinpath("README.md").read_text()
+    assert page.startswith("# mnist\n\nA test.\n\nToo short for \\*hard\\* images.\n\n")
     assert "python run_benchmark.py --protocol mnist --strategies 'margin[a=1]' random --seeds 0 1 2" in page
     assert "(figures/accuracy.png)" in page
     assert "f" * 64 in page

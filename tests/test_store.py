@@ -156,7 +156,7 @@ def test_slugs_do_as_path_components() -> None:
     assert "/" not in store.slug("../../etc/passwd")
 
 
-def test_a_description_is_written_once_and_takes_in_a_longer_ladder(tmp_path: Path) -> None:
+def test_a_description_takes_in_a_longer_ladder_and_new_words_alone(tmp_path: Path) -> None:
     root = tmp_path / "e"
     assert store.read_description(root) is None
     store.write_description(root, "f", {"budgets": [1, 2], "seeds": [0]})
@@ -164,6 +164,8 @@ def test_a_description_is_written_once_and_takes_in_a_longer_ladder(tmp_path: Pa
     assert store.read_experiment(root).protocol == {"budgets": [1, 2], "seeds": [0]}
     store.write_description(root, "f", {"budgets": [1, 2, 3], "seeds": [1]})
     assert store.read_experiment(root).protocol == {"budgets": [1, 2, 3], "seeds": [0]}
+    store.write_description(root, "f", {"budgets": [1], "seeds": [1], "notes": "Too short.", "name": "other"})
+    assert store.read_experiment(root).protocol == {"budgets": [1, 2, 3], "seeds": [0], "notes": "Too short."}
     with pytest.raises(StoreError, match=r"lines of another fingerprint \(f, not g\): choose another --name"):
         store.write_description(root, "g", {"budgets": [1, 2, 3, 4]})
     assert store.read_experiment(root).protocol["budgets"] == [1, 2, 3]

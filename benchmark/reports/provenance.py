@@ -39,6 +39,11 @@ class Provenance:
     footnotes: tuple[str, ...]
 
     @property
+    def about(self) -> list[str]:
+        """What is said of the protocol: what it is, and what to know of it; without what it does not say."""
+        return [self.protocol[key] for key in ("description", "notes") if self.protocol.get(key)]
+
+    @property
     def dataset(self) -> str:
         """Name, first 12 digits of the checksum, and the note where there is one."""
         return "; ".join(

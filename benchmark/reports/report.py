@@ -177,7 +177,7 @@ def results_page(report: Report, printed: Mapping[str, render.Table], figures: M
     lines = [
         f"# {source.experiment}",
         "",
-        *([render.escape_markdown(protocol["description"]), ""] if protocol.get("description") else []),
+        *(line for words in source.about for line in (render.escape_markdown(words), "")),
         *(f"- {render.escape_markdown(note)}" for note in report.notes),
         "",
         *(line for name in shown for line in (f"![{SHOWN[name]}](figures/{name}.png)", "")),

@@ -48,11 +48,10 @@ def experiment_page(
     """The page of one experiment; the files it links to are those that lie beside it."""
     source = report.source
     data = page_data(report)
-    description = source.protocol.get("description")
     header = [
         "<div>",
         f"<h1>{escape(source.experiment)}</h1>",
-        *([f"<p>{escape(description)}</p>"] if description else []),
+        *(f"<p>{escape(words)}</p>" for words in source.about),
         f'<p class="caption">{escape(source.sentence)}</p>',
         '<p><a href="../index.html">All experiments</a></p>',
         "</div>",
