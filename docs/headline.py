@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 SHOWN = {"cifar10": 3000, "mnist": 100}  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment of strategies and learners
+LENGTHS = {"cifar10": "as it is", "cifar10-slow": "twice as long"}  # experiments that differ by the training's length
 
 
 def readme() -> str:
@@ -28,6 +29,7 @@ def readme() -> str:
     for name, labels in SHOWN.items():
         text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
     text = filled(text, f"results/{GRID}", grid_table(ROOT / "results" / GRID))
+    text = filled(text, f"results/{[*LENGTHS][-1]}", lengths_table(ROOT / "results"))
     return filled(text, "learners", learners_table(ROOT / "results"))
 
 
@@ -134,6 +136,34 @@ def grid_table(root: Path) -> str:
             "–" if change is None else p_value(change["p_holm"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def lengths_table(results: Path) -> str:
+    """A row per strategy of the last of ``LENGTHS`` and training, over its seeds and label counts, Markdown."""
+    longest = read_report(results / [*LENGTHS][-1])
+    seeds, budgets = set(longest.curves["seed"]), sorted(set(longest.curves["labels"]))
+    strategies = longest.summary["strategy"].tolist()
+    lines = [
+        f"| strategy | training | seeds | {' | '.join(f'at {labels:,}' for labels in budgets)} | area "
+        "| area against random |",
+        "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 2)) + " |",
+    ]
+    reports = {name: read_report(results / name, strategies, seeds=seeds, budgets=budgets) for name in LENGTHS}
+    for strategy in strategies:
+        for name, told in LENGTHS.items():
+            report = reports[name]
+            at = report.accuracy[report.accuracy["strategy"] == strategy].set_index("labels")
+            row = report.summary.set_index("strategy").loc[strategy]
+            cells = [
+                strategy,
+                told,
+                str(row["n"]),
+                *(_percent(*at.loc[labels, ["mean", "sd"]]) for labels in budgets),
+                _percent(row["area_mean"], row["area_sd"]),
+                _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
