@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark import protocol
-from benchmark.reports import read_report
+from benchmark.reports import Report, read_report
 from benchmark.reports.statistics.learners import SUPERVISED
-from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
+from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.statistics.significance import holm, paired_t
+from benchmark.reports.statistics.summary import mean_and_sd, mean_interval, run_areas
 from benchmark.reports.tables.cells import p_value, points
 from benchmark.reports.tables.late_accuracies import last_checkpoints
 from benchmark.reports.words import brief
@@ -140,16 +142,25 @@ def grid_table(root: Path) -> str:
 
 
 def lengths_table(results: Path) -> str:
-    """A row per strategy of the last of ``LENGTHS`` and training, over its seeds and label counts, Markdown."""
+    """A row per strategy of the last of ``LENGTHS`` and training, over its seeds and label counts, Markdown.
+
+    The change is that of the area's difference to random, paired by seed; Holm is the p-value of its two-sided paired
+    t-test after Holm's correction over the strategies.
+    """
     longest = read_report(results / [*LENGTHS][-1])
     seeds, budgets = set(longest.curves["seed"]), sorted(set(longest.curves["labels"]))
     strategies = longest.summary["strategy"].tolist()
     lines = [
         f"| strategy | training | seeds | {' | '.join(f'at {labels:,}' for labels in budgets)} | area "
-        "| area against random |",
-        "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 2)) + " |",
+        "| area against random | change | Holm |",
+        "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 4)) + " |",
     ]
     reports = {name: read_report(results / name, strategies, seeds=seeds, budgets=budgets) for name in LENGTHS}
+    short, long = (_gains(report) for report in reports.values())
+    changes = {
+        strategy: (long[strategy] - short[strategy]).tolist() for strategy in strategies if strategy != REFERENCE
+    }
+    p_values = dict(zip(changes, holm([paired_t(change)[1] for change in changes.values()]), strict=True))
     for strategy in strategies:
         for name, told in LENGTHS.items():
             report = reports[name]
@@ -162,9 +173,18 @@ def lengths_table(results: Path) -> str:
                 *(_percent(*at.loc[labels, ["mean", "sd"]]) for labels in budgets),
                 _percent(row["area_mean"], row["area_sd"]),
                 _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
+                *("–", "–"),
             ]
+            if strategy in changes and name == [*LENGTHS][-1]:
+                cells[-2:] = [_difference(*mean_interval(changes[strategy])[:3]), p_value(p_values[strategy])]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _gains(report: Report) -> pd.DataFrame:
+    """The differences to random in area, a row per seed, a column per strategy."""
+    areas = run_areas(report.curves).pivot(index="seed", columns="strategy", values="area")
+    return areas.sub(areas[REFERENCE], axis=0)
 
 
 def _difference(mean: float, low: float, high: float) -> str:
