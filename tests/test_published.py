@@ -91,3 +91,22 @@ def test_the_readmes_grid_is_the_lines() -> None:
         cells.append(f"{np.mean(gains - nothing):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]".replace("-", "−"))
     row = f"| margin | fixmatch | {' | '.join(cells)} | "
     assert row in headline.grid_table(RESULTS / "mnist-fixmatch")
+
+
+def test_the_readmes_lengths_are_the_lines() -> None:
+    """The row of entropy trained twice as long, computed from the lines by other means."""
+    labels = np.array(protocol.load("cifar10-slow").budgets)
+
+    def areas(name: str, strategy: str) -> np.ndarray:
+        paths = sorted((RESULTS / name / "runs" / strategy).glob("supervised-seed[012].jsonl"))
+        lines = [[json.loads(line) for line in path.read_text().splitlines()[1 : len(labels) + 1]] for path in paths]
+        accuracy = 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
+        return np.trapezoid(accuracy, labels, axis=1) / (labels[-1] - labels[0])
+
+    short, long = (areas(name, "entropy") - areas(name, "random") for name in ("cifar10", "cifar10-slow"))
+    cells = []
+    for gains, nothing in ((long, np.zeros(3)), (long, short)):
+        interval = stats.ttest_rel(gains, nothing).confidence_interval()
+        cells.append(f"{np.mean(gains - nothing):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]".replace("-", "−"))
+    (row,) = [line for line in headline.lengths_table(RESULTS).splitlines() if "entropy | twice" in line]
+    assert f" | {' | '.join(cells)} | " in row
