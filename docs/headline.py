@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark import protocol
-from benchmark.reports import Report, read_report
-from benchmark.reports.statistics.learners import SUPERVISED
-from benchmark.reports.statistics.seeds import REFERENCE
-from benchmark.reports.statistics.significance import holm, paired_t
+from benchmark.reports import read_report
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.learners import SUPERVISED, interactions
+from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval, run_areas
 from benchmark.reports.tables.cells import p_value, points
 from benchmark.reports.tables.late_accuracies import last_checkpoints
@@ -117,7 +117,7 @@ def grid_table(root: Path) -> str:
     """
     report = read_report(root)
     called = brief(report.source.learners)
-    at = report.accuracy.set_index(["strategy", "learner", "labels"])
+    at = groups(report.accuracy, GROUP)
     changes = report.findings.interactions.set_index(["strategy", "learner"])
     counts = sorted(set(report.accuracy["labels"]))
     lines = [
@@ -128,63 +128,48 @@ def grid_table(root: Path) -> str:
     for _, row in report.summary.iterrows():
         key = (row["strategy"], row["learner"])
         change = changes.loc[key] if key in changes.index else None
-        cells = [
-            row["strategy"],
-            called[row["learner"]],
-            *(_percent(*at.loc[(*key, labels), ["mean", "sd"]]) for labels in counts),
-            _percent(row["area_mean"], row["area_sd"]),
-            _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
-            "–" if change is None else _difference(*change[["change", "change_low", "change_high"]]),
-            "–" if change is None else p_value(change["p_holm"]),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(_grid_row([row["strategy"], called[row["learner"]]], at[key], row, change))
     return "\n".join(lines) + "\n"
 
 
 def lengths_table(results: Path) -> str:
-    """A row per strategy of the last of ``LENGTHS`` and training, over its seeds and label counts, Markdown.
+    """A row per strategy of the second of ``LENGTHS`` and training, over its seeds and label counts, Markdown.
 
-    The change is that of the area's difference to random, paired by seed; Holm is the p-value of its two-sided paired
-    t-test after Holm's correction over the strategies.
+    The change is that of the area's difference to random: an interaction, see ``interactions``, with the length in the
+    learner's place.
     """
-    longest = read_report(results / [*LENGTHS][-1])
-    seeds, budgets = set(longest.curves["seed"]), sorted(set(longest.curves["labels"]))
-    strategies = longest.summary["strategy"].tolist()
+    shorter, longer = LENGTHS
+    long = read_report(results / longer)
+    seeds, budgets = set(long.curves["seed"]), sorted(set(long.curves["labels"]))
+    strategies = long.summary["strategy"].tolist()
+    short = read_report(results / shorter, strategies, seeds=seeds, budgets=budgets)
     lines = [
         f"| strategy | training | seeds | {' | '.join(f'at {labels:,}' for labels in budgets)} | area "
         "| area against random | change | Holm |",
         "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 4)) + " |",
     ]
-    reports = {name: read_report(results / name, strategies, seeds=seeds, budgets=budgets) for name in LENGTHS}
-    short, long = (_gains(report) for report in reports.values())
-    changes = {
-        strategy: (long[strategy] - short[strategy]).tolist() for strategy in strategies if strategy != REFERENCE
-    }
-    p_values = dict(zip(changes, holm([paired_t(change)[1] for change in changes.values()]), strict=True))
+    both = [run_areas(short.curves), run_areas(long.curves).assign(learner="long")]
+    changes = interactions(pd.concat(both)).set_index("strategy")
     for strategy in strategies:
-        for name, told in LENGTHS.items():
-            report = reports[name]
-            at = report.accuracy[report.accuracy["strategy"] == strategy].set_index("labels")
+        for report, told in zip((short, long), LENGTHS.values(), strict=True):
             row = report.summary.set_index("strategy").loc[strategy]
-            cells = [
-                strategy,
-                told,
-                str(row["n"]),
-                *(_percent(*at.loc[labels, ["mean", "sd"]]) for labels in budgets),
-                _percent(row["area_mean"], row["area_sd"]),
-                _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
-                *("–", "–"),
-            ]
-            if strategy in changes and name == [*LENGTHS][-1]:
-                cells[-2:] = [_difference(*mean_interval(changes[strategy])[:3]), p_value(p_values[strategy])]
-            lines.append(f"| {' | '.join(cells)} |")
+            at = report.accuracy[report.accuracy["strategy"] == strategy]
+            change = changes.loc[strategy] if report is long and strategy in changes.index else None
+            lines.append(_grid_row([strategy, told, str(row["n"])], at, row, change))
     return "\n".join(lines) + "\n"
 
 
-def _gains(report: Report) -> pd.DataFrame:
-    """The differences to random in area, a row per seed, a column per strategy."""
-    areas = run_areas(report.curves).pivot(index="seed", columns="strategy", values="area")
-    return areas.sub(areas[REFERENCE], axis=0)
+def _grid_row(first: list[str], at: pd.DataFrame, row: pd.Series, change: pd.Series | None) -> str:
+    """The ``first`` cells, accuracies ``at`` the label counts, area and gain of a summary's ``row``, and its change."""
+    cells = [
+        *first,
+        *(_percent(mean, sd) for mean, sd in zip(at["mean"], at["sd"], strict=True)),
+        _percent(row["area_mean"], row["area_sd"]),
+        _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
+        "–" if change is None else _difference(*change[["change", "change_low", "change_high"]]),
+        "–" if change is None else p_value(change["p_holm"]),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _difference(mean: float, low: float, high: float) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 REPORTS = "benchmark.reports"
+WRITERS = tuple(f"{REPORTS}.{module}" for module in ("report", "findings", "compare", "console"))
 TRAINING = ("benchmark.training", "benchmark.models", "benchmark.active_learning", "benchmark.fitting")
 INTERFACE = "strategies.base"  # what a network gives, and what a strategy brings into its training
 UNKNOWN = {  # package or module: what it must not import
@@ -17,9 +18,10 @@ UNKNOWN = {  # package or module: what it must not import
     "benchmark.learners": ("benchmark.grid", "benchmark.store", REPORTS),
     "benchmark.store": (*TRAINING, "benchmark.grid", REPORTS),
     REPORTS: (*TRAINING, "benchmark.executors", "benchmark.run"),
-    f"{REPORTS}.statistics": (f"{REPORTS}.tables", f"{REPORTS}.figures", f"{REPORTS}.web"),
-    f"{REPORTS}.tables": (f"{REPORTS}.figures", f"{REPORTS}.web"),
-    f"{REPORTS}.figures": (f"{REPORTS}.tables", f"{REPORTS}.web"),
+    f"{REPORTS}.statistics": (f"{REPORTS}.tables", f"{REPORTS}.figures", f"{REPORTS}.web", *WRITERS),
+    f"{REPORTS}.tables": (f"{REPORTS}.figures", f"{REPORTS}.web", *WRITERS),
+    f"{REPORTS}.figures": (f"{REPORTS}.tables", f"{REPORTS}.web", *WRITERS),
+    f"{REPORTS}.web": WRITERS,
 }
 
 

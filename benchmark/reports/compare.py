@@ -23,7 +23,7 @@ from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
 from benchmark.reports.statistics.significance import holm, paired_t
 from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd, mean_interval
 from benchmark.reports.tables import render
-from benchmark.reports.tables.cells import p_value, points
+from benchmark.reports.tables.cells import interval, p_value, points
 from benchmark.reports.tables.render import MISSING, Cell
 from benchmark.reports.tables.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.words import count, name, ranges
@@ -215,7 +215,7 @@ def _differences_table(differences: pd.DataFrame, sides: list[_Side], counts: li
             low, high = row[f"{measure}_low"], row[f"{measure}_high"]
             cells += [
                 Cell(points(row[f"{measure}_mean"], 2)),
-                Cell(f"[{points(low, 2)}, {points(high, 2)}]") if math.isfinite(low) else MISSING,
+                interval(low, high, 2),
                 Cell(p_value(row[f"{measure}_p_holm"])),
             ]
         rows.append(cells)

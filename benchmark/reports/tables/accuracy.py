@@ -11,7 +11,16 @@ from benchmark.reports.provenance import Provenance
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
-from benchmark.reports.tables.cells import decimals, marked_best, points, row_name, seconds, sentences, thin_out
+from benchmark.reports.tables.cells import (
+    decimals,
+    interval,
+    marked_best,
+    points,
+    row_name,
+    seconds,
+    sentences,
+    thin_out,
+)
 from benchmark.reports.tables.render import MISSING, Cell, Table
 from benchmark.reports.words import count
 
@@ -72,8 +81,7 @@ def summary_table(view: View, source: Provenance) -> Table:
             Cell(points(mean, places)) if math.isfinite(mean) else MISSING for mean in summary["gain_mean"]
         ],
         "95 % interval": [
-            Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
-            for low, high in zip(summary["gain_low"], summary["gain_high"], strict=True)
+            interval(low, high, places) for low, high in zip(summary["gain_low"], summary["gain_high"], strict=True)
         ],
     }
     columns = {

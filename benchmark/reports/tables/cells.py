@@ -53,6 +53,11 @@ def points(value: float, places: int) -> str:
     return f"{100 * value:+.{places}f}".replace("-", "−")
 
 
+def interval(low: float, high: float, places: int) -> Cell:
+    """The ends of an interval of differences of accuracies, 0–1, in points; – where there is none."""
+    return Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
+
+
 def seconds(value: float) -> str:
     """About three digits; – for an unknown duration."""
     if not math.isfinite(value):

@@ -13,7 +13,7 @@ from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, K
 from benchmark.reports.statistics.significance import FEWEST_SEEDS_WILCOXON, LEVEL
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
-from benchmark.reports.tables.cells import MARK, decimals, marked_best, p_value, points, row_name, sentences
+from benchmark.reports.tables.cells import MARK, decimals, interval, marked_best, p_value, points, row_name, sentences
 from benchmark.reports.tables.render import MISSING, Cell, Table
 from benchmark.reports.words import count, name
 
@@ -48,7 +48,7 @@ def significance_table(
                 _points(gain, places, adjusted < LEVEL)
                 for gain, adjusted in zip(rows["gain"], rows["p_holm"], strict=True)
             ],
-            [_interval(low, high, places) for low, high in zip(rows["low"], rows["high"], strict=True)],
+            [interval(low, high, places) for low, high in zip(rows["low"], rows["high"], strict=True)],
             [Cell(p_value(p)) for p in rows["p"]],
             [Cell(p_value(p)) for p in rows["p_holm"]],
         ]
@@ -193,10 +193,6 @@ def pairwise_table(view: View, source: Provenance) -> Table:
 
 def _points(value: float, places: int, marked: bool) -> Cell:
     return Cell(points(value, places) + MARK * marked) if math.isfinite(value) else MISSING
-
-
-def _interval(low: float, high: float, places: int) -> Cell:
-    return Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
 
 
 def _labels(value: float) -> str:

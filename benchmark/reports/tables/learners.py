@@ -12,7 +12,7 @@ from benchmark.reports.statistics.learners import GAINS, SUPERVISED, label_count
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.significance import LEVEL
 from benchmark.reports.statistics.summary import keys
-from benchmark.reports.tables.cells import MARK, decimals, p_value, points, row_name, sentences, thin_out
+from benchmark.reports.tables.cells import MARK, decimals, interval, p_value, points, row_name, sentences, thin_out
 from benchmark.reports.tables.render import MISSING, Cell, Table
 from benchmark.reports.words import count
 
@@ -33,10 +33,7 @@ def learners_table(tests: pd.DataFrame, ranking: Sequence[Key], source: Provenan
             Cell(points(gain, places) + MARK * (adjusted < LEVEL))
             for gain, adjusted in zip(tests["gain"], tests["p_holm"], strict=True)
         ],
-        "95 % interval": [
-            Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
-            for low, high in zip(tests["low"], tests["high"], strict=True)
-        ],
+        "95 % interval": [interval(low, high, places) for low, high in zip(tests["low"], tests["high"], strict=True)],
         "p": [Cell(p_value(p)) for p in tests["p"]],
         "Holm": [Cell(p_value(p)) for p in tests["p_holm"]],
         **{
@@ -84,8 +81,7 @@ def interactions_table(found: pd.DataFrame, ranking: Sequence[Key], source: Prov
         shown = (found["p_holm"] < LEVEL) & (what == "change")
         columns[head] = [Cell(points(x, places) + MARK * mark) for x, mark in zip(found[what], shown, strict=True)]
         columns[f"95 % interval ({what})"] = [
-            Cell(f"[{points(low, places)}, {points(high, places)}]") if math.isfinite(low) else MISSING
-            for low, high in zip(found[f"{what}_low"], found[f"{what}_high"], strict=True)
+            interval(low, high, places) for low, high in zip(found[f"{what}_low"], found[f"{what}_high"], strict=True)
         ]
     columns |= {
         "p": [Cell(p_value(p)) for p in found["p"]],
