@@ -1,4 +1,4 @@
-"""Runs on disk for the tests of reports: lines of made-up learning curves."""
+"""Runs on disk for the tests of reports: lines of made-up learning curves; and what a results page says of them."""
 
 from __future__ import annotations
 
@@ -77,3 +77,9 @@ def write_grid(
     for strategy, seed in itertools.product(strategies, range(seeds)):
         write_run(root, strategy, seed, budgets)
     return root
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """What the script of a results page draws."""
+    (block,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, flags=re.DOTALL)
+    return dict(json.loads(block))

@@ -1,58 +1,24 @@
-"""The Monte-Carlo dropout strategies against their definitions, written out in loops, and against other libraries.
-
-golden/bayesian.npz was made once, from ``probs`` (N = 40, K = 8, C = 3, float64), by
-``batchbald_redux`` 2.0.5: ``get_batchbald_batch(log(probs), 5, num_samples=100000, dtype=float64)``;
-``scikit-activeml`` 1.0.1: ``variation_ratios(argmax(probs, 2))`` and ``batch_bald(probs as K×N×C, batch_size=4,
-n_MC_samples=200)``; ``modAL`` 0.4.2.1: ``dropout._mean_standard_deviation(probs as K×N×C)``;
-``baal`` 2.1.0: ``Entropy().compute_score(probs as N×C×K)`` and ``EPIG().compute_score(the same, every fourth of it)``.
-"""
+"""The Monte-Carlo dropout strategies against their definitions, written out in loops, and against other libraries."""
 
 import itertools
-import math
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from made_up import seeded
+from monte_carlo import GOLDEN, drawn, entropy, golden_pool, pool_of
 from torch import Tensor
 
 from strategies import batchbald, coremse
 from strategies.bald import BALD
 from strategies.base import Strategy
-from strategies.batchbald import BatchBALD, joint_mutual_information
+from strategies.batchbald import BatchBALD
 from strategies.coremse import CoreMSE, expected_changes
 from strategies.epig import EPIG, evenly_spaced, predictive_information
 from strategies.mc_uncertainty import MCEntropy, MeanStd, VariationRatio
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "bayesian.npz")
 EVERY: tuple[type[Strategy], ...] = (MCEntropy, VariationRatio, MeanStd, EPIG, BatchBALD, CoreMSE)
-
-
-def drawn(size: int, masks: int = 6, classes: int = 3, *, seed: int = 0) -> Tensor:
-    generator = seeded(seed)
-    common = torch.randn(size, 1, classes, generator=generator, dtype=torch.float64)
-    return (2 * common + 1.5 * torch.randn(size, masks, classes, generator=generator, dtype=torch.float64)).softmax(2)
-
-
-def pool_of(probs: Tensor, indices: Tensor | None = None) -> Any:
-    """A pool that has nothing but ``probs`` (N, K, C) and indices, and fails for another number of masks."""
-
-    def mc_probs(samples: int) -> Tensor:
-        assert samples == probs.shape[1]
-        return probs
-
-    return SimpleNamespace(mc_probs=mc_probs, indices=torch.arange(len(probs)) if indices is None else indices)
-
-
-def golden_pool() -> Any:
-    return pool_of(torch.from_numpy(GOLDEN["probs"]))
-
-
-def entropy(p: np.ndarray) -> float:
-    return -sum(x * math.log(x) for x in p.flatten() if x > 0)
 
 
 # --- the three formulas
@@ -133,87 +99,6 @@ def test_targets_are_evenly_spaced_in_the_data_set_whatever_the_pools_order() ->
     assert indices[evenly_spaced(pool, 2000)].tolist() == list(range(100, 1100))
 
 
-# --- BatchBALD
-
-
-def joint_information(images: np.ndarray) -> float:
-    """I(y_1, …, y_b; θ) of ``images`` (b, K, C) by all C^b configurations."""
-    b, masks, classes = images.shape
-    joint = 0.0
-    for labels in itertools.product(range(classes), repeat=b):
-        p = np.mean([math.prod(images[i, k, y] for i, y in enumerate(labels)) for k in range(masks)])
-        joint -= p * math.log(p) if p > 0 else 0
-    return joint - sum(np.mean([entropy(p) for p in image]) for image in images)
-
-
-def test_batchbald_is_the_greedy_on_the_joint_information() -> None:
-    probs = drawn(9, masks=5)
-    expected, informations = [], []
-    for _ in range(4):
-        gains = [joint_information(probs.numpy()[[*expected, i]]) if i not in expected else -math.inf for i in range(9)]
-        expected.append(int(np.argmax(gains)))
-        informations.append(max(gains))
-    picks, found = joint_mutual_information(probs, 4, 100, seeded())
-    assert picks.tolist() == expected
-    assert found.tolist() == pytest.approx(informations, abs=1e-12)
-    assert BatchBALD(5, configurations=100).select(pool_of(probs), 4, seeded()).tolist() == expected
-
-
-def test_batchbald_agrees_with_batchbald_redux_and_scikit_activeml() -> None:
-    probs = torch.from_numpy(GOLDEN["probs"])
-    for each, tolerance in ((probs, 1e-9), (probs.float(), 1e-5)):
-        picks, informations = joint_mutual_information(each, 5, 81, seeded())
-        assert picks.tolist() == GOLDEN["redux_indices"].tolist()
-        assert informations.numpy() == pytest.approx(GOLDEN["redux_scores"], abs=tolerance)
-        assert informations[:4].numpy() == pytest.approx(np.nanmax(GOLDEN["skactiveml_batch_bald"], 1), abs=1e-5)
-
-
-def test_batchbald_by_drawn_configurations_is_right_in_the_mean() -> None:
-    probs = drawn(4, masks=4, classes=8)
-    exact = joint_information(probs.numpy())
-    _, informations = joint_mutual_information(probs, 4, 8**3, seeded())
-    assert float(informations[-1]) == pytest.approx(exact, abs=1e-12)
-    generator = seeded()
-    few = torch.stack([joint_mutual_information(probs, 4, 40, generator)[1][-1] for _ in range(200)])
-    assert few.std() > 0
-    assert float(few.mean()) == pytest.approx(exact, abs=float(4 * few.std() / 200**0.5))
-    assert abs(float(few.mean()) - float(informations[-2])) > float(20 * few.std() / 200**0.5)
-
-
-def test_batchbald_does_not_buy_the_same_twice() -> None:
-    probs = drawn(12, classes=4).pow(8)  # so sharp that a second label of the same image tells little
-    probs /= probs.sum(dim=2, keepdim=True)
-    pool = pool_of(torch.cat([probs, probs, probs]))
-    assert len((BALD(6).select(pool, 3, seeded()) % 12).unique()) == 1
-    assert len((BatchBALD(6).select(pool, 3, seeded()) % 12).unique()) == 3
-
-
-def test_batchbald_chooses_among_the_candidates_or_as_many_as_it_must() -> None:
-    pool = pool_of(drawn(60))
-    by_bald = BALD(6).select(pool, 60, seeded())
-    assert set(BatchBALD(6, candidates=8).select(pool, 5, seeded()).tolist()) < set(by_bald[:8].tolist())
-    assert set(BatchBALD(6, candidates=2).select(pool, 5, seeded()).tolist()) == set(by_bald[:5].tolist())
-    first = [int(BatchBALD(6, candidates=c).select(pool, 4, seeded())[0]) for c in (1, 60)]
-    assert first == [int(by_bald[0])] * 2
-
-
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    probs = drawn(20)
-    before = joint_mutual_information(probs, 8, 300, seeded()), EPIG(6).score(pool_of(probs))
-    monkeypatch.setattr(batchbald, "_CPU_BLOCK", 1000)
-    monkeypatch.setattr(coremse, "_BLOCK", 7)
-    after = joint_mutual_information(probs, 8, 300, seeded()), EPIG(6).score(pool_of(probs))
-    assert after[0][0].equal(before[0][0])
-    torch.testing.assert_close(after[0][1], before[0][1])
-    torch.testing.assert_close(after[1], before[1])
-    torch.testing.assert_close(CoreMSE(6).score(pool_of(probs)), torch.tensor(core_scores(probs.numpy()).mean(1)))
-
-
-def test_joint_information_of_more_images_than_there_are_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot pick 5 of 4"):
-        joint_mutual_information(drawn(4), 5, 10, seeded())
-
-
 # --- CoreMSE
 
 
@@ -275,6 +160,15 @@ def test_coremse_buys_from_the_top_share() -> None:
     assert set(CoreMSE(6).select(pool, 10, seeded()).tolist()) < set(best[:30].tolist())
     assert set(CoreMSE(6, top_share=0.2).select(pool, 12, seeded()).tolist()) == set(best[:12].tolist())
     assert len(CoreMSE(6, top_share=0.01).select(pool, 25, seeded()).unique()) == 25
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    probs = drawn(20)
+    before = EPIG(6).score(pool_of(probs))
+    monkeypatch.setattr(batchbald, "_CPU_BLOCK", 1000)
+    monkeypatch.setattr(coremse, "_BLOCK", 7)
+    torch.testing.assert_close(EPIG(6).score(pool_of(probs)), before)
+    torch.testing.assert_close(CoreMSE(6).score(pool_of(probs)), torch.tensor(core_scores(probs.numpy()).mean(1)))
 
 
 # --- all of them
