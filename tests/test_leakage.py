@@ -1,24 +1,19 @@
 """What a strategy is handed leads to no label that was not bought, and to no test image.
 
-Everything that can be reached as data (tensors, arrays, containers, attributes, closures; not the globals of
-modules) is looked at in a real run; then labels are planted, to see that the search finds them.
+All that can be reached as data is looked at in a real run; see ``leak_search``.
 """
 
-import functools
-import gc
 import itertools
-from collections.abc import Callable, Iterator
-from numbers import Number
+from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from leak_search import leaks, untrained_pool
 from torch import Tensor
 
-from benchmark import datasets, models, protocol
+from benchmark import datasets, protocol
 from benchmark.active_learning import ActiveLearningRun
 from benchmark.image_data import ImageData
 from benchmark.learners import LEARNERS, Learner
@@ -28,7 +23,6 @@ from benchmark.setting import Setting
 from benchmark.store import RunFile
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
-from benchmark.training.predict import Predictor
 from strategies.base import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LearningLoss
 from strategies.registry import Spec, names, resolve
@@ -37,58 +31,6 @@ from strategies.registry import Spec, names, resolve
 @pytest.fixture(scope="module")
 def data() -> ImageData:
     return datasets.load("digits")
-
-
-def reachable(root: object) -> Iterator[object]:
-    """All objects that ``root`` leads to as data."""
-    seen: dict[int, object] = {}
-    stack = [root]
-    while stack:
-        thing = stack.pop()
-        if id(thing) in seen or isinstance(thing, (type, ModuleType)):
-            continue
-        seen[id(thing)] = thing
-        yield thing
-        if isinstance(thing, FunctionType):
-            stack += [thing.__closure__, thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
-        else:
-            stack += gc.get_referents(thing)
-            stack.append(getattr(thing, "__dict__", None))
-        if isinstance(thing, Tensor):
-            stack.append(thing.grad)
-
-
-def columns(thing: object) -> Tensor:
-    """The numbers in a tensor, an array or a container, as rows of one or more columns; empty for anything else."""
-    if isinstance(thing, np.ndarray) and thing.dtype.kind in "biuf":
-        thing = torch.from_numpy(thing.astype(np.float64))
-    elif isinstance(thing, (list, tuple, dict)):
-        items = list(thing.values() if isinstance(thing, dict) else thing)
-        if all(isinstance(item, Number) or (isinstance(item, Tensor) and item.dim() == 0) for item in items):
-            thing = torch.tensor([float(item) for item in items])
-    if isinstance(thing, Tensor) and thing.dim():
-        return thing.detach().double().reshape(len(thing), -1) if thing.numel() else torch.empty(0, 1)
-    return torch.empty(0, 1)
-
-
-def storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
-
-
-def leaks(root: object, secrets: list[Tensor], *, memory: list[Tensor]) -> list[str]:
-    """What ``root`` leads to that equals one of ``secrets`` in a column, or that shares the memory of ``memory``."""
-    forbidden = {storage(tensor) for tensor in [*secrets, *memory]}
-    found = []
-    for thing in reachable(root):
-        if isinstance(thing, Tensor) and thing.numel() and storage(thing) in forbidden:
-            found.append(f"the memory of a secret: {tuple(thing.shape)}")
-        if isinstance(thing, np.ndarray) and any(np.may_share_memory(thing, s.numpy()) for s in [*secrets, *memory]):
-            found.append(f"the memory of a secret: {thing.shape}")
-        values = columns(thing)
-        for secret in secrets:
-            if len(values) == len(secret) and (values == secret.double()[:, None]).all(0).any():
-                found.append(f"the labels as a {type(thing).__name__}")
-    return found
 
 
 # --- a real run
@@ -264,7 +206,7 @@ def test_who_cheats_gets_the_labels_and_the_test_set(data: ImageData, tmp_path: 
         shuffled = data.test_labels[torch.randperm(len(logits), generator=torch.Generator().manual_seed(0))]
         right, chance = ((logits.argmax(1) == labels).float().mean() for labels in (data.test_labels, shuffled))
         assert right > chance
-        # And the search of this file finds them, as it would have in an ordinary pool.
+        # And the search finds them, as it would have in an ordinary pool.
         assert leaks(pool, [data.train_labels[pool.indices]], memory=[])
         assert leaks(pool, [data.train_labels], memory=[data.test_labels])
 
@@ -276,7 +218,8 @@ def test_the_strategies_that_ask_are_those_of_the_group() -> None:
     assert all(resolve(name).cls.groups == ("cheating",) for name in cheating)
 
 
-def test_an_oracle_pool_cannot_be_made_for_an_honest_strategy(pool: FittedPool, data: ImageData) -> None:
+def test_an_oracle_pool_cannot_be_made_for_an_honest_strategy(data: ImageData) -> None:
+    pool = untrained_pool(data)
     test_images = Images(data.test_images, data.mean, data.std)
     for groups, needs in itertools.product([(), ("cheating",)], [frozenset[str](), frozenset({"oracle"})]):
         strategy = type("Any", (Strategy,), {"groups": groups, "needs": needs})()
@@ -287,76 +230,3 @@ def test_an_oracle_pool_cannot_be_made_for_an_honest_strategy(pool: FittedPool, 
         else:
             with pytest.raises(ValueError, match="group 'cheating'"):
                 FittedOraclePool(pool, strategy, data.train_labels, test_images, data.test_labels)
-
-
-# --- the search finds what is there
-
-
-class Slotted:
-    __slots__ = ("inside",)
-
-    def __init__(self, inside: object) -> None:
-        self.inside = inside
-
-    def method(self) -> None:
-        """Bound, it leads to the instance."""
-
-
-def having_default(value: object) -> Callable[[], object]:
-    def function(hidden: object = value) -> object:
-        return hidden
-
-    return function
-
-
-PLANTS: dict[str, Callable[[FittedPool, Tensor], None]] = {
-    "tensor": lambda pool, labels: setattr(pool, "extra", labels),
-    "view": lambda pool, labels: setattr(pool, "extra", labels[5:9]),
-    "numpy view": lambda pool, labels: setattr(pool, "extra", labels.numpy()),
-    "copy": lambda pool, labels: setattr(pool, "extra", labels.clone().to(torch.uint8)),
-    "floats": lambda pool, labels: setattr(pool, "extra", labels.numpy().astype(np.float32)),
-    "list": lambda pool, labels: setattr(pool, "extra", [0, {"deep": (labels.tolist(),)}]),
-    "mapping": lambda pool, labels: setattr(pool, "extra", dict(enumerate(labels.tolist()))),
-    "unlabelled only": lambda pool, labels: setattr(pool, "extra", labels[pool.indices]),
-    "column": lambda pool, labels: setattr(pool, "extra", torch.stack([labels, labels.flip(0)], 1)),
-    "closure": lambda pool, labels: setattr(pool, "_features", lambda: labels.tolist()),
-    "default": lambda pool, labels: setattr(pool, "_features", having_default(labels.tolist())),
-    "partial": lambda pool, labels: setattr(pool, "_features", functools.partial(sorted, labels.tolist())),
-    "bound method": lambda pool, labels: setattr(pool, "_features", Slotted(labels.tolist()).method),
-    "namespace": lambda pool, labels: setattr(pool, "extra", SimpleNamespace(a=Slotted(labels.clone()))),
-    "images": lambda pool, labels: pool._images.__dict__.update(labels=labels.clone()),
-    "buffer": lambda pool, labels: pool.head.register_buffer("extra", labels.clone()),
-    "tensor's attribute": lambda pool, labels: setattr(pool.logits, "extra", labels.clone()),
-    "network's attribute": lambda pool, labels: setattr(pool.head, "extra", [labels.clone()]),
-}
-
-
-@pytest.fixture
-def pool(data: ImageData) -> FittedPool:
-    torch.manual_seed(0)
-    network = models.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
-    images = Images(data.train_images, data.mean, data.std)
-    everything = torch.arange(len(data.train_labels))
-    labels = data.train_labels[:20].clone()
-    return FittedPool(images, everything[20:], everything[:20], labels, 10, Predictor(network, None, "float32"))
-
-
-def test_a_clean_pool_is_clean_and_searched_to_the_bottom(pool: FittedPool, data: ImageData) -> None:
-    samples = pool.mc_probs(2)
-    assert leaks(pool, [data.train_labels, data.train_labels[20:]], memory=[data.test_images]) == []
-    found = list(reachable(pool))
-    for part in (data.train_images, samples, pool.labels, pool.head.weight):
-        assert any(thing is part for thing in found)
-
-
-@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
-def test_planted_labels_are_found(
-    pool: FittedPool, data: ImageData, plant: Callable[[FittedPool, Tensor], None]
-) -> None:
-    plant(pool, data.train_labels)
-    assert leaks(pool, [data.train_labels, data.train_labels[20:]], memory=[])
-
-
-def test_planted_test_images_are_found(pool: FittedPool, data: ImageData) -> None:
-    pool._features = lambda: data.test_images[3:5].float()
-    assert leaks(pool, [data.train_labels], memory=[data.test_images])
