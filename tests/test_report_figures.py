@@ -150,6 +150,7 @@ def test_bars_of_labels_saved_say_where_random_is_not_reached() -> None:
     widths = sorted(bar.get_width() for bar in axes.patches)
     assert widths == pytest.approx(sorted(value for value in view.saved["saved"] if np.isfinite(value)))
     assert savings_figure(View(frame[frame["strategy"] == "random"])) is None
+    assert savings_figure(View(frame[frame["strategy"].isin(["random", "method2"])])) is None  # no scale for its words
 
 
 def test_lines_without_a_measure_are_no_figure() -> None:
@@ -160,6 +161,9 @@ def test_lines_without_a_measure_are_no_figure() -> None:
     assert calibration_figure(View(frame.assign(nll=np.nan))) is None
     columns = ["strategy", "learner", "seed", "labels", "batch", "labelled"]
     assert balance_figure(pd.DataFrame(columns=columns), View(frame)) is None
+    balance = frame.assign(batch=0.9, labelled=0.95)[columns]
+    assert balance_figure(balance, View(frame)) is not None
+    assert balance_figure(balance[balance["labels"] == 20], View(frame)) is None
     seconds = seconds_figure(View(frame))
     assert seconds is not None
     assert max(line.get_xdata()[-1] for line in seconds.axes[0].lines) == pytest.approx(5 + 4 * 0.1)

@@ -51,7 +51,7 @@ def calibration_figure(view: View, highlight: Collection[str] = (), cheating: Co
 def balance_figure(
     balance: pd.DataFrame, view: View, highlight: Collection[str] = (), cheating: Collection[str] = ()
 ) -> Figure | None:
-    """How evenly the classes were bought (see ``bought.class_balance``), by batch and in all; None without answers.
+    """How evenly the classes were bought (see ``bought.class_balance``), by batch and in all; None for a single batch.
 
     Without bands: batches are small, and intervals as wide as the axes would hide the lines.
     """
@@ -60,7 +60,7 @@ def balance_figure(
     panels = []
     for column, title in (("batch", "Class balance of the batch"), ("labelled", "Class balance of all labels")):
         told = shared.dropna(subset=[column])
-        if len(told):
+        if told["labels"].nunique() > 1:
             table = together(intervals(told, column))
             panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the purchase"))
     return _figure(panels, view, highlight, cheating, "balance: entropy of classes / its maximum; ", bands=False)

@@ -64,12 +64,12 @@ def savings_figure(view: View, cheating: Collection[str] = ()) -> Figure | None:
     """Bars of the labels saved against random (see ``efficiency.labels_saved``), in the order of the ranking.
 
     Whiskers are 95 % bootstrap intervals; an arrow says that an end lies outside, not reached in some resamples. None
-    where there is nothing to compare.
+    where no strategy's number of labels is finite: there is nothing to compare, or no scale to draw it on.
     """
     saved = view.saved
     rows = saved[saved["saved"].notna()].set_index(GROUP)
     order = [key for key in view.ranking if key in rows.index]
-    if not order:
+    if not np.isfinite(rows["saved"]).any():
         return None
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, 0.75 + ROW * max(len(order), 2)))
