@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The front door: arguments → benchmark.run → exit status."""
+"""The front door: arguments → benchmark.campaign.campaign → exit status."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     options = parser().parse_args(arguments)
-    from benchmark import command  # after parsing: --help need not wait for PyTorch
+    from benchmark import cli as command  # after parsing: --help need not wait for PyTorch
 
     return command.main(options)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import strategies
-from benchmark import learners, protocol
+from benchmark import learners
+from benchmark.experiment import protocol
 from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.citing import bibliographies
@@ -22,7 +23,7 @@ from benchmark.reports.tables.cells import points
 from docs import headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry
-from strategies.base import Strategy
+from strategies.api.base import Strategy
 
 PAGE = Path(__file__).with_name("strategies.md")
 LEARNERS = Path(__file__).with_name("learners.md")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark import protocol
+from benchmark.experiment import protocol
 from benchmark.reports import read_report
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.learners import SUPERVISED, interactions

@@ -10,7 +10,7 @@ import json
 import math
 from pathlib import Path
 
-from benchmark import protocol
+from benchmark.experiment import protocol
 from benchmark.reports import read_report
 from benchmark.reports.words import ranges
 from benchmark.training.operations import of_model

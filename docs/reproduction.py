@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 from scipy import stats
 
-from benchmark import protocol
-from benchmark.protocol import Protocol
+from benchmark.experiment import protocol
+from benchmark.experiment.protocol import Protocol
 from benchmark.reports.statistics.curves import select, tidy
 from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.statistics.summary import mean_and_sd, paired
 from benchmark.reports.tables.cells import points
 from benchmark.reports.words import count, ranges
-from benchmark.store import read_experiment
+from benchmark.results.store import read_experiment
 
 PAGE = Path(__file__).with_name("reproduction.md")
 PUBLISHED = Path(__file__).with_name("published.json")

@@ -33,12 +33,12 @@ from strategies import tcm  # noqa: F401
 from strategies import learning_loss  # noqa: F401
 from strategies import semi_supervised_learning_loss  # noqa: F401
 from strategies import tod  # noqa: F401
-from strategies import stochastic_batch  # noqa: F401
+from strategies.registry import stochastic_batch as stochastic_batch
 from strategies import true_loss  # noqa: F401
 from strategies import greedy_oracle  # noqa: F401
 
 # isort: on
-from strategies.base import (
+from strategies.api.base import (
     Attachment,
     Labelled,
     Output,

@@ -31,9 +31,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.algorithms.clusters import kmeans, nearest_to_centres
+from strategies.api.base import Pool, Strategy
 from strategies.badge import gradient_embeddings
-from strategies.base import Pool, Strategy
+from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.registry import register
 
 _GUARD = 1e-8  # the smallest divisor of the element-wise form

@@ -21,9 +21,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.distances import Points
-from strategies.algorithms.kmeans_plus_plus import kmeans_plus_plus
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.distances import Points
+from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
 from strategies.registry import register
 
 

@@ -21,9 +21,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.distances import Points
-from strategies.algorithms.fisher import fisher_information, greedy_design
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.distances import Points
+from strategies.kernels.fisher import fisher_information, greedy_design
 from strategies.registry import register
 
 

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from strategies.api.base import Pool, top
 from strategies.bald import mutual_information
-from strategies.base import Pool, top
 from strategies.mc_uncertainty import MonteCarlo
 from strategies.registry import register
 

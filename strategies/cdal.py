@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
 from strategies.registry import register
 
 _CLIP = 1e-8

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.algorithms.clusters import agglomerative, nearest_centre
-from strategies.base import Pool, Strategy, top
+from strategies.api.base import Pool, Strategy, top
+from strategies.kernels.clusters import agglomerative, nearest_centre
 from strategies.registry import register
 from strategies.uncertainty import Margin
 

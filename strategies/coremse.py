@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.algorithms.clusters import kmeans, nearest_to_centres
-from strategies.base import Pool, ScoreStrategy, top
+from strategies.api.base import Pool, ScoreStrategy, top
 from strategies.epig import evenly_spaced
+from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.mc_uncertainty import MonteCarlo
 from strategies.registry import register
 

@@ -25,9 +25,9 @@ import math
 import torch
 from torch import Tensor
 
-from strategies.algorithms.distances import Points, squared_distances
-from strategies.algorithms.lazy_greedy import Similarity, ball, covered_by, gains, similarities
-from strategies.base import Pool
+from strategies.api.base import Pool
+from strategies.kernels.distances import Points, squared_distances
+from strategies.kernels.lazy_greedy import Similarity, ball, covered_by, gains, similarities
 from strategies.low_budget import LowBudget, Space, margin_uncertainty, together
 from strategies.registry import register
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.algorithms.clusters import kmeans, nearest_to_centres
-from strategies.algorithms.distances import Points
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.clusters import kmeans, nearest_to_centres
+from strategies.kernels.distances import Points
 from strategies.registry import register
 
 _BLOCK = 4096  # images that a draw of masks is for

@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.base import Pool, ScoreStrategy
+from strategies.api.base import Pool, ScoreStrategy
 from strategies.batchbald import mixture_entropies, mixtures_at_once
 from strategies.mc_uncertainty import MonteCarlo
 from strategies.registry import register

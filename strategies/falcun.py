@@ -17,8 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.kmeans_plus_plus import proportionally
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.kmeans_plus_plus import proportionally
 from strategies.registry import register
 from strategies.uncertainty import Margin
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.base import OraclePool, Pool, Strategy
+from strategies.api.base import OraclePool, Pool, Strategy
 from strategies.registry import register
 
 _STEPS = 10  # of the refit after each purchase

@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.clusters import kmeans, nearest_to_centres
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.registry import register
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.algorithms.clusters import nearest_centre
-from strategies.algorithms.distances import Points, squared_distances
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.clusters import nearest_centre
+from strategies.kernels.distances import Points, squared_distances
 from strategies.registry import register
 
 

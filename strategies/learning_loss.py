@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.algorithms.batchers import Batcher, check_batcher, purchase
-from strategies.base import Attachment, Output, Pool, ScoreStrategy, Step
+from strategies.api.base import Attachment, Output, Pool, ScoreStrategy, Step
+from strategies.kernels.batchers import Batcher, check_batcher, purchase
 from strategies.registry import register
 
 Ranking = Literal["hinge", "ranknet"]

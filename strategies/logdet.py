@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.algorithms.pivoted_cholesky import pivoted_cholesky
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.pivoted_cholesky import pivoted_cholesky
 from strategies.registry import register
 from strategies.uncertainty import Margin
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.algorithms.distances import Points
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
+from strategies.kernels.distances import Points
 
 Space = Literal["features", "embeddings"]
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.lazy_greedy import covered_by, gaussian, lazy_greedy
-from strategies.base import Pool
+from strategies.api.base import Pool
+from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
 from strategies.low_budget import LowBudget, Space, filled
 from strategies.registry import register
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.base import Pool, ScoreStrategy, Strategy
+from strategies.api.base import Pool, ScoreStrategy, Strategy
 from strategies.registry import register
 
 

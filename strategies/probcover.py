@@ -15,10 +15,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.clusters import kmeans
-from strategies.algorithms.distances import Points, lower
-from strategies.algorithms.lazy_greedy import ball, covered_by, lazy_greedy
-from strategies.base import Pool
+from strategies.api.base import Pool
+from strategies.kernels.clusters import kmeans
+from strategies.kernels.distances import Points, lower
+from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
 from strategies.low_budget import LowBudget, Space, filled, together
 from strategies.registry import register
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.base import Pool, Strategy
+from strategies.api.base import Pool, Strategy
 from strategies.registry import register
 
 

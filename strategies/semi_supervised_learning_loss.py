@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.algorithms.batchers import Batcher, check_batcher, purchase
-from strategies.base import Labelled, Pool, Strategy, Tuning, TuningBatch
+from strategies.api.base import Labelled, Pool, Strategy, Tuning, TuningBatch
+from strategies.kernels.batchers import Batcher, check_batcher, purchase
 from strategies.learning_loss import LossPrediction, Ranking, ranking_loss
 from strategies.registry import register
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.base import Pool
+from strategies.api.base import Pool
 from strategies.low_budget import LowBudget, Space
 from strategies.registry import register
 from strategies.typiclust import TypiClust

@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.base import Pool, Strategy, top
+from strategies.api.base import Pool, Strategy, top
 from strategies.registry import register
 
 

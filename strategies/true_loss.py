@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.base import OraclePool, Pool, ScoreStrategy
+from strategies.api.base import OraclePool, Pool, ScoreStrategy
 from strategies.registry import register
 
 

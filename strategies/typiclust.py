@@ -20,10 +20,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from strategies.algorithms.clusters import kmeans
-from strategies.algorithms.distances import Points
-from strategies.algorithms.nearest_neighbours import nearest_neighbours
-from strategies.base import Pool
+from strategies.api.base import Pool
+from strategies.kernels.clusters import kmeans
+from strategies.kernels.distances import Points
+from strategies.kernels.nearest_neighbours import nearest_neighbours
 from strategies.low_budget import LowBudget, Space, together
 from strategies.registry import register
 

@@ -20,9 +20,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.algorithms.distances import Points, squared_distances
-from strategies.algorithms.lazy_greedy import covered_by, gaussian, lazy_greedy
-from strategies.base import Pool
+from strategies.api.base import Pool
+from strategies.kernels.distances import Points, squared_distances
+from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
 from strategies.low_budget import LowBudget, Space, filled, margin_uncertainty
 from strategies.registry import register
 

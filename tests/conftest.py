@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark import datasets
+from benchmark.data import datasets
 
 
 @pytest.fixture(scope="session")

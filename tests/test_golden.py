@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import bench, run_lines
+from support.tiny import bench, run_lines
 
-from benchmark import ENGINE_VERSION, environment
+from benchmark import ENGINE_VERSION
+from benchmark.results import environment
 
 GOLDEN = Path(__file__).parent / "golden" / "digits.json"
 STRATEGIES = ("random", "badge", "learning-loss")

@@ -1,43 +1,46 @@
-"""Imports point down: what the packages must not know of one another, read from every import in their source."""
+"""Imports point down, read from every import in the source, those for the type checker included."""
+
+from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 REPORTS = "benchmark.reports"
-WRITERS = tuple(f"{REPORTS}.{module}" for module in ("report", "findings", "compare", "console"))
-TRAINING = ("benchmark.training", "benchmark.models", "benchmark.active_learning", "benchmark.fitting")
-INTERFACE = "strategies.base"  # what a network gives, and what a strategy brings into its training
-UNKNOWN = {  # package or module: what it must not import
-    "strategies": ("benchmark", "run_benchmark"),
-    "benchmark": ("run_benchmark",),
-    "benchmark.training": ("strategies", "benchmark.learners", "benchmark.grid", "benchmark.store", REPORTS),
-    "benchmark.models": ("strategies", "benchmark.training", "benchmark.grid", "benchmark.store", REPORTS),
-    "benchmark.learners": ("benchmark.grid", "benchmark.store", REPORTS),
-    "benchmark.store": (*TRAINING, "benchmark.grid", REPORTS),
-    REPORTS: (*TRAINING, "benchmark.executors", "benchmark.run"),
-    f"{REPORTS}.statistics": (f"{REPORTS}.tables", f"{REPORTS}.figures", f"{REPORTS}.web", *WRITERS),
-    f"{REPORTS}.tables": (f"{REPORTS}.figures", f"{REPORTS}.web", *WRITERS),
-    f"{REPORTS}.figures": (f"{REPORTS}.tables", f"{REPORTS}.web", *WRITERS),
-    f"{REPORTS}.web": WRITERS,
+ENTRY = ("run_benchmark", "benchmark.cli")
+EXECUTION = ("benchmark.campaign", "benchmark.verification")
+RUNS = (*EXECUTION, "benchmark.loop")
+TRAINING = ("benchmark.learners", "benchmark.features", "benchmark.training")
+DATA = ("benchmark.models", "benchmark.data")
+
+# Package: what it must not import. What a package may import is what is left.
+FORBIDDEN = {
+    "strategies": ("benchmark", "run_benchmark", "tests"),
+    "strategies.api": ("strategies.registry", "strategies.kernels", "strategies.testing"),
+    "strategies.kernels": ("strategies.registry", "strategies.testing"),
+    "benchmark": ("run_benchmark", "tests"),
+    "benchmark.experiment": (*ENTRY, *RUNS, *TRAINING, *DATA, REPORTS, "benchmark.results"),
+    "benchmark.data": (*ENTRY, *RUNS, *TRAINING, "benchmark.models", REPORTS, "benchmark.results", "strategies"),
+    "benchmark.models": (*ENTRY, *RUNS, *TRAINING, REPORTS, "benchmark.results"),
+    "benchmark.training": (*ENTRY, *RUNS, "benchmark.learners", "benchmark.features", REPORTS, "benchmark.results"),
+    "benchmark.features": (*ENTRY, *RUNS, "benchmark.learners", REPORTS),
+    "benchmark.learners": (*ENTRY, *RUNS, "benchmark.features", REPORTS, "benchmark.results"),
+    "benchmark.results": (*ENTRY, *RUNS, *TRAINING, *DATA, REPORTS),
+    "benchmark.loop": (*ENTRY, *EXECUTION, REPORTS),
+    "benchmark.campaign": (*ENTRY, "benchmark.verification", REPORTS),
+    "benchmark.verification": ENTRY,
+    REPORTS: (*ENTRY, *RUNS, *TRAINING, *DATA),
 }
 
 
 def imports(source: str) -> set[str]:
-    """The modules that a source imports, wherever it does; but not for its type checker alone."""
-    tree = ast.parse(source)
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
+    """The modules that a source imports, wherever it does, for its type checker alone included."""
     found = set()
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -52,7 +55,7 @@ def files(package: str) -> list[Path]:
     return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
-@pytest.mark.parametrize("package", UNKNOWN)
+@pytest.mark.parametrize("package", FORBIDDEN)
 def test_imports_point_down(package: str) -> None:
     sources = files(package)
     assert sources
@@ -60,15 +63,35 @@ def test_imports_point_down(package: str) -> None:
         f"{path.relative_to(ROOT)} imports {module}"
         for path in sources
         for module in sorted(imports(path.read_text(encoding="utf-8")))
-        for above in UNKNOWN[package]
-        if f"{module}.".startswith(f"{above}.") and not f"{module}.".startswith(f"{INTERFACE}.")
+        for above in FORBIDDEN[package]
+        if f"{module}.".startswith(f"{above}.")
     ]
     assert not upwards
 
 
+def test_every_package_has_its_place() -> None:
+    packages = {f"benchmark.{path.parent.name}" for path in (ROOT / "benchmark").glob("*/__init__.py")}
+    assert packages <= FORBIDDEN.keys()
+
+
+def test_nothing_lies_loose_in_benchmark() -> None:
+    assert {path.name for path in (ROOT / "benchmark").glob("*.py")} == {"__init__.py", "cli.py"}
+
+
+def test_the_description_of_experiments_loads_no_engine() -> None:
+    code = "import sys, benchmark.experiment; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    modules = loaded.stdout.split()
+    assert not [
+        module
+        for module in modules
+        if module.startswith(("torchvision", *(f"{package}." for package in (*RUNS, *TRAINING, *DATA))))
+    ]
+
+
 def test_imports_are_found_wherever_they_stand() -> None:
     source = (
-        "from typing import TYPE_CHECKING\nimport a.b as c\nif TYPE_CHECKING:\n    import unseen\n"
+        "from typing import TYPE_CHECKING\nimport a.b as c\nif TYPE_CHECKING:\n    import typed\n"
         "def f():\n    from d import e\n"
     )
-    assert imports(source) == {"typing", "typing.TYPE_CHECKING", "a.b", "d", "d.e"}
+    assert imports(source) == {"typing", "typing.TYPE_CHECKING", "a.b", "typed", "d", "d.e"}

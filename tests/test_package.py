@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from benchmark import protocol
+from benchmark.experiment import protocol
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmark", "strategies")
@@ -27,7 +27,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"building a wheel needs {' and '.join(missing)}")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    left_out = shutil.ignore_patterns(".*", "data", "cache", "results", "build", "dist", "*.egg-info", "__pycache__")
+    everywhere = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        top = {"data", "cache", "results"} if Path(folder) == ROOT else set()
+        return set(everywhere(folder, names)) | (top & set(names))
+
     shutil.copytree(ROOT, source, ignore=left_out)
     (source / "results" / "digits").mkdir(parents=True)
     (source / "results" / "digits" / "__init__.py").touch()  # would tempt a search for packages
@@ -65,7 +70,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         files = (path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         expected |= {path.relative_to(ROOT).as_posix() for path in files}
     assert names == expected
-    assert f"benchmark/protocols/{protocol.names()[0]}.toml" in names
+    assert f"benchmark/experiment/protocols/{protocol.names()[0]}.toml" in names
     assert "Name: acqbench\n" in described
     assert "License-File: LICENSE\n" in described
 

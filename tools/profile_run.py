@@ -29,13 +29,14 @@ from unittest.mock import patch
 import torch
 from rich.console import Console
 
-from benchmark import checks, store
-from benchmark import run as runner
-from benchmark.active_learning import ActiveLearningRun
-from benchmark.features import FeatureSource
-from benchmark.fitting import Fitter
-from benchmark.protocol import load
-from benchmark.run import Options, Places, run
+from benchmark.campaign import campaign as runner
+from benchmark.campaign import preflight as checks
+from benchmark.campaign.campaign import Options, Places, run
+from benchmark.experiment.protocol import load
+from benchmark.features.source import FeatureSource
+from benchmark.loop.fitting import Fitter
+from benchmark.loop.run import ActiveLearningRun
+from benchmark.results import store
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.batches import Batches, Images
 from benchmark.training.engine import Task

@@ -20,11 +20,11 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark.protocol import load
+from benchmark.campaign.campaign import Options, Places, run
+from benchmark.experiment.protocol import load
 from benchmark.reports.statistics.agreement import Agreement, Comparison, compare
 from benchmark.reports.statistics.curves import curves
-from benchmark.run import Options, Places, run
-from benchmark.store import read_experiment
+from benchmark.results.store import read_experiment
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 

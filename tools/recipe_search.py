@@ -28,11 +28,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark import datasets, environment, learners, seeds
-from benchmark.blueprint import Fresh, blueprint
-from benchmark.command import value
-from benchmark.protocol import Protocol, load
-from benchmark.setting import draw_initial
+from benchmark import learners
+from benchmark.cli import value
+from benchmark.data import datasets
+from benchmark.experiment import seeds
+from benchmark.experiment.protocol import Protocol, load
+from benchmark.loop.setting import draw_initial
+from benchmark.models.blueprint import Fresh, blueprint
+from benchmark.results import environment
 from benchmark.training import operations
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task

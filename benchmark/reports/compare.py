@@ -27,7 +27,7 @@ from benchmark.reports.tables.cells import interval, p_value, points
 from benchmark.reports.tables.render import MISSING, Cell
 from benchmark.reports.tables.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.words import count, name, ranges
-from benchmark.store import Experiment, StoreError, read_experiment, write_atomically
+from benchmark.results.store import Experiment, StoreError, read_experiment, write_atomically
 
 MEASURES = ("area", "final")
 _AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # no settings

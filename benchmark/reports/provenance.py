@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.reports.words import count, name, ranges
-from benchmark.store import Experiment, RunRecord
+from benchmark.results.store import Experiment, RunRecord
 
 LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
 

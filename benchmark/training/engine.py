@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark import seeds
+from benchmark.experiment import seeds
+from benchmark.experiment.recipe import Recipe
 from benchmark.models import Network
 from benchmark.training.batches import Batch, Batches, Images
 from benchmark.training.checkpoints import Checkpoint, GeneratorState, Stateful, Storage
 from benchmark.training.predict import autocast
 from benchmark.training.pseudo_labels import Epoch
-from benchmark.training.recipe import Recipe
-from strategies.base import Attachment, Output, Step
+from strategies.api.base import Attachment, Output, Step
 
 Objective = Callable[[Batch, float], Tensor]
 

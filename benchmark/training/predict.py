@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmark import seeds
+from benchmark.experiment import seeds
 from benchmark.models import Network
 from benchmark.training.batches import Images
-from strategies.base import Attachment
+from strategies.api.base import Attachment
 
 CHUNK = 256  # images a pass: activations stay in the CPU's cache
 CHUNK_CUDA = 2048

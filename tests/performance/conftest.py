@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from comparison import CPU_TIME, ROUNDS, SMOKE
 
-from benchmark import environment
+from benchmark.results import environment
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:

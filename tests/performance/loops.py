@@ -25,10 +25,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmark import datasets, environment, models, protocol
+from benchmark import models
+from benchmark.data import datasets
+from benchmark.experiment import protocol
+from benchmark.experiment.protocol import Protocol
 from benchmark.learners import supervised
 from benchmark.models import Network
-from benchmark.protocol import Protocol
+from benchmark.results import environment
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.operations import flops

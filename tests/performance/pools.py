@@ -18,7 +18,7 @@ WIDTH, CLASSES, MODES = 512, 10, 50
 
 
 class MadeUpPool:
-    """A ``strategies.base.OraclePool`` of ``count`` unlabelled and ``labelled`` labelled images.
+    """A ``strategies.api.base.OraclePool`` of ``count`` unlabelled and ``labelled`` labelled images.
 
     ``mc_seconds`` is the time that making those took since it
     was last set to 0: they are the model's outputs, and no part of a query's time.

@@ -24,10 +24,10 @@ from comparison import SMOKE, compare, timed
 from pools import PICKS, POOL, MadeUpPool
 from torch import Tensor
 
-from strategies.algorithms.distances import lower
-from strategies.algorithms.k_center import k_center
-from strategies.algorithms.kmeans_plus_plus import kmeans_plus_plus
 from strategies.badge import gradient_embeddings
+from strategies.kernels.distances import lower
+from strategies.kernels.k_center import k_center
+from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
 
 SCALING = int(os.environ.get("PERF_SCALING", "0"))
 SIZES = [50_000, 160_000, 320_000, 640_000, 1_280_000]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from comparison import compare, size, timed
-from report_lines import write_grid
+from support.report_lines import write_grid
 
 from benchmark.reports import write_report
 

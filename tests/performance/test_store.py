@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from comparison import compare, size, timed
 
-from benchmark import store
+from benchmark.results import store
 
 BOUGHT = size(1000, 10)
 ROUNDS = 10

@@ -14,7 +14,7 @@ from benchmark.reports.figures import style
 from benchmark.reports.figures.lines import Key, Panel, line_figure, remark, style_lines
 from benchmark.reports.statistics.curves import RUN
 from benchmark.reports.statistics.summary import GROUP, intervals, keys
-from benchmark.store import RunRecord, read_examples, read_traces
+from benchmark.results.store import RunRecord, read_examples, read_traces
 
 LOSSES = {"labelled_loss": "Labelled loss (nats)", "unlabelled_loss": "Unlabelled loss (nats)"}
 PSEUDO_LABELS = {

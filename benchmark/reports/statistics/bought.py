@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from benchmark.reports.statistics.curves import RUN
-from benchmark.store import RunRecord
+from benchmark.results.store import RunRecord
 
 
 def evenness(counts: Iterable[int], classes: int) -> float:

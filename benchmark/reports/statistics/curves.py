@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmark.reports.words import count, name, ranges
-from benchmark.store import Experiment, RunRecord, StoreError, write_atomically
+from benchmark.results.store import Experiment, RunRecord, StoreError, write_atomically
 
 RUN = ["strategy", "learner", "seed"]
 COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_seconds"]

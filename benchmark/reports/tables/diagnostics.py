@@ -13,7 +13,7 @@ from benchmark.reports.statistics.seeds import GROUP, only
 from benchmark.reports.statistics.summary import areas, keys, mean_and_sd
 from benchmark.reports.tables.cells import decimals, marked_best, row_name
 from benchmark.reports.tables.render import MISSING, Cell, Table
-from benchmark.store import RunRecord
+from benchmark.results.store import RunRecord
 
 KIND = "loss_rank."
 PRINTED = {

@@ -15,7 +15,7 @@ from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import keys, mean_and_sd
 from benchmark.reports.tables.cells import decimals, marked_best, row_name
 from benchmark.reports.tables.render import MISSING, Cell, Table
-from benchmark.store import RunRecord, read_traces
+from benchmark.results.store import RunRecord, read_traces
 
 MEASURES = ("final", "median", "accepted", "precision", "right")
 

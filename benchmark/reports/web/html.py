@@ -25,7 +25,7 @@ from benchmark.reports.tables.render import Cell, Table
 from benchmark.reports.web.markup import document, named, sortable
 from benchmark.reports.web.overview import overview
 from benchmark.reports.words import name, ranges
-from benchmark.store import write_atomically
+from benchmark.results.store import write_atomically
 
 if TYPE_CHECKING:
     from benchmark.reports.report import Report

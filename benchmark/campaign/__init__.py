@@ -1,0 +1,1 @@
+"""From a request to finished runs: plan, preflight checks, executors, progress."""

@@ -1,0 +1,127 @@
+"""What must hold before anything is computed: strategies, device, folder and data, each with one line where not."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmark import learners, models
+from benchmark.data import datasets
+from benchmark.experiment.protocol import Protocol, ProtocolError, is_folder_name
+from benchmark.features import source as features
+from benchmark.loop.pool import oracle_obstacle
+from benchmark.results import store
+from strategies.registry import Spec, expand
+
+
+def with_learners(protocol: Protocol) -> Protocol:
+    """The protocol with its learners in canonical form. Raises ProtocolError where one is unknown, or named twice."""
+    try:
+        names = tuple(learners.build(text).canonical for text in protocol.learners)
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+    return dataclasses.replace(protocol, learners=names)
+
+
+def runnable(protocol: Protocol, console: Console) -> list[Spec]:
+    """The strategies asked for; those that a group brought in and that cannot run are left out, with a line."""
+    specs = []
+    for spec, named in expand(protocol.strategies):
+        obstacle = _obstacle(protocol, spec)
+        if obstacle and named:
+            raise ProtocolError(f"strategy '{spec.canonical}' cannot run here: {obstacle}")
+        if obstacle:
+            console.print(f"left out: {spec.canonical}: {obstacle}", markup=False, soft_wrap=True)
+        else:
+            specs.append(spec)
+    if not specs:
+        raise ProtocolError("none of the strategies can run on this protocol")
+    return specs
+
+
+def _obstacle(protocol: Protocol, spec: Spec) -> str:
+    """Why the protocol cannot run a strategy; empty where it can. What it needs may depend on its parameters."""
+    strategy = spec.build()
+    needs = strategy.needs
+    if "oracle" in needs:
+        if protocol.oracle == "person":
+            return "it reads the true labels, and nobody knows them where a person answers"
+        if obstacle := oracle_obstacle(strategy):
+            return obstacle
+    if "dropout" in needs and not protocol.has_dropout:
+        return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
+    if "features" in needs and protocol.features is None:
+        return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
+    purchases = [b - a for a, b in pairwise(protocol.budgets)]
+    largest = max([*purchases, protocol.budgets[0] if protocol.initial == "strategy" else 0])
+    if strategy.max_batch is not None and strategy.max_batch < largest:
+        return (
+            f"it buys at most {strategy.max_batch} images at a time and the largest purchase is {largest} "
+            "(take smaller steps in --budgets)"
+        )
+    return ""
+
+
+def device(name: str) -> str:
+    """The device to compute on, ``auto`` resolved."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        asked = torch.device(name)
+    except RuntimeError as error:
+        raise ProtocolError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from error
+    if asked.type not in ("cpu", "cuda"):
+        raise ProtocolError(f"device '{name}' is not supported: use auto, cpu, cuda or cuda:0")
+    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+        raise ProtocolError(f"device '{name}' is not available: PyTorch finds {torch.cuda.device_count()} GPUs")
+    return name
+
+
+def folder(protocol: Protocol, name: str | None, results: Path, cache: Path) -> Path:
+    """The experiment's folder in ``results``, once it is sure that it and the cache can be written to."""
+    chosen = protocol.experiment if name is None else name
+    if not is_folder_name(chosen):
+        raise ProtocolError(f"--name is the name of a folder in {results}, which '{chosen}' cannot be")
+    root = results / chosen
+    for place in (results, cache, *([root] if root.exists() else [])):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        except OSError as error:
+            raise ProtocolError(f"cannot write to {place}: {error.strerror or error}") from error
+    return root
+
+
+def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> datasets.ImageData:
+    """The dataset, once it is sure that the protocol can run on it and go on with the runs at ``root``."""
+    data = datasets.load(protocol.dataset, data_dir)
+    if protocol.budgets[-1] > len(data.train_labels):
+        raise ProtocolError(
+            f"budgets go up to {protocol.budgets[-1]}, but '{data.name}' has {len(data.train_labels)} training images"
+        )
+    for record in store.read_runs(root, protocol.fingerprint):
+        recorded = record.header["dataset"]["sha256"]
+        if recorded != data.sha256:
+            raise ProtocolError(
+                f"'{protocol.dataset}' is not the data that the runs in {root} were computed on (SHA-256 "
+                f"{data.sha256[:12]}, not {recorded[:12]}): put the same data in place or choose another --name"
+            )
+    model = protocol.model
+    try:
+        with torch.device("meta"):
+            models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
+    except ValueError as error:
+        raise ProtocolError(f"'{data.name}': {error}; choose another --model") from error
+    settings = protocol.resolved_features
+    if settings is not None and any("features" in spec.build().needs for spec in specs):
+        try:
+            features.check(settings, data.channels, data.image_size)
+        except ValueError as error:
+            raise ProtocolError(f"'{data.name}': {error}; choose another features.method or features.model") from error
+    return data

@@ -1,0 +1,96 @@
+"""What a user sees while it works: a live display on a terminal, one plain line per round elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from benchmark.campaign.executors import Finished, RoundDone
+
+
+class Display:
+    """Counts rounds and shows the latest accuracies. A context manager; its methods are called from any thread."""
+
+    def __init__(self, console: Console, rounds: int, images_of: dict[int, int], live: bool = True) -> None:
+        """``rounds`` are still to compute; ``images_of`` maps a label count to the images its training sees.
+
+        ``live`` is False where something else needs the terminal.
+        """
+        self._console = console
+        self._is_live = live and console.is_terminal
+        self._images_of = images_of
+        self._began = time.monotonic()
+        self._rounds, self._done, self._images = rounds, 0, 0
+        self._latest: dict[str, tuple[int, float]] = {}
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rounds"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            TextColumn("{task.fields[rate]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("computing", total=rounds, rate="")
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render, transient=True)
+
+    def __enter__(self) -> Display:
+        if self._is_live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_live:
+            self._live.stop()
+
+    def round_done(self, event: RoundDone) -> None:
+        line, job = event.line, event.job
+        self._done += 1
+        self._images += 0 if line["shared"] else self._images_of[line["labels"]]
+        elapsed = time.monotonic() - self._began
+        rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
+        self._latest[job.label] = line["labels"], line["accuracy"]
+        self._bar.update(self._task, completed=self._done, rate=rate)
+        if not self._is_live:
+            left = elapsed / self._done * (self._rounds - self._done)
+            self._console.print(
+                f"[{self._done}/{self._rounds}] {job.label}: {line['labels']} labels, accuracy "
+                f"{100 * line['accuracy']:.2f} % (train {line['seconds']['train']:.1f} s"
+                f"{', shared' if line['shared'] else ''}, query {line['seconds']['query']:.1f} s; {rate}; "
+                f"about {duration(left)} left)",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def run_finished(self, event: Finished) -> None:
+        if event.outcome == "failed":
+            self._console.print(f"failed: {event.job.label}: {event.error}", markup=False, style="red", soft_wrap=True)
+        if event.outcome == "done":
+            self._latest.pop(event.job.label, None)
+
+    def _render(self) -> Group:
+        table = Table(box=None, padding=(0, 2), show_header=bool(self._latest))
+        for heading, justify in (("run", "left"), ("labels", "right"), ("accuracy", "right")):
+            table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        for label, (labels, accuracy) in list(self._latest.items())[-16:]:
+            table.add_row(label, str(labels), f"{100 * accuracy:.2f} %")
+        return Group(table, self._bar)
+
+
+def duration(seconds: float) -> str:
+    """Such as ``50 s``, ``12 min`` or ``3.4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,207 @@
+"""From parsed arguments to a request: which protocol, with which fields changed; and the other commands."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import sys
+import tomllib
+from typing import Any
+
+from rich.console import Console
+
+from benchmark import models
+from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Options, Places, run
+from benchmark.data import datasets
+from benchmark.experiment.protocol import Protocol, ProtocolError, load, names
+from benchmark.learners import LEARNERS, Learner, build
+from benchmark.results import store
+from strategies import registry
+from strategies.api.base import Strategy
+
+SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Do what is asked for; every expected mistake is one line and status 2, a disk that fails one and status 1."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    try:
+        if arguments.list:
+            return show_list(console)
+        if arguments.report is not None:
+            return report(arguments, console)
+        if arguments.compare is not None:
+            return compare(arguments, console)
+        places = Places(arguments.data_dir, arguments.results_dir, arguments.cache_dir)
+        options = Options(
+            places,
+            arguments.name,
+            arguments.fresh,
+            arguments.device,
+            arguments.workers,
+            arguments.executor,
+            arguments.time_limit,
+        )
+        if arguments.verify is not None:
+            return verify(arguments, options, console)
+        return run(requested(arguments), options, console)
+    except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, store.StoreError) as error:
+        return _failure(error, USAGE)
+    except OSError as error:
+        return _failure(error, FAILED)
+    except KeyboardInterrupt:
+        print("interrupted; repeat the command to go on", file=sys.stderr)
+        return UNFINISHED
+
+
+def _failure(error: Exception, status: int) -> int:
+    """Say on one line what went wrong."""
+    print("error:", str(error).replace("\n", " "), file=sys.stderr)
+    return status
+
+
+def requested(arguments: argparse.Namespace) -> Protocol:
+    """The protocol that the arguments name, with every other argument in its field."""
+    protocol = _base(arguments)
+    changes: dict[str, Any] = {}
+    for flag, field in (
+        ("strategies", "strategies"),
+        ("learner", "learners"),
+        ("seeds", "seeds"),
+        ("budgets", "budgets"),
+    ):
+        if getattr(arguments, flag) is not None:
+            changes[field] = getattr(arguments, flag)
+    if arguments.model is not None:
+        name, parameters = registry.parse(arguments.model)
+        changes["model"] = {"name": name, "parameters": parameters}
+    for item in arguments.set:
+        field, equals, text = item.partition("=")
+        if not equals:
+            raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
+        changes[field] = value(text)
+    return protocol.override(**changes)
+
+
+def _base(arguments: argparse.Namespace) -> Protocol:
+    dataset = arguments.dataset
+    if arguments.protocol is not None:
+        protocol = load(arguments.protocol)
+        return protocol.override(dataset=dataset) if dataset is not None else protocol
+    if dataset is None:
+        return load("digits")
+    if dataset in names():
+        return load(dataset)
+    if not dataset:
+        raise ProtocolError("--dataset takes a name or a path, not nothing")
+    data = datasets.load(dataset, arguments.data_dir)
+    step = max(data.class_count, len(data.train_labels) // SHARES)
+    like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
+    ladder = tuple(step * i for i in range(1, 11) if step * i <= len(data.train_labels))
+    return dataclasses.replace(
+        like,
+        name=datasets.canonical_name(dataset),
+        dataset=dataset,
+        budgets=ladder,
+        ladder=ladder,
+        description=f"{dataset}: 2 % to 20 % of the training images, otherwise as {like.name}.",
+    )
+
+
+def value(text: str) -> Any:
+    """A TOML value, or the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def report(arguments: argparse.Namespace, console: Console) -> int:
+    """Write tables and figures again from the lines of an experiment."""
+    from benchmark.reports import console_table, write_report
+
+    result = write_report(arguments.report)
+    console.print(console_table(result))
+    for note in result.notes:
+        console.print(note, markup=False)
+    return 0
+
+
+def compare(arguments: argparse.Namespace, console: Console) -> int:
+    """Print two experiments' differences; write them where asked to."""
+    from benchmark.reports.compare import compare_experiments, write_comparison
+    from benchmark.reports.console import for_console
+
+    specs, learners = _selected(arguments)
+    strategies = None if specs is None else [spec.canonical for spec in specs]
+    result = compare_experiments(arguments.compare, strategies, learners, arguments.seeds, arguments.budgets)
+    for table in result.tables:
+        console.print(for_console(table))
+    for note in result.notes:
+        console.print(note, markup=False)
+    if arguments.output is not None:
+        write_comparison(result, arguments.output)
+        console.print(f"written: {arguments.output}/comparison.csv and .md", markup=False, soft_wrap=True)
+    return 0
+
+
+def verify(arguments: argparse.Namespace, options: Options, console: Console) -> int:
+    """Compute some of an experiment's runs again and compare; ``--strategies``, ``--learner``, ``--seeds`` narrow."""
+    from benchmark.verification import verify as verification
+
+    root, sample = arguments.verify, arguments.sample
+    return verification.verify(root, sample, options, console, *_selected(arguments), arguments.seeds)
+
+
+def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None, list[str] | None]:
+    """The strategies, and the learners in canonical form, that select among runs on disk; None for all."""
+    specs = learners = None
+    if arguments.strategies is not None:
+        specs = [spec for spec, _ in registry.expand(arguments.strategies)]
+    if arguments.learner is not None:
+        try:
+            learners = [build(text).canonical for text in arguments.learner]
+        except ValueError as error:
+            raise ProtocolError(str(error)) from error
+    return specs, learners
+
+
+def show_list(console: Console) -> int:
+    """Print everything that can be named, a line each."""
+    sections = {
+        "strategies": {name: _described(registry.resolve(name).build()) for name in registry.names()},
+        "wrappers": {f"{name}:X": summary for name, summary in registry.wrappers().items()},
+        "installed plugins": {name: f"entry point {where}" for name, where in registry.installed().items()},
+        "groups": {group: ", ".join(registry.members(group)) for group in registry.groups()},
+        "learners": {name: _cited(learner) for name, learner in LEARNERS.items()},
+        "data sets": {name: datasets.describe(name) for name in datasets.names()},
+        "models": {name: _first_line(model) for name, model in models.MODELS.items()},
+        "protocols": {name: load(name).description for name in names()},
+    }
+    for heading, lines in ((heading, lines) for heading, lines in sections.items() if lines):
+        console.print(f"[bold]{heading}[/bold]")
+        for name, line in lines.items():
+            console.print(f"  {name:<30} {line}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _described(strategy: Strategy) -> str:
+    """A strategy's summary; in brackets its groups, what it needs, the largest purchase and its paper's key."""
+    facts = [
+        ", ".join(strategy.groups),
+        f"needs {', '.join(sorted(strategy.needs))}" if strategy.needs else "",
+        f"at most {strategy.max_batch} images a purchase" if strategy.max_batch is not None else "",
+        strategy.paper,
+    ]
+    return f"{strategy.summary} [{'; '.join(filter(None, facts))}]"
+
+
+def _cited(learner: type[Learner]) -> str:
+    return f"{learner.summary} [{learner.paper}]" if learner.paper else learner.summary
+
+
+def _first_line(thing: object) -> str:
+    return re.split(r"\n", (thing.__doc__ or "").strip())[0]

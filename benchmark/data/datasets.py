@@ -1,0 +1,119 @@
+"""Datasets by name or path, as uint8 tensors on the device with labels, class names and SHA-256.
+
+A known name is looked for in the data directory as ``<name>.npz`` (Keras' keys), then as torchvision's files,
+then downloaded; ``digits`` is always scikit-learn's. Any other name is the path of an .npz or of a folder of
+images. The same arrays are the same dataset, with the same SHA-256, wherever they come from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
+from benchmark.data.image_files import hold_out, read_folder, read_npz
+from benchmark.data.torchvision_files import read_torchvision
+
+__all__ = ["DatasetError", "ImageData", "canonical_name", "describe", "load", "names"]
+
+
+class _Known(NamedTuple):
+    summary: str
+    class_names: tuple[str, ...]  # empty where only the files tell
+
+
+_TEN = tuple("0123456789")
+_GARMENTS = "T-shirt/top, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot"
+_CIFAR10 = "airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"
+_KNOWN = {
+    "digits": _Known("handwritten digits, 8×8 grey, 10 classes, 1,258 + 539 images, embedded", _TEN),
+    "mnist": _Known("handwritten digits, 28×28 grey, 10 classes, 60,000 + 10,000 images", _TEN),
+    "fashion-mnist": _Known("garments, 28×28 grey, 10 classes, 60,000 + 10,000 images", tuple(_GARMENTS.split(", "))),
+    "kmnist": _Known(
+        "cursive hiragana, 28×28 grey, 10 classes, 60,000 + 10,000 images",
+        ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    ),
+    "svhn": _Known("house numbers, 32×32 colour, 10 classes, 73,257 + 26,032 images", _TEN),
+    "cifar10": _Known(
+        "animals and vehicles, 32×32 colour, 10 classes, 50,000 + 10,000 images", tuple(_CIFAR10.split(", "))
+    ),
+    "cifar100": _Known("things and beings, 32×32 colour, 100 classes, 50,000 + 10,000 images", ()),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The datasets that are known by name."""
+    return tuple(_KNOWN)
+
+
+def describe(name: str) -> str:
+    """One line on a known dataset; its two counts are training and test images."""
+    if name not in _KNOWN:
+        raise _unknown(name)
+    return _KNOWN[name].summary
+
+
+def canonical_name(name_or_path: str) -> str:
+    """The short name for experiments: a known name as it is; a path's last part, without ".npz"."""
+    if name_or_path in _KNOWN:
+        return name_or_path
+    return os.path.basename(os.path.abspath(name_or_path)).removesuffix(".npz")
+
+
+def load(
+    name_or_path: str,
+    data_dir: Path = Path("data"),
+    *,
+    device: torch.device | str = "cpu",
+    download: bool = True,
+    seed_split: int = 0,
+) -> ImageData:
+    """Load a known dataset, an .npz with Keras' keys or a folder in ImageFolder layout onto ``device``.
+
+    A known name wins over a file of that name ("./mnist" is a folder). ``seed_split`` chooses the test images
+    of a folder that has no test set, and matters nowhere else. Raises DatasetError, in one line, for what
+    cannot be found, downloaded or read, and for images and labels that ``ImageData`` does not allow.
+    """
+    known = _KNOWN.get(name_or_path)
+    path = data_dir / f"{name_or_path}.npz" if known else Path(name_or_path)
+    if name_or_path == "digits":
+        arrays = _digits()
+    elif known and not path.exists():
+        arrays = read_torchvision(name_or_path, data_dir, download=download)
+    elif path.suffix == ".npz":
+        arrays = read_npz(path)
+    elif path.is_dir():
+        arrays = read_folder(path, seed_split)
+    else:
+        raise _unknown(name_or_path)
+    if known and known.class_names:
+        arrays = arrays._replace(class_names=known.class_names)
+    return checked(canonical_name(name_or_path), arrays).to(device)
+
+
+def _unknown(name: str) -> DatasetError:
+    guess = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
+    hint = f": did you mean {guess[0]}?" if guess else ""
+    known = f"known: {', '.join(_KNOWN)}; or a path to an .npz or an image folder"
+    return DatasetError(f"unknown dataset {name!r}{hint} ({known})")
+
+
+def _digits() -> Arrays:
+    """scikit-learn's digits, their values 0…16 scaled to 0…255; 30 % of each class is the test set.
+
+    The split is fixed: ``hold_out`` with the images' positions as keys and seed 0.
+    """
+    from sklearn.datasets import load_digits  # takes a second, which no other dataset need wait for
+
+    bunch = load_digits()
+    images, labels = np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
+    test = np.zeros(len(images), dtype=bool)
+    for digit in range(10):
+        members = np.flatnonzero(labels == digit)
+        test[members] = hold_out([str(position) for position in members], share=0.3, seed=0)
+    return Arrays("digits", images[~test], labels[~test], images[test], labels[test])

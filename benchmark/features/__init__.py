@@ -1,0 +1,1 @@
+"""Self-supervised and pretrained features of images, computed once and cached."""

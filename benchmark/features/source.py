@@ -1,0 +1,173 @@
+"""Self-supervised features of a dataset's training images: a row for each, computed once a machine and kept.
+
+``[features]`` in a protocol says which. They belong to the protocol, not to a run: no label goes in, and all runs
+share them. ``cache/features/`` keeps them by everything that they depend on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from benchmark import ENGINE_VERSION, models
+from benchmark.data.datasets import ImageData
+from benchmark.experiment.recipe import Recipe
+from benchmark.features import pretrained, simclr
+from benchmark.models.blueprint import Blueprint, blueprint
+from benchmark.results.store import write_atomically
+from benchmark.training.augmentation import augmentation
+from benchmark.training.batches import Images
+from benchmark.training.predict import Predictor
+
+
+@dataclass(frozen=True)
+class Features:
+    """How features are made.
+
+    ``method`` is ``simclr``, trained on the dataset's own training images; or ``torchvision:<weights>``, such as
+    ``torchvision:ResNet18_Weights.IMAGENET1K_V1``, or ``timm:<model>``: a pretrained network's embeddings. All
+    other fields are SimCLR's: the network and its parameters (by default the protocol's own; never with dropout),
+    the number of steps, images a step, Adam's learning rate, the temperature of the loss, and the seed, which is
+    the same for all runs. The features are not normalised.
+    """
+
+    method: str = "simclr"
+    model: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 2000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    temperature: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        source, _, name = self.method.partition(":")
+        if self.method != "simclr" and not (source in pretrained.SOURCES and name):
+            raise ValueError(f"features.method is simclr, torchvision:<weights> or timm:<model>, not '{self.method}'")
+        if self.model:
+            models.check(self.model, self.parameters)
+        elif self.parameters:
+            raise ValueError("features.parameters are those of features.model: name one")
+        if self.batch_size < 2:
+            raise ValueError(f"features.batch_size must be at least 2, not {self.batch_size}")
+        for name in ("steps", "learning_rate", "temperature"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"features.{name} must be positive, not {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"features.seed must not be negative, not {self.seed}")
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """Where a run's features come from, the labels out of reach.
+
+    ``blueprint`` is the network's, None for a pretrained one; ``flip`` says whether views are mirrored; ``sha256``
+    is the dataset's.
+    """
+
+    settings: Features
+    blueprint: Blueprint | None
+    images: Images
+    sha256: str
+    flip: bool
+    precision: str
+    cache: Path
+
+    def __call__(self) -> Tensor:
+        """The features (M, F), float32, on the images' device. Raises ValueError as ``computed`` does."""
+        features: Tensor = torch.load(self.computed(), map_location=self.images.device, weights_only=True)
+        return features
+
+    def computed(self) -> Path:
+        """The file of the features in the cache, computed now where it is not there.
+
+        One process computes, and others that want the same wait for it. Raises ValueError where a pretrained
+        network cannot be had.
+        """
+        path = self.cache / "features" / f"{self._digest}.pt"
+        if path.exists():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _write(path, self._compute(partial).cpu())
+                partial.unlink(missing_ok=True)
+        return path
+
+    @property
+    def _digest(self) -> str:
+        """Of all that the numbers depend on."""
+        key = {
+            "dataset": self.sha256,
+            "settings": dataclasses.asdict(self.settings),
+            "flip": self.flip,
+            "precision": self.precision,
+            "engine": ENGINE_VERSION,
+            "torch": torch.__version__,
+            "device": self.images.device.type,
+        }
+        return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+
+    def _compute(self, partial: Path) -> Tensor:
+        settings, images = self.settings, self.images
+        if self.blueprint is None:
+            return pretrained.embeddings(settings.method, images.pixels)
+        network = self.blueprint.network(settings.seed, "features/weights", 0, images.device)
+        resume = torch.load(partial, map_location=images.device, weights_only=True) if partial.exists() else {}
+        simclr.train(
+            network,
+            images,
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            temperature=settings.temperature,
+            flip=self.flip,
+            precision=self.precision,
+            seed=settings.seed,
+            resume=resume,
+            save=lambda state: _write(partial, state),
+        )
+        everything = torch.arange(len(images.pixels), device=images.device)
+        features = Predictor(network, None, self.precision).predict(images, everything).embeddings
+        if not torch.isfinite(features).all():
+            raise ValueError("the self-supervised features are not finite; lower features.learning_rate")
+        return features
+
+
+def resolved(settings: Features, model: str, parameters: Mapping[str, Any]) -> Features:
+    """The settings with the network named: their own, or else the protocol's, which is given; without dropout."""
+    own = (settings.model, settings.parameters) if settings.model else (model, parameters)
+    return dataclasses.replace(settings, model=own[0], parameters={**own[1], "dropout": 0.0})
+
+
+def source(settings: Features, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:
+    """Where the features of ``data`` come from, by resolved settings; mirrored and as precise as the recipe says."""
+    plan = blueprint(settings.model, settings.parameters, data) if settings.method == "simclr" else None
+    flip = augmentation(recipe.augmentation).flip
+    return FeatureSource(settings, plan, images, data.sha256, flip, recipe.precision, cache)
+
+
+def check(settings: Features, channels: int, image_size: tuple[int, int]) -> None:
+    """Raise ValueError, in one line, for resolved settings that cannot serve images of this kind."""
+    if settings.method == "simclr":
+        with torch.device("meta"):
+            models.build(settings.model, settings.parameters, channels, image_size, 2)
+    else:
+        pretrained.check(settings.method)
+
+
+def _write(path: Path, what: Any) -> None:
+    buffer = io.BytesIO()
+    torch.save(what, buffer)
+    write_atomically(path, buffer.getvalue())

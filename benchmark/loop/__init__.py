@@ -1,0 +1,1 @@
+"""One active-learning run: rounds, the pool, oracles, carried state."""

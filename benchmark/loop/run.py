@@ -1,0 +1,284 @@
+"""One run: fit, tune, evaluate, select, ask, hold out, write the line; over and over, to the end of the ladder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.data.datasets import ImageData
+from benchmark.experiment import seeds
+from benchmark.features import source as features
+from benchmark.loop.carried import Carried
+from benchmark.loop.clock import Clock
+from benchmark.loop.diagnostics import rank_agreement, spaced
+from benchmark.loop.examples import examples
+from benchmark.loop.fitting import Fitter
+from benchmark.loop.oracles import Oracle, PersonOracle, SimulatedOracle
+from benchmark.loop.pool import FittedOraclePool, FittedPool, candidates, full_probs
+from benchmark.loop.setting import Knowledge, Setting, draw_initial, header
+from benchmark.results.store import RunFile, read_run
+from benchmark.training.batches import Images
+from benchmark.training.engine import Task
+from benchmark.training.metrics import evaluate
+from benchmark.training.predict import Predictor
+from benchmark.training.tuning import EngineTuning
+from strategies.api.base import Labelled, Strategy
+
+
+class ActiveLearningRun:
+    """A run on ``data`` that appends its lines to ``file``, and resumes from those that are there."""
+
+    def __init__(self, setting: Setting, data: ImageData, file: RunFile) -> None:
+        protocol = setting.protocol
+        self.setting, self.protocol, self.data, self.file = setting, protocol, data, file
+        self.strategy: Strategy = setting.spec.build()
+        self.device = data.train_images.device
+        self.images = Images(data.train_images, data.mean, data.std)
+        self.test_images = Images(data.test_images, data.mean, data.std)
+        self.oracle = self._oracle()
+        self.fitter = Fitter(setting, data, self.images, self.strategy)
+        self.features: features.FeatureSource | None = None
+        if protocol.resolved_features is not None:
+            how = protocol.resolved_features
+            self.features = features.source(how, data, self.images, protocol.recipe, setting.cache)
+        self.carried = Carried(setting.cache, file.path)
+
+    def execute(self, on_round: Callable[[dict[str, Any]], bool]) -> bool:
+        """Compute what is missing; ``on_round`` takes every new line and says whether to go on.
+
+        Returns whether the ladder's end was reached.
+        """
+        known, begin = self._resume()
+        self.file.keep_traces(begin)
+        rounds = len(self.protocol.budgets)
+        for number in range(begin, rounds):
+            line = self._round(number, known)
+            self.file.append(line)
+            self.carried.forget_before(number + 1)
+            known.add(line)
+            if not on_round(line) and number + 1 < rounds:
+                return False
+        self.carried.forget()
+        return True
+
+    # --- the beginning
+
+    def _oracle(self) -> Oracle:
+        data = self.data
+        if self.protocol.oracle == "person":
+            log = self.setting.cache / "answers" / f"{data.name}-{data.sha256[:12]}.jsonl"
+            return PersonOracle(data.train_images, data.class_names, log)
+        noise = seeds.generator(self.setting.seed, "oracle", 0)
+        return SimulatedOracle(data.train_labels, data.class_count, self.protocol.label_noise, noise)
+
+    def _resume(self) -> tuple[Knowledge, int]:
+        """What was bought according to the lines on disk, and the round to go on with."""
+        record = read_run(self.file.path) if self.file.path.exists() else None
+        if record is None:
+            return self._begin(), 0
+        rounds = len(self.protocol.budgets)
+        done = 0
+        for line in record.rounds[:rounds]:
+            if not line["bought"] and done + 1 < rounds:
+                break  # a shorter ladder ended here: this round is computed again, now with a purchase
+            done += 1
+        if self._carries and done < rounds:
+            done = self.carried.latest(done)
+        known = Knowledge(**record.header["initial"])
+        for line in record.rounds[:done]:
+            known.add(line)
+        return known, done
+
+    def _begin(self) -> Knowledge:
+        """Choose the initial labels, ask for them, and write the header."""
+        count = self.protocol.budgets[0]
+        chosen = self._initial(count)
+        answers = self.oracle.answer(chosen)
+        none = torch.empty(0, dtype=torch.int64)
+        held_out = self.strategy.hold_out(Labelled(none, none, None), Labelled(chosen, answers, None))
+        initial = Knowledge(chosen.tolist(), answers.tolist(), self._checked(held_out, chosen))
+        self.file.append(header(self.setting, self.data, self.file.path.parents[2].name, initial))
+        return initial
+
+    def _initial(self, count: int) -> Tensor:
+        how, labels = self.protocol.initial, self.data.train_labels.cpu()
+        if how != "strategy":
+            generator = seeds.generator(self.setting.seed, "initial", 0)
+            return draw_initial(labels, count, how == "balanced", generator)
+        everything = torch.arange(len(labels), device=self.device)
+        none = everything[:0]
+        classes = self.data.class_count
+        pool = FittedPool(self.images, everything, none, none, classes, predictor=None, features=self.features)
+        return self._select(pool, count, 0).cpu()
+
+    # --- a round
+
+    def _round(self, number: int, known: Knowledge) -> dict[str, Any]:
+        last = number + 1 == len(self.protocol.budgets)
+        carried = self.carried.load(number) if self._carries else {}
+        if "strategy" in carried:
+            self.strategy.load_state_dict(carried["strategy"])
+        task, labelled, answers = self.fitter.task(number, known, carried)
+        task.checkpoints = self.carried.checkpoints(number, self.fitter.checkpoint_key(task))
+        fitted = self.fitter.fit(task)
+        predictor = fitted.predictor
+        clock = Clock(self.device)
+        with clock("evaluate"):
+            everything = torch.arange(len(self.test_images.pixels), device=self.device)
+            predictions = predictor.predict(self.test_images, everything)
+            metrics = evaluate(predictions.logits, self.data.test_labels)
+            late = self._late_accuracies(task, fitted.late)
+        self.file.append_traces(fitted.traces)
+        if last and fitted.traces:  # of learners that show how they learn
+            self.file.write_examples(examples(self.data, predictions.logits))
+        bought = given = torch.empty(0, dtype=torch.int64)
+        held_out: list[int] = []
+        diagnostics: dict[str, float] = {}
+        if not last:
+            if self.features is not None and "features" in self.strategy.needs:
+                self.features.computed()  # by whichever run comes first: no part of its query's time
+            with clock("query"):
+                bought = self._buy(number, task, labelled, answers, predictor, carried)
+            given = self.oracle.answer(bought)
+            held_out = self._hold_out(number, predictor, labelled, answers, bought, given)
+            self._carry(number, predictor)
+            diagnostics = self._diagnose(task, labelled, answers, predictor)
+        return {
+            "kind": "round",
+            "round": number,
+            "labels": len(known.indices),
+            **asdict(metrics),
+            **({"late": late} if late else {}),
+            "seconds": {"train": fitted.seconds, "query": clock["query"], "evaluate": clock["evaluate"]},
+            "shared": fitted.shared,
+            "bought": bought.tolist(),
+            "answers": given.tolist(),
+            "held_out": held_out,
+            "diagnostics": diagnostics,
+        }
+
+    def _late_accuracies(self, task: Task, states: list[dict[str, Tensor]]) -> list[float]:
+        """The test accuracies, in [0, 1], of the evaluated network as it was in late ``states`` of its training."""
+        if not states:
+            return []
+        predictor = Predictor(copy.deepcopy(task.network), None, task.recipe.precision)
+        everything = torch.arange(len(self.test_images.pixels), device=self.device)
+        accuracies = []
+        for state in states:
+            predictor.network.load_state_dict(state)
+            logits = predictor.predict(self.test_images, everything).logits
+            accuracies.append(evaluate(logits, self.data.test_labels).accuracy)
+        return accuracies
+
+    def _buy(
+        self,
+        number: int,
+        task: Task,
+        labelled: Tensor,
+        answers: Tensor,
+        predictor: Predictor,
+        carried: dict[str, Any],
+    ) -> Tensor:
+        """The dataset indices that the strategy buys in this round, on the CPU, in its order."""
+        seed, budgets = self.setting.seed, self.protocol.budgets
+        if task.attachment is not None:
+            self.strategy.after_training(EngineTuning(task, labelled, answers))
+        draws = seeds.generator(seed, "candidates", number)
+        scored = candidates(task.unlabelled.cpu(), self.protocol.candidates, draws).to(self.device)
+        previous = carried.get("probs")
+        pool = FittedPool(
+            self.images,
+            scored,
+            labelled,
+            answers,
+            self.data.class_count,
+            predictor,
+            mc_stream=(seed, number),
+            previous_probs=None if previous is None else previous.to(self.device),
+            features=self.features,
+            cross_fit=self.fitter.cross_fit(task) if "cross_fit" in self.strategy.needs else None,
+        )
+        if "oracle" in self.strategy.needs:
+            data = self.data
+            pool = FittedOraclePool(pool, self.strategy, data.train_labels, self.test_images, data.test_labels)
+        positions = self._select(pool, budgets[number + 1] - budgets[number], number)
+        return scored[positions].cpu()
+
+    def _select(self, pool: FittedPool, n: int, number: int) -> Tensor:
+        """The strategy's positions, checked: a plugin's mistake must not become a number."""
+        generator = seeds.generator(self.setting.seed, "query", number)
+        with torch.no_grad():
+            positions = self.strategy.select(pool, n, generator)
+        size = len(pool.indices)
+        valid = isinstance(positions, Tensor) and positions.shape == (n,) and not positions.is_floating_point()
+        if not valid or len(positions.unique()) != n or positions.min() < 0 or positions.max() >= size:
+            raise ValueError(
+                f"strategy '{self.setting.spec.canonical}' did not return {n} distinct positions below {size}"
+            )
+        return positions.to(self.device)
+
+    def _hold_out(
+        self, number: int, predictor: Predictor, labelled: Tensor, answers: Tensor, bought: Tensor, given: Tensor
+    ) -> list[int]:
+        """Who sits out in the next round; the losses are the fitted model's, on the clean images."""
+        if type(self.strategy).hold_out is Strategy.hold_out:
+            return []
+        if self.strategy.spares_last_round and self.protocol.budgets[number + 1] == self.protocol.ladder[-1]:
+            return []
+        indices, labels = torch.cat([labelled.cpu(), bought]), torch.cat([answers.cpu(), given])
+        logits = predictor.predict(self.images, indices.to(self.device)).logits.cpu()
+        losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        old, new = (
+            Labelled(*(part[where] for part in (indices, labels, losses)))
+            for where in (slice(0, len(labelled)), slice(len(labelled), None))
+        )
+        return self._checked(self.strategy.hold_out(old, new), indices)
+
+    def _checked(self, held_out: Tensor, labelled: Tensor) -> list[int]:
+        """The held-out indices, checked: labelled images, and not all of them."""
+        if not set(held_out.tolist()) < set(labelled.tolist()):
+            raise ValueError(
+                f"strategy '{self.setting.spec.canonical}' must hold out labelled images only, and not all of them"
+            )
+        return held_out.tolist()
+
+    def _diagnose(self, task: Task, labelled: Tensor, answers: Tensor, predictor: Predictor) -> dict[str, float]:
+        """How well the attachment that has just chosen ranks images by their loss; after all choices, for reporting."""
+        if task.attachment is None:
+            return {}
+        test = torch.arange(len(self.test_images.pixels), device=self.device)
+        parts = {"labelled": (self.images, labelled, answers), "test": (self.test_images, test, self.data.test_labels)}
+        if self.protocol.oracle == "simulated":  # a person is not asked for what was not bought
+            unlabelled = spaced(task.unlabelled)
+            parts["pool"] = (self.images, unlabelled, self.oracle.answer(unlabelled))
+        found: dict[str, float] = {}
+        for part, (images, indices, labels) in parts.items():
+            found |= rank_agreement(predictor.predict(images, indices), labels, part)
+        return found
+
+    # --- from round to round
+
+    @property
+    def _carries(self) -> bool:
+        """Whether anything but the lines goes from one round to the next."""
+        stateful = type(self.strategy).state_dict is not Strategy.state_dict
+        return self.protocol.warm_start or stateful or "previous_probs" in self.strategy.needs
+
+    def _carry(self, number: int, predictor: Predictor) -> None:
+        if not self._carries:
+            return
+        state: dict[str, Any] = {}
+        if own := self.strategy.state_dict():
+            state["strategy"] = own
+        if self.protocol.warm_start:
+            state["network"] = predictor.network.state_dict()
+            if predictor.attachment is not None:
+                state["attachment"] = predictor.attachment.state_dict()
+        if "previous_probs" in self.strategy.needs:
+            state["probs"] = full_probs(predictor, self.images).cpu()
+        self.carried.save(number + 1, state)

@@ -1,0 +1,1 @@
+"""Runs on disk recomputed and compared with what their lines say."""

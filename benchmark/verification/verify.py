@@ -1,0 +1,155 @@
+"""Runs on disk computed again, and compared line by line with what the lines say.
+
+A few runs are drawn at random and recomputed in a temporary folder by the experiment's own protocol, the one in its
+experiment.json, with a cache of their own: the shared round 0 and the self-supervised features are computed anew too.
+Nothing is written where the runs lie.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmark import learners
+from benchmark.campaign import campaign as run
+from benchmark.campaign import preflight as checks
+from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
+from benchmark.campaign.plan import Planned, Run
+from benchmark.experiment.protocol import Protocol, ProtocolError, from_dict
+from benchmark.models.blueprint import blueprint
+from benchmark.reports.console import for_console
+from benchmark.reports.statistics.curves import RUN, select
+from benchmark.reports.tables.settings import differing, headers_say, settings_table
+from benchmark.reports.words import name
+from benchmark.results import store
+from benchmark.results.store import Experiment, RunRecord, StoreError
+from benchmark.verification.verdicts import judge, show
+from strategies.registry import Spec, resolve
+
+
+def verify(
+    root: Path,
+    sample: int,
+    options: Options,
+    console: Console,
+    specs: Sequence[Spec] | None = None,
+    learner_names: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+) -> int:
+    """Recompute ``sample`` runs of the experiment at ``root``, drawn among those selected, and print the verdicts.
+
+    Returns the exit status: 0 if all agree, 1 if one does not or failed, 3 if the time limit came first. Raises
+    ValueError (and OSError) with one line where nothing can be computed.
+    """
+    began = time.time()
+    torch.set_num_threads(1)
+    experiment = store.read_experiment(root)
+    protocol = _protocol(experiment, console)
+    device = checks.device(options.device)
+    named = None if specs is None else {spec.canonical: spec for spec in specs}
+    selection = select(experiment, named, learner_names, seeds)
+    for note in selection.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    candidates = _resolved(selection.runs, named or {}, console)
+    if not candidates:
+        raise StoreError(f"{root}: none of its runs can be computed again here")
+    drawn = sorted(random.Random().sample(range(len(candidates)), min(sample, len(candidates))))
+    chosen = [candidates[i] for i in drawn]
+    records = [record for record, _ in chosen]
+    protocol = protocol.override(budgets=_budgets(protocol, records))
+    with tempfile.TemporaryDirectory(prefix="acqbench-verify-") as folder:
+        places = Places(options.places.data, Path(folder) / "results", Path(folder) / "cache")
+        again = places.results / experiment.name
+        planned = [
+            Planned(point, store.run_path(again, point.spec.canonical, point.learner, point.seed), done=False)
+            for _, point in chosen
+        ]
+        data = checks.data(protocol, [point.spec for _, point in chosen], again, places.data)
+        _same_data(records, data.sha256, root)
+        console.print(
+            f"computing {len(chosen)} of {len(candidates)} runs in {root} again: "
+            + "; ".join(str(point) for _, point in chosen),
+            markup=False,
+            soft_wrap=True,
+        )
+        blueprint(protocol.model.name, protocol.model.parameters, data)
+        jobs = run.jobs_of(protocol, planned, data.sha256, device, replace(options, places=places), began)
+        with run.executor_for(protocol, options, device, len(planned)) as executor:
+            status = run.compute(protocol, planned, jobs, data, executor, console)
+        recomputed = [store.read_run(p.path) if p.path.exists() else None for p in planned]
+    verdicts = [
+        judge(point, record, new, protocol.budgets[-1], select(experiment).runs)
+        for (record, point), new in zip(chosen, recomputed, strict=True)
+    ]
+    show(verdicts, console)
+    computed = [(old, new) for old, new in zip(records, recomputed, strict=True) if new is not None]
+    said = [headers_say(record.header for record in side) for side in zip(*computed, strict=True)]
+    if said and (settings := differing(*said)):
+        console.print(for_console(settings_table(settings, "on disk", "here")))
+    if status == FAILED or not all(verdict.agrees for verdict in verdicts):
+        return FAILED
+    if status == UNFINISHED:
+        console.print("stopped at the time limit: not all rounds were compared")
+        return UNFINISHED
+    return DONE
+
+
+def _protocol(experiment: Experiment, console: Console) -> Protocol:
+    try:
+        protocol = from_dict(experiment.protocol)
+    except ProtocolError as error:
+        raise ProtocolError(f"{experiment.root / 'experiment.json'}: {error}") from error
+    if protocol.oracle == "person":
+        raise ProtocolError(f"{experiment.root}: a person answered; that cannot be computed again")
+    if protocol.fingerprint != experiment.fingerprint:
+        console.print(
+            f"{experiment.root}: computed by a version in which its settings had another fingerprint "
+            f"({experiment.fingerprint[:8]}, here {protocol.fingerprint[:8]})",
+            markup=False,
+            soft_wrap=True,
+        )
+    return protocol
+
+
+def _resolved(records: list[RunRecord], named: dict[str, Spec], console: Console) -> list[tuple[RunRecord, Run]]:
+    """The runs whose strategies and learners are here, with the source that computed them; the others are named."""
+    found, left_out = [], {}
+    for record in records:
+        strategy, learner, seed = (record.header[field] for field in RUN)
+        try:
+            spec = named.get(strategy) or resolve(strategy)
+            learners.build(learner)
+        except ValueError as error:
+            left_out[name(strategy, learner, learner != "supervised")] = str(error)
+            continue
+        if spec.source_sha256 == record.header["plugin_sha256"]:
+            found.append((record, Run(spec, learner, seed)))
+        else:
+            left_out[strategy] = "its source has changed"
+    for who, why in left_out.items():
+        console.print(f"left out: {who}: {why}", markup=False, soft_wrap=True)
+    return found
+
+
+def _budgets(protocol: Protocol, records: list[RunRecord]) -> list[int]:
+    """As far as the longest of the runs went; to the ladder's end where one was to go on."""
+    if any(record.rounds[-1]["bought"] for record in records):
+        return list(protocol.budgets)
+    reached = max(record.labels[-1] for record in records)
+    return [labels for labels in protocol.budgets if labels <= reached] or list(protocol.budgets)
+
+
+def _same_data(records: list[RunRecord], sha256: str, root: Path) -> None:
+    for recorded in (record.header["dataset"]["sha256"] for record in records):
+        if recorded != sha256:
+            raise ProtocolError(
+                f"the data are not those that the runs in {root} were computed on (SHA-256 {sha256[:12]}, not "
+                f"{recorded[:12]}): put the same data in place"
+            )

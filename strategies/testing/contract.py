@@ -1,0 +1,186 @@
+"""The contract of acquisition strategies: the choice. See ``hooks`` for what a strategy does beside it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strategies.api.base import Pool, ScoreStrategy, Strategy
+from strategies.registry import resolve
+from strategies.testing.hooks import (
+    check_attachment,
+    check_hold_out,
+    check_state,
+    check_tuning,
+    fresh,
+    no_global_draws,
+)
+from strategies.testing.synthetic import CLASSES, SyntheticPool
+
+_OUTPUTS = ("embeddings", "logits", "probs", "head_output")
+_GIVEN = ("labelled_embeddings", "indices", "labelled_indices", "labels", "features", "previous_probs")
+
+
+def check_strategy(strategy: Strategy | type[Strategy] | str) -> None:
+    """Raise AssertionError, saying what is wrong, where a strategy breaks the contract of ``strategies.api.base``.
+
+    ``strategy`` is an instance, a class whose parameters all have defaults, or what the command line takes.
+    Checked are: distinct valid positions for one image, some and all, on ordinary and on degenerate pools; chance
+    from the generator only; refusal of NaN; a pool left as it was; equivariance of scores; and, where there are
+    any, the attachment, its tuning, the hold-out and the carried state. An attachment that has ``detach_after``
+    must reach the stage features before that progress and not from then on.
+    """
+    if isinstance(strategy, str):
+        strategy = resolve(strategy).build()
+    elif isinstance(strategy, type):
+        strategy = strategy()
+    choosing = (_check_pool_kept, _check_chance, _check_pools, _check_nan, _check_unfitted, _check_permutation)
+    with _global_state_restored():
+        for check in (*choosing, check_state, check_attachment, check_tuning, check_hold_out):
+            try:
+                check(strategy)
+            except AssertionError as error:
+                raise AssertionError(f"{type(strategy).__name__}: {error}") from error.__cause__
+
+
+# --- the choice
+
+
+def _check_pools(strategy: Strategy) -> None:
+    pool = SyntheticPool.draw()
+    size = len(pool.indices)
+    alike = pool.points[:1].expand(size + len(pool.labels), -1)
+    cases = {
+        "an ordinary pool": pool,
+        "one labelled image": SyntheticPool.draw(labelled=1),
+        "a class without labelled images": replace(pool, labels=pool.labels.clamp(max=CLASSES - 2)),
+        "images that are all the same": replace(
+            pool, points=alike[:size].clone(), labelled_points=alike[size:].clone(), features=alike.clone()
+        ),
+        "two classes": SyntheticPool.draw(class_count=2),
+        "the first round (previous_probs is None)": replace(pool, previous_probs=None),
+        "float16 outputs": SyntheticPool.draw(dtype=torch.float16),
+        "a single image left": SyntheticPool.draw(1),
+    }
+    for case, each in cases.items():
+        for n in sorted({1, max(1, len(each.indices) // 4), len(each.indices)}):
+            _choice(strategy, each, n, case)
+
+
+def _check_chance(strategy: Strategy) -> None:
+    choices = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 (the global state is what is watched)
+        random.seed(seed)
+        with no_global_draws("select"):
+            choices.append(_choice(strategy, SyntheticPool.draw(), 10))
+    if not choices[0].equal(choices[1]):
+        raise AssertionError(
+            "select gave two choices for the same pool and the same seed of its generator: draw from the generator "
+            "only, and keep nothing from call to call but by state_dict"
+        )
+
+
+def _check_pool_kept(strategy: Strategy) -> None:
+    pool, reference = SyntheticPool.draw(), SyntheticPool.draw()
+    _choice(strategy, pool, 10)
+    parts: dict[str, tuple[Tensor, Tensor]] = {
+        f"head.{name}": (p, getattr(reference.head, name)) for name, p in pool.head.named_parameters()
+    }
+    parts |= {name: (getattr(pool, name), getattr(reference, name)) for name in (*_GIVEN, *_OUTPUTS)}
+    parts |= {f"mc_probs({k})": (probs, reference.mc_probs(k)) for k, probs in pool._mc.items()}
+    for part, (now, before) in parts.items():
+        if not now.equal(before):
+            raise AssertionError(f"select modifies pool.{part} in place: work on a clone")
+
+
+def _check_nan(strategy: Strategy) -> None:
+    pool = SyntheticPool.draw()
+    broken = pool.points.clone()
+    broken[13] = torch.nan
+    watched: Any = _Watched(replace(pool, points=broken))
+    result = _choice_or_refusal(strategy, watched, 20, "a model whose outputs are NaN for one image")
+    read = ", ".join(f"pool.{name}" for name in sorted(watched.read & {*_OUTPUTS, "mc_probs"}))
+    if read and isinstance(result, Tensor):
+        raise AssertionError(f"select reads {read} and accepts NaN there: raise ValueError (strategies.top does)")
+
+
+def _check_unfitted(strategy: Strategy) -> None:
+    nothing = SyntheticPool.draw(labelled=0)
+    unfitted = replace(nothing, previous_probs=None, has_model=False)
+    _choice_or_refusal(strategy, unfitted, 10, "a pool without a model and without labels")
+
+
+def _check_permutation(strategy: Strategy) -> None:
+    if not isinstance(strategy, ScoreStrategy) or type(strategy).select is not ScoreStrategy.select:
+        return
+    pool = SyntheticPool.draw()
+    with torch.no_grad():
+        scores = fresh(strategy).score(pool)
+    if scores.shape != pool.indices.shape:
+        raise AssertionError(f"score gives {tuple(scores.shape)} for {len(pool.indices)} images: one number each")
+    permuted = pool.permuted(torch.randperm(len(scores), generator=torch.Generator().manual_seed(0)))
+    images = [each.indices[_choice(strategy, each, 10)] for each in (pool, permuted)]
+    if len(scores.unique()) == len(scores) and not images[0].equal(images[1]):
+        raise AssertionError("the scores depend on the order of the pool: permuting it buys other images")
+
+
+def _choice(strategy: Strategy, pool: Pool, n: int, case: str = "an ordinary pool") -> Tensor:
+    """What the strategy selects, checked."""
+    result = _choice_or_refusal(strategy, pool, n, case)
+    if isinstance(result, ValueError):
+        raise AssertionError(f"select fails on {case}, n = {n}: ValueError: {result}") from result
+    return result
+
+
+def _choice_or_refusal(strategy: Strategy, pool: Pool, n: int, case: str) -> Tensor | ValueError:
+    try:
+        with torch.no_grad():
+            positions = fresh(strategy).select(pool, n, torch.Generator().manual_seed(0))
+    except ValueError as error:
+        return error
+    except Exception as error:
+        raise AssertionError(f"select fails on {case}, n = {n}: {type(error).__name__}: {error}") from error
+    size = len(pool.indices)
+    if not isinstance(positions, Tensor) or positions.dtype != torch.int64 or positions.shape != (n,):
+        got = f"{positions.dtype} {tuple(positions.shape)}" if isinstance(positions, Tensor) else type(positions)
+        raise AssertionError(f"select must return an int64 tensor of shape ({n},), not {got} (on {case})")
+    if positions.min() < 0 or positions.max() >= size:
+        raise AssertionError(
+            f"select returned {int(positions.min())}…{int(positions.max())}, positions are 0…{size - 1} (on {case}): "
+            "return positions in the pool, not dataset indices"
+        )
+    if len(positions.unique()) < n:
+        raise AssertionError(f"select returned an image twice (on {case}, n = {n} of {size})")
+    return positions
+
+
+class _Watched:
+    """A pool that remembers which of its parts were read."""
+
+    def __init__(self, pool: SyntheticPool) -> None:
+        self.pool = pool
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.add(name)
+        return getattr(self.pool, name)
+
+
+@contextmanager
+def _global_state_restored() -> Iterator[None]:
+    of_torch, of_numpy, of_random = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        torch.set_rng_state(of_torch)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        random.setstate(of_random)

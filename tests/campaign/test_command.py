@@ -1,0 +1,202 @@
+"""The command line: what it lists, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.tiny import bench, experiment, plugin
+
+import run_benchmark
+from strategies import registry
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The error's line; and nothing was computed or written that another command would find."""
+    capsys.readouterr()
+    before = files(folder)
+    assert bench(folder, *arguments, report=True) == 2
+    said = capsys.readouterr()
+    assert {path.name for path in files(folder) - before} <= {"tiny.toml", ".mnist.lock", ".svhn.lock"}
+    assert "accuracy" not in said.out
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    return said.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--strategies randon", "unknown strategy 'randon': did you mean random?; --list shows all"),
+        ("--strategies bayesion", "unknown strategy 'bayesion': did you mean bayesian"),
+        ("--strategies badge[", "'badge[': the bracket is not closed; write name[key=value,…]"),
+        ("--strategies bald[20]", "'bald[20]': '20' is not key=value"),
+        ("--strategies bald[sample=9]", "'bald' has no parameter 'sample': did you mean samples? (it has: samples)"),
+        ("--strategies bald[samples=1]", "'bald[samples=1]': samples must be at least 2, not 1"),
+        ("--strategies missing.py:Mine", "strategy 'missing.py:Mine': there is no file missing.py"),
+        ("--strategies no_such_module:X", "strategy 'no_such_module:X' does not import: ModuleNotFoundError"),
+        ("--strategies sys:X", "strategy 'sys:X': sys is not a module with a source file"),
+        ("--strategies bald --set model.parameters.dropout=0", "strategy 'bald' cannot run here: it needs dropout"),
+        ("--strategies bayesian --set model.parameters.dropout=0", "none of the strategies can run on this protocol"),
+        ("--learner supervised supervized", "unknown learner 'supervized': did you mean supervised?"),
+        ("--protocol digit", "unknown protocol 'digit': did you mean digits? (known: "),
+        ("--dataset mnits", "unknown dataset 'mnits': did you mean mnist? (known: "),
+        ("--dataset none.npz", "none.npz: no such file"),
+        ("--dataset svhn", "svhn: not in "),
+        ("--model cnm", "unknown model 'cnm' (known: cnn, compact, resnet18, wide-resnet, "),
+        ("--model cnn[widht=3]", "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
+        ("--model cnn[", "'cnn[': the bracket is not closed"),
+        ("--budgets 20 10", "budgets must be positive and rise: 20 10"),
+        ("--budgets 10 1259", "budgets go up to 1259, but 'digits' has 1258 training images"),
+        ("--budgets ten", "argument --budgets: invalid int value: 'ten'; --help shows the usage"),
+        ("--seeds -1", "seeds must be distinct and not negative: -1"),
+        ("--seeds 1 1", "seeds must be distinct and not negative: 1 1"),
+        ("--set warm_start", "--set takes FIELD=VALUE, not 'warm_start'"),
+        ("--set wram_start=true", "the protocol has no field 'wram_start': did you mean warm_start?"),
+        ("--set recipe.epoch=5", "the protocol has no field 'recipe.epoch': did you mean recipe.epochs"),
+        ("--set recipe.epochs=many", "'recipe.epochs' must be of type int, not 'many'"),
+        ("--set recipe.learning_rate=nan", "'recipe.learning_rate' must be a finite number, not nan"),
+        ("--set candidates=5", "candidates must be at least the largest purchase, 10, not 5"),
+        ("--set model.parameters=5", "'model.parameters' must be a table, not 5"),
+        ("--set name=a/b", "name must be fit for a folder, which 'a/b' is not"),
+        ("--name a/b", "--name is the name of a folder in "),
+        ("--name ..", "--name is the name of a folder in "),
+        ("--name=", "--name is the name of a folder in "),
+        ("--device gpu", "unknown device 'gpu': use auto, cpu, cuda or cuda:0"),
+        ("--device meta", "device 'meta' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device cuda:99", "device 'cuda:99' is not available: PyTorch finds "),
+        ("--workers 0", "argument --workers: '0' is not a whole number of at least 1"),
+        ("--workers two", "argument --workers: 'two' is not a whole number of at least 1"),
+        ("--time-limit soon", "argument --time-limit: 'soon' is no time: write 90s, 50m or 2h"),
+        ("--time-limit -5", "argument --time-limit: '-5' is no time: write 90s, 50m or 2h"),
+        ("--executor slurm", "argument --executor: invalid choice: 'slurm'"),
+        ("--strategies", "argument --strategies: expected at least one argument"),
+        ("--stratgies random", "unrecognized arguments: --stratgies random"),
+        ("--report nowhere", "nowhere holds no experiment: there is no experiment.json in it"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    assert mistake(tmp_path, capsys, *arguments.split()).startswith(f"error: {message}")
+
+
+def test_ray_is_an_extra(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert mistake(tmp_path, capsys, "--executor", "ray").endswith("needs Ray: pip install 'acqbench[ray]'")
+
+
+def test_a_dataset_without_files_and_network_says_what_to_add(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = mistake(tmp_path, capsys, "--dataset", "mnist")
+    assert f"mnist: not in {tmp_path / 'data'}: add {tmp_path / 'data' / 'mnist.npz'}" in said
+    assert said.endswith("the download failed: no network")
+
+
+def images(folder: Path, size: int) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, size, size), dtype=np.uint8)
+    for name, of_class in zip("ab", pixels, strict=True):
+        (folder / name).mkdir(parents=True)
+        for number, image in enumerate(of_class):
+            Image.fromarray(image).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_damaged_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = images(tmp_path / "photos", 8)
+    culprit = photos / "b" / "3.png"
+    culprit.write_bytes(culprit.read_bytes()[:50])
+    assert f"{culprit}: not a readable image" in mistake(tmp_path, capsys, "--dataset", str(photos))
+    (tmp_path / "photos.npz").write_bytes(b"PK\x03\x04 no archive")
+    assert "photos.npz: not an .npz of plain arrays" in mistake(tmp_path, capsys, f"--dataset={tmp_path}/photos.npz")
+
+
+def test_images_too_small_for_the_network_are_told_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = mistake(tmp_path, capsys, "--dataset", str(images(tmp_path / "photos", 4)), "--budgets", "2", "4")
+    assert said == "error: 'photos': model 'cnn' takes images of at least 8×8, not 4×4; choose another --model"
+
+
+def test_ones_own_images_get_a_ladder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    images(tmp_path / "photos", 8)
+    command = "--dataset photos --strategies random --seeds 0 --device cpu --set recipe.min_steps=1"
+    assert run_benchmark.main(command.split()) == 0
+    root = experiment(tmp_path)
+    assert root.name.startswith("photos-")
+    described = json.loads((root / "experiment.json").read_text())["protocol"]
+    assert described["budgets"] == [2, 4, 6, 8, 10, 12]  # 12 images to train on, in steps of the two classes
+
+
+@pytest.mark.parametrize("flag", ["--results-dir", "--cache-dir"])
+def test_a_file_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    (tmp_path / "file").write_text("")
+    assert mistake(tmp_path, capsys, flag, str(tmp_path / "file")).endswith(
+        f"cannot write to {tmp_path}/file: File exists"
+    )
+    below = str(tmp_path / "file" / "below")
+    assert mistake(tmp_path, capsys, flag, below).endswith(f"cannot write to {below}: Not a directory")
+
+
+def test_a_file_in_the_experiments_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "mine").write_text("")
+    assert mistake(tmp_path, capsys, "--name", "mine").endswith("results/mine: File exists")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("class Mine(Strategy)\n", "does not import: SyntaxError"),
+        ("import no_such_thing\n", "does not import: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("raise SystemExit(0)\n", "does not import: SystemExit: 0"),
+        ("raise ValueError('two\\nlines')\n", "does not import: ValueError: two lines"),
+        ("class Mien(Strategy):\n    pass\n", "has no Strategy class 'Mine': did you mean Mien?"),
+        ("class Mine:\n    pass\n", "has no Strategy class 'Mine'"),
+        ("class Mine(Strategy):\n    def __init__(self, k):\n        pass\n", "missing 1 required positional argument"),
+        ("class Mine(Strategy):\n    def __init__(self):\n        1 / 0\n", "'mine:Mine': division by zero"),
+        ("class Mine(Strategy):\n    name = 'random'\n", "the name 'random' is taken; give the class another"),
+        (
+            "from strategies import register\n@register('badge', group='core')\nclass Mine(Strategy):\n    pass\n",
+            "does not import: ValueError: two strategies are named 'badge'",
+        ),
+    ],
+)
+def test_a_plugin_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, message: str
+) -> None:
+    said = mistake(tmp_path, capsys, "--strategies", plugin(tmp_path, source))
+    assert message in said
+    assert "mine.py" in said or "mine:Mine" in said
+    assert registry.resolve("badge").cls.__module__ == "strategies.badge"
+
+
+@pytest.mark.parametrize("returned", ["None", "[0, 1]", "torch.zeros(n, dtype=torch.long)", "torch.arange(n) + 9999"])
+def test_a_plugins_wrong_answer_is_a_failed_run_and_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], returned: str
+) -> None:
+    wrong = plugin(
+        tmp_path, f"class Mine(Strategy):\n    def select(self, pool, n, generator):\n        return {returned}\n"
+    )
+    assert bench(tmp_path, "--strategies", wrong, "--seeds", "0") == 1
+    out = capsys.readouterr().out
+    assert "failed: mine:Mine, seed 0: ValueError: strategy 'mine:Mine' did not return 10 distinct positions" in out

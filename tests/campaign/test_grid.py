@@ -1,0 +1,216 @@
+"""Which runs there are, which are done, and where the others go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.tiny import PROTOCOL, SCORES, plugin
+
+from benchmark import ENGINE_VERSION
+from benchmark.campaign.plan import Planned, Run, plan, unroll
+from benchmark.experiment import protocol
+from benchmark.experiment.protocol import Protocol
+from benchmark.results import environment
+from benchmark.results.store import RunFile, StoreError, run_path
+from strategies.registry import Spec, resolve
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Protocol:
+    (tmp_path / "tiny.toml").write_text(PROTOCOL)
+    return protocol.load(str(tmp_path / "tiny.toml"))
+
+
+@pytest.fixture
+def write(tmp_path: Path, tiny: Protocol) -> Write:
+    def write(spec: Spec, rounds: int, attempt: int = 1, **changes: Any) -> Path:
+        """A run of ``spec``, seed 0, with so many rounds on disk."""
+        header = {
+            "kind": "header",
+            "format": 1,
+            "strategy": spec.canonical,
+            "learner": "supervised",
+            "seed": 0,
+            "fingerprint": tiny.fingerprint,
+            "engine": ENGINE_VERSION,
+            "versions": environment.versions(),
+            "device": "cpu (some processor)",
+            "plugin_sha256": spec.source_sha256,
+        }
+        path = run_path(tmp_path, spec.canonical, "supervised", 0, attempt)
+        with RunFile(path, wait=False) as file:
+            file.append(header | changes)
+            for number in range(rounds):
+                file.append({"kind": "round", "round": number, "labels": 10 * (number + 1)})
+        return path
+
+    return write
+
+
+def plan_one(tiny: Protocol, root: Path, spec: Spec, *, fresh: bool = False, device: str = "cpu") -> Planned:
+    (planned,) = plan(tiny, [Run(spec, "supervised", 0)], root, device, fresh)
+    return planned
+
+
+RANDOM = resolve("random")
+
+
+def test_seed_by_seed_and_what_trains_alone_after_the_first() -> None:
+    """All of a seed before the next; the runs that share round 0 wait for the one that trains it, others need not."""
+    specs = [resolve(name) for name in ("learning-loss", "random", "semi-supervised-learning-loss", "badge", "bald")]
+    runs = unroll(specs, ("supervised",), (3, 1))
+    assert [run.seed for run in runs] == [3] * 5 + [1] * 5
+    order = ["random", "learning-loss", "semi-supervised-learning-loss", "badge", "bald"]
+    assert [run.spec.name for run in runs] == order * 2
+
+
+def test_every_learner_of_a_seed_before_the_next_seed() -> None:
+    runs = unroll([RANDOM], ("supervised", "other"), (0, 1))
+    assert [(run.seed, run.learner) for run in runs] == [
+        (0, "supervised"),
+        (0, "other"),
+        (1, "supervised"),
+        (1, "other"),
+    ]
+    assert [str(run) for run in runs[:2]] == ["random, seed 0", "random × other, seed 0"]
+
+
+def test_nothing_on_disk(tiny: Protocol, tmp_path: Path) -> None:
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path) == (False, run_path(tmp_path, "random", "supervised", 0))
+
+
+@pytest.mark.parametrize(("rounds", "done"), [(0, False), (2, False), (3, True), (4, True)])
+def test_done_is_all_that_was_asked_for(tiny: Protocol, tmp_path: Path, write: Write, rounds: int, done: bool) -> None:
+    path = write(RANDOM, rounds)
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path, planned.note) == (done, path, "")
+
+
+def test_a_shorter_ladder_is_done_earlier_and_a_longer_one_goes_on(
+    tiny: Protocol, tmp_path: Path, write: Write
+) -> None:
+    path = write(RANDOM, 3)
+    assert plan_one(tiny.override(budgets=[10, 20]), tmp_path, RANDOM).done
+    longer = plan_one(tiny.override(budgets=[10, 20, 30, 40]), tmp_path, RANDOM)
+    assert (longer.done, longer.path) == (False, path)
+
+
+ELSEWHERE = [
+    {"engine": ENGINE_VERSION + 1},
+    {"versions": {"torch": "1.0"}},
+    {"device": "cuda (some GPU)"},
+]
+
+
+@pytest.mark.parametrize("changes", ELSEWHERE)
+def test_what_was_begun_elsewhere_is_computed_beside(
+    tiny: Protocol, tmp_path: Path, write: Write, changes: dict[str, Any]
+) -> None:
+    """Going on would join two halves that no one machine could repeat."""
+    write(RANDOM, 2, **changes)
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
+    assert "random, seed 0: begun elsewhere or with other versions; computed anew beside" in planned.note
+
+
+@pytest.mark.parametrize("changes", ELSEWHERE)
+def test_what_was_finished_elsewhere_is_done(
+    tiny: Protocol, tmp_path: Path, write: Write, changes: dict[str, Any]
+) -> None:
+    path = write(RANDOM, 3, **changes)
+    assert plan_one(tiny, tmp_path, RANDOM).done
+    longer = plan_one(tiny.override(budgets=[10, 20, 30, 40]), tmp_path, RANDOM)
+    assert longer.path != path
+
+
+def test_other_libraries_do_not_matter(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    path = write(RANDOM, 2, versions={**environment.versions(), "numpy": "0", "acqbench": "0"})
+    assert plan_one(tiny, tmp_path, RANDOM).path == path
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_any_device_of_the_kind_goes_on(tiny: Protocol, tmp_path: Path, write: Write, device: str) -> None:
+    path = write(RANDOM, 2, device="cuda (NVIDIA H200)")
+    assert plan_one(tiny, tmp_path, RANDOM, device=device).path == path
+    assert plan_one(tiny, tmp_path, RANDOM, device="cpu").path != path
+
+
+def test_fresh_computes_anew_beside_and_goes_on_with_what_it_began(
+    tiny: Protocol, tmp_path: Path, write: Write
+) -> None:
+    write(RANDOM, 2)
+    first = plan_one(tiny, tmp_path, RANDOM, fresh=True)
+    assert (first.done, first.path.name) == (False, "supervised-seed0.2.jsonl")
+    write(RANDOM, 1, attempt=2)
+    assert plan_one(tiny, tmp_path, RANDOM, fresh=True).path == first.path
+    write(RANDOM, 0, attempt=3, device="cuda (elsewhere)")
+    assert plan_one(tiny, tmp_path, RANDOM, fresh=True).path.name == "supervised-seed0.4.jsonl"
+
+
+def test_fresh_after_a_finished_one_is_the_next(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    write(RANDOM, 3)
+    write(RANDOM, 3, attempt=2)
+    assert plan_one(tiny, tmp_path, RANDOM, fresh=True).path.name == "supervised-seed0.3.jsonl"
+
+
+def test_the_newest_finished_one_counts(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    write(RANDOM, 3)
+    second = write(RANDOM, 3, attempt=2)
+    write(RANDOM, 1, attempt=3)
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path) == (True, second)
+
+
+def test_a_plugin_whose_source_has_changed_is_computed_anew(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    before = resolve(plugin(tmp_path, SCORES))
+    path = write(before, 3)
+    assert plan_one(tiny, tmp_path, resolve(f"{tmp_path}/mine.py:Mine")).done
+    after = resolve(plugin(tmp_path, SCORES + "    # better\n"))
+    assert after.canonical == before.canonical == "mine:Mine"
+    planned = plan_one(tiny, tmp_path, after)
+    assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
+    assert planned.note == "mine:Mine, seed 0: the plugin's source has changed; computed anew beside"
+    write(after, 1, attempt=2)
+    going_on = plan_one(tiny, tmp_path, after)
+    assert (going_on.path, going_on.note) == (planned.path, "")
+    again = plan_one(tiny, tmp_path, before)  # the change was taken back: its finished run is still there
+    assert (again.done, again.path) == (True, path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fingerprint": "0" * 64}, r"its fingerprint is 00000000, not "),
+        ({"seed": 1}, "its seed is '1', not '0'"),
+        ({"strategy": "badge"}, "its strategy is 'badge', not 'random'"),
+        ({"learner": "other"}, "its learner is 'other', not 'supervised'"),
+    ],
+)
+def test_a_strangers_file_is_refused(
+    tiny: Protocol, tmp_path: Path, write: Write, changes: dict[str, Any], message: str
+) -> None:
+    write(RANDOM, 3, **changes)
+    with pytest.raises(StoreError, match=message):
+        plan_one(tiny, tmp_path, RANDOM)
+
+
+def test_an_interrupted_fresh_pass_goes_on_where_it_stopped(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    margin = resolve("margin")
+    runs = [Run(RANDOM, "supervised", 0), Run(margin, "supervised", 0)]
+    write(RANDOM, 3)
+    write(margin, 3)
+    write(RANDOM, 3, attempt=2)
+    again = plan(tiny, runs, tmp_path, "cpu", fresh=True)
+    assert [(p.done, p.path.name) for p in again] == [
+        (True, "supervised-seed0.2.jsonl"),
+        (False, "supervised-seed0.2.jsonl"),
+    ]
+    write(margin, 3, attempt=2)
+    following = plan(tiny, runs, tmp_path, "cpu", fresh=True)
+    assert {(p.done, p.path.name) for p in following} == {(False, "supervised-seed0.3.jsonl")}

@@ -1,0 +1,217 @@
+"""From arguments to a request; the commands that run nothing; and folders that belong to another request."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from support.tiny import PROTOCOL, SCORES, bench, experiment, plugin, run_lines
+
+import run_benchmark
+from benchmark import cli as command
+from benchmark import models
+from benchmark.data import datasets
+from benchmark.experiment import protocol
+from benchmark.experiment.protocol import Protocol
+from benchmark.learners import LEARNERS
+from benchmark.results import environment
+from strategies import registry
+
+
+def requested(*arguments: str) -> Protocol:
+    return command.requested(run_benchmark.parser().parse_args(arguments))
+
+
+def test_no_argument_is_the_digits_protocol() -> None:
+    assert requested() == protocol.load("digits")
+
+
+def test_a_dataset_picks_the_protocol_of_its_name() -> None:
+    assert requested("--dataset", "mnist") == protocol.load("mnist")
+    assert (
+        requested("--protocol", "cifar10-ll4al", "--dataset", "mnist").recipe == protocol.load("cifar10-ll4al").recipe
+    )
+
+
+def test_every_other_flag_is_one_field() -> None:
+    found = requested(
+        *("--dataset", "mnist", "--strategies", "badge", "random", "--learner", "supervised", "--seeds", "4", "2"),
+        *("--budgets", "20", "40", "--model", "resnet18[width=32,dropout=0.1]"),
+        *("--set", "warm_start=true", "recipe.optimizer=adamw", "recipe.milestones=[0.5, 0.8]", "description=a = b"),
+    )
+    expected = protocol.load("mnist").override(
+        strategies=["badge", "random"],
+        learners=["supervised"],
+        seeds=[4, 2],
+        budgets=[20, 40],
+        model={"name": "resnet18", "parameters": {"width": 32, "dropout": 0.1}},
+        warm_start=True,
+        description="a = b",
+        **{"recipe.optimizer": "adamw", "recipe.milestones": [0.5, 0.8]},
+    )
+    assert found == expected
+    assert found.seeds == (4, 2)
+    assert found.experiment.startswith("mnist-")
+    assert found.ladder == protocol.load("mnist").ladder
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0", 0)])
+def test_times(text: str, seconds: float) -> None:
+    assert run_benchmark.seconds(text) == seconds
+
+
+def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_benchmark.main(["--list"]) == 0
+    listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    names = [*registry.names(), *registry.groups(), *LEARNERS, *datasets.names(), *models.MODELS, *protocol.names()]
+    assert set(names) <= set(listed)
+    assert all(len(line.split()) > 1 for line in listed.values())  # each has something said about it
+    assert protocol.load("cifar10-ll4al").description in listed["cifar10-ll4al"]
+
+
+def test_help_shows_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        run_benchmark.main(["--help"])
+    assert leave.value.code == 0
+    examples = [line.split("  ")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("  python")]
+    assert len(examples) >= 5
+    for example in examples:
+        run_benchmark.parser().parse_args(example.split()[2:])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    assert bench(folder, report=True) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def test_report_writes_the_same_bytes_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = experiment(copy)
+    derived = {path: path.read_bytes() for path in root.rglob("*") if path.suffix in (".csv", ".md", ".tex")}
+    assert len(derived) >= 8
+    for path in derived:
+        path.unlink()
+    shutil.rmtree(root / "figures")
+    assert run_benchmark.main(["--report", str(root)]) == 0
+    assert {path: path.read_bytes() for path in derived} == derived
+    assert (root / "figures" / "accuracy.png").stat().st_size > 1000
+    assert "random" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "describes no experiment; delete it and run again"),
+        (json.dumps({"fingerprint": "f", "protocol": {}}), "has no complete round among the runs asked for"),
+    ],
+)
+def test_report_of_what_is_no_experiment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], description: str, message: str
+) -> None:
+    (tmp_path / "experiment.json").write_text(description)
+    assert run_benchmark.main(["--report", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]
+
+
+def test_another_protocol_under_the_same_name_is_refused(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, before = experiment(copy).name, run_lines(copy)
+    for other in ("random", "entropy"):  # whether or not the run asked for is there
+        changed = ("--name", name, "--set", "warm_start=true", "--strategies", other)
+        assert bench(copy, *changed) == 2
+        said = capsys.readouterr().err
+        assert "choose another --name" in said
+        assert said.count("\n") == 1
+    assert run_lines(copy) == before
+    (experiment(copy) / "experiment.json").unlink()
+    assert bench(copy, *changed) == 2  # nor does it help to forget what it was
+
+
+def test_a_damaged_line_is_refused_and_a_torn_one_mended(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = run_lines(copy)
+    path = experiment(copy) / "runs" / "random" / "supervised-seed1.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    assert bench(copy) == 0
+    assert run_lines(copy) == before
+    path.write_bytes(whole.replace(b'"round":1', b'"round":}'))
+    capsys.readouterr()
+    assert bench(copy) == 2
+    assert f"error: {path}: damaged at byte " in capsys.readouterr().err
+
+
+def test_other_data_under_the_same_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    for part, count in (("train", 40), ("test", 20)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        arrays[f"y_{part}"] = np.arange(count) % 4
+    np.savez(tmp_path / "own.npz", **arrays)
+    own = ("--dataset", str(tmp_path / "own.npz"))
+    assert bench(tmp_path, *own, "--seeds", "0") == 0
+    arrays["x_test"][0, 0, 0] ^= 1
+    np.savez(tmp_path / "own.npz", **arrays)
+    before = run_lines(tmp_path)
+    assert bench(tmp_path, *own) == 2
+    assert "is not the data that the runs in" in capsys.readouterr().err
+    assert run_lines(tmp_path) == before
+    assert bench(tmp_path, *own, "--name", "other", "--seeds", "0") == 0
+
+
+def test_an_older_engines_unfinished_run_is_computed_beside(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the whole ones stay as they are, in the same table."""
+    before = run_lines(copy)
+    path = experiment(copy) / "runs" / "random" / "supervised-seed1.jsonl"
+    header, first, *_ = path.read_text().splitlines(keepends=True)
+    versions = {**environment.versions(), "torch": "2.0"}
+    path.write_text(json.dumps(json.loads(header) | {"versions": versions}) + "\n" + first)
+    assert bench(copy, report=True) == 0
+    assert "random, seed 1: begun elsewhere or with other versions; computed anew beside" in capsys.readouterr().out
+    after = run_lines(copy)
+    assert after["random/supervised-seed1.2.jsonl"] == before["random/supervised-seed1.jsonl"]
+    assert len(after["random/supervised-seed1.jsonl"]) == 2
+
+
+def test_a_changed_plugin_is_computed_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--strategies", plugin(tmp_path, SCORES), "--seeds", "0")
+    assert bench(tmp_path, *arguments) == 0
+    plugin(tmp_path, SCORES.replace("[:, 0]", "[:, 1]"))
+    assert bench(tmp_path, *arguments) == 0
+    assert "mine:Mine, seed 0: the plugin's source has changed; computed anew beside" in capsys.readouterr().out
+    first, second = (run_lines(tmp_path)[f"mine-Mine/supervised-seed0{n}.jsonl"] for n in ("", ".2"))
+    assert first[0]["plugin_sha256"] != second[0]["plugin_sha256"]
+    assert first[1]["bought"] != second[1]["bought"]
+
+
+def test_a_full_disk_is_one_line_and_no_usage_error(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "curves.csv")
+    with patch("benchmark.reports.write_report", side_effect=full):
+        assert bench(copy, report=True) == 1
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device: 'curves.csv'\n"
+
+
+def test_an_interrupt_can_be_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with patch("benchmark.campaign.executors.RunFile.append", side_effect=KeyboardInterrupt):
+        assert bench(tmp_path) == 3
+    assert capsys.readouterr().err == "interrupted; repeat the command to go on\n"
+    assert bench(tmp_path) == 0
+
+
+def test_a_protocol_file_may_lie_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('name = "named"\n' + PROTOCOL)
+    assert requested("--protocol", str(tmp_path / "own.toml")).name == "named"

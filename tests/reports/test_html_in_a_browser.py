@@ -1,0 +1,123 @@
+"""The results page works in a browser: by keyboard, in dark and light, on a phone."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support.report_lines import data_of, write_grid
+
+from benchmark.reports import write_report
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_grid(tmp_path_factory.mktemp("results") / "mnist", ["random", "margin", "entropy"])
+    write_report(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def browser(root: Path) -> Iterator[Any]:
+    if importlib.util.find_spec("selenium") is None:
+        pytest.skip("a browser's test needs selenium")
+    programs = [shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")]
+    if None in programs:
+        pytest.skip("a browser's test needs Chromium and chromedriver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(programs[0])
+    for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1100,1600"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    driver.get((root / "index.html").as_uri())
+    yield driver
+    driver.quit()
+
+
+def rows_of(browser: Any) -> list[str]:
+    return [cell.text for cell in browser.find_element("tag name", "table").find_elements("css selector", "tbody th")]
+
+
+def test_a_table_is_sorted_by_keyboard(browser: Any, root: Path) -> None:
+    order = pd.read_csv(root / "tables" / "summary.csv")["strategy"].tolist()
+    buttons = browser.find_element("tag name", "table").find_elements("css selector", "thead button")
+    button, gain = (next(b for b in buttons if b.text.startswith(text)) for text in ("area", "vs."))
+    head = button.find_element("xpath", "..")
+    button.send_keys("\ue007")  # Enter
+    assert (head.get_attribute("aria-sort"), rows_of(browser)) == ("descending", order)
+    button.send_keys(" ")
+    assert (head.get_attribute("aria-sort"), rows_of(browser)) == ("ascending", order[::-1])
+    gain.send_keys(" ")
+    gain.send_keys(" ")
+    assert rows_of(browser) == ["entropy", "margin", "random"]  # – last, whichever way
+    assert head.get_attribute("aria-sort") is None
+
+
+def test_strategies_are_switched_off_and_on(browser: Any) -> None:
+    def drawn() -> set[str]:
+        return {g.get_attribute("data-name") for g in browser.find_elements("css selector", "#curves g[data-name]")}
+
+    assert drawn() == {"random", "margin", "entropy"}
+    boxes = {
+        label.text: label.find_element("tag name", "input")
+        for label in browser.find_elements("css selector", ".legend label")
+    }
+    boxes["margin"].send_keys(" ")
+    assert drawn() == {"random", "entropy"}
+    boxes["margin"].send_keys(" ")
+    assert drawn() == {"random", "margin", "entropy"}
+    radios = browser.find_elements("css selector", "input[name=view]")
+    radios[1].send_keys(" ")
+    assert drawn() == {"margin", "entropy"}
+    radios[0].send_keys(" ")
+
+
+def test_dark_and_light(browser: Any) -> None:
+    button = browser.find_element("id", "theme")
+    seen = []
+    for _ in range(2):
+        button.send_keys("\ue007")
+        brightness = int(re.findall(r"\d+", browser.find_element("tag name", "body").value_of_css_property("color"))[0])
+        assert (button.get_attribute("aria-pressed") == "true") == (brightness > 128)
+        seen.append(brightness)
+    assert seen[0] != seen[1]
+
+
+def test_values_are_read_off_the_chart(browser: Any, root: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    (margin,) = (line for line in data_of((root / "index.html").read_text())["lines"] if line["name"] == "margin")
+    chart, tip = browser.find_element("id", "curves"), browser.find_element("id", "tip")
+    drawn = browser.find_element("css selector", "g[data-name=margin] polyline.line").get_attribute("points")
+    x, y = map(float, drawn.split()[2].split(","))
+    size = chart.size
+    hover = ActionChains(browser).move_to_element_with_offset(chart, x - size["width"] / 2, y - size["height"] / 2 - 2)
+    hover.perform()
+    assert tip.text == f"margin\n60 labels: {margin['accuracy']['text'][2]}"
+    chart.send_keys("\ue014")  # the arrow to the right
+    assert tip.text == f"margin\n80 labels: {margin['accuracy']['text'][3]}"
+    chart.send_keys("\ue00c")  # Escape
+    assert tip.text == ""
+
+
+def test_a_phone_shows_it_whole_and_nothing_jumps(browser: Any) -> None:
+    phone = {"width": 380, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.refresh()
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 380
+    shifts = browser.execute_async_script(
+        "const done = arguments[0]; let sum = 0;"
+        "new PerformanceObserver((list) => list.getEntries().forEach((e) => { sum += e.value; }))"
+        ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 300);"
+    )
+    assert shifts == 0
+    assert browser.get_log("browser") == []

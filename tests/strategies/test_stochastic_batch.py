@@ -1,0 +1,241 @@
+"""Batches drawn by score: the laws, by enumeration of all ordered draws; what wrappers leave alone and refuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scipy.stats import chisquare
+from torch import Tensor
+
+from strategies.api.base import Attachment, Labelled, Pool, ScoreStrategy, Strategy, Tuning
+from strategies.bald import BALD
+from strategies.learning_loss import LearningLoss, LossPrediction
+from strategies.random import Random
+from strategies.registry import UnknownStrategy, resolve
+from strategies.registry.stochastic_batch import around
+from strategies.testing import SyntheticPool, check_strategy
+from strategies.uncertainty import Margin
+
+LAWS = ("power", "softmax", "softrank")
+DRAWS = 1200
+
+
+class Given(ScoreStrategy):
+    """Scores that a test sets."""
+
+    name = "given"
+    scores: Sequence[float] = ()
+
+    def score(self, pool: Pool) -> Tensor:
+        return torch.tensor(self.scores)
+
+
+def select(law: str, scores: Sequence[float], n: int, seed: int = 0, **beta: float) -> list[int]:
+    return selections(law, scores, n, 1, seed, **beta)[0]
+
+
+def selections(law: str, scores: Sequence[float], n: int, times: int, seed: int = 0, **beta: float) -> list[list[int]]:
+    strategy = around(law, Given())(**beta)
+    strategy.scores = scores  # type: ignore[attr-defined]
+    pool, generator = SyntheticPool.draw(len(scores)), torch.Generator().manual_seed(seed)
+    return [strategy.select(pool, n, generator).tolist() for _ in range(times)]
+
+
+def assert_drawn_by(weights: Sequence[float], drawn: list[list[int]]) -> None:
+    """That ordered draws without replacement have the frequencies that the weights give them."""
+    expected = {}
+    for order in permutations(range(len(weights)), len(drawn[0])):
+        probability, left = 1.0, sum(weights)
+        for i in order:
+            probability *= weights[i] / left
+            left -= weights[i]
+        expected[order] = probability * len(drawn)
+    assert sum(expected.values()) == pytest.approx(len(drawn))
+    found = Counter(map(tuple, drawn))
+    assert chisquare([found[order] for order in expected], list(expected.values())).pvalue > 1e-3
+
+
+# --- the laws
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_power_draws_by_powers_of_the_scores(beta: float) -> None:
+    scores = [0.2, 1.0, 0.5, 0.7]
+    assert_drawn_by([s**beta for s in scores], selections("power", scores, 2, DRAWS, beta=beta))
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+def test_softmax_draws_by_exponentials_of_the_scores(beta: float) -> None:
+    scores = [-1.0, 1.0, 0.0, 2.0]
+    weights = torch.tensor(scores).mul(beta).exp().tolist()
+    assert_drawn_by(weights, selections("softmax", scores, 2, DRAWS, beta=beta))
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_softrank_draws_by_powers_of_the_ranks(beta: float) -> None:
+    assert_drawn_by(
+        [rank**-beta for rank in (2, 4, 1, 3)], selections("softrank", [5.0, -9.0, 5.5, 0.0], 2, DRAWS, beta=beta)
+    )
+
+
+def test_images_of_one_score_share_the_mean_of_their_ranks() -> None:
+    assert_drawn_by([1, 1 / 2.5, 1 / 4, 1 / 2.5], selections("softrank", [3.0, 1.0, 0.0, 1.0], 2, DRAWS))
+
+
+def test_what_has_no_weight_comes_last_and_in_random_order() -> None:
+    scores = [-1.0, 0.0, 2.0, 3.0, -5.0]
+    drawn = selections("power", scores, 5, DRAWS)
+    assert all(set(order[:2]) == {2, 3} for order in drawn)
+    assert_drawn_by([2, 3], [[i - 2 for i in order[:2]] for order in drawn])
+    assert_drawn_by([1, 1, 1], [[(0, 1, 4).index(i) for i in order[2:]] for order in drawn])
+
+
+@pytest.mark.parametrize("law", ["power", "softrank"])
+def test_scores_that_are_all_zero_give_a_random_batch(law: str) -> None:
+    assert_drawn_by([1, 1, 1], selections(law, [0.0, 0.0, 0.0], 2, DRAWS))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_large_beta_buys_the_highest_in_order(law: str) -> None:
+    scores = torch.linspace(0.1, 1, 30)[torch.randperm(30, generator=torch.Generator().manual_seed(0))]
+    assert select(law, scores.tolist(), 30, beta=1e9) == scores.sort(descending=True).indices.tolist()
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_extreme_scores_are_drawn_and_no_number_overflows(law: str) -> None:
+    scores = [1e30, 1e-30, torch.inf, 0.0, 3e38, -1e30]
+    assert sorted(select(law, scores, 6)) == list(range(6))
+    assert select("softmax", scores, 2) == [2, 4]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_score_that_is_no_number_is_refused(law: str) -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        select(law, [0.5, torch.nan, 1.0], 1)
+
+
+def test_the_generator_is_the_only_chance() -> None:
+    scores = torch.rand(200, generator=torch.Generator().manual_seed(1)).tolist()
+    first = select("power", scores, 20)
+    assert select("power", scores, 20) == first
+    assert select("power", scores, 20, seed=1) != first
+
+
+# --- what is inside
+
+
+class Whole(ScoreStrategy):
+    """A strategy that uses every hook."""
+
+    name = "whole"
+    needs = frozenset({"dropout"})
+    max_batch = 7
+
+    def __init__(self, beta: float = 3.0) -> None:
+        self.beta, self.carried, self.spares_last_round = beta, 0, True
+
+    def score(self, pool: Pool) -> Tensor:
+        return pool.probs[:, 0] * self.beta
+
+    def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment:
+        return LearningLoss().attach(stage_channels, class_count)
+
+    def after_training(self, tuning: Tuning) -> None:
+        self.carried += 1
+
+    def hold_out(self, old: Labelled, bought: Labelled) -> Tensor:
+        return bought.indices[: len(bought.indices) // 2]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"carried": self.carried}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.carried = state["carried"]
+
+
+HOOKS = ("score", "attach", "after_training", "hold_out", "state_dict", "load_state_dict", "needs", "max_batch")
+
+
+@pytest.mark.parametrize("inner", [Whole, Margin, BALD, LearningLoss])
+@pytest.mark.parametrize("law", LAWS)
+def test_all_but_the_choice_is_that_of_the_strategy_inside(law: str, inner: type[ScoreStrategy]) -> None:
+    cls = around(law, inner())
+    assert around(law, inner()) is cls
+    assert cls.select is not inner.select
+    # The loop asks whether a hook is Strategy's own: a round 0 is shared by all without an attachment, for one.
+    assert all(getattr(cls, hook) is getattr(inner, hook) for hook in HOOKS)
+    assert cls().spares_last_round == inner().spares_last_round
+
+
+def test_parameters_go_to_the_one_inside_and_two_betas_do_not_mix() -> None:
+    strategy: Any = around("power", Whole())({"beta": 0.5}, beta=1e9)
+    pool = SyntheticPool.draw()
+    assert strategy.beta == 0.5
+    assert strategy.select(pool, 5, torch.Generator()).equal(pool.probs[:, 0].topk(5).indices)
+
+
+def test_the_attachment_inside_is_trained() -> None:
+    strategy = resolve("softrank:learning-loss[hidden=16,detach_after=0.25]").build()
+    attachment = strategy.attach((8, 16), 4)
+    assert isinstance(attachment, LossPrediction)
+    assert (attachment.out.in_features, attachment.detach_after) == (32, 0.25)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "power:bald[samples=2]",
+        "softmax[beta=0.1]:entropy",
+        "softrank:learning-loss[ranking=ranknet]",
+        "power:true-loss",
+    ],
+)
+def test_contract(strategy: str) -> None:
+    check_strategy(strategy)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_contract_around_every_hook_and_a_plugin(law: str, tmp_path: Path) -> None:
+    check_strategy(around(law, Whole()))
+    (tmp_path / "mine.py").write_text(
+        "from strategies import ScoreStrategy\n\nclass Mine(ScoreStrategy):\n"
+        "    def __init__(self, c: int = 0):\n        self.c = c\n\n"
+        "    def score(self, pool):\n        return pool.probs[:, self.c] - 0.5\n"
+    )
+    check_strategy(f"{law}[beta=2]:{tmp_path}/mine.py:Mine[c=1]")
+
+
+def test_what_cheats_inside_cheats() -> None:
+    assert "cheating" in resolve("power:true-loss").cls.groups
+
+
+@pytest.mark.parametrize("inside", ["random", "badge", "power:margin", "learning-loss[batcher=kmeans]"])
+def test_only_what_buys_the_highest_scores_is_wrapped(inside: str) -> None:
+    name = inside.partition("[")[0]
+    with pytest.raises(UnknownStrategy) as caught:
+        resolve(f"power:{inside}")
+    assert str(caught.value) == (
+        f"'power:{inside}': power wraps strategies that buy the highest scores, which '{name}' does not"
+    )
+
+
+def test_a_score_strategy_with_a_choice_of_its_own_is_refused() -> None:
+    def select(self: Strategy, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return Random().select(pool, n, generator)
+
+    for base in (Margin, LearningLoss):
+        own = type("Own", (base,), {"select": select, "name": "own"})
+        with pytest.raises(ValueError, match="which 'own' does not"):
+            around("power", own())
+
+
+@pytest.mark.parametrize("beta", ["0", "-1", "1e999"])
+def test_beta_is_positive(beta: str) -> None:
+    with pytest.raises(UnknownStrategy, match="beta must be positive and finite, not "):
+        resolve(f"power[beta={beta}]:margin")

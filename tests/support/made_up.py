@@ -1,0 +1,39 @@
+"""What several tests draw: a seeded generator, points and pools."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strategies.testing import SyntheticPool
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=seeded(seed), dtype=torch.float64)
+
+
+def blobs(count: int, size: int, width: int = 3) -> Tensor:
+    """``count`` blobs of ``size`` points each, far apart; the points of a blob follow one another."""
+    return (30 * normal(count, 1, width, seed=1) + normal(count, size, width, seed=2)).flatten(0, 1)
+
+
+def pool_of(**parts: Any) -> Any:
+    """A pool that has nothing but ``parts``: a strategy that reads more fails."""
+    return SimpleNamespace(**parts)
+
+
+def drawn_pool(size: int = 40, labelled: int = 12, seed: int = 0, **options: Any) -> SyntheticPool:
+    return SyntheticPool.draw(size, labelled, seed=seed, dtype=torch.float64, **options)
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    """The arrays of ``golden/<name>.npz``."""
+    with np.load(Path(__file__).parents[1] / "golden" / f"{name}.npz") as arrays:
+        return dict(arrays)

@@ -1,0 +1,257 @@
+"""``--verify``: real runs computed again; every doctored line is found, and noise is told from error."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+from support.tiny import SCORES, bench, experiment, plugin
+
+from benchmark.results.store import RunRecord
+from benchmark.verification.verdicts import compare_lines, within_noise
+
+Lines = list[dict[str, Any]]
+MARGIN = ("--strategies", "margin", "--seeds", "1")
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished grid of two strategies and two seeds; not to be written to."""
+    folder = tmp_path_factory.mktemp("complete")
+    assert bench(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(complete: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(complete, tmp_path / "copy"))
+
+
+def verify(folder: Path, *arguments: str) -> int:
+    return bench(folder, "--verify", str(experiment(folder)), *arguments)
+
+
+def doctor(
+    folder: Path, change: Callable[[Lines], Any], run: str = "margin/supervised-seed1.jsonl", to: str = ""
+) -> None:
+    """Change the lines of a run, in place or into another file."""
+    path = experiment(folder) / "runs" / run
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    change(lines)
+    path.with_name(to or path.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def everything(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_honest_runs_have_the_same_bits_and_nothing_is_written(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the experiment's own protocol, whatever has become of the file it once came from."""
+    (copy / "tiny.toml").write_text((copy / "tiny.toml").read_text().replace("min_steps = 12", "min_steps = 2"))
+    before = everything(copy)
+    assert verify(copy, "--sample", "9") == 0
+    out = capsys.readouterr().out
+    assert out.count("the same bits") == 4
+    assert "computing 4 of 4 runs in" in out
+    assert "what differs" not in out
+    assert everything(copy) == before
+
+
+def accuracy(lines: Lines) -> None:
+    lines[2]["accuracy"] += 1e-4
+
+
+def purchase(lines: Lines) -> None:
+    lines[1]["bought"].reverse()
+
+
+DOCTORED = {
+    "accuracy": (accuracy, "from round 1 (20 labels) on: accuracy 0."),
+    "purchase": (purchase, "from round 0 (10 labels) on: bought"),
+    "last round": (lambda lines: lines.pop(), "on disk, round 2 (30 labels) is missing"),
+    "initial": (lambda lines: lines[0]["initial"]["indices"].reverse(), "the initial labels differ"),
+}
+
+
+@pytest.mark.parametrize("what", DOCTORED)
+def test_a_doctored_line_is_found(copy: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    change, said = DOCTORED[what]
+    doctor(copy, change)
+    assert verify(copy, *MARGIN) == 1
+    out = capsys.readouterr().out
+    assert f"margin, seed 1: {said}" in out
+    assert ("a round is missing on disk" if what == "last round" else "same bits are promised") in " ".join(out.split())
+
+
+def test_a_round_missing_in_the_middle_is_a_damaged_file(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor(copy, lambda lines: lines.pop(2))
+    assert verify(copy, *MARGIN) == 2
+    assert "margin/supervised-seed1.jsonl: a round is missing" in capsys.readouterr().err
+
+
+def elsewhere(lines: Lines) -> None:
+    lines[0]["device"] = "cpu (another)"
+
+
+def test_on_another_machine_close_numbers_agree(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def close(lines: Lines) -> None:
+        elsewhere(lines)
+        lines[3]["nll"] *= 1 + 1e-5
+
+    doctor(copy, close)
+    assert verify(copy, *MARGIN) == 0
+    out = capsys.readouterr().out
+    assert "the same purchases, numbers close" in " ".join(out.split())
+    assert "what differs" in out
+    assert "cpu (another)" in out
+
+
+@pytest.mark.parametrize(("error", "status", "said"), [(0.02, 0, "within seed noise"), (0.5, 1, "beyond seed noise")])
+def test_on_another_machine_seed_noise_is_allowed_for(
+    copy: Path, capsys: pytest.CaptureFixture[str], error: float, status: int, said: str
+) -> None:
+    """Three other seeds whose accuracies spread by 0.02 or so."""
+    for seed, moved in ((2, 0.02), (3, -0.02)):
+
+        def another(lines: Lines, seed: int = seed, moved: float = moved) -> None:
+            lines[0]["seed"] = seed
+            for line in lines[1:]:
+                line["accuracy"] += moved
+
+        doctor(copy, another, "margin/supervised-seed0.jsonl", to=f"supervised-seed{seed}.jsonl")
+
+    def moved_away(lines: Lines) -> None:
+        elsewhere(lines)
+        for line in lines[1:]:
+            line["accuracy"] -= error
+
+    doctor(copy, moved_away)
+    assert verify(copy, *MARGIN) == status
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_too_few_seeds_for_noise_is_no_agreement(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor(copy, lambda lines: (elsewhere(lines), accuracy(lines), purchase(lines)))
+    assert verify(copy, *MARGIN) == 1
+    assert "too few other seeds" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_noise_is_a_prediction_interval() -> None:
+    others = [0.5, 0.6, 0.7]
+    half = stats.t.ppf(0.975, 2) * 0.1 * math.sqrt(2)
+    assert within_noise(0.9, 0.9 - half + 1e-9, others)
+    assert not within_noise(0.9, 0.9 - half - 1e-9, others)
+    assert within_noise(0.9, 0.9, [0.5]) is None
+
+
+def record(*accuracies: float, bought_last: bool = False) -> RunRecord:
+    rounds = [
+        {"round": i, "labels": 10 * (i + 1), "accuracy": a, "nll": 1.0, "ece": 0.1, "bought": [i], "answers": [0]}
+        for i, a in enumerate(accuracies)
+    ]
+    if not bought_last:
+        rounds[-1] |= {"bought": [], "answers": []}
+    return RunRecord({"initial": {}}, [dict(line, seconds={}, shared=True) for line in rounds], Path(), 1)
+
+
+@pytest.mark.parametrize(
+    ("new", "agreement"),
+    [
+        (record(0.5, 0.6), "bits"),
+        (record(0.5, 0.6, 0.7), "bits"),  # the ladder on disk ended earlier: no purchase is missed
+        (record(0.5, 0.6009), "numbers"),
+        (record(0.5, 0.603), "none"),
+    ],
+)
+def test_how_far_lines_agree(new: RunRecord, agreement: str) -> None:
+    new.rounds[0] |= {"seconds": {"train": 1.0}, "shared": False}  # of no account
+    assert compare_lines(record(0.5, 0.6), new, last=30 if len(new.rounds) == 3 else 20).agreement == agreement
+
+
+def test_a_purchase_where_the_ladder_ends_is_found() -> None:
+    assert compare_lines(record(0.5, 0.6, bought_last=True), record(0.5, 0.6), last=20).where.endswith(
+        "from round 1 (20 labels) on: bought; answers"
+    )
+
+
+def test_a_shorter_ladder_and_a_longer_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(tmp_path, "--strategies", "margin", "--seeds", "0", "--budgets", "10", "20") == 0
+    assert verify(tmp_path) == 0
+    assert "[2/2]" in capsys.readouterr().out  # no further than the run went
+    assert bench(tmp_path, "--strategies", "random", "--seeds", "0") == 0
+    assert verify(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert out.count("the same bits") == 2
+    assert "10–20" in out
+    assert "10–30" in out
+
+
+def test_a_plugin_without_its_source_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = plugin(tmp_path, SCORES)
+    assert bench(tmp_path, "--strategies", mine, "random", "--seeds", "0") == 0
+    assert verify(tmp_path, "--strategies", mine) == 0
+    assert "mine:Mine, seed 0" in capsys.readouterr().out
+    plugin(tmp_path, SCORES + "    # changed\n")
+    assert verify(tmp_path, "--strategies", mine) == 2
+    said = capsys.readouterr()
+    assert "left out: mine:Mine: its source has changed" in said.out
+    assert said.err.endswith("none of its runs can be computed again here\n")
+    (tmp_path / "mine.py").unlink()
+    assert verify(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "left out: mine:Mine: strategy 'mine:Mine' does not import: ModuleNotFoundError" in out
+    assert "computing 1 of 1 runs" in out
+
+
+def test_an_older_versions_fingerprint_is_told_and_no_obstacle(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in [*experiment(copy).glob("runs/*/*.jsonl"), experiment(copy) / "experiment.json"]:
+        old = json.loads((experiment(copy) / "experiment.json").read_text())["fingerprint"]
+        path.write_text(path.read_text().replace(old, "0" * 64))
+    assert verify(copy, "--sample", "1") == 0
+    out = capsys.readouterr().out
+    assert "had another fingerprint (00000000, here " in out
+    assert "computing 1 of 4 runs" in out
+
+
+def test_the_time_limit_leaves_work(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(copy, "--time-limit", "0") == 3
+    out = capsys.readouterr().out
+    assert out.count("not computed") == 3
+    assert "the same bits" not in out
+
+
+def protocol(folder: Path, **changes: Any) -> None:
+    path = experiment(folder) / "experiment.json"
+    described = json.loads(path.read_text())
+    described["protocol"] |= changes
+    path.write_text(json.dumps(described))
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "an unknown field": (lambda folder: protocol(folder, colour="red"), "experiment.json: there is no field 'colour'"),
+    "a person": (lambda folder: protocol(folder, oracle="person"), "a person answered; that cannot be computed again"),
+    "no runs": (lambda folder: shutil.rmtree(experiment(folder) / "runs"), "has no complete round"),
+    "other data": (lambda folder: doctor(folder, lambda lines: lines[0]["dataset"].update(sha256="0" * 64)), "SHA-256"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_verified_is_one_line(copy: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    spoil, said = BAD[what]
+    spoil(copy)
+    assert verify(copy, "--sample", "9") == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_no_such_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(tmp_path, "--verify", str(tmp_path / "none")) == 2
+    assert capsys.readouterr().err.endswith("none holds no experiment: there is no experiment.json in it\n")
+    assert bench(tmp_path, "--verify", str(tmp_path), "--sample", "0") == 2
