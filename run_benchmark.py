@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The front door: arguments → benchmark.campaign.campaign → exit status."""
+"""The front door: arguments → benchmark.cli → exit status."""
 
 from __future__ import annotations
 
@@ -83,9 +83,54 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     options = parser().parse_args(arguments)
-    from benchmark import cli as command  # after parsing: --help need not wait for PyTorch
+    if mistake := unused_flags(options, given_flags(arguments)):
+        parser().error(mistake)
+    from benchmark import cli  # after parsing: --help need not wait for PyTorch
 
-    return command.main(options)
+    return cli.main(options)
+
+
+# What can be done instead of running, and the flags that have an effect on it.
+MODES = {
+    "list": (),
+    "report": (),
+    "compare": ("strategies", "learner", "seeds", "budgets", "output"),
+    "verify": (
+        *("strategies", "learner", "seeds", "sample"),
+        *("device", "workers", "executor", "time_limit", "data_dir"),
+    ),
+}
+OF_OTHER_MODES = ("output", "sample")  # that have no effect on a run
+
+
+def given_flags(arguments: Sequence[str] | None) -> list[str]:
+    """The names of the flags that ``arguments`` (default: the command line's) hold, at their defaults or not."""
+    bare = parser()
+    for action in bare._actions:
+        action.default = argparse.SUPPRESS
+    return list(vars(bare.parse_args(arguments)))
+
+
+def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
+    """What is wrong with the combination of flags, in one line; empty where each has an effect."""
+    modes = [name for name in MODES if name in given]
+    if len(modes) > 1:
+        return f"{' and '.join(map(_flag, modes))} exclude one another: give one"
+    if modes:
+        unused = [name for name in given if name not in (*modes, *MODES[modes[0]])]
+        where = f"with {_flag(modes[0])}"
+    else:
+        unused = [name for name in given if name in OF_OTHER_MODES]
+        where = "when running"
+    if not unused and options.executor == "ray" and "workers" in given:
+        unused, where = ["workers"], "with --executor ray, which has its own"
+    if not unused:
+        return ""
+    return f"{', '.join(map(_flag, unused))} {'has' if len(unused) == 1 else 'have'} no effect {where}: leave out"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def positive(text: str) -> int:

@@ -14,7 +14,8 @@ from rich.console import Console
 from benchmark import models
 from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Options, Places, run
 from benchmark.data import datasets
-from benchmark.experiment.protocol import Protocol, ProtocolError, load, names
+from benchmark.experiment import Protocol, ProtocolError, load, names
+from benchmark.experiment.dataset_name import canonical_name
 from benchmark.learners import LEARNERS, Learner, build
 from benchmark.results import store
 from strategies import registry
@@ -103,7 +104,7 @@ def _base(arguments: argparse.Namespace) -> Protocol:
     ladder = tuple(step * i for i in range(1, 11) if step * i <= len(data.train_labels))
     return dataclasses.replace(
         like,
-        name=datasets.canonical_name(dataset),
+        name=canonical_name(dataset),
         dataset=dataset,
         budgets=ladder,
         ladder=ladder,

@@ -15,7 +15,7 @@ from typing import Any
 
 import strategies
 from benchmark import learners
-from benchmark.experiment import protocol
+from benchmark.experiment import Protocol, library
 from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.citing import bibliographies
@@ -106,7 +106,7 @@ def page() -> str:
 def our_runs(results: Path = RESULTS) -> dict[str, list[str]]:
     """For each strategy what the experiments that are a protocol's own say of it, a phrase for each, in words."""
     seen: dict[str, list[str]] = defaultdict(list)
-    for name in protocol.names():
+    for name in library.names():
         if name == UNPUBLISHED or not (results / name / "experiment.json").exists():
             continue
         report = read_report(results / name, learners=["supervised"])
@@ -161,7 +161,7 @@ def _markdown(docstring: str) -> str:
 def protocols_page() -> str:
     """The whole of docs/protocols.md."""
     papers = references(bibliographies())
-    known = [protocol.load(name) for name in protocol.names()]
+    known = [library.load(name) for name in library.names()]
     table = ["| protocol | data set | labels | network | fingerprint |", "| :-- | :-- | :-- | :-- | :-- |"]
     table += [
         f"| [{p.name}](#{p.name}) | {p.dataset} | {p.budgets[0]:,} to {p.budgets[-1]:,} in {len(p.budgets)} rounds "
@@ -171,7 +171,7 @@ def protocols_page() -> str:
     return "\n".join([ABOUT_PROTOCOLS, "\n".join(table) + "\n", *(protocol_section(p, papers) for p in known)])
 
 
-def protocol_section(p: protocol.Protocol, papers: dict[str, str]) -> str:
+def protocol_section(p: Protocol, papers: dict[str, str]) -> str:
     """What there is to know of one protocol."""
     told = {"name", "description", "notes", "papers", "budgets", "ladder", "features"}
     facts = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.experiment import protocol
+from benchmark.experiment import library
 from benchmark.reports import read_report
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.learners import SUPERVISED, interactions
@@ -79,8 +79,8 @@ def learners_table(results: Path) -> str:
         "| difference (points) |",
         "| :-- | --: | :-- | --: | --: | --: | --: | --: |",
     ]
-    for name in protocol.names():
-        asked = protocol.load(name)
+    for name in library.names():
+        asked = library.load(name)
         root = results / name
         if len(asked.learners) == 1 or len(asked.strategies) > 1 or not (root / "experiment.json").exists():
             continue

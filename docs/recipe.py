@@ -10,7 +10,7 @@ import json
 import math
 from pathlib import Path
 
-from benchmark.experiment import protocol
+from benchmark.experiment import library
 from benchmark.reports import read_report
 from benchmark.reports.words import ranges
 from benchmark.training.operations import of_model
@@ -31,8 +31,8 @@ def page() -> str:
 
 def table(root: Path) -> str:
     """A row per label count: accuracy, ResNet-18's, NLL, ECE, and the operations of a training. Markdown."""
-    report, recipe = read_report(root, strategies=["random"]), protocol.load(PROTOCOL).recipe
-    model = protocol.load(PROTOCOL).model
+    report, recipe = read_report(root, strategies=["random"]), library.load(PROTOCOL).recipe
+    model = library.load(PROTOCOL).model
     own, reference = of_model(model.name, model.parameters, SHAPE), of_model("resnet18", {}, SHAPE)
     theirs = json.loads(PUBLISHED.read_text(encoding="utf-8"))["ji2023"]["curves"]["random"]
     bars = dict(zip(theirs["labels"], zip(theirs["mean"], theirs["sd"], strict=True), strict=True))

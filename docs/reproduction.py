@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from scipy import stats
 
-from benchmark.experiment import protocol
-from benchmark.experiment.protocol import Protocol
+from benchmark.experiment import Protocol, library
 from benchmark.reports.statistics.curves import select, tidy
 from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.statistics.summary import mean_and_sd, paired
@@ -54,7 +53,7 @@ class Value(NamedTuple):
 def page(results: Path = RESULTS) -> str:
     """The whole page, from the experiments in ``results`` that are a protocol's own."""
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    known = protocol.names()
+    known = library.names()
     compared = [name for name in known if any(name in one["differences"] for one in published.values())]
     sections = [_section(name, published, results) for name in compared]
     others = ", ".join(name for name in known if name not in compared)
@@ -85,7 +84,7 @@ def _section(name: str, published: Mapping[str, Any], results: Path) -> str:
     partners = [one for one in published.values() if name in one["differences"]]
     lines = [f"## {name}", ""]
     root = results / name
-    own = protocol.load(name)
+    own = library.load(name)
     if not (root / "experiment.json").is_file() or read_experiment(root).fingerprint != own.fingerprint:
         titles = "".join(f"- {one['title']}\n" for one in partners)
         return "\n".join([*lines, f"No published runs of ours yet. To be compared with:\n\n{titles}"])
@@ -114,7 +113,7 @@ def _against(one: Mapping[str, Any], curves: pd.DataFrame, name: str) -> str:
         "",
         "Known differences of ours:",
         "",
-        *(f"- {said}" for said in _differences(one["differences"][name], protocol.load(name))),
+        *(f"- {said}" for said in _differences(one["differences"][name], library.load(name))),
         "",
     ]
     ours = _ours(curves)

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from benchmark.experiment import protocol
+from benchmark.experiment import library
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmark", "strategies")
@@ -70,7 +70,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         files = (path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         expected |= {path.relative_to(ROOT).as_posix() for path in files}
     assert names == expected
-    assert f"benchmark/experiment/protocols/{protocol.names()[0]}.toml" in names
+    assert f"benchmark/experiment/protocols/{library.names()[0]}.toml" in names
     assert "Name: acqbench\n" in described
     assert "License-File: LICENSE\n" in described
 
@@ -78,7 +78,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
 def test_the_console_command_lists_everything(installed: Path, tmp_path: Path) -> None:
     listed = call([str(installed / "bin" / "acqbench"), "--list"], tmp_path, PYTHONPATH=str(installed))
     named = {line.split()[0] for line in listed.splitlines() if line.startswith("  ")}
-    assert set(protocol.names()) | {"random", "badge", "supervised", "mnist", "resnet18"} <= named
+    assert set(library.names()) | {"random", "badge", "supervised", "mnist", "resnet18"} <= named
 
 
 def test_it_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from rich.console import Console
 from benchmark.campaign import campaign as runner
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import Options, Places, run
-from benchmark.experiment.protocol import load
+from benchmark.experiment import load
 from benchmark.features.source import FeatureSource
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.run import ActiveLearningRun

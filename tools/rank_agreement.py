@@ -21,7 +21,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark.campaign.campaign import Options, Places, run
-from benchmark.experiment.protocol import load
+from benchmark.experiment import load
 from benchmark.reports.statistics.agreement import Agreement, Comparison, compare
 from benchmark.reports.statistics.curves import curves
 from benchmark.results.store import read_experiment

@@ -31,8 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmark import learners
 from benchmark.cli import value
 from benchmark.data import datasets
-from benchmark.experiment import seeds
-from benchmark.experiment.protocol import Protocol, load
+from benchmark.experiment import Protocol, load, seeds
 from benchmark.loop.setting import draw_initial
 from benchmark.models.blueprint import Fresh, blueprint
 from benchmark.results import environment

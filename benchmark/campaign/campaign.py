@@ -18,7 +18,8 @@ from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import Job
 from benchmark.campaign.progress import Display, duration
 from benchmark.data.datasets import ImageData
-from benchmark.experiment.protocol import Protocol, ProtocolError
+from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment.library import as_published
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from strategies.registry import Spec
@@ -57,6 +58,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     torch.set_num_threads(1)
     places = options.places
     protocol = checks.with_learners(protocol)
+    checks.networks(protocol)
     specs = checks.runnable(protocol, console)
     device = checks.device(options.device)
     root = checks.folder(protocol, options.name, places.results, places.cache)
@@ -76,7 +78,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     if todo:
         with executor_for(protocol, options, device, len(todo)) as executor:
             data = checks.data(protocol, specs, root, places.data)
-            store.write_description(root, protocol.fingerprint, protocol.as_published.to_dict())
+            store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             jobs = jobs_of(protocol, todo, data.sha256, device, options, began)
             status = compute(protocol, todo, jobs, data, executor, console)

@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 import torch
 
 from benchmark.data import datasets
-from benchmark.experiment.protocol import from_dict
+from benchmark.experiment import from_dict
 from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.setting import Setting
 from benchmark.results import environment

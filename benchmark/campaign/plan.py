@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark import ENGINE_VERSION
-from benchmark.experiment.protocol import Protocol
+from benchmark.experiment import Protocol
 from benchmark.results import environment
 from benchmark.results.store import RunRecord, attempts, check_header, run_path
 from strategies.api.base import Strategy

@@ -12,7 +12,9 @@ from rich.console import Console
 
 from benchmark import learners, models
 from benchmark.data import datasets
-from benchmark.experiment.protocol import Protocol, ProtocolError, is_folder_name
+from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment.library import experiment_name
+from benchmark.experiment.protocol import is_folder_name
 from benchmark.features import source as features
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.results import store
@@ -26,6 +28,18 @@ def with_learners(protocol: Protocol) -> Protocol:
     except ValueError as error:
         raise ProtocolError(str(error)) from error
     return dataclasses.replace(protocol, learners=names)
+
+
+def networks(protocol: Protocol) -> None:
+    """Raise ProtocolError for a network, or a network of the features, that does not exist or lacks a parameter."""
+    named = [(protocol.model.name, protocol.model.parameters)]
+    if protocol.features is not None and protocol.features.model:
+        named.append((protocol.features.model, protocol.features.parameters))
+    try:
+        for name, parameters in named:
+            models.check(name, parameters)
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
 
 
 def runnable(protocol: Protocol, console: Console) -> list[Spec]:
@@ -53,7 +67,7 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
             return "it reads the true labels, and nobody knows them where a person answers"
         if obstacle := oracle_obstacle(strategy):
             return obstacle
-    if "dropout" in needs and not protocol.has_dropout:
+    if "dropout" in needs and models.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
     if "features" in needs and protocol.features is None:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
@@ -84,7 +98,7 @@ def device(name: str) -> str:
 
 def folder(protocol: Protocol, name: str | None, results: Path, cache: Path) -> Path:
     """The experiment's folder in ``results``, once it is sure that it and the cache can be written to."""
-    chosen = protocol.experiment if name is None else name
+    chosen = experiment_name(protocol) if name is None else name
     if not is_folder_name(chosen):
         raise ProtocolError(f"--name is the name of a folder in {results}, which '{chosen}' cannot be")
     root = results / chosen
@@ -118,8 +132,8 @@ def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> d
             models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
     except ValueError as error:
         raise ProtocolError(f"'{data.name}': {error}; choose another --model") from error
-    settings = protocol.resolved_features
-    if settings is not None and any("features" in spec.build().needs for spec in specs):
+    if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
+        settings = features.resolved(protocol.features, model.name, model.parameters)
         try:
             features.check(settings, data.channels, data.image_size)
         except ValueError as error:

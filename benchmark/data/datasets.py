@@ -8,7 +8,6 @@ images. The same arrays are the same dataset, with the same SHA-256, wherever th
 from __future__ import annotations
 
 import difflib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +17,9 @@ import torch
 from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
 from benchmark.data.image_files import hold_out, read_folder, read_npz
 from benchmark.data.torchvision_files import read_torchvision
+from benchmark.experiment.dataset_name import canonical_name
 
-__all__ = ["DatasetError", "ImageData", "canonical_name", "describe", "load", "names"]
+__all__ = ["DatasetError", "ImageData", "describe", "load", "names"]
 
 
 class _Known(NamedTuple):
@@ -56,13 +56,6 @@ def describe(name: str) -> str:
     if name not in _KNOWN:
         raise _unknown(name)
     return _KNOWN[name].summary
-
-
-def canonical_name(name_or_path: str) -> str:
-    """The short name for experiments: a known name as it is; a path's last part, without ".npz"."""
-    if name_or_path in _KNOWN:
-        return name_or_path
-    return os.path.basename(os.path.abspath(name_or_path)).removesuffix(".npz")
 
 
 def load(

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from benchmark.training.augmentation import augmentation
-
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "triangular", "cosine", "cosine-7-16", "multistep")
 PRECISIONS = ("float32", "bfloat16")
+AUGMENTATIONS = (  # what each does is in benchmark.training.augmentation
+    "none",
+    "crop",
+    "flip-crop",
+    "flip-crop-reflect",
+    "flip-crop-cutout",
+    "flip-shift-cutout",
+    "strong",
+    "strong-no-flip",
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,9 @@ class Recipe:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("precision", self.precision, PRECISIONS)
-        augmentation(self.augmentation)
-        augmentation(self.strong_augmentation)
+        for name in (self.augmentation, self.strong_augmentation):
+            if name not in AUGMENTATIONS:
+                raise ValueError(f"unknown augmentation {name!r}: choose one of {', '.join(AUGMENTATIONS)}")
         for name in ("learning_rate", "batch_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"recipe.{name} must be positive, not {getattr(self, name)}")

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SOURCES = ("torchvision", "timm")
 CHUNK = 64
 Prepare = Callable[[Tensor], Tensor]
 

@@ -27,7 +27,7 @@ class Threshold(Rule):
         return (probs.amax(1) >= self.threshold).float()
 
 
-@register("fixmatch", paper="sohn2020")
+@register("fixmatch")
 class FixMatch(Online):
     """Pseudo-labels of weak views, where they are confident, learned on strong views."""
 

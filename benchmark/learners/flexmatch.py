@@ -47,7 +47,7 @@ class Curriculum(Rule):
         return weights
 
 
-@register("flexmatch", paper="zhang2021")
+@register("flexmatch")
 class FlexMatch(Online):
     """FixMatch with a threshold for every class, lower for those that are predicted with confidence less often."""
 

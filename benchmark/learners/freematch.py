@@ -68,7 +68,7 @@ def _normalised(x: Tensor, y: Tensor) -> Tensor:
     return quotient / quotient.sum().clamp(min=torch.finfo(x.dtype).tiny)
 
 
-@register("freematch", paper="wang2023")
+@register("freematch")
 class FreeMatch(Online):
     """FixMatch with thresholds, overall and of every class, that follow the model's confidence."""
 

@@ -40,7 +40,7 @@ from benchmark.training.predict import Predictor
 from benchmark.training.pseudo_labels import Given
 
 
-@register("noisy-student", paper="xie2020")
+@register("noisy-student")
 class NoisyStudent(SemiSupervised):
     """A teacher's soft labels of clean images, filtered and levelled, learned by a noised student; three times.
 

@@ -43,7 +43,7 @@ class _Fixed(Threshold):
         return self.fixed[positions]
 
 
-@register("pseudo-label", paper="lee2013")
+@register("pseudo-label")
 class PseudoLabel(Online):
     """Every unlabelled image with its likeliest class, at a weight that rises in the course of the training.
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
+from benchmark.experiment.papers import LEARNER_PAPERS
 from benchmark.models import Network
 from benchmark.training.engine import Task
 from strategies.registry import bracket, given, nearest, parse
@@ -37,12 +38,12 @@ LEARNERS: dict[str, type[Learner]] = {}
 L = TypeVar("L", bound=type[Learner])
 
 
-def register(name: str, *, paper: str = "") -> Callable[[L], L]:
-    """Enter a learner class under ``name``; ``paper`` is a key of learners.bib."""
+def register(name: str) -> Callable[[L], L]:
+    """Enter a learner class under ``name``; its paper is the one that ``LEARNER_PAPERS`` has for the name."""
 
     def enter(cls: L) -> L:
         cls.name = name
-        cls.paper = paper
+        cls.paper = LEARNER_PAPERS.get(name, "")
         cls.summary = (inspect.getdoc(cls) or "").split("\n")[0]
         LEARNERS[name] = cls
         return cls

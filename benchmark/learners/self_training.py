@@ -86,7 +86,7 @@ class Accepted:
             self._supply.load_state_dict(state["supply"])
 
 
-@register("self-training", paper="zou2018")
+@register("self-training")
 class SelfTraining(SemiSupervised):
     """Confident pseudo-labels of the whole pool, balanced and revised ten times, in an uncertainty-weighted loss.
 

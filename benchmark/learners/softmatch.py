@@ -55,7 +55,7 @@ class TruncatedGaussian(Rule):
         return torch.exp(-((confidence - self.mean).clamp(max=0) ** 2) / (2 * variance))
 
 
-@register("softmatch", paper="chen2023")
+@register("softmatch")
 class SoftMatch(Online):
     """FixMatch with soft weights: a Gaussian of the confidence, cut off above its running mean.
 

@@ -43,8 +43,8 @@ class ActiveLearningRun:
         self.oracle = self._oracle()
         self.fitter = Fitter(setting, data, self.images, self.strategy)
         self.features: features.FeatureSource | None = None
-        if protocol.resolved_features is not None:
-            how = protocol.resolved_features
+        if protocol.features is not None:
+            how = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
             self.features = features.source(how, data, self.images, protocol.recipe, setting.cache)
         self.carried = Carried(setting.cache, file.path)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
-from benchmark.experiment.protocol import Protocol
+from benchmark.experiment import Protocol
 from benchmark.results import environment
 from benchmark.results.store import FORMAT
 from strategies.registry import Spec

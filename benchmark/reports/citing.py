@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from importlib import resources
 
+from benchmark.experiment.papers import LEARNER_PAPERS
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.words import count
 
-BIBLIOGRAPHIES = (("strategies", "strategies.bib"), ("benchmark.learners", "learners.bib"))  # packages and files
+BIBLIOGRAPHIES = (("strategies", "strategies.bib"), ("benchmark.experiment", "learners.bib"))  # packages and files
 
 
 def bibliography(source: Provenance) -> str:
@@ -16,8 +17,7 @@ def bibliography(source: Provenance) -> str:
 
     Strategies that are not of the suite are named as such: only their authors know what to cite.
     """
-    from benchmark.learners import LEARNERS  # here: they take PyTorch, which nothing else in a report does
-    from strategies import registry
+    from strategies import registry  # here: it takes PyTorch, which nothing else in a report does
 
     known = {name: registry.resolve(name).cls.paper for name in registry.names()}
     wrappers = {name: registry.resolve(f"{name}:margin").cls.paper for name in registry.wrappers()}
@@ -33,9 +33,9 @@ def bibliography(source: Provenance) -> str:
         for key in dict.fromkeys(filter(None, papers)):
             meant.setdefault(key, []).append(strategy)
     for learner in source.learners:
-        known_learner = LEARNERS.get(learner.partition("[")[0])
-        if known_learner is not None and known_learner.paper:
-            meant.setdefault(known_learner.paper, []).append(f"the learner {learner}")
+        paper = LEARNER_PAPERS.get(learner.partition("[")[0])
+        if paper is not None:
+            meant.setdefault(paper, []).append(f"the learner {learner}")
     entries = read_entries(bibliographies())
     parts = [suite(source)]
     parts += [f"{_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items()]

@@ -22,7 +22,7 @@ from benchmark.campaign import campaign as run
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.campaign.plan import Planned, Run
-from benchmark.experiment.protocol import Protocol, ProtocolError, from_dict
+from benchmark.experiment import Protocol, ProtocolError, from_dict
 from benchmark.models.blueprint import blueprint
 from benchmark.reports.console import for_console
 from benchmark.reports.statistics.curves import RUN, select

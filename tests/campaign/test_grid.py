@@ -11,8 +11,7 @@ from support.tiny import PROTOCOL, SCORES, plugin
 
 from benchmark import ENGINE_VERSION
 from benchmark.campaign.plan import Planned, Run, plan, unroll
-from benchmark.experiment import protocol
-from benchmark.experiment.protocol import Protocol
+from benchmark.experiment import Protocol, library
 from benchmark.results import environment
 from benchmark.results.store import RunFile, StoreError, run_path
 from strategies.registry import Spec, resolve
@@ -23,7 +22,7 @@ Write = Callable[..., Path]
 @pytest.fixture
 def tiny(tmp_path: Path) -> Protocol:
     (tmp_path / "tiny.toml").write_text(PROTOCOL)
-    return protocol.load(str(tmp_path / "tiny.toml"))
+    return library.load(str(tmp_path / "tiny.toml"))
 
 
 @pytest.fixture

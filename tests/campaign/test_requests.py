@@ -17,8 +17,8 @@ import run_benchmark
 from benchmark import cli as command
 from benchmark import models
 from benchmark.data import datasets
-from benchmark.experiment import protocol
-from benchmark.experiment.protocol import Protocol
+from benchmark.experiment import Protocol, library
+from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
 from benchmark.results import environment
 from strategies import registry
@@ -29,14 +29,12 @@ def requested(*arguments: str) -> Protocol:
 
 
 def test_no_argument_is_the_digits_protocol() -> None:
-    assert requested() == protocol.load("digits")
+    assert requested() == library.load("digits")
 
 
 def test_a_dataset_picks_the_protocol_of_its_name() -> None:
-    assert requested("--dataset", "mnist") == protocol.load("mnist")
-    assert (
-        requested("--protocol", "cifar10-ll4al", "--dataset", "mnist").recipe == protocol.load("cifar10-ll4al").recipe
-    )
+    assert requested("--dataset", "mnist") == library.load("mnist")
+    assert requested("--protocol", "cifar10-ll4al", "--dataset", "mnist").recipe == library.load("cifar10-ll4al").recipe
 
 
 def test_every_other_flag_is_one_field() -> None:
@@ -45,7 +43,7 @@ def test_every_other_flag_is_one_field() -> None:
         *("--budgets", "20", "40", "--model", "resnet18[width=32,dropout=0.1]"),
         *("--set", "warm_start=true", "recipe.optimizer=adamw", "recipe.milestones=[0.5, 0.8]", "description=a = b"),
     )
-    expected = protocol.load("mnist").override(
+    expected = library.load("mnist").override(
         strategies=["badge", "random"],
         learners=["supervised"],
         seeds=[4, 2],
@@ -57,8 +55,8 @@ def test_every_other_flag_is_one_field() -> None:
     )
     assert found == expected
     assert found.seeds == (4, 2)
-    assert found.experiment.startswith("mnist-")
-    assert found.ladder == protocol.load("mnist").ladder
+    assert experiment_name(found).startswith("mnist-")
+    assert found.ladder == library.load("mnist").ladder
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0", 0)])
@@ -69,10 +67,10 @@ def test_times(text: str, seconds: float) -> None:
 def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_benchmark.main(["--list"]) == 0
     listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
-    names = [*registry.names(), *registry.groups(), *LEARNERS, *datasets.names(), *models.MODELS, *protocol.names()]
+    names = [*registry.names(), *registry.groups(), *LEARNERS, *datasets.names(), *models.MODELS, *library.names()]
     assert set(names) <= set(listed)
     assert all(len(line.split()) > 1 for line in listed.values())  # each has something said about it
-    assert protocol.load("cifar10-ll4al").description in listed["cifar10-ll4al"]
+    assert library.load("cifar10-ll4al").description in listed["cifar10-ll4al"]
 
 
 def test_help_shows_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from benchmark.data import datasets
 from benchmark.data.datasets import DatasetError, load
+from benchmark.experiment.dataset_name import canonical_name
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 RANDOM = np.random.default_rng(0)
@@ -92,7 +93,7 @@ def test_names_descriptions_and_short_names() -> None:
     assert datasets.names() == ("digits", "mnist", "fashion-mnist", "kmnist", "svhn", "cifar10", "cifar100")
     assert all(datasets.describe(name) and "\n" not in datasets.describe(name) for name in datasets.names())
     paths = ("cifar10", "a/b.npz", "photos/", "../x/photos.v2", "p/..")
-    short = [datasets.canonical_name(path) for path in paths]
+    short = [canonical_name(path) for path in paths]
     assert short == ["cifar10", "b", "photos", "photos.v2", Path.cwd().name]
 
 

@@ -7,7 +7,7 @@ import torch
 
 from benchmark import models
 from benchmark.data import datasets
-from benchmark.experiment import protocol, seeds
+from benchmark.experiment import library, seeds
 from benchmark.learners import supervised
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
@@ -24,7 +24,7 @@ def test_a_short_training_learns(name: str, labels: int, steps: int, bar: float)
         data = datasets.load(name, DATA, download=False)
     except datasets.DatasetError as error:
         pytest.skip(f"real data are not at hand: {error}")
-    own = protocol.load(name).override(**{"recipe.min_steps": steps, "recipe.epochs": 0, "recipe.steps_at": []})
+    own = library.load(name).override(**{"recipe.min_steps": steps, "recipe.epochs": 0, "recipe.steps_at": []})
     with seeds.scoped(0, "weights", 0):
         network = models.build(
             own.model.name, own.model.parameters, data.channels, data.image_size, data.class_count

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from benchmark import models
 from benchmark.data import datasets
-from benchmark.experiment import protocol
-from benchmark.experiment.protocol import Protocol, ProtocolError
+from benchmark.experiment import FeatureSettings, Protocol, ProtocolError, from_dict, library
 from benchmark.experiment.recipe import Recipe
-from benchmark.features.source import Features, resolved, simclr, source
+from benchmark.features.source import resolved, simclr, source
 from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.setting import Setting
 from benchmark.results.store import RunFile
@@ -61,38 +60,42 @@ def test_the_cache_knows_all_that_the_numbers_depend_on(digits: datasets.ImageDa
 
 
 def test_views_are_mirrored_where_the_recipe_mirrors(digits: datasets.ImageData, tmp_path: Path) -> None:
-    settings = resolved(Features(), "cnn", {})
+    settings = resolved(FeatureSettings(), "cnn", {})
     for name, flip in (("crop", False), ("flip-crop", True)):
         assert source(settings, digits, images_of(digits), Recipe(epochs=1, augmentation=name), tmp_path).flip is flip
 
 
 def test_the_section_belongs_to_the_fingerprint() -> None:
-    digits = protocol.load("digits")
+    digits = library.load("digits")
     assert digits.features is not None
     without = digits.override(features=None)
     assert without.features is None
     assert len({digits.fingerprint, without.fingerprint, digits.override(**{"features.steps": 7}).fingerprint}) == 3
-    assert protocol.from_dict(digits.to_dict()) == digits
-    assert protocol.from_dict(without.to_dict()) == without
-    plain = protocol.load("cifar10-ll4al")
+    assert from_dict(digits.to_dict()) == digits
+    assert from_dict(without.to_dict()) == without
+    plain = library.load("cifar10-ll4al")
     made = plain.override(**{"features.method": "simclr"})
     assert plain.features is None
-    assert made.features == Features()
+    assert made.features == FeatureSettings()
     assert made.fingerprint != plain.fingerprint
 
 
+def resolved_features(protocol: Protocol) -> FeatureSettings:
+    assert protocol.features is not None
+    return resolved(protocol.features, protocol.model.name, protocol.model.parameters)
+
+
 def test_no_dropout_and_the_protocols_own_network_unless_another_is_named() -> None:
-    plain = protocol.load("cifar10-ll4al").override(**{"features.method": "simclr", "model.parameters.width": 32})
-    assert plain.resolved_features == Features(model="resnet18", parameters={"width": 32, "dropout": 0.0})
+    plain = library.load("cifar10-ll4al").override(**{"features.method": "simclr", "model.parameters.width": 32})
+    assert resolved_features(plain) == FeatureSettings(model="resnet18", parameters={"width": 32, "dropout": 0.0})
     other = plain.override(features={"model": "compact", "parameters": {"width": 8}})
-    assert other.resolved_features == Features(model="compact", parameters={"width": 8, "dropout": 0.0})
+    assert resolved_features(other) == FeatureSettings(model="compact", parameters={"width": 8, "dropout": 0.0})
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "digits"])
 def test_the_suites_protocols_have_features(name: str) -> None:
-    own = protocol.load(name)
-    assert own.resolved_features is not None
-    models.check(own.resolved_features.model, own.resolved_features.parameters)
+    settings = resolved_features(library.load(name))
+    models.check(settings.model, settings.parameters)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,6 @@ def test_the_suites_protocols_have_features(name: str) -> None:
     [
         ("method", "simlcr", "features.method is simclr, torchvision:<weights> or timm:<model>, not 'simlcr'"),
         ("method", "timm:", "features.method is simclr, torchvision:<weights> or timm:<model>, not 'timm:'"),
-        ("model", "cmn", "unknown model 'cmn'"),
         ("parameters.width", 4, "features.parameters are those of features.model: name one"),
         ("steps", 0, "features.steps must be positive, not 0"),
         ("steps", 1.5, "'features.steps' must be of type int, not 1.5"),
@@ -112,7 +114,7 @@ def test_the_suites_protocols_have_features(name: str) -> None:
     ],
 )
 def test_a_mistake_is_one_line(field: str, value: Any, message: str) -> None:
-    plain = protocol.load("cifar10-ll4al")
+    plain = library.load("cifar10-ll4al")
     with pytest.raises(ProtocolError) as caught:
         plain.override(**{f"features.{field}": value})
     assert message in str(caught.value)
@@ -194,7 +196,7 @@ def test_nothing_leads_from_the_pool_to_a_label(digits: datasets.ImageData, tmp_
             found.extend(leaks(pool, secrets, memory=[digits.test_images, digits.test_labels]))
             return torch.arange(n)
 
-    tiny = protocol.load("digits").override(
+    tiny = library.load("digits").override(
         budgets=[30, 40], initial="strategy", **{"recipe.min_steps": 3, "features.steps": 2}
     )
     setting = Setting(tiny, Spec(Spy, "spy"), "supervised", 0, tmp_path / "cache")
@@ -205,7 +207,7 @@ def test_nothing_leads_from_the_pool_to_a_label(digits: datasets.ImageData, tmp_
 
 def test_the_features_streams_are_the_protocols(digits: datasets.ImageData, tmp_path: Path) -> None:
     """Runs of all seeds read the same features."""
-    tiny: Protocol = protocol.load("digits").override(**{"features.steps": 2})
+    tiny: Protocol = library.load("digits").override(**{"features.steps": 2})
     digests = set()
     for seed in (0, 1):
         setting = Setting(tiny, Spec(Strategy, "spy"), "supervised", seed, tmp_path / "cache")

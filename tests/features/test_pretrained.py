@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as reference
 
 from benchmark.data import datasets
-from benchmark.features.source import Features, pretrained
+from benchmark.experiment import FeatureSettings
+from benchmark.features import pretrained
 
 
 class Small(nn.Module):
@@ -39,7 +40,7 @@ def test_a_pretrained_embedding_is_what_the_last_layer_takes(
     timm.list_pretrained = lambda: ["small"]
     timm.data = SimpleNamespace(resolve_model_data_config=lambda model: configuration)
     monkeypatch.setitem(sys.modules, "timm", timm)
-    found = source_of(digits, tmp_path, Features("timm:small"))()
+    found = source_of(digits, tmp_path, FeatureSettings("timm:small"))()
     images = digits.train_images.permute(0, 3, 1, 2) / 255
     large = F.interpolate(images, (16, 16), mode="bicubic", antialias=True).clamp(0, 1).expand(-1, 3, -1, -1)
     scaled = (large - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / torch.tensor([0.2, 0.2, 0.1]).view(3, 1, 1)
@@ -62,7 +63,7 @@ def test_torchvisions_weights_are_downloaded_or_said_to_be_missing(
         raise OSError("<urlopen error\nno network>")
 
     monkeypatch.setattr(_api, "load_state_dict_from_url", offline)
-    of_few = dataclasses.replace(source_of(digits, tmp_path, Features(method)), images=few)
+    of_few = dataclasses.replace(source_of(digits, tmp_path, FeatureSettings(method)), images=few)
     with pytest.raises(ValueError, match=f"^features: the weights of '{method}' cannot be downloaded: .* no network>$"):
         of_few()
     network = shufflenet_v2_x0_5()

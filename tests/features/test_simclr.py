@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as reference
 
 from benchmark.data import datasets
-from benchmark.features.source import Features, simclr
+from benchmark.experiment import FeatureSettings
+from benchmark.features import simclr
 
 PLAIN = torch.tensor([1.0, 0.5, 0.5, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9])  # the whole image as it is
 
@@ -124,8 +125,8 @@ def twenty_nearest(features: Tensor, labels: Tensor) -> float:
 
 
 def test_training_brings_images_of_a_class_together(digits: datasets.ImageData, tmp_path: Path) -> None:
-    nothing = Features(steps=1, batch_size=2, learning_rate=1e-12)
-    some = Features(steps=150, batch_size=128, learning_rate=5e-3)
+    nothing = FeatureSettings(steps=1, batch_size=2, learning_rate=1e-12)
+    some = FeatureSettings(steps=150, batch_size=128, learning_rate=5e-3)
     before, after = (source_of(digits, tmp_path, settings)() for settings in (nothing, some))
     assert before.shape == after.shape == (1258, 16)
     assert twenty_nearest(after, digits.train_labels) > twenty_nearest(before, digits.train_labels) + 0.02

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmark import models
 from benchmark.data import datasets
 from benchmark.data.image_data import ImageData
-from benchmark.experiment import protocol, seeds
+from benchmark.experiment import library, seeds
 from benchmark.learners import supervised
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.pool import FittedPool
@@ -33,7 +33,7 @@ def data() -> ImageData:
 
 
 def fitter(data: ImageData, tmp_path: Path, strategy: type[Strategy] = Strategy, seed: int = 3) -> Fitter:
-    setting = Setting(protocol.load("digits").override(**SMALL), Spec(strategy, "x"), "supervised", seed, tmp_path)
+    setting = Setting(library.load("digits").override(**SMALL), Spec(strategy, "x"), "supervised", seed, tmp_path)
     return Fitter(setting, data, Images(data.train_images, data.mean, data.std), strategy())
 
 

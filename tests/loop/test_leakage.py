@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.image_data import ImageData
-from benchmark.experiment import protocol
+from benchmark.experiment import library
 from benchmark.learners import LEARNERS, Learner
 from benchmark.loop.pool import FittedOraclePool, FittedPool
 from benchmark.loop.run import ActiveLearningRun
@@ -73,7 +73,7 @@ def spy(look: Callable[[str, object, Tensor | None], None]) -> type[Strategy]:
 def test_nothing_that_a_strategy_is_handed_leads_to_a_label_or_a_test_image(
     data: ImageData, tmp_path: Path, label_noise: float
 ) -> None:
-    tiny = protocol.load("digits").override(
+    tiny = library.load("digits").override(
         budgets=[10, 20, 30], initial="strategy", label_noise=label_noise, **{"recipe.min_steps": 3}
     )
     seen: dict[str, int] = {}
@@ -94,7 +94,7 @@ def test_nothing_that_a_strategy_is_handed_leads_to_a_label_or_a_test_image(
 
 
 def test_hold_out_and_pool_have_the_labels_that_were_bought(data: ImageData, tmp_path: Path) -> None:
-    tiny = protocol.load("digits").override(budgets=[10, 25], **{"recipe.min_steps": 3})
+    tiny = library.load("digits").override(budgets=[10, 25], **{"recipe.min_steps": 3})
     handed: dict[str, Any] = {}
 
     def look(what: str, thing: object, unlabelled: Tensor | None) -> None:
@@ -125,7 +125,7 @@ def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
     data: ImageData, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before and after its training, and later; how right its pseudo-labels are is for the run's traces alone."""
-    tiny = protocol.load("digits").override(budgets=[10, 20], **{"recipe.min_steps": 3})
+    tiny = library.load("digits").override(budgets=[10, 20], **{"recipe.min_steps": 3})
     found: list[str] = []
     seen: list[Task] = []
     own = LEARNERS[name].fit
@@ -171,7 +171,7 @@ def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: fr
             return torch.arange(n)
 
     Looking.groups, Looking.needs = groups, needs
-    tiny = protocol.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 50})
+    tiny = library.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 50})
     setting = Setting(tiny, Spec(Looking, "looking"), "supervised", 0, folder / "cache")
     with RunFile(folder / "results" / "runs" / "looking" / "supervised-seed0.jsonl", wait=False) as file:
         ActiveLearningRun(setting, data, file).execute(lambda line: True)

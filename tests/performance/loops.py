@@ -27,8 +27,7 @@ from torchvision import transforms
 
 from benchmark import models
 from benchmark.data import datasets
-from benchmark.experiment import protocol
-from benchmark.experiment.protocol import Protocol
+from benchmark.experiment import Protocol, library
 from benchmark.learners import supervised
 from benchmark.models import Network
 from benchmark.results import environment
@@ -48,7 +47,7 @@ class Case(NamedTuple):
 
     def resolved(self, steps: int) -> Protocol:
         """The protocol with a training of ``steps`` steps."""
-        given = protocol.load(self.protocol)
+        given = library.load(self.protocol)
         size = self.batch_size or given.recipe.batch_size
         return replace(given, recipe=replace(given.recipe, epochs=0, min_steps=steps, steps_at=(), batch_size=size))
 
@@ -171,7 +170,7 @@ def seconds(work: Callable[[], Any]) -> float:
 @lru_cache(maxsize=2)
 def data(protocol_name: str, count: int) -> tuple[Images, Tensor]:
     """The first ``count`` training images of the protocol's dataset; made-up ones of its shape where there is none."""
-    name = protocol.load(protocol_name).dataset
+    name = library.load(protocol_name).dataset
     try:
         if SMOKE:
             raise datasets.DatasetError("made-up images do")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.report_lines import write_experiment, write_run
 
-from benchmark.experiment import protocol
+from benchmark.experiment import library
+from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
 from benchmark.reports import citing, read_report
 from docs.generate import BIBLIOGRAPHY, PROTOCOLS, learners_page, protocols_page, references
@@ -77,9 +78,9 @@ def test_the_suites_entry_is_that_of_citation_cff(tmp_path: Path) -> None:
     assert "Version 0.1.0, protocol e, fingerprint ffffffff, commit abcdef0" in entry
 
 
-@pytest.mark.parametrize("name", protocol.names())
+@pytest.mark.parametrize("name", library.names())
 def test_every_protocol_says_how_it_relates_to_the_literature(name: str) -> None:
-    own = protocol.load(name)
+    own = library.load(name)
     assert own.notes.endswith(".")
     assert set(own.papers) <= set(references(citing.bibliographies()))
 
@@ -100,9 +101,9 @@ def test_the_learners_page_is_what_the_classes_say() -> None:
 
 
 def test_papers_and_notes_leave_the_fingerprint() -> None:
-    own = protocol.load("digits")
+    own = library.load("digits")
     assert own.override(papers=["yoo2019"], notes="else").fingerprint == own.fingerprint
-    assert own.override(papers=["yoo2019"], notes="else").experiment == "digits"
+    assert experiment_name(own.override(papers=["yoo2019"], notes="else")) == "digits"
 
 
 def test_the_protocols_page_is_what_the_files_say() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.experiment import protocol
+from benchmark.experiment import from_dict, library
 from benchmark.reports import write_report
 from benchmark.results.store import read_experiment
 from docs import headline, recipe
@@ -32,10 +32,10 @@ def test_tables_follow_from_the_lines(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_runs_are_the_protocols_own_as_far_as_they_go(name: str) -> None:
     experiment = read_experiment(RESULTS / name)
-    own = protocol.load(name)
+    own = library.load(name)
     assert experiment.fingerprint == own.fingerprint
     written = json.loads((RESULTS / name / "experiment.json").read_text())["protocol"]
-    assert protocol.from_dict(written).recipe == own.recipe
+    assert from_dict(written).recipe == own.recipe
     for run in experiment.runs:
         reached = len(run.labels)
         assert reached >= 2 or reached == len(own.budgets), f"{run.path} has less than two rounds"
@@ -80,7 +80,7 @@ def test_the_readmes_grid_is_the_lines() -> None:
         lines = [[json.loads(line) for line in path.read_text().splitlines()[1:]] for path in paths]
         return 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
 
-    labels = np.array(protocol.load("mnist-fixmatch").budgets)
+    labels = np.array(library.load("mnist-fixmatch").budgets)
     own, other, plain, plain_other = (
         accuracies(strategy, learner) for learner in ("fixmatch*", "supervised") for strategy in ("margin", "random")
     )
@@ -95,7 +95,7 @@ def test_the_readmes_grid_is_the_lines() -> None:
 
 def test_the_readmes_lengths_are_the_lines() -> None:
     """The row of entropy trained twice as long, computed from the lines by other means."""
-    labels = np.array(protocol.load("cifar10-slow").budgets)
+    labels = np.array(library.load("cifar10-slow").budgets)
 
     def areas(name: str, strategy: str) -> np.ndarray:
         paths = sorted((RESULTS / name / "runs" / strategy).glob("supervised-seed[012].jsonl"))

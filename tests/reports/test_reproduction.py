@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from support.report_lines import accuracy_of, write_experiment, write_run
 
-from benchmark.experiment import protocol
+from benchmark.experiment import library
 from docs import reproduction
 from docs.reproduction import PUBLISHED, Value, difference
 
@@ -25,7 +25,7 @@ def test_the_page_is_what_results_and_published_figures_say() -> None:
 def test_every_published_figure_has_a_source_and_is_whole() -> None:
     for one in json.loads(PUBLISHED.read_text(encoding="utf-8")).values():
         assert all(one[field] for field in ("title", "source", "kind", "setting", "n", "differences"))
-        assert set(one["differences"]) <= set(protocol.names())
+        assert set(one["differences"]) <= set(library.names())
         assert "random" in one["curves"]
         for curve in one["curves"].values():
             assert len({len(values) for values in curve.values()}) == 1
@@ -52,7 +52,7 @@ def test_differences_are_those_of_welchs_test() -> None:
 def test_an_experiment_of_ours_is_picked_up(tmp_path: Path) -> None:
     before = reproduction.page(tmp_path)
     assert "No published runs of ours yet." in before.split("## cifar10\n")[1].split("\n## ")[0]
-    own = protocol.load("cifar10")
+    own = library.load("cifar10")
     root = write_experiment(tmp_path / "cifar10", LABELS)
     described = json.loads((root / "experiment.json").read_text())
     (root / "experiment.json").write_text(json.dumps({**described, "fingerprint": own.fingerprint}))

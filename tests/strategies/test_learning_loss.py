@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark import models
-from benchmark.experiment import protocol
+from benchmark.experiment import library
 from strategies.api.base import Labelled
 from strategies.learning_loss import LearningLoss, LossPrediction, all_pairs, fold, ranking_loss
 from strategies.registry import resolve
@@ -201,7 +201,7 @@ def test_with_another_batcher_it_keeps_the_contract(batcher: str) -> None:
 
 @pytest.mark.parametrize("name", ["mnist-loss-ablation", "cifar10-loss-ablation"])
 def test_the_ablation_is_every_scorer_with_every_batcher(name: str) -> None:
-    own = protocol.load(name)
+    own = library.load(name)
     scorers: dict[str, set[str]] = {}
     for text in own.strategies:
         strategy = resolve(text).build()

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from benchmark.campaign import preflight as checks
-from benchmark.experiment.protocol import Protocol, ProtocolError, load
+from benchmark.experiment import Protocol, ProtocolError, load
 from strategies import registry
 from strategies.api.base import ScoreStrategy
 from strategies.registry import UnknownStrategy, resolve

@@ -41,7 +41,12 @@ def bench(folder: Path, *arguments: str, report: bool = False) -> int:
     if not toml.exists():
         toml.write_text(PROTOCOL)
     places = [f"--{place}-dir={folder / place}" for place in ("data", "results", "cache")]
-    command = ["--protocol", str(toml), "--device", "cpu", "--workers", "1", *places, *arguments]
+    workers = [] if "ray" in arguments else ["--workers", "1"]
+    command = ["--protocol", str(toml), "--device", "cpu", *workers, *places, *arguments]
+    if "--verify" in arguments:
+        command = ["--device", "cpu", *workers, places[0], *arguments]
+    elif {"--list", "--report", "--compare"} & set(arguments):
+        command = [*arguments]
     try:
         if report:
             return run_benchmark.main(command)

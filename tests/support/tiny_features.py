@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.data import datasets
+from benchmark.experiment import FeatureSettings
 from benchmark.experiment.recipe import Recipe
-from benchmark.features.source import Features, FeatureSource, resolved, source
+from benchmark.features.source import FeatureSource, resolved, source
 from benchmark.training.batches import Images
 
-TINY = Features(steps=5, batch_size=16)
+TINY = FeatureSettings(steps=5, batch_size=16)
 
 
 def images_of(data: datasets.ImageData) -> Images:
     return Images(data.train_images, data.mean, data.std)
 
 
-def source_of(data: datasets.ImageData, cache: Path, settings: Features = TINY) -> FeatureSource:
+def source_of(data: datasets.ImageData, cache: Path, settings: FeatureSettings = TINY) -> FeatureSource:
     named = resolved(settings, "cnn", {"width": 4, "hidden": 16})
     return source(named, data, images_of(data), Recipe(min_steps=1, precision="float32"), cache)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark.experiment.protocol import load
+from benchmark.experiment import load
 from benchmark.reports.statistics.agreement import compare
 from benchmark.training.operations import of_model
 

@@ -1,0 +1,7 @@
+"""What goes wrong with a protocol."""
+
+from __future__ import annotations
+
+
+class ProtocolError(ValueError):
+    """An invalid protocol or request; the message is one line that says what to change."""

@@ -1,0 +1,89 @@
+"""From plain data (TOML, JSON) to frozen dataclasses, every field and type checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from benchmark.experiment.errors import ProtocolError
+from strategies.registry import nearest
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], tree: Mapping[str, Any], known: Sequence[str] = (), prefix: str = "") -> T:
+    """An instance of a dataclass from a mapping of its fields; nested tables become nested dataclasses.
+
+    ``known`` are the dotted names to suggest for one that does not exist; ``prefix`` is that of this table. Raises
+    ProtocolError, in one line, for an unknown or missing field, a value of another type, and whatever the class itself
+    refuses.
+    """
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in tree.items():
+        if key not in hints:
+            raise ProtocolError(f"there is no field '{prefix}{key}'{nearest(prefix + key, known)}")
+        values[key] = _converted(hints[key], value, known, prefix + key)
+    for field in dataclasses.fields(typing.cast(Any, cls)):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in values:
+            raise ProtocolError(f"the field '{prefix}{field.name}' is missing")
+    try:
+        return cls(**values)
+    except ProtocolError:
+        raise
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+
+
+def field_names(cls: type, prefix: str = "") -> list[str]:
+    """The dotted names of a dataclass's fields, those of nested dataclasses included."""
+    names = []
+    for name, hint in typing.get_type_hints(cls).items():
+        names.append(prefix + name)
+        table = _table(hint)
+        if table is not None:
+            names += field_names(table, f"{prefix}{name}.")
+    return names
+
+
+def _table(hint: Any) -> type | None:
+    """The dataclass that a field holds, also where it may be None."""
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return next((option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option)), None)
+
+
+def _converted(hint: Any, value: Any, known: Sequence[str], name: str) -> Any:
+    if isinstance(hint, types.UnionType):  # a table, or None
+        if value is None:
+            return None
+        hint = typing.get_args(hint)[0]
+    table = _table(hint)
+    if (table is not None or typing.get_origin(hint) is Mapping) and not isinstance(value, Mapping):
+        raise ProtocolError(f"'{name}' must be a table, not {value!r}")
+    if table is not None:
+        return build(table, value, known, f"{name}.")
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ProtocolError(f"'{name}' must be a list, not {value!r}")
+        return tuple(_converted(typing.get_args(hint)[0], item, known, name) for item in value)
+    if typing.get_origin(hint) is Mapping:
+        return dict(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return _float(value, name)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ProtocolError(f"'{name}' must be of type {hint.__name__}, not {value!r}")
+    if hint is float and not math.isfinite(value):
+        raise ProtocolError(f"'{name}' must be a finite number, not {value}")
+    return value
+
+
+def _float(value: int, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ProtocolError(f"'{name}' must be a finite number, not an integer of over 300 digits") from error
