@@ -1,7 +1,7 @@
-"""The table of docs/recipes/README.md: ``cifar10`` with random labels, beside 200 epochs of ResNet-18.
+"""The table of docs/recipes/README.md: ``cifar10`` with random labels, beside ResNet-18 trained for 200 epochs.
 
-Ours are the test accuracies in ``results/cifar10``, theirs the random row of Ji et al. in ``published.json``.
-Operations are those of a training's convolutions and matrix products, forward and backward.
+Our test accuracies are those in ``results/cifar10``, theirs the random curve of Ji et al. in ``published.json``.
+Operations count the convolutions and matrix products of a training, forward and backward.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ EPOCHS = 200  # of ResNet-18
 
 
 def page() -> str:
-    """docs/recipes/README.md with its table as the lines have it; without lines it says so."""
+    """docs/recipes/README.md with its table recomputed from the lines, or with a note that there are none."""
     root = ROOT / "results" / PROTOCOL
-    told = table(root) if (root / "experiment.json").exists() else "No published runs yet.\n"
-    return filled(PAGE.read_text(encoding="utf-8"), f"results/{PROTOCOL}", told)
+    text = table(root) if (root / "experiment.json").exists() else "No published runs yet.\n"
+    return filled(PAGE.read_text(encoding="utf-8"), f"results/{PROTOCOL}", text)
 
 
 def table(root: Path) -> str:

@@ -73,4 +73,4 @@ def test_an_experiment_of_ours_is_picked_up(tmp_path: Path) -> None:
     assert values[2][5].endswith(r"\*") == (test.pvalue < 0.05)
     assert "entropy − random" in section
     assert "learning-loss" in section.split("### Ji")[0]  # Yoo & Kweon have it
-    assert "is not settled" in section
+    assert "no run of ours isolates them" in section
