@@ -171,11 +171,11 @@ def lengths_table(results: Path) -> str:
     both = [run_areas(short.curves), run_areas(long.curves).assign(learner="long")]
     changes = interactions(pd.concat(both)).set_index("strategy")
     for strategy in strategies:
-        for report, told in zip((short, long), LENGTHS.values(), strict=True):
+        for report, length in zip((short, long), LENGTHS.values(), strict=True):
             row = report.summary.set_index("strategy").loc[strategy]
             at = report.accuracy[report.accuracy["strategy"] == strategy]
             change = changes.loc[strategy] if report is long and strategy in changes.index else None
-            lines.append(_grid_row([strategy, told, str(row["n"])], at, row, change))
+            lines.append(_grid_row([strategy, length, str(row["n"])], at, row, change))
     return "\n".join(lines) + "\n"
 
 

@@ -41,8 +41,8 @@ difference beyond the noise: the 95 % interval of Welch's t-test excludes 0. It 
 comparisons, so one in twenty may stand out by chance. Where no standard deviation was published, ours is used for both;
 where a number was read off a figure, the reading error is added.
 
-The runs of `learning-loss` used a module that could not see the classifier's embedding, so its rows do not show how well
-the method reproduces (see [results.md](results.md)).
+The runs of `learning-loss` used a module that could not see the classifier's embedding, so its rows do not show how
+well the method reproduces (see [results.md](results.md)).
 """
 
 
@@ -61,9 +61,7 @@ def page(results: Path = RESULTS) -> str:
     compared = [name for name in known if any(name in one["differences"] for one in published.values())]
     sections = [_section(name, published, results) for name in compared]
     others = ", ".join(name for name in known if name not in compared)
-    closing = (
-        f"## Nothing to compare with\n\n`docs/published.json` has no results at the label counts of: {others}.\n"
-    )
+    closing = f"## Nothing to compare with\n\n`docs/published.json` has no results at the label counts of: {others}.\n"
     return "\n".join([INTRODUCTION, *sections, closing])
 
 
@@ -207,7 +205,5 @@ def _verdict(found: list[tuple[str, float, float, bool]]) -> list[str]:
                 f"{points(max(gaps) / 100, 1)}."
             )
     if any(outside for *_, outside in found):
-        lines.append(
-            "- How much each of the known differences contributes is open: no run of ours isolates them."
-        )
+        lines.append("- How much each of the known differences contributes is open: no run of ours isolates them.")
     return lines

@@ -1,0 +1,112 @@
+"""The numbers in README.md, docs/results.md and docs/recipes: those of the published lines."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.experiment import protocol
+from docs import headline, recipe
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+INTERVAL = re.compile(r"[+−]\d+\.\d \[[+−]\d+\.\d, [+−]\d+\.\d\]")
+
+
+def test_the_tables_show_what_the_lines_say() -> None:
+    assert headline.README.read_text(encoding="utf-8") == headline.readme(), "out of date: python -m docs.generate"
+    assert headline.RESULTS_PAGE.read_text(encoding="utf-8") == headline.results_page(), (
+        "out of date: python -m docs.generate"
+    )
+    assert recipe.PAGE.read_text(encoding="utf-8") == recipe.page(), "out of date: python -m docs.generate"
+
+
+@pytest.mark.parametrize("page", [headline.README, headline.RESULTS_PAGE], ids=lambda path: path.name)
+def test_every_interval_in_the_text_is_one_of_a_table(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\n", " ")
+    prose = re.sub(r"<!-- [\w/-]+ -->.*?<!-- end -->", "", text)
+    tables = [headline.results_page(), *(p.read_text(encoding="utf-8") for p in RESULTS.glob("*/tables/*.md"))]
+    cells = re.sub(r"[\\*|]", " ", " ".join(tables))
+    known = set(INTERVAL.findall(re.sub(r" +", " ", cells).replace(" ]", "]").replace("[ ", "[")))
+    found = set(INTERVAL.findall(prose))
+    assert len(found) >= 3
+    assert found <= known
+
+
+def test_the_readme_leaves_out_the_flawed_rows_and_no_others() -> None:
+    def strategies(table: str) -> list[str]:
+        return [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+
+    complete = headline.table(RESULTS / "mnist", 100)
+    shown = headline.table(RESULTS / "mnist", 100, omit=headline.FLAWED)
+    assert set(strategies(complete)) - set(strategies(shown)) == set(headline.FLAWED)
+    assert [line for line in complete.splitlines() if line in shown.splitlines()] == shown.splitlines()
+
+
+def test_the_learners_are_the_lines_of_the_last_round() -> None:
+    """The row of one protocol, computed from its lines by other means."""
+    ends: dict[str, list[dict[str, float]]] = {"supervised": [], "noisy-student": []}
+    for learner, own in ends.items():
+        for path in sorted((RESULTS / "mnist-noisy-student/runs/random").glob(f"{learner}-seed?.jsonl")):
+            own.append(json.loads(path.read_text().splitlines()[-1]))
+    supervised, student = (100 * np.array([line["accuracy"] for line in ends[who]]) for who in ends)
+    medians = 100 * np.median([line["late"] for line in ends["noisy-student"]], axis=1)
+    interval = stats.ttest_rel(student, supervised).confidence_interval()
+    cells = [f"{x.mean():.1f} ± {x.std(ddof=1):.1f}" for x in (supervised, student, medians)]
+    cells.append(f"{np.mean(student - supervised):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]")
+    assert f"| 100 | noisy-student | {len(student)} | {' | '.join(cells)} |" in headline.learners_table(RESULTS)
+
+
+def test_the_learners_table_of_one_seed_has_no_spread_and_no_interval(tmp_path: Path) -> None:
+    copy = tmp_path / "mnist-noisy-student"
+    shutil.copytree(RESULTS / copy.name, copy)
+    for path in (copy / "runs").glob("*/*"):
+        if not re.search(r"-seed0\.", path.name):
+            path.unlink()
+    (row,) = headline.learners_table(tmp_path).splitlines()[2:]
+    assert re.fullmatch(r"\| .* \| 100 \| noisy-student \| 1 \| \d\d\.\d \| \d\d\.\d \| \d\d\.\d \| \+\d\.\d \|", row)
+
+
+def test_the_grid_is_the_lines() -> None:
+    """The row of margin with FixMatch, computed from the lines by other means."""
+
+    def accuracies(strategy: str, learner: str) -> np.ndarray:
+        paths = sorted((RESULTS / "mnist-fixmatch/runs" / strategy).glob(f"{learner}-seed?.jsonl"))
+        lines = [[json.loads(line) for line in path.read_text().splitlines()[1:]] for path in paths]
+        return 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
+
+    labels = np.array(protocol.load("mnist-fixmatch").budgets)
+    own, other, plain, plain_other = (
+        accuracies(strategy, learner) for learner in ("fixmatch*", "supervised") for strategy in ("margin", "random")
+    )
+    areas = [np.trapezoid(x, labels, axis=1) / (labels[-1] - labels[0]) for x in (own, other, plain, plain_other)]
+    cells = [f"{x.mean():.1f} ± {x.std(ddof=1):.1f}" for x in (*own.T, areas[0])]
+    for gains, nothing in ((areas[0], areas[1]), (areas[0] - areas[1], areas[2] - areas[3])):
+        interval = stats.ttest_rel(gains, nothing).confidence_interval()
+        cells.append(f"{np.mean(gains - nothing):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]".replace("-", "−"))
+    row = f"| margin | fixmatch | {' | '.join(cells)} | "
+    assert row in headline.grid_table(RESULTS / "mnist-fixmatch")
+
+
+def test_the_training_lengths_are_the_lines() -> None:
+    """The row of entropy trained twice as long, computed from the lines by other means."""
+    labels = np.array(protocol.load("cifar10-slow").budgets)
+
+    def areas(name: str, strategy: str) -> np.ndarray:
+        paths = sorted((RESULTS / name / "runs" / strategy).glob("supervised-seed[012].jsonl"))
+        lines = [[json.loads(line) for line in path.read_text().splitlines()[1 : len(labels) + 1]] for path in paths]
+        accuracy = 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
+        return np.trapezoid(accuracy, labels, axis=1) / (labels[-1] - labels[0])
+
+    short, long = (areas(name, "entropy") - areas(name, "random") for name in ("cifar10", "cifar10-slow"))
+    cells = []
+    for gains, nothing in ((long, np.zeros(3)), (long, short)):
+        interval = stats.ttest_rel(gains, nothing).confidence_interval()
+        cells.append(f"{np.mean(gains - nothing):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]".replace("-", "−"))
+    (row,) = [line for line in headline.lengths_table(RESULTS).splitlines() if "entropy | twice" in line]
+    assert f" | {' | '.join(cells)} | " in row
