@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.experiment import protocol
+from benchmark.experiment import load
 from docs import headline, recipe
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -80,7 +80,7 @@ def test_the_grid_is_the_lines() -> None:
         lines = [[json.loads(line) for line in path.read_text().splitlines()[1:]] for path in paths]
         return 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
 
-    labels = np.array(protocol.load("mnist-fixmatch").budgets)
+    labels = np.array(load("mnist-fixmatch").budgets)
     own, other, plain, plain_other = (
         accuracies(strategy, learner) for learner in ("fixmatch*", "supervised") for strategy in ("margin", "random")
     )
@@ -95,7 +95,7 @@ def test_the_grid_is_the_lines() -> None:
 
 def test_the_training_lengths_are_the_lines() -> None:
     """The row of entropy trained twice as long, computed from the lines by other means."""
-    labels = np.array(protocol.load("cifar10-slow").budgets)
+    labels = np.array(load("cifar10-slow").budgets)
 
     def areas(name: str, strategy: str) -> np.ndarray:
         paths = sorted((RESULTS / name / "runs" / strategy).glob("supervised-seed[012].jsonl"))
