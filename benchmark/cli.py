@@ -17,7 +17,7 @@ from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.learners import LEARNERS, Learner, build
-from benchmark.results import store
+from benchmark.results.errors import StoreError
 from strategies import registry
 from strategies.api.base import Strategy
 
@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.verify is not None:
             return verify(arguments, options, console)
         return run(requested(arguments), options, console)
-    except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, store.StoreError) as error:
+    except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, StoreError) as error:
         return _failure(error, USAGE)
     except OSError as error:
         return _failure(error, FAILED)

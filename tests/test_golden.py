@@ -29,8 +29,11 @@ def outcome(folder: Path) -> Outcome:
     assert bench(folder, "--strategies", *STRATEGIES, "--seeds", "0", "--set", *SETTINGS) == 0
     found = {}
     for header, *rounds in run_lines(folder).values():
-        indices = [*header["initial"]["indices"], *(index for line in rounds for index in line["bought"])]
-        found[header["strategy"]] = {
+        indices = [
+            *header["initial"]["acquired_indices"],
+            *(index for line in rounds for index in line["acquired_indices"]),
+        ]
+        found[header["key"]["strategy"]] = {
             "bought_sha256": hashlib.sha256(str(indices).encode()).hexdigest(),
             "accuracy": [line["accuracy"] for line in rounds],
             "nll": [line["nll"] for line in rounds],

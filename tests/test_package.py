@@ -94,5 +94,5 @@ def test_it_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None
     header = json.loads(lines[0])
     assert len(lines) == 3
     assert header["commit"] is None
-    assert len(header["plugin_sha256"]) == 64
+    assert len(header["strategy_source_sha256"]) == 64
     assert {"README.md", "curves.csv", "figures", "tables"} <= {path.name for path in root.iterdir()}

@@ -36,7 +36,7 @@ from benchmark.experiment import load
 from benchmark.features.source import FeatureSource
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.run import ActiveLearningRun
-from benchmark.results import store
+from benchmark.results.run_file import RunFile
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.batches import Batches, Images
 from benchmark.training.engine import Task
@@ -62,7 +62,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("pool: Monte-Carlo dropout", Predictor, "mc_probs"),
     ("query: the choice itself", ActiveLearningRun, "_select"),
     ("diagnostics of a predicted loss", ActiveLearningRun, "_diagnose"),
-    ("store: lines", store.RunFile, "append"),
+    ("store: lines", RunFile, "_append"),
     ("report: tables and figures", runner, "_report"),
 )
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark.campaign.campaign import Options, Places, run
 from benchmark.experiment import load
+from benchmark.experiment.library import experiment_name
 from benchmark.reports.statistics.agreement import Agreement, Comparison, compare
 from benchmark.reports.statistics.curves import curves
 from benchmark.results.store import read_experiment
@@ -47,7 +48,7 @@ def main() -> int:
         places = Places(options.data_dir, options.results_dir)
         if status := run(protocol, Options(places, device=options.device), Console(highlight=False)):
             return status
-        found.append(curves(read_experiment(options.results_dir / protocol.experiment), **asked))
+        found.append(curves(read_experiment(options.results_dir / experiment_name(protocol)), **asked))
     text = report(options.fast, options.slow, compare(*found), options.budgets)
     print(text)
     (DOCS / f"agreement-{options.fast}.md").write_text(text, encoding="utf-8")

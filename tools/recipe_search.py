@@ -29,12 +29,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import learners
+from benchmark.campaign.process import keep_freed_memory
 from benchmark.cli import value
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, load, seeds
-from benchmark.loop.setting import draw_initial
+from benchmark.loop.labelled import draw_initial
 from benchmark.models.blueprint import Fresh, blueprint
-from benchmark.results import environment
 from benchmark.training import operations
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
@@ -57,7 +57,7 @@ def main() -> None:
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     options = p.parse_args()
     torch.set_num_threads(1)
-    environment.keep_freed_memory()
+    keep_freed_memory()
     try:
         base = load(options.protocol)
         protocols = [changed(base, variant) for variant in options.variants]

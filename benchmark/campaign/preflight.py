@@ -120,7 +120,7 @@ def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> d
             f"budgets go up to {protocol.budgets[-1]}, but '{data.name}' has {len(data.train_labels)} training images"
         )
     for record in store.read_runs(root, protocol.fingerprint):
-        recorded = record.header["dataset"]["sha256"]
+        recorded = record.header.dataset.sha256
         if recorded != data.sha256:
             raise ProtocolError(
                 f"'{protocol.dataset}' is not the data that the runs in {root} were computed on (SHA-256 "

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark.campaign.executors import Finished, RoundDone
+from benchmark.campaign.tasks import Finished, RoundDone
 
 
 class Display:
@@ -53,19 +53,19 @@ class Display:
             self._live.stop()
 
     def round_done(self, event: RoundDone) -> None:
-        line, job = event.line, event.job
+        label, record = str(event.key), event.record
         self._done += 1
-        self._images += 0 if line["shared"] else self._images_of[line["labels"]]
+        self._images += 0 if record.shared_training else self._images_of[record.num_labelled]
         elapsed = time.monotonic() - self._began
         rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
-        self._latest[job.label] = line["labels"], line["accuracy"]
+        self._latest[label] = record.num_labelled, record.accuracy
         self._bar.update(self._task, completed=self._done, rate=rate)
         if not self._is_live:
             left = elapsed / self._done * (self._rounds - self._done)
             self._console.print(
-                f"[{self._done}/{self._rounds}] {job.label}: {line['labels']} labels, accuracy "
-                f"{100 * line['accuracy']:.2f} % (train {line['seconds']['train']:.1f} s"
-                f"{', shared' if line['shared'] else ''}, query {line['seconds']['query']:.1f} s; {rate}; "
+                f"[{self._done}/{self._rounds}] {label}: {record.num_labelled} labels, accuracy "
+                f"{100 * record.accuracy:.2f} % (train {record.seconds.train:.1f} s"
+                f"{', shared' if record.shared_training else ''}, query {record.seconds.query:.1f} s; {rate}; "
                 f"about {duration(left)} left)",
                 markup=False,
                 highlight=False,
@@ -74,9 +74,9 @@ class Display:
 
     def run_finished(self, event: Finished) -> None:
         if event.outcome == "failed":
-            self._console.print(f"failed: {event.job.label}: {event.error}", markup=False, style="red", soft_wrap=True)
+            self._console.print(f"failed: {event.task.key}: {event.error}", markup=False, style="red", soft_wrap=True)
         if event.outcome == "done":
-            self._latest.pop(event.job.label, None)
+            self._latest.pop(str(event.task.key), None)
 
     def _render(self) -> Group:
         table = Table(box=None, padding=(0, 2), show_header=bool(self._latest))

@@ -25,7 +25,7 @@ from benchmark.experiment.feature_settings import FeatureSettings
 from benchmark.experiment.recipe import Recipe
 from benchmark.features import pretrained, simclr
 from benchmark.models.blueprint import Blueprint, blueprint
-from benchmark.results.store import write_atomically
+from benchmark.results.atomic import write_atomically
 from benchmark.training.augmentation import augmentation
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor

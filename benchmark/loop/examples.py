@@ -1,4 +1,4 @@
-"""A few test images with what a network says of them, for a figure: the report has no data set to take them from."""
+"""A few test images with a network's predictions, for a figure: a report has no data set to take them from."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor
 
 from benchmark.data.datasets import ImageData
 from benchmark.loop.diagnostics import spaced
+from benchmark.results.records import ExamplesRecord
 
 COUNT = 12  # of each kind
 LARGEST = 64  # pixels a side; of larger images every second, third, … row and column is kept
 
 
-def examples(data: ImageData, logits: Tensor) -> dict[str, np.ndarray]:
+def examples(data: ImageData, logits: Tensor) -> ExamplesRecord:
     """Test images by the ``logits`` (M, C) for all of them: 12 evenly spaced ones, then the most confident mistakes.
 
-    ``images`` (n, H, W, c) uint8; ``labels``, ``predicted`` (n,) and ``confidence`` (n,); ``mistakes`` (n,), whether
-    one was chosen because it is wrong; ``names`` (C,) of the classes. The spaced ones are chosen without a look.
+    The spaced ones are chosen by their positions alone.
     """
     labels = data.test_labels.cpu()
     confidence, predicted = logits.cpu().double().softmax(1).max(1)
@@ -28,11 +28,11 @@ def examples(data: ImageData, logits: Tensor) -> dict[str, np.ndarray]:
     some = spaced(torch.arange(len(labels)), COUNT)
     chosen = torch.cat([some, wrong])
     stride = math.ceil(max(data.image_size) / LARGEST)
-    return {
-        "images": data.test_images[chosen.to(data.test_images.device)][:, ::stride, ::stride].cpu().numpy(),
-        "labels": labels[chosen].numpy(),
-        "predicted": predicted[chosen].numpy(),
-        "confidence": confidence[chosen].numpy(),
-        "mistakes": np.repeat([False, True], [len(some), len(wrong)]),
-        "names": np.array(data.class_names),
-    }
+    return ExamplesRecord(
+        images=data.test_images[chosen.to(data.test_images.device)][:, ::stride, ::stride].cpu().numpy(),
+        labels=labels[chosen].numpy(),
+        predicted=predicted[chosen].numpy(),
+        confidence=confidence[chosen].numpy(),
+        mistakes=np.repeat([False, True], [len(some), len(wrong)]),
+        names=np.array(data.class_names),
+    )

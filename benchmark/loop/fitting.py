@@ -18,7 +18,8 @@ from benchmark.learners import Learner, build
 from benchmark.loop.carried import shared_round0
 from benchmark.loop.clock import Clock
 from benchmark.loop.judging import judged
-from benchmark.loop.setting import Knowledge, Setting
+from benchmark.loop.labelled import LabelledSet
+from benchmark.loop.task import RunTask
 from benchmark.models.blueprint import Blueprint, Fresh, blueprint
 from benchmark.results import environment
 from benchmark.training.batches import Images
@@ -43,17 +44,17 @@ class Fitted(NamedTuple):
 class Fitter:
     """Makes and fits the models of a run."""
 
-    def __init__(self, setting: Setting, data: ImageData, images: Images, strategy: Strategy) -> None:
-        self.setting, self.protocol, self.data, self.images = setting, setting.protocol, data, images
+    def __init__(self, run: RunTask, data: ImageData, images: Images, strategy: Strategy) -> None:
+        self.run, self.protocol, self.data, self.images = run, run.protocol, data, images
         self.strategy = strategy
-        self.learner = build(setting.learner)
+        self.learner = build(run.key.learner)
         self.device = images.device
         self.blueprint = blueprint(self.protocol.model.name, self.protocol.model.parameters, data)
 
-    def task(self, number: int, known: Knowledge, carried: dict[str, Any]) -> tuple[Task, Tensor, Tensor]:
+    def task(self, number: int, known: LabelledSet, carried: dict[str, Any]) -> tuple[Task, Tensor, Tensor]:
         """The training of a round; and all labelled images with their answers, those that sit out included."""
-        seed, device = self.setting.seed, self.device
-        labelled, answers = torch.tensor(known.indices, device=device), torch.tensor(known.answers, device=device)
+        seed, device = self.run.key.seed, self.device
+        labelled, answers = torch.tensor(known.indices, device=device), torch.tensor(known.labels, device=device)
         trains = ~torch.isin(labelled, torch.tensor(known.held_out, dtype=torch.int64, device=device))
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
@@ -102,7 +103,7 @@ class Fitter:
 
         shared = False
         if task.round == 0 and task.attachment is None and self.learner.shares_round0:
-            state, shared = shared_round0(self.setting.cache, self._round0_key(task), train)
+            state, shared = shared_round0(self.run.cache, self._round0_key(task), train)
         else:
             state = train()
         if shared:
@@ -112,19 +113,18 @@ class Fitter:
 
     def checkpoint_key(self, task: Task) -> dict[str, Any]:
         """All that the training depends on, in whatever state of it."""
-        spec = self.setting.spec
         return {
             **self._round0_key(task),
             "round": task.round,
-            "strategy": spec.canonical,
-            "plugin": spec.source_sha256,
+            "strategy": self.run.key.strategy,
+            "plugin": self.run.source_sha256,
         }
 
     def _round0_key(self, task: Task) -> dict[str, Any]:
         return {
             "fingerprint": self.protocol.fingerprint,
             "learner": self.learner.canonical,
-            "seed": self.setting.seed,
+            "seed": self.run.key.seed,
             "labelled": task.labelled.tolist(),
             "targets": task.targets.tolist(),
             "dataset": self.data.sha256,

@@ -1,10 +1,9 @@
-"""One run: fit, tune, evaluate, select, ask, hold out, write the line; over and over, to the end of the ladder."""
+"""One run: fit, tune, evaluate, select, ask the oracle, hold out, append the record; round after round."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -18,10 +17,13 @@ from benchmark.loop.clock import Clock
 from benchmark.loop.diagnostics import rank_agreement, spaced
 from benchmark.loop.examples import examples
 from benchmark.loop.fitting import Fitter
+from benchmark.loop.labelled import LabelledSet, draw_initial
 from benchmark.loop.oracles import Oracle, PersonOracle, SimulatedOracle
 from benchmark.loop.pool import FittedOraclePool, FittedPool, candidates, full_probs
-from benchmark.loop.setting import Knowledge, Setting, draw_initial, header
-from benchmark.results.store import RunFile, read_run
+from benchmark.loop.task import RunTask, run_header
+from benchmark.results.records import LabelsRecord, RoundRecord, Seconds, TraceRecord
+from benchmark.results.run_file import RunFile
+from benchmark.results.store import read_run
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
@@ -31,37 +33,36 @@ from strategies.api.base import Labelled, Strategy
 
 
 class ActiveLearningRun:
-    """A run on ``data`` that appends its lines to ``file``, and resumes from those that are there."""
+    """A run of ``strategy`` on ``data`` that appends its records to ``file``, and resumes from those that are there."""
 
-    def __init__(self, setting: Setting, data: ImageData, file: RunFile) -> None:
-        protocol = setting.protocol
-        self.setting, self.protocol, self.data, self.file = setting, protocol, data, file
-        self.strategy: Strategy = setting.spec.build()
+    def __init__(self, run: RunTask, strategy: Strategy, data: ImageData, file: RunFile) -> None:
+        protocol = run.protocol
+        self.run, self.protocol, self.strategy, self.data, self.file = run, protocol, strategy, data, file
         self.device = data.train_images.device
         self.images = Images(data.train_images, data.mean, data.std)
         self.test_images = Images(data.test_images, data.mean, data.std)
         self.oracle = self._oracle()
-        self.fitter = Fitter(setting, data, self.images, self.strategy)
+        self.fitter = Fitter(run, data, self.images, self.strategy)
         self.features: features.FeatureSource | None = None
         if protocol.features is not None:
             how = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
-            self.features = features.source(how, data, self.images, protocol.recipe, setting.cache)
-        self.carried = Carried(setting.cache, file.path)
+            self.features = features.source(how, data, self.images, protocol.recipe, run.cache)
+        self.carried = Carried(run.cache, file.path)
 
-    def execute(self, on_round: Callable[[dict[str, Any]], bool]) -> bool:
-        """Compute what is missing; ``on_round`` takes every new line and says whether to go on.
+    def execute(self, on_round: Callable[[RoundRecord], bool]) -> bool:
+        """Compute what is missing; ``on_round`` takes every new record and says whether to go on.
 
-        Returns whether the ladder's end was reached.
+        Returns whether the last budget was reached.
         """
         known, begin = self._resume()
         self.file.keep_traces(begin)
         rounds = len(self.protocol.budgets)
         for number in range(begin, rounds):
-            line = self._round(number, known)
-            self.file.append(line)
+            record = self._round(number, known)
+            self.file.append_round(record)
             self.carried.forget_before(number + 1)
-            known.add(line)
-            if not on_round(line) and number + 1 < rounds:
+            known = known.after(record)
+            if not on_round(record) and number + 1 < rounds:
                 return False
         self.carried.forget()
         return True
@@ -71,44 +72,44 @@ class ActiveLearningRun:
     def _oracle(self) -> Oracle:
         data = self.data
         if self.protocol.oracle == "person":
-            log = self.setting.cache / "answers" / f"{data.name}-{data.sha256[:12]}.jsonl"
+            log = self.run.cache / "answers" / f"{data.name}-{data.sha256[:12]}.jsonl"
             return PersonOracle(data.train_images, data.class_names, log)
-        noise = seeds.generator(self.setting.seed, "oracle", 0)
+        noise = seeds.generator(self.run.key.seed, "oracle", 0)
         return SimulatedOracle(data.train_labels, data.class_count, self.protocol.label_noise, noise)
 
-    def _resume(self) -> tuple[Knowledge, int]:
-        """What was bought according to the lines on disk, and the round to go on with."""
+    def _resume(self) -> tuple[LabelledSet, int]:
+        """What was acquired according to the records on disk, and the round to continue with."""
         record = read_run(self.file.path) if self.file.path.exists() else None
         if record is None:
             return self._begin(), 0
         rounds = len(self.protocol.budgets)
         done = 0
-        for line in record.rounds[:rounds]:
-            if not line["bought"] and done + 1 < rounds:
-                break  # a shorter ladder ended here: this round is computed again, now with a purchase
+        for round_ in record.rounds[:rounds]:
+            if not round_.acquired_indices and done + 1 < rounds:
+                break  # the budgets ended here: this round is computed again, now with a query
             done += 1
         if self._carries and done < rounds:
             done = self.carried.latest(done)
-        known = Knowledge(**record.header["initial"])
-        for line in record.rounds[:done]:
-            known.add(line)
+        known = LabelledSet.initial(record.header.initial)
+        for round_ in record.rounds[:done]:
+            known = known.after(round_)
         return known, done
 
-    def _begin(self) -> Knowledge:
+    def _begin(self) -> LabelledSet:
         """Choose the initial labels, ask for them, and write the header."""
         count = self.protocol.budgets[0]
         chosen = self._initial(count)
         answers = self.oracle.answer(chosen)
         none = torch.empty(0, dtype=torch.int64)
         held_out = self.strategy.hold_out(Labelled(none, none, None), Labelled(chosen, answers, None))
-        initial = Knowledge(chosen.tolist(), answers.tolist(), self._checked(held_out, chosen))
-        self.file.append(header(self.setting, self.data, self.file.path.parents[2].name, initial))
-        return initial
+        initial = LabelsRecord(tuple(chosen.tolist()), tuple(answers.tolist()), self._checked(held_out, chosen))
+        self.file.append_header(run_header(self.run, self.strategy, self.fitter.learner, self.data, initial))
+        return LabelledSet.initial(initial)
 
     def _initial(self, count: int) -> Tensor:
         how, labels = self.protocol.initial, self.data.train_labels.cpu()
         if how != "strategy":
-            generator = seeds.generator(self.setting.seed, "initial", 0)
+            generator = seeds.generator(self.run.key.seed, "initial", 0)
             return draw_initial(labels, count, how == "balanced", generator)
         everything = torch.arange(len(labels), device=self.device)
         none = everything[:0]
@@ -118,7 +119,7 @@ class ActiveLearningRun:
 
     # --- a round
 
-    def _round(self, number: int, known: Knowledge) -> dict[str, Any]:
+    def _round(self, number: int, known: LabelledSet) -> RoundRecord:
         last = number + 1 == len(self.protocol.budgets)
         carried = self.carried.load(number) if self._carries else {}
         if "strategy" in carried:
@@ -132,40 +133,44 @@ class ActiveLearningRun:
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
             metrics = evaluate(predictions.logits, self.data.test_labels)
-            late = self._late_accuracies(task, fitted.late)
-        self.file.append_traces(fitted.traces)
+            late = self._checkpoint_accuracies(task, fitted.late)
+        self.file.append_traces([_trace(number, noted) for noted in fitted.traces])
         if last and fitted.traces:  # of learners that show how they learn
             self.file.write_examples(examples(self.data, predictions.logits))
-        bought = given = torch.empty(0, dtype=torch.int64)
-        held_out: list[int] = []
+        acquired = given = torch.empty(0, dtype=torch.int64)
+        held_out: tuple[int, ...] = ()
         diagnostics: dict[str, float] = {}
         if not last:
             if self.features is not None and "features" in self.strategy.needs:
                 self.features.computed()  # by whichever run comes first: no part of its query's time
             with clock("query"):
-                bought = self._buy(number, task, labelled, answers, predictor, carried)
-            given = self.oracle.answer(bought)
-            held_out = self._hold_out(number, predictor, labelled, answers, bought, given)
+                acquired = self._query(number, task, labelled, answers, predictor, carried)
+            given = self.oracle.answer(acquired)
+            held_out = self._hold_out(number, predictor, labelled, answers, acquired, given)
             self._carry(number, predictor)
             diagnostics = self._diagnose(task, labelled, answers, predictor)
-        return {
-            "kind": "round",
-            "round": number,
-            "labels": len(known.indices),
-            **asdict(metrics),
-            **({"late": late} if late else {}),
-            "seconds": {"train": fitted.seconds, "query": clock["query"], "evaluate": clock["evaluate"]},
-            "shared": fitted.shared,
-            "bought": bought.tolist(),
-            "answers": given.tolist(),
-            "held_out": held_out,
-            "diagnostics": diagnostics,
-        }
+        return RoundRecord(
+            round=number,
+            num_labelled=len(known.indices),
+            accuracy=metrics.accuracy,
+            nll=metrics.nll,
+            ece=metrics.ece,
+            bins=metrics.bins,
+            class_accuracy=metrics.class_accuracy,
+            checkpoint_accuracies=late,
+            seconds=Seconds(fitted.seconds, clock["query"], clock["evaluate"]),
+            calibration_seconds=None,
+            shared_training=fitted.shared,
+            acquired_indices=tuple(acquired.tolist()),
+            acquired_labels=tuple(given.tolist()),
+            held_out_indices=held_out,
+            diagnostics=diagnostics,
+        )
 
-    def _late_accuracies(self, task: Task, states: list[dict[str, Tensor]]) -> list[float]:
-        """The test accuracies, in [0, 1], of the evaluated network as it was in late ``states`` of its training."""
+    def _checkpoint_accuracies(self, task: Task, states: list[dict[str, Tensor]]) -> tuple[float, ...]:
+        """The test accuracies, in [0, 1], of the evaluated network as it was in the last ``states`` of its training."""
         if not states:
-            return []
+            return ()
         predictor = Predictor(copy.deepcopy(task.network), None, task.recipe.precision)
         everything = torch.arange(len(self.test_images.pixels), device=self.device)
         accuracies = []
@@ -173,9 +178,9 @@ class ActiveLearningRun:
             predictor.network.load_state_dict(state)
             logits = predictor.predict(self.test_images, everything).logits
             accuracies.append(evaluate(logits, self.data.test_labels).accuracy)
-        return accuracies
+        return tuple(accuracies)
 
-    def _buy(
+    def _query(
         self,
         number: int,
         task: Task,
@@ -184,8 +189,8 @@ class ActiveLearningRun:
         predictor: Predictor,
         carried: dict[str, Any],
     ) -> Tensor:
-        """The dataset indices that the strategy buys in this round, on the CPU, in its order."""
-        seed, budgets = self.setting.seed, self.protocol.budgets
+        """The dataset indices that the strategy queries in this round, on the CPU, in its order."""
+        seed, budgets = self.run.key.seed, self.protocol.budgets
         if task.attachment is not None:
             self.strategy.after_training(EngineTuning(task, labelled, answers))
         draws = seeds.generator(seed, "candidates", number)
@@ -211,26 +216,24 @@ class ActiveLearningRun:
 
     def _select(self, pool: FittedPool, n: int, number: int) -> Tensor:
         """The strategy's positions, checked: a plugin's mistake must not become a number."""
-        generator = seeds.generator(self.setting.seed, "query", number)
+        generator = seeds.generator(self.run.key.seed, "query", number)
         with torch.no_grad():
             positions = self.strategy.select(pool, n, generator)
         size = len(pool.indices)
         valid = isinstance(positions, Tensor) and positions.shape == (n,) and not positions.is_floating_point()
         if not valid or len(positions.unique()) != n or positions.min() < 0 or positions.max() >= size:
-            raise ValueError(
-                f"strategy '{self.setting.spec.canonical}' did not return {n} distinct positions below {size}"
-            )
+            raise ValueError(f"strategy '{self.run.key.strategy}' did not return {n} distinct positions below {size}")
         return positions.to(self.device)
 
     def _hold_out(
-        self, number: int, predictor: Predictor, labelled: Tensor, answers: Tensor, bought: Tensor, given: Tensor
-    ) -> list[int]:
+        self, number: int, predictor: Predictor, labelled: Tensor, answers: Tensor, acquired: Tensor, given: Tensor
+    ) -> tuple[int, ...]:
         """Who sits out in the next round; the losses are the fitted model's, on the clean images."""
         if type(self.strategy).hold_out is Strategy.hold_out:
-            return []
+            return ()
         if self.strategy.spares_last_round and self.protocol.budgets[number + 1] == self.protocol.ladder[-1]:
-            return []
-        indices, labels = torch.cat([labelled.cpu(), bought]), torch.cat([answers.cpu(), given])
+            return ()
+        indices, labels = torch.cat([labelled.cpu(), acquired]), torch.cat([answers.cpu(), given])
         logits = predictor.predict(self.images, indices.to(self.device)).logits.cpu()
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
         old, new = (
@@ -239,13 +242,13 @@ class ActiveLearningRun:
         )
         return self._checked(self.strategy.hold_out(old, new), indices)
 
-    def _checked(self, held_out: Tensor, labelled: Tensor) -> list[int]:
+    def _checked(self, held_out: Tensor, labelled: Tensor) -> tuple[int, ...]:
         """The held-out indices, checked: labelled images, and not all of them."""
         if not set(held_out.tolist()) < set(labelled.tolist()):
             raise ValueError(
-                f"strategy '{self.setting.spec.canonical}' must hold out labelled images only, and not all of them"
+                f"strategy '{self.run.key.strategy}' must hold out labelled images only, and not all of them"
             )
-        return held_out.tolist()
+        return tuple(held_out.tolist())
 
     def _diagnose(self, task: Task, labelled: Tensor, answers: Tensor, predictor: Predictor) -> dict[str, float]:
         """How well the attachment that has just chosen ranks images by their loss; after all choices, for reporting."""
@@ -253,7 +256,7 @@ class ActiveLearningRun:
             return {}
         test = torch.arange(len(self.test_images.pixels), device=self.device)
         parts = {"labelled": (self.images, labelled, answers), "test": (self.test_images, test, self.data.test_labels)}
-        if self.protocol.oracle == "simulated":  # a person is not asked for what was not bought
+        if self.protocol.oracle == "simulated":  # a person is not asked for what was not queried
             unlabelled = spaced(task.unlabelled)
             parts["pool"] = (self.images, unlabelled, self.oracle.answer(unlabelled))
         found: dict[str, float] = {}
@@ -265,7 +268,7 @@ class ActiveLearningRun:
 
     @property
     def _carries(self) -> bool:
-        """Whether anything but the lines goes from one round to the next."""
+        """Whether anything but the records goes from one round to the next."""
         stateful = type(self.strategy).state_dict is not Strategy.state_dict
         return self.protocol.warm_start or stateful or "previous_probs" in self.strategy.needs
 
@@ -282,3 +285,9 @@ class ActiveLearningRun:
         if "previous_probs" in self.strategy.needs:
             state["probs"] = full_probs(predictor, self.images).cpu()
         self.carried.save(number + 1, state)
+
+
+def _trace(number: int, noted: dict[str, float]) -> TraceRecord:
+    """What a learner noted at a step of round ``number``."""
+    values = {name: value for name, value in noted.items() if name not in ("round", "step")}
+    return TraceRecord(number, int(noted["step"]), values)

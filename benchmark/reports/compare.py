@@ -27,7 +27,10 @@ from benchmark.reports.tables.cells import interval, p_value, points
 from benchmark.reports.tables.render import MISSING, Cell
 from benchmark.reports.tables.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.words import count, name, ranges
-from benchmark.results.store import Experiment, StoreError, read_experiment, write_atomically
+from benchmark.results.atomic import write_atomically
+from benchmark.results.errors import StoreError
+from benchmark.results.records import Experiment, RunHeader
+from benchmark.results.store import read_experiment
 
 MEASURES = ("area", "final")
 _AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # no settings
@@ -50,7 +53,7 @@ class Comparison:
 class _Side(NamedTuple):
     title: str
     experiment: Experiment
-    headers: list[dict[str, Any]]
+    headers: list[RunHeader]
     curves: pd.DataFrame
     notes: list[str]
 

@@ -27,7 +27,7 @@ from benchmark.reports.tables.accuracy import accuracy_table, cost_table, summar
 from benchmark.reports.tables.comparisons import labels_table, pairwise_table, significance_table
 from benchmark.reports.tables.learners import interactions_table, learners_table
 from benchmark.reports.tables.render import Table
-from benchmark.results.store import RunRecord
+from benchmark.results.records import RunRecord
 
 FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "ranks", "calibration", "balance", "seconds")
 TRAININGS = ("losses", "pseudo-labels", "examples")  # of learners that leave traces; all strategies at once

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark.reports.words import count, name, ranges
-from benchmark.results.store import Experiment, RunRecord
+from benchmark.results.records import Experiment, RunRecord
 
 LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
 
@@ -23,7 +23,7 @@ class Provenance:
     """
 
     experiment: str
-    protocol: dict[str, Any]
+    protocol: Mapping[str, Any]
     fingerprint: str
     strategies: tuple[str, ...]
     learners: tuple[str, ...]
@@ -79,11 +79,11 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
     """Gather the headers of ``runs``, which are the ones shown."""
     headers = [run.header for run in runs]
     axes = {
-        "engine": [f"engine version {h['engine']}" for h in headers],
-        "device": [str(h["device"]) for h in headers],
-        "torch": [f"torch {h['versions'].get('torch', 'unknown')}" for h in headers],
+        "engine": [f"engine version {h.engine_version}" for h in headers],
+        "device": [h.environment.device for h in headers],
+        "torch": [f"torch {h.environment.libraries.get('torch', 'unknown')}" for h in headers],
     }
-    learners = {h["learner"] for h in headers}
+    learners = {h.key.learner for h in headers}
     marked: set[tuple[str, str]] = set()
     footnotes = []
     for values in axes.values():
@@ -92,7 +92,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
             seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
             for header, value in zip(headers, values, strict=True):
                 if value == other:
-                    seeds[header["strategy"], header["learner"]].add(header["seed"])
+                    seeds[header.key.strategy, header.key.learner].add(header.key.seed)
             marked |= seeds.keys()
             where = [
                 f"{name(*key, several=len(learners) > 1)} ({count(len(s), 'seed')} {ranges(sorted(s))})"
@@ -101,8 +101,8 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
             footnotes.append(f"On {other} instead of {usual}: {', '.join(where)}.")
     sources: dict[str, set[str]] = defaultdict(set)
     for header in headers:
-        if header.get("plugin_sha256"):
-            sources[header["strategy"]].add(header["plugin_sha256"])
+        if header.strategy_source_sha256:
+            sources[header.key.strategy].add(header.strategy_source_sha256)
     for strategy, versions in sources.items():
         if len(versions) > 1:
             marked |= {(strategy, learner) for learner in learners}
@@ -111,22 +111,20 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
         experiment=experiment.name,
         protocol=experiment.protocol,
         fingerprint=experiment.fingerprint,
-        strategies=tuple(dict.fromkeys(h["strategy"] for h in headers)),
-        learners=tuple(dict.fromkeys(h["learner"] for h in headers)),
-        seeds=tuple(sorted({h["seed"] for h in headers})),
-        datasets=_frequent(
-            (h["dataset"]["name"], h["dataset"]["sha256"], h["dataset"].get("note", "")) for h in headers
-        ),
+        strategies=tuple(dict.fromkeys(h.key.strategy for h in headers)),
+        learners=tuple(dict.fromkeys(h.key.learner for h in headers)),
+        seeds=tuple(sorted({h.key.seed for h in headers})),
+        datasets=_frequent((h.dataset.name, h.dataset.sha256, h.dataset.note) for h in headers),
         devices=_frequent(axes["device"]),
-        engines=_frequent(h["engine"] for h in headers),
+        engines=_frequent(h.engine_version for h in headers),
         versions={
-            library: _frequent(str(h["versions"][library]) for h in headers if library in h["versions"])
+            library: _frequent(h.environment.libraries[library] for h in headers if library in h.environment.libraries)
             for library in LIBRARIES
-            if any(library in h["versions"] for h in headers)
+            if any(library in h.environment.libraries for h in headers)
         },
-        commits=_frequent(h["commit"] or "unknown" for h in headers),
+        commits=_frequent(h.commit or "unknown" for h in headers),
         plugins=tuple(sources),
-        cheating=tuple(dict.fromkeys(h["strategy"] for h in headers if h.get("cheating"))),
+        cheating=tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
     )

@@ -26,7 +26,9 @@ from benchmark.reports.tables.late_accuracies import checkpoints_table, last_che
 from benchmark.reports.web import html
 from benchmark.reports.web.overview import write_overview
 from benchmark.reports.words import count, ranges
-from benchmark.results.store import RunRecord, read_experiment, write_atomically
+from benchmark.results.atomic import write_atomically
+from benchmark.results.records import RunRecord
+from benchmark.results.store import read_experiment
 
 # The tables that stand on the results page, with their titles; the others are linked.
 TABLES = {

@@ -1,44 +1,35 @@
-"""Where a run happens: versions, device and commit, for its header."""
+"""Where a run happens: libraries, device, settings of the backends and commit, for its header."""
 
 from __future__ import annotations
 
-import ctypes
 import platform
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
 from benchmark import __version__
+from benchmark.results.records import EnvironmentRecord
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def keep_freed_memory() -> None:
-    """Let glibc keep freed memory instead of returning it to the kernel after every tensor.
-
-    Activations of a few megabytes otherwise cost a page fault for each 4 KB at each step: without it a small CNN
-    trains at 0.6 and predicts at 0.35 of the speed. Does nothing on systems without glibc.
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in ((-3, 1 << 30), (-1, 1 << 30), (-2, 64 << 20)):  # mmap and trim threshold, top pad
-            mallopt(parameter, value)
+def record(device: torch.device) -> EnvironmentRecord:
+    """This process's environment, with the ``device`` that the run is computed on."""
+    return EnvironmentRecord(
+        device=device_name(device),
+        libraries=libraries(),
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        num_threads=torch.get_num_threads(),
+        switches=_switches(device),
+    )
 
 
-def warm_up() -> None:
-    """Have PyTorch import now what its first optimiser would, which takes a second (torch._dynamo, SymPy)."""
-    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
-
-
-def versions() -> dict[str, str]:
+def libraries() -> dict[str, str]:
     """Versions of what a number may depend on."""
-    libraries = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}
-    return {"acqbench": __version__, "python": platform.python_version(), **libraries}
+    versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}
+    return {"acqbench": __version__, "python": platform.python_version(), **versions}
 
 
 def device_name(device: torch.device) -> str:
@@ -61,6 +52,24 @@ def commit(here: Path = CHECKOUT) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None  # git is missing or this is no repository of its own: the header says null
     return f"{name}-dirty" if name and changes else name or None
+
+
+def _switches(device: torch.device) -> dict[str, bool | int | float | str]:
+    """Settings of the backends that change rounding."""
+    switches: dict[str, bool | int | float | str] = {
+        "mkldnn": bool(torch.backends.mkldnn.enabled),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
+    if device.type == "cuda":
+        switches |= {
+            "cudnn": str(torch.backends.cudnn.version()),
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "cudnn_deterministic": torch.backends.cudnn.deterministic,
+            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+            "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
+        }
+    return switches
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -22,8 +22,8 @@ class Metrics:
     accuracy: float
     nll: float
     ece: float
-    bins: list[list[float]]
-    class_accuracy: list[float | None]
+    bins: tuple[tuple[int, float, int], ...]
+    class_accuracy: tuple[float | None, ...]
 
 
 def evaluate(logits: Tensor, labels: Tensor) -> Metrics:
@@ -43,11 +43,11 @@ def evaluate(logits: Tensor, labels: Tensor) -> Metrics:
         accuracy=correct.mean().item(),
         nll=F.cross_entropy(logits, labels).item(),
         ece=((corrects - confidences).abs().sum() / len(labels)).item(),
-        bins=[
-            [int(n), (c / n).item() if n else 0.0, int(k)]
+        bins=tuple(
+            (n, (c / n).item() if n else 0.0, int(k))
             for n, c, k in zip(count.tolist(), confidences, corrects.tolist(), strict=True)
-        ],
-        class_accuracy=[
+        ),
+        class_accuracy=tuple(
             k / n if n else None for n, k in zip(per_class.tolist(), per_class_correct.tolist(), strict=True)
-        ],
+        ),
     )

@@ -1,17 +1,17 @@
-"""What is said of a run on disk when it has been computed again.
+"""What to conclude from a run on disk and the same run recomputed.
 
 Where engine, PyTorch and device are those of the header, the same bits are promised, and nothing else agrees. Elsewhere
-a run agrees if its purchases are the same and its numbers close, or if its final accuracy and its area differ by no
-more than another draw of the seed could: by at most t · s · √2, with s the standard deviation over the other m seeds of
-the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom, which is the 95 % prediction interval
-of the difference of two draws.
+a run agrees if it acquired the same labels and its numbers are close, or if its final accuracy and its area differ by
+no more than another draw of the seed could: by at most t · s · √2, with s the standard deviation over the other m seeds
+of the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom, which is the 95 % prediction
+interval of the difference of two draws.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from rich import box
@@ -19,15 +19,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.campaign.plan import Run
+from benchmark.experiment.keys import RunKey
 from benchmark.reports.statistics.summary import area_under_budget_curve, mean_and_sd, t_quantile
-from benchmark.results.store import RunRecord
+from benchmark.results.records import RoundRecord, RunHeader, RunRecord
 
 TOLERANCE = 1e-3  # relative and absolute, of accuracy (0–1), nll and ece
 _MEASURES = ("accuracy", "nll", "ece")
-_PURCHASE = ("labels", "bought", "answers", "held_out")
-_NOT_COMPARED = ("seconds", "shared")  # they depend on the machine, and on who came first
-_OF_THE_QUERY = {*_PURCHASE[1:], "diagnostics"}  # absent where a ladder ends
+_ACQUIRED = ("num_labelled", "acquired_indices", "acquired_labels", "held_out_indices")
+_NOT_COMPARED = {
+    "seconds",
+    "calibration_seconds",
+    "shared_training",
+}  # they depend on the machine and on who came first
+_OF_THE_QUERY = {*_ACQUIRED[1:], "diagnostics"}  # absent after the last budget
 
 Agreement = Literal["bits", "numbers", "none", "incomplete"]
 
@@ -42,9 +46,9 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a run. ``values``: final accuracy and area (0–1), on disk and computed again."""
+    """What a run's recomputation shows. ``values``: final accuracy and area (0–1), on disk and recomputed."""
 
-    run: Run
+    key: RunKey
     agrees: bool
     words: str
     labels: str = ""
@@ -52,42 +56,52 @@ class Verdict:
     values: tuple[tuple[float, float], tuple[float, float]] | None = None
 
 
-def compare_lines(old: RunRecord, new: RunRecord, last: int) -> Finding:
-    """Compare a run's lines with those computed ``new``, on a ladder up to ``last``.
+def compare_rounds(old: RunRecord, new: RunRecord, last: int) -> Finding:
+    """Compare a run's rounds with those recomputed as ``new``, with budgets up to ``last``.
 
-    A run whose last round buys nothing ended its ladder there; a purchase is not missed in it.
+    A run whose last round acquires nothing had reached its last budget; that it made no query there is no difference.
     """
     rounds = min(len(old.rounds), len(new.rounds))
-    if old.header.get("initial") != new.header.get("initial"):
+    if old.header.initial != new.header.initial:
         return Finding("none", rounds, "the initial labels differ")
-    ended = not old.rounds[-1]["bought"]
+    ended = not old.rounds[-1].acquired_indices
     found: list[tuple[int, list[str]]] = []
     for number, (before, after) in enumerate(zip(old.rounds, new.rounds, strict=False)):
         skipped = {*_NOT_COMPARED}
-        if ended and before["labels"] < last and number + 1 == len(old.rounds):
+        if ended and before.num_labelled < last and number + 1 == len(old.rounds):
             skipped |= _OF_THE_QUERY
-        keys = [key for key in dict.fromkeys([*before, *after]) if key not in skipped]
-        if unlike := [key for key in keys if before.get(key) != after.get(key)]:
+        if unlike := [name for name in _unlike(before, after) if name not in skipped]:
             found.append((number, unlike))
     if not ended and len(new.rounds) > len(old.rounds):
         lacking = new.rounds[len(old.rounds)]
         return Finding(
-            "incomplete", rounds, f"on disk, round {lacking['round']} ({lacking['labels']} labels) is missing"
+            "incomplete", rounds, f"on disk, round {lacking.round} ({lacking.num_labelled} labels) is missing"
         )
     if not found:
         return Finding("bits", rounds)
     number, unlike = found[0]
     before, after = old.rounds[number], new.rounds[number]
-    told = [f"{key} {before.get(key)} on disk, {after.get(key)} here" for key in unlike if key in _MEASURES]
-    told += [key for key in unlike if key not in _MEASURES]
-    where = f"from round {number} ({before['labels']} labels) on: {'; '.join(told)}"
-    same = not any(key in _PURCHASE for _, unlike in found for key in unlike)
+    told = [
+        f"{name} {_value(before, name)} on disk, {_value(after, name)} here" for name in unlike if name in _MEASURES
+    ]
+    told += [name for name in unlike if name not in _MEASURES]
+    where = f"from round {number} ({before.num_labelled} labels) on: {'; '.join(told)}"
+    same = not any(name in _ACQUIRED for _, unlike in found for name in unlike)
     close = same and all(
-        math.isclose(old.rounds[i][key], new.rounds[i][key], rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        math.isclose(_value(old.rounds[i], name), _value(new.rounds[i], name), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
         for i, _ in found
-        for key in _MEASURES
+        for name in _MEASURES
     )
     return Finding("numbers" if close else "none", rounds, where)
+
+
+def _unlike(first: RoundRecord, second: RoundRecord) -> list[str]:
+    """The names of the fields that differ."""
+    return [f.name for f in fields(RoundRecord) if _value(first, f.name) != _value(second, f.name)]
+
+
+def _value(record: RoundRecord, name: str) -> Any:
+    return getattr(record, name)
 
 
 def within_noise(old: float, new: float, others: Sequence[float]) -> bool | None:
@@ -98,12 +112,12 @@ def within_noise(old: float, new: float, others: Sequence[float]) -> bool | None
     return abs(new - old) <= t_quantile(0.975, len(others) - 1) * sd * math.sqrt(2)
 
 
-def judge(point: Run, old: RunRecord, new: RunRecord | None, last: int, records: list[RunRecord]) -> Verdict:
-    """What is said of the run ``old`` computed ``new``, of a ladder up to ``last``; ``records``, the experiment's."""
+def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[RunRecord]) -> Verdict:
+    """The verdict on the run ``old``, recomputed as ``new`` up to the budget ``last``, among all ``records``."""
     if new is None or not new.rounds:
-        return Verdict(point, True, "not computed")  # stopped, or failed, which has a line of its own
-    finding = compare_lines(old, new, last)
-    counts = old.labels[: finding.rounds]
+        return Verdict(old.key, True, "not computed")  # stopped, or failed, which has a line of its own
+    finding = compare_rounds(old, new, last)
+    counts = old.label_counts[: finding.rounds]
     values = _values(old, finding.rounds), _values(new, finding.rounds)
     labels = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
     if finding.agreement == "bits":
@@ -113,33 +127,33 @@ def judge(point: Run, old: RunRecord, new: RunRecord | None, last: int, records:
     elif _same_bits_promised(old.header, new.header):
         words, agrees = "differs, where the same bits are promised", False
     elif finding.agreement == "numbers":
-        words, agrees = "the same purchases, numbers close", True
+        words, agrees = "the same labels acquired, numbers close", True
     else:
         words, agrees = _against_noise(old, values, counts, records)
     if finding.rounds < len(old.rounds):
         words += f"; {finding.rounds} of {len(old.rounds)} rounds"
-    return Verdict(point, agrees, words, labels, finding.where, values)
+    return Verdict(old.key, agrees, words, labels, finding.where, values)
 
 
-def _same_bits_promised(old: dict[str, Any], new: dict[str, Any]) -> bool:
+def _same_bits_promised(old: RunHeader, new: RunHeader) -> bool:
     """Whether engine, PyTorch and device are the same."""
-    return [old["engine"], old["versions"].get("torch"), old["device"]] == [
-        new["engine"],
-        new["versions"].get("torch"),
-        new["device"],
-    ]
+    first, second = (
+        (header.engine_version, header.environment.libraries.get("torch"), header.environment.device)
+        for header in (old, new)
+    )
+    return first == second
 
 
 def _against_noise(
-    old: RunRecord, values: tuple[tuple[float, float], ...], counts: list[int], records: list[RunRecord]
+    old: RunRecord, values: tuple[tuple[float, float], ...], counts: list[int], records: Sequence[RunRecord]
 ) -> tuple[str, bool]:
     """Whether final accuracy and area are within seed noise, judged by the strategy's other seeds on disk."""
     others = [
         _values(record, len(counts))
         for record in records
-        if all(record.header[key] == old.header[key] for key in ("strategy", "learner"))
-        and record.header["seed"] != old.header["seed"]
-        and record.labels[: len(counts)] == counts
+        if (record.key.strategy, record.key.learner) == (old.key.strategy, old.key.learner)
+        and record.key.seed != old.key.seed
+        and record.label_counts[: len(counts)] == counts
     ]
     inside = [within_noise(a, b, [other[i] for other in others]) for i, (a, b) in enumerate(zip(*values, strict=True))]
     if None in inside:
@@ -152,8 +166,8 @@ def _against_noise(
 
 def _values(record: RunRecord, rounds: int) -> tuple[float, float]:
     """Final accuracy and area of the first rounds."""
-    accuracy = [line["accuracy"] for line in record.rounds[:rounds]]
-    return accuracy[-1], area_under_budget_curve(record.labels[:rounds], accuracy)
+    accuracy = [round_.accuracy for round_ in record.rounds[:rounds]]
+    return accuracy[-1], area_under_budget_curve(record.label_counts[:rounds], accuracy)
 
 
 def show(verdicts: list[Verdict], console: Console) -> None:
@@ -165,8 +179,8 @@ def show(verdicts: list[Verdict], console: Console) -> None:
         cells = ["", "", "", ""]
         if v.values is not None:
             cells = [f"{100 * side[i]:.2f}" for i in (0, 1) for side in v.values]
-        table.add_row(Text(str(v.run)), v.labels, *cells, Text(v.words, "" if v.agrees else "red"))
+        table.add_row(Text(str(v.key)), v.labels, *cells, Text(v.words, "" if v.agrees else "red"))
     console.print(table)
     for v in verdicts:
         if v.where:
-            console.print(f"{v.run}: {v.where}", markup=False, soft_wrap=True)
+            console.print(f"{v.key}: {v.where}", markup=False, soft_wrap=True)

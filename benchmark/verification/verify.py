@@ -1,4 +1,4 @@
-"""Runs on disk computed again, and compared line by line with what the lines say.
+"""Recomputing runs on disk and comparing them round by round with their records.
 
 A few runs are drawn at random and recomputed in a temporary folder by the experiment's own protocol, the one in its
 experiment.json, with a cache of their own: the shared round 0 and the self-supervised features are computed anew too.
@@ -18,18 +18,21 @@ import torch
 from rich.console import Console
 
 from benchmark import learners
-from benchmark.campaign import campaign as run
+from benchmark.campaign import campaign
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
-from benchmark.campaign.plan import Planned, Run
+from benchmark.campaign.executors import executor_for
+from benchmark.campaign.plan import RunPlan
 from benchmark.experiment import Protocol, ProtocolError, from_dict
 from benchmark.models.blueprint import blueprint
 from benchmark.reports.console import for_console
-from benchmark.reports.statistics.curves import RUN, select
+from benchmark.reports.statistics.curves import select
 from benchmark.reports.tables.settings import differing, headers_say, settings_table
 from benchmark.reports.words import name
 from benchmark.results import store
-from benchmark.results.store import Experiment, RunRecord, StoreError
+from benchmark.results.errors import StoreError
+from benchmark.results.paths import run_path
+from benchmark.results.records import Experiment, RunRecord
 from benchmark.verification.verdicts import judge, show
 from strategies.registry import Spec, resolve
 
@@ -67,26 +70,23 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="acqbench-verify-") as folder:
         places = Places(options.places.data, Path(folder) / "results", Path(folder) / "cache")
         again = places.results / experiment.name
-        planned = [
-            Planned(point, store.run_path(again, point.spec.canonical, point.learner, point.seed), done=False)
-            for _, point in chosen
-        ]
-        data = checks.data(protocol, [point.spec for _, point in chosen], again, places.data)
+        plans = [RunPlan(record.key, spec, run_path(again, record.key)) for record, spec in chosen]
+        data = checks.data(protocol, [spec for _, spec in chosen], again, places.data)
         _same_data(records, data.sha256, root)
         console.print(
             f"computing {len(chosen)} of {len(candidates)} runs in {root} again: "
-            + "; ".join(str(point) for _, point in chosen),
+            + "; ".join(str(record.key) for record in records),
             markup=False,
             soft_wrap=True,
         )
         blueprint(protocol.model.name, protocol.model.parameters, data)
-        jobs = run.jobs_of(protocol, planned, data.sha256, device, replace(options, places=places), began)
-        with run.executor_for(protocol, options, device, len(planned)) as executor:
-            status = run.compute(protocol, planned, jobs, data, executor, console)
-        recomputed = [store.read_run(p.path) if p.path.exists() else None for p in planned]
+        tasks = campaign.tasks_of(protocol, plans, data.sha256, device, replace(options, places=places), began)
+        with executor_for(protocol, options.executor, device, options.workers, len(tasks)) as executor:
+            status = campaign.compute(protocol, tasks, data, executor, console)
+        recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
+    everything = select(experiment).runs
     verdicts = [
-        judge(point, record, new, protocol.budgets[-1], select(experiment).runs)
-        for (record, point), new in zip(chosen, recomputed, strict=True)
+        judge(record, new, protocol.budgets[-1], everything) for record, new in zip(records, recomputed, strict=True)
     ]
     show(verdicts, console)
     computed = [(old, new) for old, new in zip(records, recomputed, strict=True) if new is not None]
@@ -118,19 +118,19 @@ def _protocol(experiment: Experiment, console: Console) -> Protocol:
     return protocol
 
 
-def _resolved(records: list[RunRecord], named: dict[str, Spec], console: Console) -> list[tuple[RunRecord, Run]]:
+def _resolved(records: list[RunRecord], named: dict[str, Spec], console: Console) -> list[tuple[RunRecord, Spec]]:
     """The runs whose strategies and learners are here, with the source that computed them; the others are named."""
     found, left_out = [], {}
     for record in records:
-        strategy, learner, seed = (record.header[field] for field in RUN)
+        strategy, learner = record.key.strategy, record.key.learner
         try:
             spec = named.get(strategy) or resolve(strategy)
             learners.build(learner)
         except ValueError as error:
             left_out[name(strategy, learner, learner != "supervised")] = str(error)
             continue
-        if spec.source_sha256 == record.header["plugin_sha256"]:
-            found.append((record, Run(spec, learner, seed)))
+        if spec.source_sha256 == record.header.strategy_source_sha256:
+            found.append((record, spec))
         else:
             left_out[strategy] = "its source has changed"
     for who, why in left_out.items():
@@ -139,15 +139,15 @@ def _resolved(records: list[RunRecord], named: dict[str, Spec], console: Console
 
 
 def _budgets(protocol: Protocol, records: list[RunRecord]) -> list[int]:
-    """As far as the longest of the runs went; to the ladder's end where one was to go on."""
-    if any(record.rounds[-1]["bought"] for record in records):
+    """As far as the longest of the runs went; to the last budget where one was to go on."""
+    if any(record.rounds[-1].acquired_indices for record in records):
         return list(protocol.budgets)
-    reached = max(record.labels[-1] for record in records)
+    reached = max(record.label_counts[-1] for record in records)
     return [labels for labels in protocol.budgets if labels <= reached] or list(protocol.budgets)
 
 
 def _same_data(records: list[RunRecord], sha256: str, root: Path) -> None:
-    for recorded in (record.header["dataset"]["sha256"] for record in records):
+    for recorded in (record.header.dataset.sha256 for record in records):
         if recorded != sha256:
             raise ProtocolError(
                 f"the data are not those that the runs in {root} were computed on (SHA-256 {sha256[:12]}, not "

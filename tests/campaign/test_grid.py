@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.report_lines import header_of, round_of
 from support.tiny import PROTOCOL, SCORES, plugin
 
 from benchmark import ENGINE_VERSION
-from benchmark.campaign.plan import Planned, Run, plan, unroll
+from benchmark.campaign.plan import RunPlan, plan, unroll
 from benchmark.experiment import Protocol, library
+from benchmark.experiment.keys import RunKey
 from benchmark.results import environment
-from benchmark.results.store import RunFile, StoreError, run_path
+from benchmark.results.errors import StoreError
+from benchmark.results.paths import run_path
+from benchmark.results.run_file import RunFile
 from strategies.registry import Spec, resolve
 
 Write = Callable[..., Path]
@@ -29,59 +33,61 @@ def tiny(tmp_path: Path) -> Protocol:
 def write(tmp_path: Path, tiny: Protocol) -> Write:
     def write(spec: Spec, rounds: int, attempt: int = 1, **changes: Any) -> Path:
         """A run of ``spec``, seed 0, with so many rounds on disk."""
-        header = {
-            "kind": "header",
-            "format": 1,
-            "strategy": spec.canonical,
-            "learner": "supervised",
-            "seed": 0,
+        facts = {
             "fingerprint": tiny.fingerprint,
-            "engine": ENGINE_VERSION,
-            "versions": environment.versions(),
+            "engine_version": ENGINE_VERSION,
+            "libraries": environment.libraries(),
             "device": "cpu (some processor)",
-            "plugin_sha256": spec.source_sha256,
+            "strategy_source_sha256": spec.source_sha256,
+            **changes,
         }
-        path = run_path(tmp_path, spec.canonical, "supervised", 0, attempt)
+        key = RunKey(spec.canonical, "supervised", 0)
+        path = run_path(tmp_path, key, attempt)
         with RunFile(path, wait=False) as file:
-            file.append(header | changes)
+            file.append_header(header_of(facts.pop("key", key), 10, **facts))
             for number in range(rounds):
-                file.append({"kind": "round", "round": number, "labels": 10 * (number + 1)})
+                file.append_round(round_of(number, 10 * (number + 1), 10))
         return path
 
     return write
 
 
-def plan_one(tiny: Protocol, root: Path, spec: Spec, *, fresh: bool = False, device: str = "cpu") -> Planned:
-    (planned,) = plan(tiny, [Run(spec, "supervised", 0)], root, device, fresh)
+def plan_one(tiny: Protocol, root: Path, spec: Spec, *, fresh: bool = False, device: str = "cpu") -> RunPlan:
+    (planned,) = plan(tiny, [of(spec)], root, device, fresh)
     return planned
 
 
 RANDOM = resolve("random")
 
 
+def of(spec: Spec) -> tuple[RunKey, Spec]:
+    """The supervised run of a strategy with seed 0."""
+    return RunKey(spec.canonical, "supervised", 0), spec
+
+
 def test_seed_by_seed_and_what_trains_alone_after_the_first() -> None:
     """All of a seed before the next; the runs that share round 0 wait for the one that trains it, others need not."""
     specs = [resolve(name) for name in ("learning-loss", "random", "semi-supervised-learning-loss", "badge", "bald")]
     runs = unroll(specs, ("supervised",), (3, 1))
-    assert [run.seed for run in runs] == [3] * 5 + [1] * 5
+    assert [key.seed for key, _ in runs] == [3] * 5 + [1] * 5
     order = ["random", "learning-loss", "semi-supervised-learning-loss", "badge", "bald"]
-    assert [run.spec.name for run in runs] == order * 2
+    assert [key.strategy for key, _ in runs] == order * 2
 
 
 def test_every_learner_of_a_seed_before_the_next_seed() -> None:
     runs = unroll([RANDOM], ("supervised", "other"), (0, 1))
-    assert [(run.seed, run.learner) for run in runs] == [
+    assert [(key.seed, key.learner) for key, _ in runs] == [
         (0, "supervised"),
         (0, "other"),
         (1, "supervised"),
         (1, "other"),
     ]
-    assert [str(run) for run in runs[:2]] == ["random, seed 0", "random × other, seed 0"]
+    assert [str(key) for key, _ in runs[:2]] == ["random, seed 0", "random × other, seed 0"]
 
 
 def test_nothing_on_disk(tiny: Protocol, tmp_path: Path) -> None:
     planned = plan_one(tiny, tmp_path, RANDOM)
-    assert (planned.done, planned.path) == (False, run_path(tmp_path, "random", "supervised", 0))
+    assert (planned.done, planned.path) == (False, run_path(tmp_path, of(RANDOM)[0]))
 
 
 @pytest.mark.parametrize(("rounds", "done"), [(0, False), (2, False), (3, True), (4, True)])
@@ -101,8 +107,8 @@ def test_a_shorter_ladder_is_done_earlier_and_a_longer_one_goes_on(
 
 
 ELSEWHERE = [
-    {"engine": ENGINE_VERSION + 1},
-    {"versions": {"torch": "1.0"}},
+    {"engine_version": ENGINE_VERSION + 1},
+    {"libraries": {"torch": "1.0"}},
     {"device": "cuda (some GPU)"},
 ]
 
@@ -115,7 +121,9 @@ def test_what_was_begun_elsewhere_is_computed_beside(
     write(RANDOM, 2, **changes)
     planned = plan_one(tiny, tmp_path, RANDOM)
     assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
-    assert "random, seed 0: begun elsewhere or with other versions; computed anew beside" in planned.note
+    assert (
+        planned.note == "random, seed 0: started on another device, engine or PyTorch version; recomputed as attempt 2"
+    )
 
 
 @pytest.mark.parametrize("changes", ELSEWHERE)
@@ -129,7 +137,7 @@ def test_what_was_finished_elsewhere_is_done(
 
 
 def test_other_libraries_do_not_matter(tiny: Protocol, tmp_path: Path, write: Write) -> None:
-    path = write(RANDOM, 2, versions={**environment.versions(), "numpy": "0", "acqbench": "0"})
+    path = write(RANDOM, 2, libraries={**environment.libraries(), "numpy": "0", "acqbench": "0"})
     assert plan_one(tiny, tmp_path, RANDOM).path == path
 
 
@@ -174,7 +182,7 @@ def test_a_plugin_whose_source_has_changed_is_computed_anew(tiny: Protocol, tmp_
     assert after.canonical == before.canonical == "mine:Mine"
     planned = plan_one(tiny, tmp_path, after)
     assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
-    assert planned.note == "mine:Mine, seed 0: the plugin's source has changed; computed anew beside"
+    assert planned.note == "mine:Mine, seed 0: the plugin's source has changed; recomputed as attempt 2"
     write(after, 1, attempt=2)
     going_on = plan_one(tiny, tmp_path, after)
     assert (going_on.path, going_on.note) == (planned.path, "")
@@ -186,9 +194,9 @@ def test_a_plugin_whose_source_has_changed_is_computed_anew(tiny: Protocol, tmp_
     ("changes", "message"),
     [
         ({"fingerprint": "0" * 64}, r"its fingerprint is 00000000, not "),
-        ({"seed": 1}, "its seed is '1', not '0'"),
-        ({"strategy": "badge"}, "its strategy is 'badge', not 'random'"),
-        ({"learner": "other"}, "its learner is 'other', not 'supervised'"),
+        ({"key": RunKey("random", "supervised", 1)}, "it holds 'random, seed 1', not 'random, seed 0'"),
+        ({"key": RunKey("badge", "supervised", 0)}, "it holds 'badge, seed 0', not 'random, seed 0'"),
+        ({"key": RunKey("random", "other", 0)}, "it holds 'random × other, seed 0', not 'random, seed 0'"),
     ],
 )
 def test_a_strangers_file_is_refused(
@@ -201,7 +209,7 @@ def test_a_strangers_file_is_refused(
 
 def test_an_interrupted_fresh_pass_goes_on_where_it_stopped(tiny: Protocol, tmp_path: Path, write: Write) -> None:
     margin = resolve("margin")
-    runs = [Run(RANDOM, "supervised", 0), Run(margin, "supervised", 0)]
+    runs = [of(RANDOM), of(margin)]
     write(RANDOM, 3)
     write(margin, 3)
     write(RANDOM, 3, attempt=2)

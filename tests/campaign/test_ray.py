@@ -16,4 +16,4 @@ def test_ray_computes_the_same_bits(tmp_path: Path) -> None:
     assert here.keys() == there.keys()
     for name, (_, *rounds) in here.items():
         for a, b in zip(rounds, there[name][1:], strict=True):
-            assert {**a, "shared": None} == {**b, "shared": None}
+            assert {**a, "shared_training": None} == {**b, "shared_training": None}

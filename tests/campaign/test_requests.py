@@ -20,7 +20,6 @@ from benchmark.data import datasets
 from benchmark.experiment import Protocol, library
 from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
-from benchmark.results import environment
 from strategies import registry
 
 
@@ -113,7 +112,14 @@ def test_report_writes_the_same_bytes_again(copy: Path, capsys: pytest.CaptureFi
     [
         ("{", "is not JSON"),
         ("[]", "describes no experiment; delete it and run again"),
-        (json.dumps({"fingerprint": "f", "protocol": {}}), "has no complete round among the runs asked for"),
+        (
+            json.dumps({"fingerprint": "f", "protocol": {}}),
+            "is of format 1, not 2; convert it with tools/convert_format_1",
+        ),
+        (
+            json.dumps({"format": 2, "name": "e", "fingerprint": "f" * 64, "protocol": {}}),
+            "has no complete round among the runs asked for",
+        ),
     ],
 )
 def test_report_of_what_is_no_experiment(
@@ -150,7 +156,7 @@ def test_a_damaged_line_is_refused_and_a_torn_one_mended(copy: Path, capsys: pyt
     path.write_bytes(whole.replace(b'"round":1', b'"round":}'))
     capsys.readouterr()
     assert bench(copy) == 2
-    assert f"error: {path}: damaged at byte " in capsys.readouterr().err
+    assert f"error: {path}, line 3: it is not JSON; move the file away" in capsys.readouterr().err
 
 
 def test_other_data_under_the_same_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,10 +182,14 @@ def test_an_older_engines_unfinished_run_is_computed_beside(copy: Path, capsys: 
     before = run_lines(copy)
     path = experiment(copy) / "runs" / "random" / "supervised-seed1.jsonl"
     header, first, *_ = path.read_text().splitlines(keepends=True)
-    versions = {**environment.versions(), "torch": "2.0"}
-    path.write_text(json.dumps(json.loads(header) | {"versions": versions}) + "\n" + first)
+    told = json.loads(header)
+    told["environment"]["libraries"]["torch"] = "2.0"
+    path.write_text(json.dumps(told) + "\n" + first)
     assert bench(copy, report=True) == 0
-    assert "random, seed 1: begun elsewhere or with other versions; computed anew beside" in capsys.readouterr().out
+    assert (
+        "random, seed 1: started on another device, engine or PyTorch version; recomputed as attempt 2"
+        in capsys.readouterr().out
+    )
     after = run_lines(copy)
     assert after["random/supervised-seed1.2.jsonl"] == before["random/supervised-seed1.jsonl"]
     assert len(after["random/supervised-seed1.jsonl"]) == 2
@@ -190,10 +200,10 @@ def test_a_changed_plugin_is_computed_beside(tmp_path: Path, capsys: pytest.Capt
     assert bench(tmp_path, *arguments) == 0
     plugin(tmp_path, SCORES.replace("[:, 0]", "[:, 1]"))
     assert bench(tmp_path, *arguments) == 0
-    assert "mine:Mine, seed 0: the plugin's source has changed; computed anew beside" in capsys.readouterr().out
+    assert "mine:Mine, seed 0: the plugin's source has changed; recomputed as attempt 2" in capsys.readouterr().out
     first, second = (run_lines(tmp_path)[f"mine-Mine/supervised-seed0{n}.jsonl"] for n in ("", ".2"))
-    assert first[0]["plugin_sha256"] != second[0]["plugin_sha256"]
-    assert first[1]["bought"] != second[1]["bought"]
+    assert first[0]["strategy_source_sha256"] != second[0]["strategy_source_sha256"]
+    assert first[1]["acquired_indices"] != second[1]["acquired_indices"]
 
 
 def test_a_full_disk_is_one_line_and_no_usage_error(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,7 +214,7 @@ def test_a_full_disk_is_one_line_and_no_usage_error(copy: Path, capsys: pytest.C
 
 
 def test_an_interrupt_can_be_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with patch("benchmark.campaign.executors.RunFile.append", side_effect=KeyboardInterrupt):
+    with patch("benchmark.campaign.tasks.RunFile.append_round", side_effect=KeyboardInterrupt):
         assert bench(tmp_path) == 3
     assert capsys.readouterr().err == "interrupted; repeat the command to go on\n"
     assert bench(tmp_path) == 0

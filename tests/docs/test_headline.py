@@ -55,7 +55,7 @@ def test_the_learners_are_the_lines_of_the_last_round() -> None:
         for path in sorted((RESULTS / "mnist-noisy-student/runs/random").glob(f"{learner}-seed?.jsonl")):
             own.append(json.loads(path.read_text().splitlines()[-1]))
     supervised, student = (100 * np.array([line["accuracy"] for line in ends[who]]) for who in ends)
-    medians = 100 * np.median([line["late"] for line in ends["noisy-student"]], axis=1)
+    medians = 100 * np.median([line["checkpoint_accuracies"] for line in ends["noisy-student"]], axis=1)
     interval = stats.ttest_rel(student, supervised).confidence_interval()
     cells = [f"{x.mean():.1f} ± {x.std(ddof=1):.1f}" for x in (supervised, student, medians)]
     cells.append(f"{np.mean(student - supervised):+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]")

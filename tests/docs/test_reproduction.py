@@ -53,9 +53,7 @@ def test_an_experiment_of_ours_is_picked_up(tmp_path: Path) -> None:
     before = reproduction.page(tmp_path)
     assert "No published runs of ours yet." in before.split("## cifar10\n")[1].split("\n## ")[0]
     own = library.load("cifar10")
-    root = write_experiment(tmp_path / "cifar10", LABELS)
-    described = json.loads((root / "experiment.json").read_text())
-    (root / "experiment.json").write_text(json.dumps({**described, "fingerprint": own.fingerprint}))
+    root = write_experiment(tmp_path / "cifar10", LABELS, fingerprint=own.fingerprint)
     for strategy in ("random", "entropy", "badge", "learning-loss"):
         for seed in range(3):
             write_run(root, strategy, seed, LABELS, fingerprint=own.fingerprint)

@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 import torch
 from support.leak_search import leaks
-from support.tiny import bench, plugin, run_lines
+from support.tiny import bench, plugin, run_lines, run_task
 from support.tiny_features import images_of, source_of
 from torch import Tensor
 
 from benchmark import models
 from benchmark.data import datasets
 from benchmark.experiment import FeatureSettings, Protocol, ProtocolError, from_dict, library
+from benchmark.experiment.keys import RunKey
 from benchmark.experiment.recipe import Recipe
 from benchmark.features.source import resolved, simclr, source
 from benchmark.loop.run import ActiveLearningRun
-from benchmark.loop.setting import Setting
-from benchmark.results.store import RunFile
+from benchmark.results.run_file import RunFile
 from strategies.api.base import Pool, Strategy
-from strategies.registry import Spec
 
 
 def test_computed_once_by_whoever_comes_first(
@@ -166,7 +165,7 @@ def test_runs_share_features_choose_the_first_labels_by_them_and_resume(tmp_path
     runs = list(run_lines(through).values())
     assert len(runs) == 2
     for header, *rounds in runs:
-        bought = [*header["initial"]["indices"], *(index for line in rounds for index in line["bought"])]
+        bought = [*header["initial"]["acquired_indices"], *(i for line in rounds for i in line["acquired_indices"])]
         assert bought == features.sum(1).argsort(stable=True)[:30].tolist()
     assert bench(resumed, *arguments, "--budgets", "10", "20") == 0
     for path in (resumed / "cache" / "features").glob("*"):
@@ -199,9 +198,9 @@ def test_nothing_leads_from_the_pool_to_a_label(digits: datasets.ImageData, tmp_
     tiny = library.load("digits").override(
         budgets=[30, 40], initial="strategy", **{"recipe.min_steps": 3, "features.steps": 2}
     )
-    setting = Setting(tiny, Spec(Spy, "spy"), "supervised", 0, tmp_path / "cache")
-    with RunFile(tmp_path / "results" / "runs" / "spy" / "supervised-seed0.jsonl", wait=False) as file:
-        assert ActiveLearningRun(setting, digits, file).execute(lambda line: True)
+    task = run_task(tmp_path, tiny, RunKey("spy", "supervised", 0))
+    with RunFile(task.path, wait=False) as file:
+        assert ActiveLearningRun(task, Spy(), digits, file).execute(lambda line: True)
     assert found == []
 
 
@@ -210,9 +209,9 @@ def test_the_features_streams_are_the_protocols(digits: datasets.ImageData, tmp_
     tiny: Protocol = library.load("digits").override(**{"features.steps": 2})
     digests = set()
     for seed in (0, 1):
-        setting = Setting(tiny, Spec(Strategy, "spy"), "supervised", seed, tmp_path / "cache")
-        with RunFile(tmp_path / "results" / "runs" / "spy" / f"supervised-seed{seed}.jsonl", wait=False) as file:
-            made = ActiveLearningRun(setting, digits, file).features
+        task = run_task(tmp_path, tiny, RunKey("spy", "supervised", seed))
+        with RunFile(task.path, wait=False) as file:
+            made = ActiveLearningRun(task, Strategy(), digits, file).features
         assert made is not None
         digests.add(made._digest)
     assert len(digests) == 1

@@ -11,7 +11,9 @@ from support.tiny import bench, experiment, run_lines
 from torch import Tensor
 
 from benchmark.learners import supervised
-from benchmark.results.store import RunFile
+from benchmark.results.records import TraceRecord
+from benchmark.results.run_file import RunFile
+from benchmark.results.store import read_traces
 from benchmark.training import checkpoints
 from benchmark.training.engine import Task
 from strategies.api.base import Output
@@ -38,8 +40,8 @@ def test_learners_are_an_axis_of_the_grid(tmp_path: Path) -> None:
         f"{learner}.examples.npz",
     }
     lines = [json.loads(line) for line in (runs / "margin" / f"{learner}.jsonl").read_text().splitlines()]
-    assert lines[0]["learner"] == "fixmatch[mu=2]"
-    assert [line["labels"] for line in lines[1:]] == [10, 20, 30]
+    assert lines[0]["key"]["learner"] == "fixmatch[mu=2]"
+    assert [line["num_labelled"] for line in lines[1:]] == [10, 20, 30]
     found = traces(tmp_path)
     assert [line["round"] for line in found["margin"]] == [0] * 12 + [1] * 12 + [2] * 12
     assert len(found["learning-loss"]) == 36
@@ -52,14 +54,14 @@ def test_traces_of_rounds_that_are_trained_again_are_dropped(tmp_path: Path) -> 
         file.keep_traces(0)
         file.append_traces([])
         assert not beside.exists()
-        file.append_traces([{"round": 0, "step": 4, "loss": 0.5}, {"round": 0, "step": 7, "loss": 0.25}])
-        file.append_traces([{"round": 1, "step": 4, "loss": 0.5}])
+        file.append_traces([TraceRecord(0, 4, {"loss": 0.5}), TraceRecord(0, 7, {"loss": 0.25})])
+        file.append_traces([TraceRecord(1, 4, {"loss": 0.5})])
         with beside.open("a") as stream:
             stream.write('{"round":1,"st')
         file.keep_traces(1)
-        file.append_traces([{"round": 1, "step": 4, "loss": 0.75}])
-    lines = [json.loads(line) for line in beside.read_text().splitlines()]
-    assert [(line["round"], line["step"], line["loss"]) for line in lines] == [(0, 4, 0.5), (0, 7, 0.25), (1, 4, 0.75)]
+        file.append_traces([TraceRecord(1, 4, {"loss": 0.75})])
+    left = [(trace.round, trace.step, trace.values) for trace in read_traces(path)]
+    assert left == [(0, 4, {"loss": 0.5}), (0, 7, {"loss": 0.25}), (1, 4, {"loss": 0.75})]
 
 
 def test_shared_round_0_brings_its_traces_along(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_shared_round_0_brings_its_traces_along(tmp_path: Path) -> None:
     runs = experiment(tmp_path) / "runs"
     second = json.loads((runs / "random" / "fixmatch-mu=2-seed0.jsonl").read_text().splitlines()[1])
     found = traces(tmp_path)
-    assert second["shared"]
+    assert second["shared_training"]
     assert found["random"][0] == found["margin"][0]
 
 

@@ -266,7 +266,8 @@ def test_a_runs_traces_are_judged(tmp_path: Path, oracle: str, monkeypatch: pyte
     assert bench(tmp_path, *arguments) == 0
     told = {}
     for path in (experiment(tmp_path) / "runs").glob("*/*.epochs.jsonl"):
-        told[path.parent.name] = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        told[path.parent.name] = [{**line, **line["values"]} for line in lines]
     assert len(told) == 2
     assert told["random"][:2] == told["margin"][:2]
     judged_lines = [line for lines in told.values() for line in lines if "accepted" in line]

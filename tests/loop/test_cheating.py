@@ -152,7 +152,7 @@ def test_knowing_the_answers_helps(tmp_path: Path) -> None:
     """A run reaches a clearly lower test loss than random with 20 labels more, on the same training."""
     request = ("--strategies", "random", "greedy-oracle", "--seeds", "0", "--budgets", "10", "30")
     assert bench(tmp_path, *request, "--set", "recipe.min_steps=60") == 0
-    final = {header["strategy"]: rounds[-1]["nll"] for header, *rounds in run_lines(tmp_path).values()}
+    final = {header["key"]["strategy"]: rounds[-1]["nll"] for header, *rounds in run_lines(tmp_path).values()}
     assert final["greedy-oracle"] < 0.9 * final["random"]
 
 
@@ -183,8 +183,8 @@ def test_a_person_has_no_true_labels_to_read(tmp_path: Path, capsys: pytest.Capt
 def test_the_header_says_who_cheats(tmp_path: Path) -> None:
     mine = plugin(tmp_path, REGISTERED, "registered.py")
     assert bench(tmp_path, "--strategies", "random", mine, "true-loss", "--seeds", "0", "--budgets", "10", "12") == 0
-    headers = {lines[0]["strategy"]: lines[0].get("cheating") for lines in run_lines(tmp_path).values()}
-    assert headers == {"random": None, "peek": True, "true-loss": True}
+    headers = {lines[0]["key"]["strategy"]: lines[0]["diagnostic"] for lines in run_lines(tmp_path).values()}
+    assert headers == {"random": False, "peek": True, "true-loss": True}
     assert experiment(tmp_path).is_dir()
 
 

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 import torch
-from support.tiny import bench, experiment, plugin, run_lines
+from support.tiny import bench, experiment, plugin, run_lines, run_task
 from torch import Tensor
 
 from benchmark import models
 from benchmark.data import datasets
 from benchmark.data.image_data import ImageData
 from benchmark.experiment import library, seeds
+from benchmark.experiment.keys import RunKey
 from benchmark.learners import supervised
 from benchmark.loop.fitting import Fitter
+from benchmark.loop.labelled import LabelledSet
 from benchmark.loop.pool import FittedPool
-from benchmark.loop.setting import Knowledge, Setting
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from strategies.api.base import Strategy
 from strategies.learning_loss import LearningLoss
-from strategies.registry import Spec
 
 SMALL = {"recipe.min_steps": 6, "model.parameters": {"width": 4, "hidden": 16, "dropout": 0.2}}
 
@@ -33,13 +33,13 @@ def data() -> ImageData:
 
 
 def fitter(data: ImageData, tmp_path: Path, strategy: type[Strategy] = Strategy, seed: int = 3) -> Fitter:
-    setting = Setting(library.load("digits").override(**SMALL), Spec(strategy, "x"), "supervised", seed, tmp_path)
-    return Fitter(setting, data, Images(data.train_images, data.mean, data.std), strategy())
+    task = run_task(tmp_path, library.load("digits").override(**SMALL), RunKey("x", "supervised", seed))
+    return Fitter(task, data, Images(data.train_images, data.mean, data.std), strategy())
 
 
-def known(data: ImageData, count: int, held_out: list[int] | None = None) -> Knowledge:
+def known(data: ImageData, count: int, held_out: list[int] | None = None) -> LabelledSet:
     indices = torch.randperm(1258, generator=torch.Generator().manual_seed(0))[:count]
-    return Knowledge(indices.tolist(), data.train_labels[indices].tolist(), held_out or [])
+    return LabelledSet(tuple(indices.tolist()), tuple(data.train_labels[indices].tolist()), tuple(held_out or ()))
 
 
 def cross_fit(made: Fitter, task: Task, share: float) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ def test_fewer_than_two_labels_a_class_are_not_split(
 def test_those_who_sit_out_take_no_part(data: ImageData, tmp_path: Path) -> None:
     made = fitter(data, tmp_path)
     knowledge = known(data, 40)
-    task, _, _ = made.task(0, Knowledge(knowledge.indices, knowledge.answers, knowledge.indices[:10]), {})
+    task, _, _ = made.task(0, LabelledSet(knowledge.indices, knowledge.labels, knowledge.indices[:10]), {})
     trained: list[Task] = []
 
     def fit(_: supervised.Supervised, part: Task) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
-from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_run
+from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_experiment, write_run
 from support.tiny import bench, experiment, plugin, run_lines
 from torch import Tensor
 from torch.nn import functional as F
@@ -160,10 +160,10 @@ def test_a_person_is_not_asked_for_the_pool(tmp_path: Path, monkeypatch: pytest.
 
 
 def with_diagnostics(path: Path, value: float) -> None:
-    header, *rounds = map(json.loads, path.read_text().splitlines())
-    for i, line in enumerate(rounds):
-        line["diagnostics"] = {"loss_rank.pool.kendall": value + 0.01 * i, "loss_rank.test.auroc": 0.5, "other": 1.0}
-    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *rounds)))
+    def measured(i: int) -> dict[str, float]:
+        return {"loss_rank.pool.kendall": value + 0.01 * i, "loss_rank.test.auroc": 0.5, "other": 1.0}
+
+    change_rounds(path, lambda record: replace(record, diagnostics=measured(record.round)))
 
 
 def test_the_table_shows_final_accuracy_beside_the_mean_agreement(tmp_path: Path) -> None:

@@ -11,22 +11,24 @@ from typing import Any
 import pytest
 import torch
 from support.leak_search import leaks, untrained_pool
+from support.tiny import run_task
 from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.image_data import ImageData
 from benchmark.experiment import library
+from benchmark.experiment.keys import RunKey
 from benchmark.learners import LEARNERS, Learner
 from benchmark.loop.pool import FittedOraclePool, FittedPool
 from benchmark.loop.run import ActiveLearningRun
-from benchmark.loop.setting import Setting
 from benchmark.models import Network
-from benchmark.results.store import RunFile
+from benchmark.results.run_file import RunFile
+from benchmark.results.store import read_traces
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from strategies.api.base import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LearningLoss
-from strategies.registry import Spec, names, resolve
+from strategies.registry import names, resolve
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +87,10 @@ def test_nothing_that_a_strategy_is_handed_leads_to_a_label_or_a_test_image(
         secrets = everybody + ([] if unlabelled is None else [labels[unlabelled] for labels in everybody])
         found.extend(f"{what}: {leak}" for leak in leaks(thing, secrets, memory=[data.test_images, data.test_labels]))
 
-    setting = Setting(tiny, Spec(spy(look), "spy"), "supervised", 0, tmp_path / "cache")
-    with RunFile(tmp_path / "results" / "runs" / "spy" / "supervised-seed0.jsonl", wait=False) as file:
-        run = ActiveLearningRun(setting, data, file)
-        assert run.execute(lambda line: True)
+    task = run_task(tmp_path, tiny, RunKey("spy", "supervised", 0))
+    with RunFile(task.path, wait=False) as file:
+        run = ActiveLearningRun(task, spy(look)(), data, file)
+        assert run.execute(lambda record: True)
     assert seen == {"initial pool": 1, "tuning": 2, "tuning batch": 4, "pool": 2, "hold-out": 3}
     assert found == []
 
@@ -100,9 +102,9 @@ def test_hold_out_and_pool_have_the_labels_that_were_bought(data: ImageData, tmp
     def look(what: str, thing: object, unlabelled: Tensor | None) -> None:
         handed[what] = thing
 
-    setting = Setting(tiny, Spec(spy(look), "spy"), "supervised", 0, tmp_path / "cache")
-    with RunFile(tmp_path / "results" / "runs" / "spy" / "supervised-seed0.jsonl", wait=False) as file:
-        ActiveLearningRun(setting, data, file).execute(lambda line: True)
+    task = run_task(tmp_path, tiny, RunKey("spy", "supervised", 0))
+    with RunFile(task.path, wait=False) as file:
+        ActiveLearningRun(task, spy(look)(), data, file).execute(lambda record: True)
     old, bought = handed["hold-out"]
     for indices, labels in ((old.indices, old.labels), (bought.indices, bought.labels)):
         assert labels.equal(data.train_labels[indices])
@@ -145,17 +147,16 @@ def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
 
     monkeypatch.setattr(LEARNERS[name], "fit", watched)
     learner = name + LEARNER_FORMS[name]
-    setting = Setting(tiny, Spec(resolve("random").cls, "random"), learner, 0, tmp_path / "cache")
-    path = tmp_path / "results" / "runs" / "random" / "learner-seed0.jsonl"
-    with RunFile(path, wait=False) as file:
-        run = ActiveLearningRun(setting, data, file)
-        assert run.execute(lambda line: True)
+    asked = run_task(tmp_path, tiny, RunKey("random", learner, 0))
+    with RunFile(asked.path, wait=False) as file:
+        run = ActiveLearningRun(asked, resolve("random").build(), data, file)
+        assert run.execute(lambda record: True)
     assert len(seen) == 2
     for task in seen:
         look(task)
     assert found == []
-    traces = path.with_suffix(".epochs.jsonl")
-    assert (name == "supervised") != (traces.exists() and '"right"' in traces.read_text())
+    traces = read_traces(asked.path)
+    assert (name == "supervised") != any("right" in trace.values for trace in traces)
 
 
 # --- pools with the true labels, for strategies that cheat and no other
@@ -172,9 +173,9 @@ def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: fr
 
     Looking.groups, Looking.needs = groups, needs
     tiny = library.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 50})
-    setting = Setting(tiny, Spec(Looking, "looking"), "supervised", 0, folder / "cache")
-    with RunFile(folder / "results" / "runs" / "looking" / "supervised-seed0.jsonl", wait=False) as file:
-        ActiveLearningRun(setting, data, file).execute(lambda line: True)
+    task = run_task(folder, tiny, RunKey("looking", "supervised", 0))
+    with RunFile(task.path, wait=False) as file:
+        ActiveLearningRun(task, Looking(), data, file).execute(lambda record: True)
     return seen
 
 

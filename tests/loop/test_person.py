@@ -70,5 +70,5 @@ def test_a_whole_run_with_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert bench(tmp_path / "simulated", *chosen) == 0
     ((_, *asked),) = run_lines(tmp_path / "person").values()
     ((_, *known),) = run_lines(tmp_path / "simulated").values()
-    assert len(set(prompts)) == len(prompts) == asked[-1]["labels"]
+    assert len(set(prompts)) == len(prompts) == asked[-1]["num_labelled"]
     assert [line["accuracy"] for line in asked] == [line["accuracy"] for line in known]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -21,7 +20,7 @@ import pytest
 from support.tiny import bench, experiment, plugin, run_lines
 
 from benchmark.loop.run import ActiveLearningRun
-from benchmark.results.store import RunFile
+from benchmark.results.run_file import RunFile
 
 ROOT = Path(__file__).resolve().parents[2]
 REMEMBERS = """\
@@ -70,21 +69,19 @@ def run_to_the_end(folder: Path, arguments: tuple[str, ...], report: bool) -> No
 def run_to_a_crash(folder: Path, arguments: tuple[str, ...], point: str, occurrence: int) -> None:
     """Run until ``point`` is reached for the ``occurrence``-th time, and be killed there."""
     left = occurrence
-    append, carry = RunFile.append, ActiveLearningRun._carry
+    append, carry = RunFile._append, ActiveLearningRun._carry
 
     def dies(at: str) -> bool:
         nonlocal left
         left -= at == point
         return at == point and left == 0
 
-    def appending(file: RunFile, line: dict[str, Any]) -> None:
+    def appending(file: RunFile, line: bytes) -> None:
         if dies("before the line"):
             die()
         if dies("half a line"):
-            data = json.dumps(line).encode()
-            file.path.parent.mkdir(parents=True, exist_ok=True)
             with file.path.open("ab") as stream:
-                stream.write(data[: len(data) // 2])
+                stream.write(line[: len(line) // 2])
             die()
         append(file, line)
         if dies("behind the line"):
@@ -95,7 +92,7 @@ def run_to_a_crash(folder: Path, arguments: tuple[str, ...], point: str, occurre
             die()
         carry(run, *arguments)
 
-    with patch.object(RunFile, "append", appending), patch.object(ActiveLearningRun, "_carry", carrying):
+    with patch.object(RunFile, "_append", appending), patch.object(ActiveLearningRun, "_carry", carrying):
         run_to_the_end(folder, arguments, report=False)
 
 

@@ -45,7 +45,9 @@ def test_a_grid_leaves_lines_tables_figures_and_a_page(tmp_path: Path, capsys: p
     for run in RUNS:
         header, *rounds = read(tmp_path, run)
         for line in rounds:
-            assert line["accuracy"] == pytest.approx(rows[header["strategy"], header["seed"], line["labels"]])
+            assert line["accuracy"] == pytest.approx(
+                rows[header["key"]["strategy"], header["key"]["seed"], line["num_labelled"]]
+            )
     there = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and ".locks" not in path.parts}
     expected = {f"tables/{table}.{kind}" for table in ("accuracy", "summary") for kind in ("csv", "md", "tex")}
     expected |= {f"figures/accuracy.{kind}" for kind in ("png", "pdf")} | {"README.md", "experiment.json", "curves.csv"}
@@ -118,18 +120,18 @@ def test_fresh_computes_the_same_bits_beside(copy: Path) -> None:
 def test_two_processes_compute_the_same_bits_as_one(complete: Path, tmp_path: Path) -> None:
     assert bench(tmp_path, "--workers", "2") == 0
     assert run_lines(tmp_path) == run_lines(complete)
-    shared = [read(tmp_path, run)[1]["shared"] for run in RUNS]
+    shared = [read(tmp_path, run)[1]["shared_training"] for run in RUNS]
     assert sorted(shared) == [False, False, True, True]  # either may have been first, nobody trained twice
 
 
 def test_round_0_is_trained_once_and_shared(complete: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         first, second = read(complete, RUNS[2 + seed])[1], read(complete, RUNS[seed])[1]
-        assert (first["shared"], second["shared"]) == (False, True)
+        assert (first["shared_training"], second["shared_training"]) == (False, True)
         assert first["seconds"]["train"] == second["seconds"]["train"]
     assert bench(tmp_path, "--strategies", "margin", "--seeds", "1") == 0
     alone = read(tmp_path, RUNS[1])
-    assert [line["shared"] for line in alone[1:]] == [False] * 3
+    assert [line["shared_training"] for line in alone[1:]] == [False] * 3
     assert run_lines(tmp_path)[RUNS[1]] == run_lines(complete)[RUNS[1]]
 
 
@@ -143,17 +145,17 @@ def test_every_comparison_is_paired(tmp_path: Path) -> None:
     assert bench(tmp_path, "--strategies", *strategies) == 0
     of_seed: dict[int, list[list[dict[str, Any]]]] = {0: [], 1: []}
     for lines in run_lines(tmp_path).values():
-        of_seed[lines[0]["seed"]].append(lines)
+        of_seed[lines[0]["key"]["seed"]].append(lines)
     for runs in of_seed.values():
         assert len(runs) == len(strategies)
         assert len({str(lines[0]["initial"]) for lines in runs}) == 1
-        first = {lines[0]["strategy"]: lines[1] for lines in runs}
+        first = {lines[0]["key"]["strategy"]: lines[1] for lines in runs}
         trained = first["learning-loss"]
         for name in strategies[:3]:
             assert first[name]["accuracy"] == first["random"]["accuracy"]
             assert first[name]["nll"] == pytest.approx(first["random"]["nll"], rel=1e-6)
         assert trained["nll"] != pytest.approx(first["random"]["nll"], rel=1e-6)
-        assert len({str(line["bought"]) for line in first.values()}) > 1
+        assert len({str(line["acquired_indices"]) for line in first.values()}) > 1
     assert of_seed[0][0][0]["initial"] != of_seed[1][0][0]["initial"]
 
 
@@ -162,11 +164,11 @@ def test_nothing_is_bought_twice_and_the_answers_are_the_oracles(tmp_path: Path,
     assert bench(tmp_path, "--strategies", "badge", "--set", f"label_noise={noise}", "candidates=200") == 0
     labels = datasets.load("digits").train_labels
     for header, *rounds in run_lines(tmp_path).values():
-        indices, answers = header["initial"]["indices"], header["initial"]["answers"]
+        indices, answers = header["initial"]["acquired_indices"], header["initial"]["acquired_labels"]
         for line in rounds:
-            assert line["labels"] == len(indices)
-            assert len(line["bought"]) == len(line["answers"]) == (0 if line is rounds[-1] else 10)
-            indices, answers = indices + line["bought"], answers + line["answers"]
+            assert line["num_labelled"] == len(indices)
+            assert len(line["acquired_indices"]) == len(line["acquired_labels"]) == (0 if line is rounds[-1] else 10)
+            indices, answers = indices + line["acquired_indices"], answers + line["acquired_labels"]
         assert len(set(indices)) == len(indices) == 30
         wrong = sum(answer != label for answer, label in zip(answers, labels[indices].tolist(), strict=True))
         assert wrong == 0 if noise == 0 else 5 < wrong < 25
@@ -184,16 +186,16 @@ def test_a_warm_start_takes_over_network_and_attachment(tmp_path: Path, warm: bo
     ((_, first, second, _),) = run_lines(steps).values()
     ((_, at_once, _),) = run_lines(leap).values()
     assert (first["nll"] == second["nll"]) is warm
-    assert (first["bought"] + second["bought"] == at_once["bought"]) is warm
+    assert (first["acquired_indices"] + second["acquired_indices"] == at_once["acquired_indices"]) is warm
 
 
 def test_balanced_initial_labels_are_as_even_as_can_be(tmp_path: Path) -> None:
     assert bench(tmp_path, "--set", "initial=balanced", "--budgets", "15", "--strategies", "random") == 0
     initial = [lines[0]["initial"] for lines in run_lines(tmp_path).values()]
     for known in initial:
-        counts = [known["answers"].count(label) for label in range(10)]
+        counts = [known["acquired_labels"].count(label) for label in range(10)]
         assert sorted(counts) == [1] * 5 + [2] * 5
-    assert initial[0]["indices"] != initial[1]["indices"]
+    assert initial[0]["acquired_indices"] != initial[1]["acquired_indices"]
 
 
 def test_one_run_fails_and_the_others_finish(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,7 +229,7 @@ def test_all_leaves_out_what_cannot_run(tmp_path: Path, capsys: pytest.CaptureFi
     dry = ("--set", "model.parameters.dropout=0.0", "recipe.min_steps=1", "--budgets", "10", "--seeds", "0")
     assert bench(tmp_path, "--strategies", "all", *dry) == 0
     assert "left out: bald: it needs dropout, and model 'cnn' has none" in capsys.readouterr().out
-    names = {lines[0]["strategy"] for lines in run_lines(tmp_path).values()}
+    names = {lines[0]["key"]["strategy"] for lines in run_lines(tmp_path).values()}
     assert {"random", "badge", "learning-loss"} <= names
     assert "bald" not in names
     assert bench(tmp_path, "--strategies", "random", "bald", *dry) == 2

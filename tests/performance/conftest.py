@@ -13,7 +13,7 @@ from benchmark.results import environment
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     """Machine, versions, threads and clock, a line each."""
-    versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
+    versions = ", ".join(f"{name} {version}" for name, version in environment.libraries().items())
     clock = "CPU seconds of the working process" if CPU_TIME else "wall-clock"
     sizes = "tiny, so the numbers say nothing" if SMOKE else "as the files state"
     machine_info["conditions"] = [

@@ -26,11 +26,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmark import models
+from benchmark.campaign.process import keep_freed_memory
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, library
 from benchmark.learners import supervised
 from benchmark.models import Network
-from benchmark.results import environment
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.operations import flops
@@ -76,7 +76,7 @@ class Worker:
 def _begin(threads: int, keeps_memory: bool) -> None:
     torch.set_num_threads(threads)
     if keeps_memory:
-        environment.keep_freed_memory()
+        keep_freed_memory()
 
 
 # --- the work; each returns the seconds that it took in its process

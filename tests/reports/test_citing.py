@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def bibliography(root: Path, strategies: list[str], **described: object) -> str:
     write_experiment(root, **described)
     for strategy in strategies:
-        write_run(root, strategy, 0, plugin_sha256="0" * 64 if ":" in strategy and "/" in strategy else None)
+        source = "0" * 64 if ":" in strategy and "/" in strategy else None
+        write_run(root, strategy, 0, strategy_source_sha256=source)
     return citing.bibliography(read_report(root).source)
 
 

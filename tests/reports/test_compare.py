@@ -18,7 +18,8 @@ import run_benchmark
 from benchmark.reports.compare import Comparison, compare_experiments
 from benchmark.reports.statistics import agreement
 from benchmark.reports.statistics.curves import curves
-from benchmark.results.store import StoreError, read_experiment
+from benchmark.results.errors import StoreError
+from benchmark.results.store import read_experiment
 
 STRATEGIES = ["random", "margin", "entropy"]
 SEEDS = range(4)
@@ -150,7 +151,7 @@ def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
     other = {"name": "cnn", "parameters": {"width": 16}}
     second = write_experiment(tmp_path / "b", recipe={**recipe, "epochs": 20}, model=other, features=None)
     for root, versions, device in ((first, "2.15.0", "cpu (X)"), (second, "2.11.0", "cuda (Y)")):
-        write_run(root, "margin", 0, versions={"torch": versions, "numpy": "2.2.0"}, device=device)
+        write_run(root, "margin", 0, libraries={"torch": versions, "numpy": "2.2.0"}, device=device)
     settings = compare_experiments([first, second]).tables[-1]
     assert settings.header == ["what differs", "a", "b"]
     assert {line[0].text: [cell.text for cell in line[1:]] for line in settings.rows} == {

@@ -167,7 +167,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     root = write_experiment(tmp_path / "e", description="<b onclick=alert(4)>bold</b>", notes="<i>lean</i>")
     for strategy in ["random", *HOSTILE]:
         for seed in range(2):
-            write_run(root, strategy, seed, device=HOSTILE[0], commit=HOSTILE[2], plugin_sha256="0" * 64)
+            write_run(root, strategy, seed, device=HOSTILE[0], commit=HOSTILE[2], strategy_source_sha256="0" * 64)
     report = read_report(root)
     html.write_page(report, {"Summary": summary_table(report.views[0], report.source)}, [("a", "<b>")], HOSTILE[1])
     write_overview(tmp_path)
@@ -199,7 +199,7 @@ def test_the_overview_has_a_row_for_each_experiment(root: Path, tmp_path: Path) 
     for name in ("one", "two"):
         shutil.copytree(root, tmp_path / name)
     report = read_report(write_grid(tmp_path / "three, & <more>", ["random", "margin"], seeds=1))
-    write_run(report.root, "true-loss", 0, shift=0.3, cheating=True)
+    write_run(report.root, "true-loss", 0, shift=0.3, diagnostic=True)
     html.write_page(read_report(report.root), {}, [], "")
     write_overview(tmp_path)
     (tmp_path / "foreign").mkdir()

@@ -33,7 +33,7 @@ def test_published_runs_are_the_protocols_own_as_far_as_they_go(name: str) -> No
     written = json.loads((RESULTS / name / "experiment.json").read_text())["protocol"]
     assert from_dict(written).recipe == own.recipe
     for run in experiment.runs:
-        reached = len(run.labels)
+        reached = len(run.label_counts)
         assert reached >= 2 or reached == len(own.budgets), f"{run.path} has less than two rounds"
-        assert run.labels == list(own.budgets[:reached]), f"{run.path} leaves the protocol's label counts"
-        assert "dirty" not in (run.header["commit"] or "dirty"), f"{run.path}: not from committed code"
+        assert run.label_counts == list(own.budgets[:reached]), f"{run.path} leaves the protocol's label counts"
+        assert "dirty" not in (run.header.commit or "dirty"), f"{run.path}: not from committed code"

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.report_lines import header_of, round_of
 
+from benchmark.experiment.keys import RunKey
 from benchmark.reports.statistics.bought import class_balance, evenness
 from benchmark.reports.statistics.efficiency import costs, elapsed, first_crossing, labels_saved
-from benchmark.results.store import RunRecord
+from benchmark.results.records import LabelsRecord, RunRecord
 
 LABELS = [20, 40, 80]
 
@@ -104,14 +106,13 @@ def test_class_balance_counts_the_answers() -> None:
     assert evenness([7, 0], 2) == 0
     assert evenness([3, 1], 4) == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(4))
     assert math.isnan(evenness([], 4))
-    header = {"strategy": "margin", "learner": "supervised", "seed": 0, "initial": {"answers": [0, 1]}}
-    rounds = [
-        {"labels": 2, "answers": [0, 0], "class_accuracy": [1.0, 1.0]},
-        {"labels": 4, "answers": [1, 1], "class_accuracy": [1.0, 1.0]},
-        {"labels": 6, "answers": [], "class_accuracy": [1.0, 1.0]},
-    ]
-    silent = RunRecord({**header, "strategy": "old"}, [{"labels": 2}], Path("x"), 1)
-    table = class_balance([RunRecord(header, rounds, Path("x"), 1), silent])
+    header = header_of(RunKey("margin", "supervised", 0), initial=LabelsRecord((0, 1), (0, 1), ()))
+    rounds = (
+        round_of(0, 2, 2, acquired_labels=(0, 0), class_accuracy=(1.0, 1.0)),
+        round_of(1, 4, 2, acquired_labels=(1, 1), class_accuracy=(1.0, 1.0)),
+        round_of(2, 6, class_accuracy=(1.0, 1.0)),
+    )
+    table = class_balance([RunRecord(header, rounds, Path("x"))])
     assert table["labels"].tolist() == [2, 4]
     assert table["batch"].tolist() == [0, 0]
     shares = (0.75, 0.25)

@@ -18,6 +18,7 @@ from benchmark.reports.statistics.seeds import comparable, parties
 from benchmark.reports.statistics.significance import holm
 from benchmark.reports.web import html
 from benchmark.reports.web.overview import overview_page
+from benchmark.results.records import DatasetRecord
 
 CORE = ["random", "margin", "entropy"]
 OTHERS = [f"method{i}" for i in range(7)]
@@ -182,7 +183,7 @@ def test_a_wide_view_that_is_no_more_leaves_nothing(tmp_path: Path) -> None:
 def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int) -> None:
     root = write_experiment(results / name)
     for strategy, seed in itertools.product(strategies, range(seeds)):
-        write_run(root, strategy, seed, dataset={"name": dataset, "sha256": "0" * 64, "note": ""})
+        write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", None))
     report = read_report(root)
     html.write_page(report, {}, [], "")
 

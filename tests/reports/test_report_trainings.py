@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,9 @@ from benchmark.loop.examples import COUNT, examples
 from benchmark.reports import read_report, write_report
 from benchmark.reports.figures.lines import style_lines
 from benchmark.reports.figures.trainings import LOSSES, PSEUDO_LABELS, examples_figure, trace_figure, traced
+from benchmark.results.lines import trace_bytes
+from benchmark.results.paths import traces_path
+from benchmark.results.records import TraceRecord
 from benchmark.results.store import read_examples, read_traces
 
 LEARNERS = ("supervised", "fixmatch", "noisy-student")
@@ -30,14 +32,13 @@ def traced_grid(root: Path, seeds: int = 2) -> Path:
     for learner in LEARNERS:
         for seed in range(seeds):
             path = write_run(root, "random", seed, [20, 40], learner=learner, shift=0.01 * len(learner))
-            lines = [
-                {"round": number, "step": step, **values(learner, number, seed, step)}
+            traces = [
+                TraceRecord(number, step, values(learner, number, seed, step))
                 for number in (0, 1)
                 for step in STEPS.get(learner, ())
             ]
-            if lines:
-                text = "".join(json.dumps(line) + "\n" for line in lines)
-                path.with_suffix(".epochs.jsonl").write_text(text + '{"round":1,"st')
+            if traces:
+                traces_path(path).write_bytes(trace_bytes(traces) + b'{"round":1,"st')
     return root
 
 
@@ -115,9 +116,11 @@ def test_a_run_leaves_examples_and_the_report_draws_them(tmp_path: Path) -> None
     for stem in ("losses", "pseudo-labels", "examples"):
         assert {f"{stem}.png", f"{stem}.pdf"} <= {path.name for path in (root / "figures").iterdir()}
     runs = read_report(root).runs
-    left = {run.header["learner"]: read_examples(run.path) for run in runs}
-    assert left["supervised"] == {}
-    assert len(left["fixmatch[threshold=0.0]"]["images"]) == 2 * COUNT
+    left = {run.key.learner: read_examples(run.path) for run in runs}
+    assert left["supervised"] is None
+    examples_there = left["fixmatch[threshold=0.0]"]
+    assert examples_there is not None
+    assert len(examples_there.images) == 2 * COUNT
     figure = examples_figure(runs)
     assert figure is not None
     assert len(figure.axes) == 2 * COUNT  # one learner, of its first strategy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import math
 import re
 import subprocess
@@ -15,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_grid, write_run
+from support.report_lines import BUDGETS, accuracy_of, round_of, write_experiment, write_grid, write_run
 
 from benchmark.reports import console_table, read_report, write_report
 from benchmark.reports.statistics.curves import curves
 from benchmark.reports.tables import render
 from benchmark.reports.tables.cells import marked_best, thin_out
+from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_experiment
 
 
@@ -52,8 +52,8 @@ def test_a_torn_last_line_and_a_superseded_round_do_not_count(tmp_path: Path) ->
     root = write_experiment(tmp_path / "e")
     write_run(root, "random", 0, [20, 40], tail='{"kind":"round","round":2,"labels":60,"accu')
     path = write_run(root, "random", 1, [20, 40])
-    again = json.loads(path.read_text().splitlines()[2])
-    path.write_text(path.read_text() + json.dumps({**again, "accuracy": 0.125}) + "\n")
+    with RunFile(path, wait=False) as file:
+        file.append_round(round_of(1, 40, accuracy=0.125))
     frame = curves(read_experiment(root))
     assert frame["labels"].tolist() == [20, 40, 20, 40]
     assert frame["accuracy"].tolist()[3] == 0.125
@@ -165,7 +165,7 @@ def test_a_long_ladder_prints_ten_columns_at_most_and_says_so(tmp_path: Path) ->
 
 def test_mixed_machines_get_a_footnote(root: Path) -> None:
     write_run(root, "margin", 1, device="NVIDIA H200")
-    write_run(root, "entropy", 2, engine=2)
+    write_run(root, "entropy", 2, engine_version=2)
     report = write_report(root)
     assert "On NVIDIA H200 instead of cpu (X): margin (seed 1)." in report.notes
     assert "On engine version 2 instead of engine version 1: entropy (seed 2)." in report.notes

@@ -1,242 +1,200 @@
-"""Lines on disk: append, read, recover, lock."""
+"""Experiments and runs on disk: found, read, and refused where they are damaged or strangers."""
 
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.report_lines import header_of, round_of, write_lines
 
+from benchmark.experiment.keys import RunKey
 from benchmark.results import store
-from benchmark.results.store import Busy, RunFile, StoreError
+from benchmark.results.errors import StoreError
+from benchmark.results.paths import attempt_of, run_path, run_paths, slug
+from benchmark.results.records import RoundRecord, RunHeader
 
-HEADER = {"kind": "header", "format": 1, "strategy": "random", "learner": "supervised", "seed": 0, "fingerprint": "f"}
-CHECKOUT = Path(store.__file__).parents[2]
-
-
-def round_line(number: int, accuracy: float = 0.5) -> dict[str, Any]:
-    return {"kind": "round", "round": number, "labels": 10 * (number + 1), "accuracy": accuracy}
-
-
-def write(root: Path, *lines: dict[str, Any], attempt: int = 1, strategy: str = "random") -> Path:
-    path = store.run_path(root, strategy, "supervised", 0, attempt)
-    with RunFile(path, wait=False) as file:
-        for line in lines:
-            file.append(line)
-    return path
+F, G = "f" * 64, "9" * 64
+KEY = RunKey("random", "supervised", 0)
+HEADER = header_of(KEY, 10)
 
 
-def test_what_was_appended_is_read(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, round_line(0), round_line(1, 1 / 3))
-    write(tmp_path, round_line(2))  # by a second process, later
-    record = store.read_run(path)
-    assert record is not None
-    assert (record.header, record.attempt) == (HEADER, 1)
-    assert record.rounds == [round_line(0), round_line(1, 1 / 3), round_line(2)]
-    assert record.labels == [10, 20, 30]
-    assert record.covers((10, 20, 30))
-    assert record.covers((10, 20))
-    assert not record.covers((10, 20, 30, 40))
-    assert not record.covers((10, 30))
+def record_of(number: int, accuracy: float = 0.5) -> RoundRecord:
+    return round_of(number, 10 * (number + 1), 10, accuracy=accuracy)
 
 
-def test_a_number_that_is_none_is_never_written(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER)
-    before = path.read_bytes()
-    with RunFile(path, wait=False) as file, pytest.raises(ValueError, match="JSON"):
-        file.append(round_line(0, float("nan")))
-    assert path.read_bytes() == before
-
-
-def test_a_last_line_torn_at_any_byte_is_dropped(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, round_line(0), round_line(1))
-    whole = path.read_bytes()
-    kept = whole[: whole[:-1].rindex(b"\n") + 1]
-    for end in range(len(kept), len(whole)):
-        path.write_bytes(whole[:end])
-        record = store.read_run(path)
-        assert record is not None
-        assert record.rounds == [round_line(0)]
-        assert path.read_bytes() == whole[:end]  # reading mends nothing: another process may be writing
-        with RunFile(path, wait=False) as file:
-            assert path.read_bytes() == kept
-            file.append(round_line(1))
-        assert path.read_bytes() == whole
-
-
-def test_a_torn_header_is_no_run(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER)
-    whole = path.read_bytes()
-    for end in range(len(whole)):
-        path.write_bytes(whole[:end])
-        assert store.read_run(path) is None
-    with RunFile(path, wait=False):
-        assert path.read_bytes() == b""
-
-
-@pytest.mark.parametrize("garbage", [b"\x00" * 30, b'{"kind": "rou\n', b"\xff\xfe\n"])
-def test_garbage_behind_the_last_whole_line_is_cut_off(tmp_path: Path, garbage: bytes) -> None:
-    path = write(tmp_path, HEADER, round_line(0))
-    whole = path.read_bytes()
-    path.write_bytes(whole + garbage)
-    record = store.read_run(path)
-    assert record is not None
-    assert record.rounds == [round_line(0)]
-    with RunFile(path, wait=False):
-        assert path.read_bytes() == whole
-
-
-def test_a_damaged_line_in_the_middle_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, round_line(0), round_line(1))
-    whole = path.read_bytes()
-    start = whole.index(b"\n") + 1
-    path.write_bytes(whole[:start] + b"x" + whole[start + 1 :])
-    with pytest.raises(StoreError, match=rf"seed0.jsonl: damaged at byte {start}; move the file away and run again"):
-        store.read_run(path)
-    with pytest.raises(StoreError), RunFile(path, wait=False):
-        pass
-    assert len(path.read_bytes()) == len(whole)  # nothing was cut off
-    with pytest.raises(StoreError):
-        RunFile(path, wait=False).__enter__()  # nor is it locked: the same answer, not Busy
+def write(root: Path, *rounds: RoundRecord, header: RunHeader = HEADER, attempt: int = 1) -> Path:
+    return write_lines(run_path(root, header.key, attempt), header, list(rounds))
 
 
 def test_a_later_line_of_a_round_supersedes(tmp_path: Path) -> None:
-    path = write(tmp_path, HEADER, round_line(0, 0.1), round_line(1, 0.2), round_line(1, 0.3), round_line(2, 0.4))
+    path = write(tmp_path, record_of(0, 0.1), record_of(1, 0.2), record_of(1, 0.3), record_of(2, 0.4))
     record = store.read_run(path)
     assert record is not None
-    assert [line["accuracy"] for line in record.rounds] == [0.1, 0.3, 0.4]
+    assert [round_.accuracy for round_ in record.rounds] == [0.1, 0.3, 0.4]
 
 
-@pytest.mark.parametrize("numbers", [(1,), (0, 2), (0, 1, 3)])
-def test_a_missing_round_is_refused(tmp_path: Path, numbers: tuple[int, ...]) -> None:
-    path = write(tmp_path, HEADER, *map(round_line, numbers))
-    with pytest.raises(StoreError, match="a round is missing; move the file away"):
+@pytest.mark.parametrize(("numbers", "missing"), [((1,), 0), ((0, 2), 1), ((0, 1, 3), 2)])
+def test_a_missing_round_is_refused(tmp_path: Path, numbers: tuple[int, ...], missing: int) -> None:
+    path = write(tmp_path, *map(record_of, numbers))
+    with pytest.raises(StoreError, match=f"round {missing} is missing; move the file away"):
         store.read_run(path)
 
 
-@pytest.mark.parametrize("first", [round_line(0), HEADER | {"format": 2}])
-def test_a_file_that_begins_otherwise_is_refused(tmp_path: Path, first: dict[str, Any]) -> None:
-    path = write(tmp_path, first, round_line(0))
-    with pytest.raises(StoreError, match="the first line is not a header of format 1"):
+def test_rounds_that_do_not_follow_from_what_was_acquired_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, record_of(0), round_of(1, 25, 10))
+    with pytest.raises(StoreError, match="round 1 has num_labelled 25, but 20 labels were acquired before it"):
+        store.read_run(path)
+    path = write(tmp_path, round_of(0, 20, 10))
+    with pytest.raises(StoreError, match="round 0 has num_labelled 20, but 10 labels"):
         store.read_run(path)
 
 
-def test_a_header_that_says_otherwise_is_refused(tmp_path: Path) -> None:
-    record = store.read_run(write(tmp_path, HEADER))
-    assert record is not None
-    store.check_header(record, strategy="random", seed=0)
-    with pytest.raises(StoreError, match=r"its seed is '0', not '1'; move the file away or choose another --name"):
-        store.check_header(record, strategy="random", seed=1)
-    with pytest.raises(StoreError, match="its model is 'None'"):
-        store.check_header(record, model="cnn")
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (b"[]", "line 1: it is not an object; move the file away"),
+        (b"{}", "line 1: it is not a header; move the file away"),
+        (b'{"kind":"round","format":2}', "line 1: it is not a header"),
+        (b'{"kind":"header"}', "line 1: it is not a header"),
+        (b'{"kind":"header","format":1}', "it is of format 1, not 2; convert it with tools/convert_format_1.py"),
+        (b'{"kind":"header","format":3}', "it is of format 3, not 2; use the version that wrote it"),
+        (b'{"kind":"header","format":true}', "it is of format True, not 2; use the version that wrote it"),
+        (b'{"kind":"header","format":2}', "line 1: the field 'key' is missing"),
+    ],
+)
+def test_a_file_that_begins_otherwise_is_refused(tmp_path: Path, first: bytes, message: str) -> None:
+    path = write(tmp_path, record_of(0))
+    path.write_bytes(b"\n".join([first, *path.read_bytes().splitlines()[1:]]) + b"\n")
+    with pytest.raises(StoreError) as refusal:
+        store.read_run(path)
+    assert message in str(refusal.value)
+    assert str(refusal.value).startswith(str(path))
+
+
+def test_a_line_without_the_hash_of_the_one_before_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, record_of(0))
+    header, line = path.read_text().splitlines()
+    value = json.loads(line)
+    for wrong in ({}, {"previous_sha256": "0"}, {"previous_sha256": None}):
+        del value["previous_sha256"]
+        path.write_text(f"{header}\n{json.dumps({**value, **wrong})}\n")
+        with pytest.raises(StoreError, match="line 2: 'previous_sha256' must be text of 64 hexadecimal digits"):
+            store.read_run(path)
+        value["previous_sha256"] = ""
+
+
+def test_a_stranger_among_the_attempts_is_refused(tmp_path: Path) -> None:
+    write_lines(run_path(tmp_path, KEY), header_of(RunKey("badge", "supervised", 0)), [])
+    with pytest.raises(StoreError, match=r"it holds 'badge, seed 0', not 'random, seed 0'; move the file away"):
+        store.attempts(tmp_path, KEY)
 
 
 def test_attempts_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for attempt in (10, 1, 3, 2):
-        write(tmp_path, HEADER | {"attempt": attempt}, attempt=attempt)
-    folder = store.run_path(tmp_path, "random", "supervised", 0).parent
+        write(tmp_path, header=replace(HEADER, experiment=str(attempt)), attempt=attempt)
+    first = run_path(tmp_path, KEY)
     for other in ("supervised-seed01.jsonl", "supervised-seed0.x.jsonl", "supervised-seed0.epochs.jsonl"):
-        (folder / other).write_text(json.dumps(HEADER) + "\n")
-    found = store.attempts(tmp_path, "random", "supervised", 0)
+        (first.parent / other).write_bytes(first.read_bytes())
+    found = store.attempts(tmp_path, KEY)
     assert [record.attempt for record in found] == [1, 2, 3, 10]
-    assert [record.header["attempt"] for record in found] == [1, 2, 3, 10]
+    assert [record.header.experiment for record in found] == ["1", "2", "3", "10"]
     assert found[1].path.name == "supervised-seed0.2.jsonl"
-    assert store.attempts(tmp_path, "badge", "supervised", 0) == []
+    assert store.attempts(tmp_path, RunKey("badge", "supervised", 0)) == []
+
+
+def test_paths_of_runs(tmp_path: Path) -> None:
+    path = run_path(tmp_path, RunKey("typiclust[neighbours=5]", "fixmatch[mu=2]", 3), attempt=12)
+    assert path == tmp_path / "runs" / "typiclust-neighbours=5" / "fixmatch-mu=2-seed3.12.jsonl"
+    assert attempt_of(path) == 12
+    assert attempt_of(run_path(tmp_path, KEY)) == 1
+    written = write(tmp_path)
+    written.with_suffix(".epochs.jsonl").write_text("")
+    assert run_paths(tmp_path) == [written]
 
 
 def test_slugs_do_as_path_components() -> None:
-    assert store.slug("badge") == "badge"
-    assert store.slug("typiclust[neighbours=5]") == "typiclust-neighbours=5"
-    assert store.slug("mine:Mine[a=1,b=x/y]") == "mine-Mine-a=1-b=x-y"
-    assert "/" not in store.slug("../../etc/passwd")
+    assert slug("badge") == "badge"
+    assert slug("typiclust[neighbours=5]") == "typiclust-neighbours=5"
+    assert slug("mine:Mine[a=1,b=x/y]") == "mine-Mine-a=1-b=x-y"
+    assert "/" not in slug("../../etc/passwd")
+    assert slug("[]") == "_"
 
 
-def test_a_description_takes_in_a_longer_ladder_and_new_words_alone(tmp_path: Path) -> None:
+def test_a_description_takes_in_a_longer_schedule_and_new_words_alone(tmp_path: Path) -> None:
     root = tmp_path / "e"
     assert store.read_description(root) is None
-    store.write_description(root, "f", {"budgets": [1, 2], "seeds": [0]})
-    store.write_description(root, "f", {"budgets": [1], "seeds": [1]})
+    store.write_description(root, F, {"budgets": [1, 2], "seeds": [0]})
+    store.write_description(root, F, {"budgets": [1], "seeds": [1]})
     assert store.read_experiment(root).protocol == {"budgets": [1, 2], "seeds": [0]}
-    store.write_description(root, "f", {"budgets": [1, 2, 3], "seeds": [1]})
+    store.write_description(root, F, {"budgets": [1, 2, 3], "seeds": [1]})
     assert store.read_experiment(root).protocol == {"budgets": [1, 2, 3], "seeds": [0]}
-    store.write_description(root, "f", {"budgets": [1], "seeds": [1], "notes": "Too short.", "name": "other"})
+    store.write_description(root, F, {"budgets": [1], "seeds": [1], "notes": "Too short.", "name": "other"})
     assert store.read_experiment(root).protocol == {"budgets": [1, 2, 3], "seeds": [0], "notes": "Too short."}
-    with pytest.raises(StoreError, match=r"lines of another fingerprint \(f, not g\): choose another --name"):
-        store.write_description(root, "g", {"budgets": [1, 2, 3, 4]})
+    with pytest.raises(StoreError, match=r"lines of another fingerprint \(ffffffff, not 99999999\): choose another"):
+        store.write_description(root, G, {"budgets": [1, 2, 3, 4]})
     assert store.read_experiment(root).protocol["budgets"] == [1, 2, 3]
     assert [path.name for path in root.iterdir()] == ["experiment.json"]  # no half-written file is left
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"fingerprint": "f"}'])
-def test_a_damaged_description_is_refused(tmp_path: Path, text: str) -> None:
+DESCRIPTION = {"format": 2, "name": "e", "fingerprint": F, "protocol": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it is not JSON; delete it and run again"),
+        ("{", "it is not JSON; delete it and run again"),
+        ("[" * 100_000, "it is not JSON; delete it and run again"),
+        ("[]", "it describes no experiment; delete it and run again"),
+        ("5", "it describes no experiment; delete it and run again"),
+        ('{"protocol": {}}', "it describes no experiment; delete it and run again"),
+        (json.dumps({**DESCRIPTION, "format": 3}), "it is of format 3, not 2; use the version that wrote it"),
+        (
+            json.dumps({name: part for name, part in DESCRIPTION.items() if name != "format"}),
+            "it is of format 1, not 2; convert it with tools/convert_format_1.py",
+        ),
+        (json.dumps({**DESCRIPTION, "fingerprint": "f"}), "'fingerprint' must be text of 64 hexadecimal digits"),
+        (json.dumps({**DESCRIPTION, "protocol": []}), "'protocol' must be an object, not a list of 0"),
+        (json.dumps({**DESCRIPTION, "other": 1}), "the field 'other' is unknown"),
+        (
+            json.dumps({**DESCRIPTION, "protocol": {"budgets": ["20"]}}),
+            "'protocol.budgets[0]' must be a whole number, not '20'; delete it and run again",
+        ),
+    ],
+)
+def test_a_damaged_description_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "experiment.json").write_text(text)
-    with pytest.raises(StoreError, match="delete it and run again"):
+    with pytest.raises(StoreError) as refusal:
         store.read_experiment(tmp_path)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_folder_without_a_description_is_no_experiment(tmp_path: Path) -> None:
-    write(tmp_path, HEADER)
+    write(tmp_path)
     with pytest.raises(StoreError, match="holds no experiment"):
         store.read_experiment(tmp_path)
 
 
 def test_an_experiment_is_all_its_runs_and_none_of_anothers(tmp_path: Path) -> None:
-    store.write_description(tmp_path, "f", {"budgets": [10]})
-    write(tmp_path, HEADER, round_line(0))
-    write(tmp_path, HEADER, attempt=2)
-    write(tmp_path, HEADER | {"strategy": "badge"}, strategy="badge")
-    path = store.run_path(tmp_path, "empty", "supervised", 0)
+    store.write_description(tmp_path, F, {"budgets": [10]})
+    write(tmp_path, record_of(0))
+    write(tmp_path, attempt=2)
+    write(tmp_path, header=header_of(RunKey("badge", "supervised", 0)))
+    path = run_path(tmp_path, RunKey("empty", "supervised", 0))
     path.parent.mkdir()
     path.write_text('{"kind": "hea')
     assert len(store.read_experiment(tmp_path).runs) == 3
-    write(tmp_path, HEADER | {"fingerprint": "9" * 64}, strategy="stranger")
-    with pytest.raises(StoreError, match=r"stranger.*its fingerprint is 99999999, not 'f'"):
+    write(tmp_path, header=header_of(RunKey("stranger", "supervised", 0), fingerprint=G))
+    with pytest.raises(StoreError, match=r"stranger.*its fingerprint is 99999999, not ffffffff"):
         store.read_experiment(tmp_path)
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
-    store.write_atomically(path, b"one")
-    store.write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_another_process_keeps_its_run(tmp_path: Path) -> None:
-    """Busy at once; with ``wait`` only when the other has let go, even by being killed in the middle of a line."""
-    path = store.run_path(tmp_path, "random", "supervised", 0)
-    script = (
-        "import json, sys, time; from pathlib import Path; from benchmark.results.store import RunFile\n"
-        f"with RunFile(Path({str(path)!r}), wait=False) as file:\n"
-        f"    file.append({HEADER!r}); open(file.path, 'a').write('torn')\n"
-        "    print('locked', flush=True); time.sleep(60)"
-    )
-    other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
-    assert other.stdout is not None
-    assert other.stdout.readline() == "locked\n"
-    with pytest.raises(Busy, match="seed0"), RunFile(path, wait=False):
-        pass
-    torn = path.read_text()
-    assert torn.endswith("torn")  # who only tried has not touched it
-    entered = threading.Event()
-
-    def wait() -> None:
-        with RunFile(path, wait=True) as file:
-            file.append(round_line(0))
-            entered.set()
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    assert not entered.wait(0.3)
-    other.send_signal(signal.SIGKILL)
-    other.wait()
-    waiting.join(10)
-    assert entered.is_set()
-    record = store.read_run(path)
-    assert record is not None
-    assert record.rounds == [round_line(0)]
+@pytest.mark.parametrize("data", [b"", b"PK", b"PK\x03\x04 no archive"])
+def test_damaged_examples_are_one_line(tmp_path: Path, data: bytes) -> None:
+    path = write(tmp_path)
+    path.with_suffix(".examples.npz").write_bytes(data)
+    with pytest.raises(StoreError, match=r"examples\.npz: .*; delete it"):
+        store.read_examples(path)

@@ -3,7 +3,7 @@
 import pytest
 
 import strategies
-from benchmark.results.store import slug
+from benchmark.results.paths import slug
 from strategies import registry
 from strategies.api.base import Strategy
 from strategies.bald import BALD

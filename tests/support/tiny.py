@@ -8,7 +8,18 @@ from typing import Any
 from unittest.mock import patch
 
 import run_benchmark
+from benchmark.experiment import Protocol
+from benchmark.experiment.keys import RunKey
+from benchmark.loop.task import RunTask
+from benchmark.results.paths import run_path
 
+TIMELY = (
+    "seconds",
+    "shared_training",
+    "commit",
+    "experiment",
+    "previous_sha256",
+)  # fields that differ between equal runs
 PROTOCOL = """\
 description = "Digits, tiny."
 dataset = "digits"
@@ -56,6 +67,21 @@ def bench(folder: Path, *arguments: str, report: bool = False) -> int:
         return leave.code if isinstance(leave.code, int) else 1
 
 
+def run_task(folder: Path, protocol: Protocol, key: RunKey) -> RunTask:
+    """A run to compute on the CPU, with everything in ``folder``, of a strategy that the caller has."""
+    return RunTask(
+        key=key,
+        reference=key.strategy,
+        source_sha256=None,
+        protocol=protocol,
+        path=run_path(folder / "results" / "made-up", key),
+        cache=folder / "cache",
+        data_dir=folder / "data",
+        dataset_sha256="0" * 64,
+        device="cpu",
+    )
+
+
 def experiment(folder: Path) -> Path:
     """The folder of the only experiment there is."""
     (description,) = folder.glob("results/*/experiment.json")
@@ -72,7 +98,7 @@ def run_lines(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _timeless(line: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in line.items() if key not in ("seconds", "shared", "commit", "experiment")}
+    return {key: value for key, value in line.items() if key not in TIMELY}
 
 
 def plugin(folder: Path, source: str, name: str = "mine.py") -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_run
+from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_experiment, write_run
 from support.tiny import bench, experiment
 from torch import nn
 
 from benchmark.reports import write_report
+from benchmark.results.lines import trace_bytes
+from benchmark.results.paths import traces_path
+from benchmark.results.records import RoundRecord, TraceRecord
 from benchmark.training.averaging import LATE, Average
 
 
@@ -43,17 +48,22 @@ def test_a_round_has_the_accuracies_of_its_last_checkpoints(tmp_path: Path, lear
     rounds = {}
     for path in root.glob("runs/*/*-seed0.jsonl"):
         header, *lines = map(json.loads, path.read_text().splitlines())
-        rounds[header["strategy"], header["learner"].split("[")[0]] = lines
+        rounds[header["key"]["strategy"], header["key"]["learner"].split("[")[0]] = lines
     name = learner.split("[")[0]
     for strategy in ("random", "margin"):  # the second took round 0 over
-        assert not any("late" in line for line in rounds[strategy, "supervised"])
+        assert not any(line["checkpoint_accuracies"] for line in rounds[strategy, "supervised"])
         for line in rounds[strategy, name]:
-            assert len(line["late"]) == LATE
-            assert line["late"][-1] == line["accuracy"]
+            assert len(line["checkpoint_accuracies"]) == LATE
+            assert line["checkpoint_accuracies"][-1] == line["accuracy"]
     table = pd.read_csv(root / "tables" / "checkpoints.csv").set_index(["strategy", "learner"])
     (mine,) = [row for (strategy, who), row in table.iterrows() if (strategy, who.split("[")[0]) == ("random", name)]
-    assert mine["median_mean"] == pytest.approx(sorted(rounds["random", name][-1]["late"])[LATE // 2])
+    assert mine["median_mean"] == pytest.approx(sorted(rounds["random", name][-1]["checkpoint_accuracies"])[LATE // 2])
     assert math.isnan(table.loc[("random", "supervised"), "median_mean"])
+
+
+def with_checkpoints(*accuracies: float) -> Callable[[RoundRecord], RoundRecord]:
+    """Gives a round checkpoints with these accuracies and then its own."""
+    return lambda record: replace(record, checkpoint_accuracies=(*accuracies, record.accuracy))
 
 
 def test_the_table_has_medians_of_runs_and_the_last_noted_shares(tmp_path: Path) -> None:
@@ -61,17 +71,14 @@ def test_the_table_has_medians_of_runs_and_the_last_noted_shares(tmp_path: Path)
     for seed in range(3):
         write_run(root, "random", seed)
         path = write_run(root, "random", seed, learner="fixmatch", shift=0.02)
-        header, *lines = map(json.loads, path.read_text().splitlines())
-        for line in lines:
-            line["late"] = [0.1, 0.9, 0.2 + 0.1 * seed, 0.3 + 0.1 * seed, line["accuracy"]]
-        path.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)))
+        change_rounds(path, with_checkpoints(0.1, 0.9, 0.2 + 0.1 * seed, 0.3 + 0.1 * seed))
         last = len(BUDGETS) - 1
         noted = [
-            {"round": last, "step": 5, "accepted": 0.1, "precision": 0.2, "right": 0.3},
-            {"round": last, "step": 10, "accepted": 0.5, "precision": 0.8 + 0.01 * seed},
-            {"round": last - 1, "step": 10, "accepted": 0.9},
+            TraceRecord(last, 5, {"accepted": 0.1, "precision": 0.2, "right": 0.3}),
+            TraceRecord(last, 10, {"accepted": 0.5, "precision": 0.8 + 0.01 * seed}),
+            TraceRecord(last - 1, 10, {"accepted": 0.9}),
         ]
-        path.with_suffix(".epochs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in noted))
+        traces_path(path).write_bytes(trace_bytes(noted))
     report = write_report(root)
     table = report.checkpoints.set_index("learner")
     finals = [accuracy_of("random", seed, BUDGETS[-1]) + 0.02 for seed in range(3)]

@@ -6,15 +6,18 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy import stats
+from support.report_lines import header_of, round_of
 from support.tiny import SCORES, bench, experiment, plugin
 
-from benchmark.results.store import RunRecord
-from benchmark.verification.verdicts import compare_lines, within_noise
+from benchmark.experiment.keys import RunKey
+from benchmark.results.records import RunRecord, Seconds
+from benchmark.verification.verdicts import compare_rounds, within_noise
 
 Lines = list[dict[str, Any]]
 MARGIN = ("--strategies", "margin", "--seeds", "1")
@@ -68,14 +71,14 @@ def accuracy(lines: Lines) -> None:
 
 
 def purchase(lines: Lines) -> None:
-    lines[1]["bought"].reverse()
+    lines[1]["acquired_indices"].reverse()
 
 
 DOCTORED = {
     "accuracy": (accuracy, "from round 1 (20 labels) on: accuracy 0."),
-    "purchase": (purchase, "from round 0 (10 labels) on: bought"),
+    "purchase": (purchase, "from round 0 (10 labels) on: acquired_indices"),
     "last round": (lambda lines: lines.pop(), "on disk, round 2 (30 labels) is missing"),
-    "initial": (lambda lines: lines[0]["initial"]["indices"].reverse(), "the initial labels differ"),
+    "initial": (lambda lines: lines[0]["initial"]["acquired_indices"].reverse(), "the initial labels differ"),
 }
 
 
@@ -92,11 +95,11 @@ def test_a_doctored_line_is_found(copy: Path, capsys: pytest.CaptureFixture[str]
 def test_a_round_missing_in_the_middle_is_a_damaged_file(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doctor(copy, lambda lines: lines.pop(2))
     assert verify(copy, *MARGIN) == 2
-    assert "margin/supervised-seed1.jsonl: a round is missing" in capsys.readouterr().err
+    assert "margin/supervised-seed1.jsonl: round 1 is missing" in capsys.readouterr().err
 
 
 def elsewhere(lines: Lines) -> None:
-    lines[0]["device"] = "cpu (another)"
+    lines[0]["environment"]["device"] = "cpu (another)"
 
 
 def test_on_another_machine_close_numbers_agree(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +110,7 @@ def test_on_another_machine_close_numbers_agree(copy: Path, capsys: pytest.Captu
     doctor(copy, close)
     assert verify(copy, *MARGIN) == 0
     out = capsys.readouterr().out
-    assert "the same purchases, numbers close" in " ".join(out.split())
+    assert "the same labels acquired, numbers close" in " ".join(out.split())
     assert "what differs" in out
     assert "cpu (another)" in out
 
@@ -120,7 +123,7 @@ def test_on_another_machine_seed_noise_is_allowed_for(
     for seed, moved in ((2, 0.02), (3, -0.02)):
 
         def another(lines: Lines, seed: int = seed, moved: float = moved) -> None:
-            lines[0]["seed"] = seed
+            lines[0]["key"]["seed"] = seed
             for line in lines[1:]:
                 line["accuracy"] += moved
 
@@ -129,7 +132,7 @@ def test_on_another_machine_seed_noise_is_allowed_for(
     def moved_away(lines: Lines) -> None:
         elsewhere(lines)
         for line in lines[1:]:
-            line["accuracy"] -= error
+            line["accuracy"] += error if line["accuracy"] < 0.5 else -error
 
     doctor(copy, moved_away)
     assert verify(copy, *MARGIN) == status
@@ -150,33 +153,32 @@ def test_the_noise_is_a_prediction_interval() -> None:
     assert within_noise(0.9, 0.9, [0.5]) is None
 
 
-def record(*accuracies: float, bought_last: bool = False) -> RunRecord:
-    rounds = [
-        {"round": i, "labels": 10 * (i + 1), "accuracy": a, "nll": 1.0, "ece": 0.1, "bought": [i], "answers": [0]}
-        for i, a in enumerate(accuracies)
-    ]
-    if not bought_last:
-        rounds[-1] |= {"bought": [], "answers": []}
-    return RunRecord({"initial": {}}, [dict(line, seconds={}, shared=True) for line in rounds], Path(), 1)
+def record(*accuracies: float, queried_last: bool = False) -> RunRecord:
+    """A run that stopped before its last budget where it ``queried_last``."""
+    rounds = [round_of(i, 10 * (i + 1), 10, accuracy=accuracy) for i, accuracy in enumerate(accuracies)]
+    if not queried_last:
+        rounds[-1] = replace(rounds[-1], acquired_indices=(), acquired_labels=())
+    return RunRecord(header_of(RunKey("margin", "supervised", 0), 10), tuple(rounds), Path())
 
 
 @pytest.mark.parametrize(
     ("new", "agreement"),
     [
         (record(0.5, 0.6), "bits"),
-        (record(0.5, 0.6, 0.7), "bits"),  # the ladder on disk ended earlier: no purchase is missed
+        (record(0.5, 0.6, 0.7), "bits"),  # the budgets on disk ended earlier: no query is missing
         (record(0.5, 0.6009), "numbers"),
         (record(0.5, 0.603), "none"),
     ],
 )
-def test_how_far_lines_agree(new: RunRecord, agreement: str) -> None:
-    new.rounds[0] |= {"seconds": {"train": 1.0}, "shared": False}  # of no account
-    assert compare_lines(record(0.5, 0.6), new, last=30 if len(new.rounds) == 3 else 20).agreement == agreement
+def test_how_far_rounds_agree(new: RunRecord, agreement: str) -> None:
+    first = replace(new.rounds[0], seconds=Seconds(1.0, 0.0, 0.0), shared_training=False)  # of no account
+    new = replace(new, rounds=(first, *new.rounds[1:]))
+    assert compare_rounds(record(0.5, 0.6), new, last=30 if len(new.rounds) == 3 else 20).agreement == agreement
 
 
-def test_a_purchase_where_the_ladder_ends_is_found() -> None:
-    assert compare_lines(record(0.5, 0.6, bought_last=True), record(0.5, 0.6), last=20).where.endswith(
-        "from round 1 (20 labels) on: bought; answers"
+def test_a_query_after_the_last_budget_is_found() -> None:
+    assert compare_rounds(record(0.5, 0.6, queried_last=True), record(0.5, 0.6), last=20).where.endswith(
+        "from round 1 (20 labels) on: acquired_indices; acquired_labels"
     )
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.words import names
-from benchmark.results.store import write_atomically
+from benchmark.results.atomic import write_atomically
 
 # The seven colours of seaborn's "colorblind" palette that print well on white, and eight markers: as 7 and 8
 # have no common divisor, 56 names all look different. The order decides who shares a colour.

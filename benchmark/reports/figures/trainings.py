@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 
 import matplotlib as mpl
 import numpy as np
@@ -12,9 +13,9 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.figures import style
 from benchmark.reports.figures.lines import Key, Panel, line_figure, remark, style_lines
-from benchmark.reports.statistics.curves import RUN
 from benchmark.reports.statistics.summary import GROUP, intervals, keys
-from benchmark.results.store import RunRecord, read_examples, read_traces
+from benchmark.results.records import ExamplesRecord, RunRecord
+from benchmark.results.store import read_examples, read_traces
 
 LOSSES = {"labelled_loss": "Labelled loss (nats)", "unlabelled_loss": "Unlabelled loss (nats)"}
 PSEUDO_LABELS = {
@@ -35,11 +36,11 @@ def traced(runs: Iterable[RunRecord]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        labels = {line["round"]: line["labels"] for line in run.rounds}
+        labels = {line.round: line.num_labelled for line in run.rounds}
         for line in read_traces(run.path):
-            if line["round"] in labels:
-                key = {field: run.header[field] for field in RUN}
-                rows.append({**key, "labels": labels[line["round"]], **line})
+            if line.round in labels:
+                where = {"labels": labels[line.round], "round": line.round, "step": line.step}
+                rows.append({**asdict(run.key), **where, **line.values})
     frame = pd.DataFrame(rows)
     return frame[frame["labels"] == frame["labels"].max()] if len(frame) else frame
 
@@ -82,11 +83,11 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
     """
     blocks = {}
     for run in runs:
-        if run.header["learner"] not in blocks and (found := read_examples(run.path)):
-            blocks[run.header["learner"]] = (run, found)
+        if run.key.learner not in blocks and (found := read_examples(run.path)):
+            blocks[run.key.learner] = (run, found)
     if not blocks:
         return None
-    names = {str(name) for _, found in blocks.values() for name in found["names"]}
+    names = {str(name) for _, found in blocks.values() for name in found.names}
     lines = 2 if max(map(len, names)) <= LONG else 3
     row = CELL + lines * CAPTION
     with mpl.rc_context(style.RC):
@@ -94,10 +95,10 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
         figure = Figure(figsize=(style.BOTH_COLUMNS, height))
         for number, (learner, (run, found)) in enumerate(blocks.items()):
             top = height - number * (HEADING + 2 * row)
-            who = f"{run.header['strategy']}, {learner}, seed {run.header['seed']}, {run.labels[-1]} labels"
+            who = f"{run.key.strategy}, {learner}, seed {run.key.seed}, {run.label_counts[-1]} labels"
             figure.text(0.04 / style.BOTH_COLUMNS, (top - 0.03) / height, who, va="top", fontsize=7)
             for place, mistakes in enumerate((False, True)):
-                chosen = np.flatnonzero(found["mistakes"] == mistakes)[:COLUMNS]
+                chosen = np.flatnonzero(found.mistakes == mistakes)[:COLUMNS]
                 bottom = top - HEADING - (place + 1) * row
                 for column, i in enumerate(chosen):
                     left = (0.04 + column * (style.BOTH_COLUMNS - 0.08) / COLUMNS) / style.BOTH_COLUMNS
@@ -107,13 +108,13 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
     return figure
 
 
-def _example(axes: Axes, found: dict[str, np.ndarray], i: int, separator: str) -> None:
-    image, names = found["images"][i], found["names"]
-    predicted, label = int(found["predicted"][i]), int(found["labels"][i])
+def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
+    image, names = found.images[i], found.names
+    predicted, label = int(found.predicted[i]), int(found.labels[i])
     grey = image.shape[2] == 1
     axes.imshow(image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
     axes.set_axis_off()
     right = predicted == label
-    said = f"{style.short(str(names[predicted]), 12)}{separator}{100 * found['confidence'][i]:.0f} %"
+    said = f"{style.short(str(names[predicted]), 12)}{separator}{100 * found.confidence[i]:.0f} %"
     said += "" if right else f"\nis {style.short(str(names[label]), 12)}"
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import astuple
 
 import pandas as pd
 
 from benchmark.reports.statistics.curves import RUN
-from benchmark.results.store import RunRecord
+from benchmark.results.records import RunRecord
 
 
 def evenness(counts: Iterable[int], classes: int) -> float:
@@ -29,14 +30,16 @@ def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        initial = (run.header.get("initial") or {}).get("answers", [])
-        told = [line for line in run.rounds if line.get("answers")]
-        classes = max((len(line.get("class_accuracy", ())) for line in told), default=0)
-        classes = max(classes, 1 + max((int(a) for line in told for a in line["answers"]), default=0))
+        initial = run.header.initial.acquired_labels
+        told = [line for line in run.rounds if line.acquired_labels]
+        classes = max((len(line.class_accuracy) for line in told), default=0)
+        classes = max(classes, 1 + max((label for line in told for label in line.acquired_labels), default=0))
         so_far = Counter(map(int, initial))
         for line in told:
-            batch = Counter(map(int, line["answers"]))
+            batch = Counter(line.acquired_labels)
             so_far += batch
-            key = tuple(run.header[field] for field in RUN)
-            rows.append((*key, line["labels"], evenness(batch.values(), classes), evenness(so_far.values(), classes)))
+            key = astuple(run.key)
+            rows.append(
+                (*key, line.num_labelled, evenness(batch.values(), classes), evenness(so_far.values(), classes))
+            )
     return pd.DataFrame(rows, columns=[*RUN, "labels", "batch", "labelled"])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from benchmark.reports.words import count, name, ranges
-from benchmark.results.store import Experiment, RunRecord, StoreError, write_atomically
+from benchmark.results.atomic import write_atomically
+from benchmark.results.errors import StoreError
+from benchmark.results.records import Experiment, RunRecord
 
 RUN = ["strategy", "learner", "seed"]
 COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_seconds"]
@@ -39,13 +42,13 @@ def select(
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
     attempts: dict[tuple[str, str, int], list[tuple[int, RunRecord]]] = defaultdict(list)
     for run in experiment.runs:
-        strategy, learner, seed = (run.header[field] for field in RUN)
+        strategy, learner, seed = astuple(run.key)
         if (
             (strategies is None or strategy in strategies)
             and (learners is None or learner in learners)
             and (seeds is None or seed in seeds)
         ):
-            reached = max((r["labels"] for r in run.rounds if not budgets or r["labels"] in wanted), default=0)
+            reached = max((n for n in run.label_counts if not budgets or n in wanted), default=0)
             attempts[strategy, learner, seed].append((reached, run))
     furthest = max((reached for tried in attempts.values() for reached, _ in tried), default=0)
     if not furthest:
@@ -104,15 +107,15 @@ def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> p
     wanted = set(budgets or ())
     rows = [
         (
-            *(run.header[field] for field in RUN),
-            line["labels"],
-            *(line.get(field) for field in ("accuracy", "nll", "ece")),
-            line["seconds"].get("train"),
-            line["seconds"].get("query") if line["bought"] else None,
+            *astuple(run.key),
+            line.num_labelled,
+            *(line.accuracy, line.nll, line.ece),
+            line.seconds.train,
+            line.seconds.query if line.acquired_indices else None,
         )
         for run in runs
-        for line in sorted(run.rounds, key=lambda line: int(line["labels"]))
-        if not wanted or line["labels"] in wanted
+        for line in run.rounds
+        if not wanted or line.num_labelled in wanted
     ]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[4:], "float64"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import astuple
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from benchmark.reports.statistics.seeds import GROUP, only
 from benchmark.reports.statistics.summary import areas, keys, mean_and_sd
 from benchmark.reports.tables.cells import decimals, marked_best, row_name
 from benchmark.reports.tables.render import MISSING, Cell, Table
-from benchmark.results.store import RunRecord
+from benchmark.results.records import RunRecord
 
 KIND = "loss_rank."
 PRINTED = {
@@ -34,21 +35,21 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
     and standard deviation over runs. Runs are those that ``summary.areas`` compares among these strategies. Empty
     without diagnostics.
     """
-    runs = [run for run in runs if any(KIND in name for line in run.rounds for name in line.get("diagnostics", {}))]
+    runs = [run for run in runs if any(KIND in name for line in run.rounds for name in line.diagnostics)]
     if not runs:
         return pd.DataFrame()
-    theirs = only(curves, {(run.header["strategy"], run.header["learner"]) for run in runs})
+    theirs = only(curves, {(run.key.strategy, run.key.learner) for run in runs})
     finals = areas(theirs, last).set_index(RUN)
     rows = []
     for run in runs:
-        key = tuple(run.header[field] for field in RUN)
+        key = astuple(run.key)
         if key not in finals.index:
             continue
         horizon = finals.loc[key, "labels"]
         measured = [
-            {name.removeprefix(KIND): value for name, value in line.get("diagnostics", {}).items() if KIND in name}
+            {name.removeprefix(KIND): value for name, value in line.diagnostics.items() if KIND in name}
             for line in run.rounds
-            if line["labels"] < horizon  # where a shorter ladder ends nothing is chosen and nothing measured
+            if line.num_labelled < horizon  # where a shorter ladder ends nothing is chosen and nothing measured
         ]
         names = list(dict.fromkeys(name for line in measured for name in line))
         if names:

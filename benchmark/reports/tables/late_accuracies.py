@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import keys, mean_and_sd
 from benchmark.reports.tables.cells import decimals, marked_best, row_name
 from benchmark.reports.tables.render import MISSING, Cell, Table
-from benchmark.results.store import RunRecord, read_traces
+from benchmark.results.records import RunRecord
+from benchmark.results.store import read_traces
 
 MEASURES = ("final", "median", "accepted", "precision", "right")
 
@@ -27,7 +29,7 @@ def last_checkpoints(runs: Sequence[RunRecord], ranking: Sequence[Key], labels: 
     them of ``MEASURES`` (0–1): the last step's accuracy, the median of the last checkpoints', and what was noted last
     of the pseudo-labels (see ``judging.judged``). NaN where a learner has no such thing.
     """
-    if not any("late" in line for run in runs for line in run.rounds):
+    if not any(line.checkpoint_accuracies for run in runs for line in run.rounds):
         return pd.DataFrame()
     measured = pd.DataFrame([row for run in runs for row in _measured(run, labels)])
     table = []
@@ -45,15 +47,14 @@ def _measured(run: RunRecord, labels: int) -> list[dict[str, Any]]:
     """A row of the run's round with ``labels`` labels; none where there is no such round."""
     rows = []
     for line in run.rounds:
-        if line["labels"] == labels:
+        if line.num_labelled == labels:
             noted: dict[str, float] = {}
             for trace in read_traces(run.path):
-                if trace["round"] == line["round"]:
-                    noted |= trace
-            median = statistics.median(line["late"]) if "late" in line else math.nan
+                if trace.round == line.round:
+                    noted |= trace.values
+            median = statistics.median(line.checkpoint_accuracies) if line.checkpoint_accuracies else math.nan
             told = {name: noted.get(name, math.nan) for name in MEASURES[2:]}
-            key = {field: run.header[field] for field in RUN}
-            rows.append({**key, "final": line["accuracy"], "median": median, **told})
+            rows.append({**asdict(run.key), "final": line.accuracy, "median": median, **told})
     return rows
 
 

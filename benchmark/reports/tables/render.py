@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.results.store import write_atomically
+from benchmark.results.atomic import write_atomically
 
 
 class Cell(NamedTuple):

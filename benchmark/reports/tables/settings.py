@@ -8,21 +8,22 @@ from typing import Any
 import pandas as pd
 
 from benchmark.reports.tables.render import MISSING, Cell, Table
+from benchmark.results.records import RunHeader
 
 
-def headers_say(headers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
     """Engine, versions, device, commit, data and plugins' sources by name; several values of one where they differ."""
     found: dict[str, dict[str, None]] = {}
     for header in headers:
-        facts = {
-            "engine": header["engine"],
-            **{f"version of {library}": version for library, version in header["versions"].items()},
-            "device": header["device"],
-            "commit": header["commit"] or "unknown",
-            "data": f"{header['dataset']['name']}, SHA-256 {header['dataset']['sha256'][:12]}",
+        facts: dict[str, object] = {
+            "engine": header.engine_version,
+            **{f"version of {library}": version for library, version in header.environment.libraries.items()},
+            "device": header.environment.device,
+            "commit": header.commit or "unknown",
+            "data": f"{header.dataset.name}, SHA-256 {header.dataset.sha256[:12]}",
         }
-        if header["plugin_sha256"]:
-            facts[f"source of {header['strategy']}"] = header["plugin_sha256"][:12]
+        if header.strategy_source_sha256:
+            facts[f"source of {header.key.strategy}"] = header.strategy_source_sha256[:12]
         for key, value in facts.items():
             found.setdefault(key, {})[str(value)] = None
     return {key: " / ".join(sorted(values)) for key, values in found.items()}

@@ -25,7 +25,7 @@ from benchmark.reports.tables.render import Cell, Table
 from benchmark.reports.web.markup import document, named, sortable
 from benchmark.reports.web.overview import overview
 from benchmark.reports.words import name, ranges
-from benchmark.results.store import write_atomically
+from benchmark.results.atomic import write_atomically
 
 if TYPE_CHECKING:
     from benchmark.reports.report import Report
@@ -236,8 +236,8 @@ def _lines(report: Report) -> str:
     """Links to the files of lines, a row per strategy and learner."""
     paths: dict[tuple[str, str], list[str]] = {}
     for run in report.runs:
-        key = (run.header["strategy"], run.header["learner"])
-        paths.setdefault(key, []).append(_link(run.path, report.root, f"seed {run.header['seed']}"))
+        key = (run.key.strategy, run.key.learner)
+        paths.setdefault(key, []).append(_link(run.path, report.root, f"seed {run.key.seed}"))
     several = len(report.source.learners) > 1
     return _list(
         "notes", (f"{escape(name(*key, several=several))}: {', '.join(links)}" for key, links in paths.items())

@@ -31,7 +31,7 @@ from benchmark.reports.tables.cells import decimals, points
 from benchmark.reports.tables.render import Cell
 from benchmark.reports.web.markup import OURS, document, sortable
 from benchmark.reports.words import name
-from benchmark.results.store import write_atomically
+from benchmark.results.atomic import write_atomically
 
 if TYPE_CHECKING:
     from benchmark.reports.report import Report

@@ -1,0 +1,94 @@
+"""Computing one task in this process, and what an executor of many tasks offers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import torch
+
+from benchmark.campaign import process
+from benchmark.data.datasets import ImageData
+from benchmark.experiment.keys import RunKey
+from benchmark.loop.run import ActiveLearningRun
+from benchmark.loop.task import RunTask
+from benchmark.results.errors import Busy
+from benchmark.results.records import RoundRecord
+from benchmark.results.run_file import RunFile
+from strategies.registry import resolve
+
+
+@dataclass(frozen=True)
+class RoundDone:
+    """A round's line has been written."""
+
+    key: RunKey
+    record: RoundRecord
+
+
+Outcome = Literal["done", "stopped", "busy"]
+Emit = Callable[[RoundDone], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A task has ended; ``error`` is one line where it failed."""
+
+    task: RunTask
+    outcome: Outcome | Literal["failed"]
+    error: str = ""
+
+
+class Executor:
+    """Computes tasks; yields each as it ends. Tasks that another process holds are taken up again at the end.
+
+    A context manager: what takes time to start, starts on entering, beside whatever is done until ``execute``.
+    """
+
+    def execute(self, tasks: list[RunTask], data: ImageData, emit: Emit) -> Iterator[Finished]:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        return
+
+
+def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
+    """Compute a task in this process, on one thread.
+
+    Raises ValueError if the source of a plugin is not the one that the task was planned with.
+    """
+    if task.deadline is not None and time.time() > task.deadline:
+        return "stopped"
+    torch.set_num_threads(1)
+    process.keep_freed_memory()
+    process.warm_up()  # here, so that it is no part of the first training's seconds
+    spec = resolve(task.reference)
+    if spec.source_sha256 != task.source_sha256:
+        raise ValueError(f"the source of '{task.key.strategy}' has changed since the run was planned; run it again")
+    began = time.time()
+
+    def on_round(record: RoundRecord) -> bool:
+        nonlocal began
+        now = time.time()
+        took, began = now - began, now
+        emit(RoundDone(task.key, record))
+        return task.deadline is None or now + took <= task.deadline
+
+    try:
+        with RunFile(task.path, wait=task.wait) as file:
+            return "done" if ActiveLearningRun(task, spec.build(), data, file).execute(on_round) else "stopped"
+    except Busy:
+        return "busy"
+
+
+def guarded(task: RunTask, perform: Callable[[], Outcome]) -> Finished:
+    """One task's failure is reported, and the others go on."""
+    try:
+        return Finished(task, perform())
+    except Exception as error:
+        return Finished(task, "failed", f"{type(error).__name__}: {error}".replace("\n", " "))

@@ -1,0 +1,68 @@
+"""A run to compute, as plain data for any process, and the header that its file begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark import ENGINE_VERSION
+from benchmark.data.datasets import ImageData
+from benchmark.experiment import Protocol
+from benchmark.experiment.keys import RunKey
+from benchmark.learners import Learner
+from benchmark.results import environment
+from benchmark.results.records import UNKNOWN, DatasetRecord, LabelsRecord, RunHeader, Unknown
+from strategies.api.base import Strategy
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """A run to compute and where: everything but the data. It can be pickled.
+
+    ``strategies.registry.resolve`` turns ``reference`` into the strategy in any process; ``source_sha256`` is the
+    checksum of a plugin's file, None for the suite's own strategies. ``path`` is the run's file. ``dataset_sha256``
+    identifies the data where a process loads its own. ``deadline`` is in seconds since the epoch; None for none. With
+    ``wait`` the run is taken up when another process that computes it has let go.
+    """
+
+    key: RunKey
+    reference: str
+    source_sha256: str | None
+    protocol: Protocol
+    path: Path
+    cache: Path
+    data_dir: Path
+    dataset_sha256: str
+    device: str
+    commit: str | None = None
+    deadline: float | None = None
+    wait: bool = False
+
+
+def run_header(
+    task: RunTask, strategy: Strategy, learner: Learner, data: ImageData, initial: LabelsRecord
+) -> RunHeader:
+    """A run's first line."""
+    features = task.protocol.features
+    reads_features = features is not None and "features" in strategy.needs
+    return RunHeader(
+        key=task.key,
+        experiment=task.path.parents[2].name,
+        fingerprint=task.protocol.fingerprint,
+        engine_version=ENGINE_VERSION,
+        strategy_version=_version(strategy),
+        learner_version=_version(learner),
+        strategy_source_sha256=task.source_sha256,
+        diagnostic="cheating" in strategy.groups,
+        dataset=DatasetRecord(data.name, data.sha256, data.note, manifest_sha256=None),
+        environment=environment.record(data.train_images.device),
+        commit=task.commit,
+        feature_seed=features.seed if features is not None and reads_features else None,
+        initial=initial,
+    )
+
+
+def _version(thing: Strategy | Learner) -> int | Unknown:
+    """The version that a class declares of itself."""
+    version = getattr(type(thing), "version", None)
+    return version if isinstance(version, int) else UNKNOWN

@@ -1,0 +1,226 @@
+"""What a run leaves on disk, as types: these dataclasses are format 2, field by field.
+
+A run is a file of JSON lines: a ``RunHeader``, then a ``RoundRecord`` for each round. Beside it lie the traces of its
+trainings (``TraceRecord``) and some test images (``ExamplesRecord``); above it ``experiment.json`` holds an
+``ExperimentDescription``. ``lines`` turns them into bytes and back, and is the only reader.
+
+What is not known is told apart from what is not there. ``"unknown"`` stands for what a run had and nobody recorded,
+as in lines converted from format 1; null for what it did not have (no plugin's source, no features, no calibration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+
+from benchmark.experiment.keys import RunKey
+from benchmark.results.fields import Pattern, Range
+
+FORMAT: Final = 2
+UNKNOWN: Final = "unknown"
+
+Unknown = Literal["unknown"]
+Share = Annotated[float, Range(0, 1)]
+NotNegative = Annotated[float, Range(0)]
+Count = Annotated[int, Range(0)]
+Index = Annotated[int, Range(0)]
+Sha256 = Annotated[str, Pattern("[0-9a-f]{64}", "64 hexadecimal digits")]
+Version = Annotated[int, Range(1)]
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """The data of a run: their name, what identifies their content, and a remark on their source.
+
+    ``manifest_sha256`` is that of a list of files with their checksums; null for data without one.
+    """
+
+    name: str
+    sha256: Sha256
+    note: str
+    manifest_sha256: Sha256 | None
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """Where a run was computed.
+
+    ``device`` is its kind with the processor's name in parentheses, ``libraries`` maps names to versions,
+    ``cpu_capability`` is the instruction set that PyTorch uses, ``num_threads`` that of a process, and ``switches``
+    are further settings of the backends.
+    """
+
+    device: str
+    libraries: Mapping[str, str]
+    cpu_capability: str
+    num_threads: Annotated[int, Range(1)] | Unknown
+    switches: Mapping[str, bool | int | float | str]
+
+
+@dataclass(frozen=True)
+class LabelsRecord:
+    """Labels as they were acquired: dataset indices and labels in this order, and who sits out the next training."""
+
+    acquired_indices: tuple[Index, ...]
+    acquired_labels: tuple[Count, ...]
+    held_out_indices: tuple[Index, ...]
+
+    def __post_init__(self) -> None:
+        _check_lengths(self.acquired_indices, self.acquired_labels)
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """The first line of a run: what it is and where it was computed.
+
+    ``strategy_source_sha256`` is the checksum of a plugin's file, null for the suite's own strategies. A
+    ``diagnostic`` strategy reads true labels. ``commit`` is that of the checkout, null outside of one.
+    ``feature_seed`` is the seed of the self-supervised features that the strategy reads, null where it reads none.
+    """
+
+    key: RunKey
+    experiment: str
+    fingerprint: Sha256
+    engine_version: Version
+    strategy_version: Version | Unknown
+    learner_version: Version | Unknown
+    strategy_source_sha256: Sha256 | None
+    diagnostic: bool
+    dataset: DatasetRecord
+    environment: EnvironmentRecord
+    commit: str | None
+    feature_seed: Count | Unknown | None
+    initial: LabelsRecord
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds of a round: training, the strategy's query (0 where there was none), evaluation."""
+
+    train: NotNegative
+    query: NotNegative
+    evaluate: NotNegative
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round: the model trained on ``num_labelled`` labels, and the labels acquired with it.
+
+    ``accuracy`` in [0, 1], ``nll`` in nats and ``ece`` in [0, 1] are the test set's. ``bins`` are those of the ECE:
+    the number of images, their mean confidence and how many are correct. ``class_accuracy`` is null for a class
+    without test images. ``checkpoint_accuracies`` are those of the last checkpoints, of learners that keep some.
+    ``calibration_seconds`` is a reference computation's time in the same process, null where none was run.
+    ``shared_training`` is true where another run of the same seed had trained the model; ``seconds.train`` are then
+    that run's. After the last round nothing is acquired. ``diagnostics`` map names to measurements for reporting.
+    """
+
+    round: Count
+    num_labelled: Annotated[int, Range(1)]
+    accuracy: Share
+    nll: NotNegative
+    ece: Share
+    bins: tuple[tuple[Count, Share, Count], ...]
+    class_accuracy: tuple[Share | None, ...]
+    checkpoint_accuracies: tuple[Share, ...]
+    seconds: Seconds
+    calibration_seconds: NotNegative | None
+    shared_training: bool
+    acquired_indices: tuple[Index, ...]
+    acquired_labels: tuple[Count, ...]
+    held_out_indices: tuple[Index, ...]
+    diagnostics: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        _check_lengths(self.acquired_indices, self.acquired_labels)
+
+
+@dataclass(frozen=True)
+class TraceRecord:
+    """What a learner noted at a step of a round's training, by name."""
+
+    round: Count
+    step: Count
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ExamplesRecord:
+    """Test images with predictions: some evenly spaced, then the most confident mistakes.
+
+    ``images`` (n, H, W, c) uint8; ``labels``, ``predicted`` (n,) integer class numbers; ``confidence`` (n,) in
+    [0, 1]; ``mistakes`` (n,) bool, whether an image was chosen because it is wrong; ``names`` (C,) of the classes.
+    Raises ValueError for arrays that do not fit together.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+    mistakes: np.ndarray
+    names: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[3] not in (1, 3):
+            raise ValueError("images must be (n, H, W, 1 or 3) of bytes")
+        per_image = {"labels": "iu", "predicted": "iu", "confidence": "f", "mistakes": "b"}
+        for name, kinds in per_image.items():
+            array = getattr(self, name)
+            if array.shape != (len(self.images),) or array.dtype.kind not in kinds:
+                raise ValueError(f"{name} must be one value per image")
+        if self.names.ndim != 1 or self.names.dtype.kind != "U":
+            raise ValueError("names must be a list of text")
+        classes = np.concatenate([self.labels, self.predicted])
+        if len(classes) and not (classes.min() >= 0 and classes.max() < len(self.names)):
+            raise ValueError("labels and predicted must be numbers of the classes in names")
+
+
+@dataclass(frozen=True)
+class ExperimentDescription:
+    """``experiment.json``: an experiment's name, its fingerprint and its protocol as plain data."""
+
+    name: str
+    fingerprint: Sha256
+    protocol: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run on disk: its header and its rounds, in order, each once. ``attempt`` counts from 1."""
+
+    header: RunHeader
+    rounds: tuple[RoundRecord, ...]
+    path: Path
+    attempt: int = 1
+
+    @property
+    def key(self) -> RunKey:
+        return self.header.key
+
+    @property
+    def label_counts(self) -> list[int]:
+        """Label counts of the rounds that are there."""
+        return [round_.num_labelled for round_ in self.rounds]
+
+    def covers(self, budgets: tuple[int, ...]) -> bool:
+        """Whether all of ``budgets`` have been computed."""
+        return self.label_counts[: len(budgets)] == list(budgets)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment's folder ``root``: its description and all its runs."""
+
+    name: str
+    fingerprint: str
+    protocol: Mapping[str, Any]
+    root: Path
+    runs: tuple[RunRecord, ...]
+
+
+def _check_lengths(indices: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    if len(indices) != len(labels):
+        raise ValueError(f"acquired_indices has {len(indices)} entries, but acquired_labels has {len(labels)}")

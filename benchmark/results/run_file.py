@@ -1,0 +1,95 @@
+"""A run's file open for appending: lock, repair of a torn end, one fsync per line."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from benchmark.results import lines
+from benchmark.results.atomic import write_atomically
+from benchmark.results.errors import Busy
+from benchmark.results.paths import examples_path, traces_path
+from benchmark.results.records import ExamplesRecord, RoundRecord, RunHeader, TraceRecord
+from benchmark.results.store import read_traces
+
+
+class RunFile:
+    """A run's file, open for appending by one process. Use as a context manager; holds the run's lock."""
+
+    def __init__(self, path: Path, *, wait: bool) -> None:
+        """Entering raises Busy at once when another process is at this run, unless ``wait``."""
+        self.path = path
+        self._wait = wait
+        self._last_sha256 = ""  # of the last line
+        locks = path.parents[2] / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(locks / f"{path.parent.name}-{path.stem}.lock")
+
+    def __enter__(self) -> Self:
+        try:
+            self._lock.acquire(timeout=-1 if self._wait else 0)
+        except Timeout as error:
+            raise Busy(str(self.path)) from error
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._repair()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def append_header(self, header: RunHeader) -> None:
+        """Write the first line and wait until it is on the disk. Raises ValueError for what could not be read again."""
+        self._append(lines.header_bytes(header))
+
+    def append_round(self, record: RoundRecord) -> None:
+        """Write a round's line and wait until it is on the disk. Raises ValueError for what could not be read again."""
+        self._append(lines.round_bytes(record, self._last_sha256))
+
+    def append_traces(self, records: Sequence[TraceRecord]) -> None:
+        """Write a training's traces beside the run. Nothing depends on them: they are not waited for."""
+        if records:
+            with traces_path(self.path).open("ab") as file:
+                file.write(lines.trace_bytes(records))
+
+    def keep_traces(self, rounds: int) -> None:
+        """Drop the traces of all but the first ``rounds`` rounds: the others are trained again."""
+        beside = traces_path(self.path)
+        if beside.exists():
+            kept = [record for record in read_traces(self.path) if record.round < rounds]
+            if kept:
+                write_atomically(beside, lines.trace_bytes(kept))
+            else:
+                beside.unlink()
+
+    def write_examples(self, record: ExamplesRecord) -> None:
+        """Write test images and their predictions beside the run."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **vars(record))
+        write_atomically(examples_path(self.path), buffer.getvalue())
+
+    def _repair(self) -> None:
+        """Cut off what was torn by a crash, and find out which line the next one follows."""
+        if not self.path.exists():
+            return
+        whole = lines.whole_lines(self.path)
+        end = whole[-1].end if whole else 0
+        if end < self.path.stat().st_size:
+            os.truncate(self.path, end)
+        self._last_sha256 = whole[-1].sha256 if whole else ""
+
+    def _append(self, line: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._last_sha256 = lines.digest(line)
