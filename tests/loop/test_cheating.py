@@ -198,7 +198,7 @@ def test_tables_and_figures_mark_them(tmp_path: Path) -> None:
     for seed in range(2):
         write_run(root, "random", seed)
         write_run(root, "margin", seed)
-        write_run(root, "true-loss", seed, cheating=True)
+        write_run(root, "true-loss", seed, diagnostic=True)
     report = write_report(root)
     sentence = "‡ Reads true labels, a diagnostic and no competitor: true-loss."
     for table in ("accuracy", "summary"):
