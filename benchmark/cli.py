@@ -6,17 +6,20 @@ import argparse
 import dataclasses
 import re
 import sys
+import time
 import tomllib
 from typing import Any
 
 from rich.console import Console
 
 from benchmark import models
-from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Options, Places, run
+from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
+from benchmark.campaign.progress import duration
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.learners import LEARNERS, Learner, build
+from benchmark.results import store
 from benchmark.results.errors import StoreError
 from strategies import registry
 from strategies.api.base import Strategy
@@ -118,6 +121,43 @@ def value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def run(protocol: Protocol, options: Options, console: Console) -> int:
+    """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status."""
+    began = time.time()
+    finished = compute_missing(protocol, options, console)
+    show(finished, console)
+    console.print(
+        f"{duration(time.time() - began)}; lines, tables and figures are in {finished.root}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if finished.status == UNFINISHED:
+        console.print("stopped at the time limit; repeat the command to go on")
+    return finished.status
+
+
+def show(finished: Campaign, console: Console) -> None:
+    """Write tables and figures of all that is on disk; print what was asked for."""
+    from benchmark.reports import console_table, read_report, write_report  # here: it takes seconds
+
+    protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
+    there = [record for record in store.read_runs(finished.root, protocol.fingerprint) if record.rounds]
+    if there:
+        write_report(finished.root)
+    if not any(
+        record.key.strategy in asked and record.key.learner in protocol.learners and record.key.seed in protocol.seeds
+        for record in there
+    ):
+        console.print("no round was finished: there is nothing to show yet")
+        return
+    found = read_report(
+        finished.root, strategies=asked, learners=protocol.learners, seeds=protocol.seeds, budgets=protocol.budgets
+    )
+    console.print(console_table(found))
+    for note in found.notes:
+        console.print(note, markup=False)
 
 
 def report(arguments: argparse.Namespace, console: Console) -> int:

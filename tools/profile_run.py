@@ -31,7 +31,7 @@ from rich.console import Console
 
 from benchmark.campaign import campaign as runner
 from benchmark.campaign import preflight as checks
-from benchmark.campaign.campaign import Options, Places, run
+from benchmark.campaign.campaign import Options, Places, compute_missing
 from benchmark.experiment import load
 from benchmark.features.source import FeatureSource
 from benchmark.loop.fitting import Fitter
@@ -109,7 +109,7 @@ def main() -> None:
     protocol = load(options.protocol).override(**asked)
     with tempfile.TemporaryDirectory() as folder:
         places = Places(options.data_dir, Path(folder) / "results", Path(folder) / "cache")
-        spent = profiled(lambda: run(protocol, Options(places, workers=1, device="cpu"), Console()))
+        spent = profiled(lambda: compute_missing(protocol, Options(places, workers=1, device="cpu"), Console()))
     rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s > 0)]
     rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))
     total = sum(s for _, s in rows)

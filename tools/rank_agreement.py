@@ -20,7 +20,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark.campaign.campaign import Options, Places, run
+from benchmark.campaign.campaign import Options, Places, compute_missing
 from benchmark.experiment import load
 from benchmark.experiment.library import experiment_name
 from benchmark.reports.statistics.agreement import Agreement, Comparison, compare
@@ -46,7 +46,7 @@ def main() -> int:
         asked = {field: getattr(options, field) for field in ("strategies", "seeds", "budgets")}
         protocol = load(name).override(**asked)
         places = Places(options.data_dir, options.results_dir)
-        if status := run(protocol, Options(places, device=options.device), Console(highlight=False)):
+        if status := compute_missing(protocol, Options(places, device=options.device), Console(highlight=False)).status:
             return status
         found.append(curves(read_experiment(options.results_dir / experiment_name(protocol)), **asked))
     text = report(options.fast, options.slow, compare(*found), options.budgets)

@@ -14,7 +14,7 @@ from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan
-from benchmark.campaign.progress import Display, duration
+from benchmark.campaign.progress import Display
 from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import Protocol
@@ -59,26 +59,11 @@ class Campaign:
     specs: list[Spec]
 
 
-def run(protocol: Protocol, options: Options, console: Console) -> int:
-    """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status.
+def compute_missing(protocol: Protocol, options: Options, console: Console) -> Campaign:
+    """Compute the runs of ``protocol`` that are not on disk.
 
     Raises ValueError (and OSError) with one line, before anything is computed, where the request cannot be met.
     """
-    began = time.time()
-    finished = compute_missing(protocol, options, console)
-    _report(finished.protocol, finished.specs, finished.root, console)
-    console.print(
-        f"{duration(time.time() - began)}; lines, tables and figures are in {finished.root}",
-        markup=False,
-        soft_wrap=True,
-    )
-    if finished.status == UNFINISHED:
-        console.print("stopped at the time limit; repeat the command to go on")
-    return finished.status
-
-
-def compute_missing(protocol: Protocol, options: Options, console: Console) -> Campaign:
-    """Compute the runs of ``protocol`` that are not on disk. Raises ValueError and OSError as ``run`` does."""
     began = time.time()
     torch.set_num_threads(1)
     places = options.places
@@ -147,28 +132,6 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
             elif finished.outcome == "stopped" and status == DONE:
                 status = UNFINISHED
     return status
-
-
-def _report(protocol: Protocol, specs: list[Spec], root: Path, console: Console) -> None:
-    """Write tables and figures of all that is on disk; print what was asked for."""
-    from benchmark.reports import console_table, read_report, write_report  # here: it takes seconds
-
-    there = [record for record in store.read_runs(root, protocol.fingerprint) if record.rounds]
-    if there:
-        write_report(root)
-    asked = [spec.canonical for spec in specs]
-    if not any(
-        record.key.strategy in asked and record.key.learner in protocol.learners and record.key.seed in protocol.seeds
-        for record in there
-    ):
-        console.print("no round was finished: there is nothing to show yet")
-        return
-    report = read_report(
-        root, strategies=asked, learners=protocol.learners, seeds=protocol.seeds, budgets=protocol.budgets
-    )
-    console.print(console_table(report))
-    for note in report.notes:
-        console.print(note, markup=False)
 
 
 def _missing_rounds(task: RunTask) -> int:

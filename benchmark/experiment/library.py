@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.experiment.errors import ProtocolError
 from benchmark.experiment.protocol import Protocol, from_dict
-from strategies.registry import nearest
+from benchmark.experiment.suggestions import nearest
 
 
 def names() -> tuple[str, ...]:

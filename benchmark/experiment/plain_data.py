@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from benchmark.experiment.errors import ProtocolError
-from strategies.registry import nearest
+from benchmark.experiment.suggestions import nearest
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from benchmark.experiment.errors import ProtocolError
 from benchmark.experiment.feature_settings import FeatureSettings
 from benchmark.experiment.fingerprint import fingerprint
 from benchmark.experiment.recipe import Recipe
-from strategies.registry import nearest
+from benchmark.experiment.suggestions import nearest
 
 INITIAL = ("random", "balanced", "strategy")
 ORACLES = ("simulated", "person")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_class_balance_counts_the_answers() -> None:
     assert evenness([7, 0], 2) == 0
     assert evenness([3, 1], 4) == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(4))
     assert math.isnan(evenness([], 4))
-    header = header_of(RunKey("margin", "supervised", 0), initial=LabelsRecord((0, 1), (0, 1), ()))
+    header = replace(header_of(RunKey("margin", "supervised", 0)), initial=LabelsRecord((0, 1), (0, 1), ()))
     rounds = (
         round_of(0, 2, 2, acquired_labels=(0, 0), class_accuracy=(1.0, 1.0)),
         round_of(1, 4, 2, acquired_labels=(1, 1), class_accuracy=(1.0, 1.0)),

@@ -99,14 +99,14 @@ def test_the_examples_by_brute_force(data: ImageData) -> None:
     probs, labels = logits.double().softmax(1).numpy(), data.test_labels.numpy()
     mistakes = sorted(np.flatnonzero(probs.argmax(1) != labels), key=lambda i: -probs[i].max())[:COUNT]
     expected = [i * len(labels) // COUNT for i in range(COUNT)] + mistakes
-    assert found["labels"].tolist() == labels[expected].tolist()
-    assert found["predicted"].tolist() == probs[expected].argmax(1).tolist()
-    assert found["confidence"] == pytest.approx(probs[expected].max(1))
-    assert (found["images"] == data.test_images.numpy()[expected]).all()
-    assert found["mistakes"].tolist() == [False] * COUNT + [True] * COUNT
+    assert found.labels.tolist() == labels[expected].tolist()
+    assert found.predicted.tolist() == probs[expected].argmax(1).tolist()
+    assert found.confidence == pytest.approx(probs[expected].max(1))
+    assert (found.images == data.test_images.numpy()[expected]).all()
+    assert found.mistakes.tolist() == [False] * COUNT + [True] * COUNT
     perfect = examples(data, 9.0 * torch.nn.functional.one_hot(data.test_labels, 10))
-    assert not perfect["mistakes"].any()
-    assert len(perfect["images"]) == COUNT
+    assert not perfect.mistakes.any()
+    assert len(perfect.images) == COUNT
 
 
 def test_a_run_leaves_examples_and_the_report_draws_them(tmp_path: Path) -> None:

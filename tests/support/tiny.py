@@ -61,7 +61,7 @@ def bench(folder: Path, *arguments: str, report: bool = False) -> int:
     try:
         if report:
             return run_benchmark.main(command)
-        with patch("benchmark.campaign.campaign._report"):
+        with patch("benchmark.cli.show"):
             return run_benchmark.main(command)
     except SystemExit as leave:  # argparse's way
         return leave.code if isinstance(leave.code, int) else 1
