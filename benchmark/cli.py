@@ -22,7 +22,7 @@ from benchmark.learners import LEARNERS, Learner, build
 from benchmark.results import store
 from benchmark.results.errors import StoreError
 from strategies import registry
-from strategies.api.base import Strategy
+from strategies.api import Strategy
 
 SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
 
@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.verify is not None:
             return verify(arguments, options, console)
         return run(requested(arguments), options, console)
-    except (ProtocolError, registry.UnknownStrategy, datasets.DatasetError, StoreError) as error:
+    except (ProtocolError, registry.SpecError, datasets.DatasetError, StoreError) as error:
         return _failure(error, USAGE)
     except OSError as error:
         return _failure(error, FAILED)
@@ -214,7 +214,7 @@ def show_list(console: Console) -> int:
     """Print everything that can be named, a line each."""
     sections = {
         "strategies": {name: _described(registry.resolve(name).build()) for name in registry.names()},
-        "wrappers": {f"{name}:X": summary for name, summary in registry.wrappers().items()},
+        "wrappers": {f"{name}:X": summary for name, summary in registry.wrapper_summaries().items()},
         "installed plugins": {name: f"entry point {where}" for name, where in registry.installed().items()},
         "groups": {group: ", ".join(registry.members(group)) for group in registry.groups()},
         "learners": {name: _cited(learner) for name, learner in LEARNERS.items()},

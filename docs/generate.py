@@ -24,7 +24,7 @@ from benchmark.reports.tables.cells import points
 from docs import headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry
-from strategies.api.base import Strategy
+from strategies.api import Strategy
 
 PAGE = Path(__file__).with_name("strategies.md")
 LEARNERS = Path(__file__).with_name("learners.md")
@@ -99,7 +99,8 @@ def page() -> str:
         largest = "" if strategy.max_batch is None else f"{strategy.max_batch:,}"
         needs = ", ".join(NEEDS[need] for need in sorted(strategy.needs))
         table.append(f"| [{name}](#{name.replace(':', '')}) | {', '.join(strategy.groups)} | {needs} | {largest} |")
-    wrappers = WRAPPERS + "\n" + "".join(f"- `{name}:X` {line}\n" for name, line in registry.wrappers().items())
+    around = registry.wrapper_summaries().items()
+    wrappers = WRAPPERS + "\n" + "".join(f"- `{name}:X` {line}\n" for name, line in around)
     seen = our_runs()
     sections = [section(name, strategy, papers, seen.get(name, ())) for name, strategy in named.items()]
     return "\n".join([INTRODUCTION, "\n".join(table) + "\n", wrappers, *sections])

@@ -8,7 +8,7 @@ embedding z is mixed with it as z' = (1 − α) ⊙ z + α ⊙ z̄_c, where α m
 
 An image is a candidate if any of the C anchors changes its class. The cap a grows by ``step`` from ``step`` to 1 until
 there are more than B candidates; the batch is nearest to the centres of a k-means on their normalised embeddings.
-With B candidates or fewer all are bought, those that change first ahead, and the rest at random.
+With B candidates or fewer all are selected, those that change first ahead, and the rest at random.
 
 z̄_c and z agree wherever a ReLU is off for both, and there the α of the paper does not exist. The division is not
 needed: the mixture is z' = z + ε ‖z̄_c − z‖ ∇ℓ / ‖∇ℓ‖ in the coordinates where z̄_c ≠ z, and z in the others, on
@@ -31,10 +31,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import Pool, Strategy
-from strategies.badge import gradient_embeddings
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import kmeans, nearest_to_centres
-from strategies.registry import register
+from strategies.kernels.gradients import gradient_embeddings
 
 _GUARD = 1e-8  # the smallest divisor of the element-wise form
 _BLOCK = 2**22  # entries of embeddings, or of pairs of classes, at once

@@ -21,10 +21,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
-from strategies.kernels.distances import Points
+from strategies.api import Pool, Strategy, register
+from strategies.kernels.gradients import gradient_embeddings
 from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
-from strategies.registry import register
 
 
 @register("badge", group=("core", "hybrid"), paper="ash2020")
@@ -40,13 +39,3 @@ class Badge(Strategy):
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         points = gradient_embeddings(pool.probs, pool.embeddings)
         return kmeans_plus_plus(points, n, generator, first=int(points.squared_norms.argmax()))
-
-
-def gradient_embeddings(probs: Tensor, embeddings: Tensor) -> Points:
-    """(p − e_ŷ) ⊗ h for ``probs`` (N, C) and ``embeddings`` (N, D), as N points of two factors."""
-    errors = probs.to(torch.promote_types(probs.dtype, torch.float32), copy=True)
-    predicted = probs.argmax(dim=1, keepdim=True)
-    # p_ŷ − 1 is minus the sum of the others, which keeps the digits that a p_ŷ close to 1 has lost.
-    errors.scatter_(1, predicted, 0)
-    errors.scatter_(1, predicted, -errors.sum(dim=1, keepdim=True))
-    return Points.of(errors, embeddings)

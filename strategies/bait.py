@@ -6,7 +6,7 @@ F(x) = (diag p − p pᵀ) ⊗ h hᵀ of the last layer's weights over the label
     S = argmin tr((λ I + Σ_{x ∈ L ∪ S} F(x))⁻¹ F̄),    F̄ the mean of F over all images,
 
 greedily: 2 B images are added, then B of them taken out. As in the authors' code the labelled images count as
-|L| / (|L| + B) of their mean and each bought one as B / (|L| + B).
+|L| / (|L| + B) of their mean and each selected one as B / (|L| + B).
 
 Ours, to make it affordable: the embeddings are projected onto their first principal directions about the origin
 (the Fisher information has h hᵀ, not deviations from a mean; with ``dimensions`` ≥ D it is unchanged), and the
@@ -21,10 +21,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.distances import Points
 from strategies.kernels.fisher import fisher_information, greedy_design
-from strategies.registry import register
 
 
 @register("bait", group="hybrid", paper="ash2021")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, ScoreStrategy
-from strategies.registry import register
+from strategies.api import Pool, ScoreStrategy, register
+from strategies.kernels.mixtures import mutual_information
 
 
 @register("bald", group=("core", "bayesian"), paper="houlsby2011")
@@ -30,12 +29,4 @@ class BALD(ScoreStrategy):
         self.samples = samples
 
     def score(self, pool: Pool) -> Tensor:
-        probs = pool.mc_probs(self.samples)
-        return mutual_information(probs)
-
-
-def mutual_information(probs: Tensor) -> Tensor:
-    """I(y; ω) in nats, (N,), from Monte-Carlo probabilities (N, K, C)."""
-    of_mean = torch.special.entr(probs.mean(dim=1)).sum(dim=1)
-    mean_of = torch.special.entr(probs).sum(dim=2).mean(dim=1)
-    return of_mean - mean_of
+        return mutual_information(pool.mc_probs(self.samples))

@@ -27,12 +27,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import Pool, top
-from strategies.bald import mutual_information
-from strategies.mc_uncertainty import MonteCarlo
-from strategies.registry import register
-
-_CPU_BLOCK, _GPU_BLOCK = 2**19, 2**25  # probabilities of mixtures kept at once
+from strategies.api import Pool, register, top
+from strategies.components.monte_carlo import MonteCarlo
+from strategies.kernels.mixtures import mixture_entropies, mixtures_at_once, mutual_information
 
 
 @register("batchbald", group="bayesian", paper="kirsch2019")
@@ -46,7 +43,7 @@ class BatchBALD(MonteCarlo):
     max_batch = 50
     cost = "K forward passes, O(n M S K C) for M candidates and S configurations"
     remarks = (
-        "For small purchases: K masks have at most log K nats to tell, and once a batch has told them the rest of it "
+        "For small batches: K masks have at most log K nats to tell, and once a batch has told them the rest of it "
         "is arbitrary; a larger batch needs more samples."
     )
 
@@ -133,15 +130,3 @@ class _Configurations:
         for shares, weights in zip(self.shares.split(step), posteriors.split(step), strict=True):
             total += shares @ mixture_entropies(weights, by_mask).double()
         return total
-
-
-def mixture_entropies(weights: Tensor, by_mask: Tensor) -> Tensor:
-    """H(Σ_k w_rk p^k_n) in nats, (R, N), for ``weights`` (R, K) and probabilities ``by_mask`` (K, C, N)."""
-    mixtures = weights @ by_mask.flatten(1)
-    terms = mixtures.clamp_min(torch.finfo(mixtures.dtype).tiny).log_().mul_(mixtures)
-    return terms.view(len(weights), *by_mask.shape[1:]).sum(dim=1).neg_()
-
-
-def mixtures_at_once(by_mask: Tensor) -> int:
-    """How many mixtures of ``by_mask`` (K, C, N) make a block that stays in cache."""
-    return max(1, (_CPU_BLOCK if by_mask.device.type == "cpu" else _GPU_BLOCK) // by_mask[0].numel())

@@ -1,6 +1,6 @@
 """CDAL-CS: greedy k-center on the predictions, by their symmetric Kullback–Leibler divergence.
 
-As core-set, always buys argmax_i min_j d(p_i, p_j) over all j labelled or already chosen, but between predictions p
+As core-set, always selects argmax_i min_j d(p_i, p_j) over all j labelled or already chosen, but between predictions p
 instead of embeddings, with
 
     d(p, q) = ½ KL(p‖q) + ½ KL(q‖p) = ½ Σ_c (p_c − q_c)(log p_c − log q_c).
@@ -22,8 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
-from strategies.registry import register
+from strategies.api import Pool, Strategy, register
 
 _CLIP = 1e-8
 _ROUNDING = 1e-12  # divergences below this are rounding errors

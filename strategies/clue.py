@@ -1,7 +1,7 @@
 """CLUE: clustering uncertainty-weighted embeddings.
 
 k-means with n clusters on the embeddings, in which each image counts by the entropy of its prediction,
-H(softmax(logits / T)): the centres are drawn to where the model is unsure, and the image nearest to each is bought.
+H(softmax(logits / T)): the centres are drawn to where the model is unsure, and the image nearest to each is selected.
 
 Prabhu, Chandrasekaran, Saenko & Hoffman, *Active Domain Adaptation via Clustering Uncertainty-weighted Embeddings*,
 ICCV 2021, arXiv 2010.08666. Reference implementation: github.com/virajprabhu/CLUE. Ours: mini-batch k-means beyond 50
@@ -14,9 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import kmeans, nearest_to_centres
-from strategies.registry import register
 
 
 @register("clue", group="hybrid", paper="prabhu2021")

@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy, top
+from strategies.api import Pool, Strategy, register, top
 from strategies.kernels.clusters import agglomerative, nearest_centre
-from strategies.registry import register
-from strategies.uncertainty import Margin
+from strategies.kernels.margins import margin_uncertainty
 
 _SAMPLE = 10_000  # the most images that are clustered hierarchically
 
@@ -32,7 +31,7 @@ class ClusterMargin(Strategy):
     cost = "O(M² D + n N D), M = min(N, 10,000)"
     remarks = (
         "Built for batches of 100,000 and more, where the lowest margins repeat one another; it costs a clustering, "
-        "whatever the number of images bought."
+        "whatever the size of the batch."
     )
 
     def __init__(self, oversample: int = 10) -> None:
@@ -41,7 +40,7 @@ class ClusterMargin(Strategy):
         self.oversample = oversample
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        candidates = top(Margin().score(pool), self.oversample * n)
+        candidates = top(margin_uncertainty(pool.probs), self.oversample * n)
         clusters = average_linkage(pool.embeddings, n, generator)
         return candidates[round_robin(clusters[candidates], n, generator)]
 

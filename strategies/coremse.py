@@ -14,7 +14,7 @@ is a product of two Gram matrices of the K masks: with d_k = p^k(x') − p̄(x')
 so all pairs cost one matrix product of width K², and no C² classes.
 
 A batch of n > 1: the rows s(x, ·) of the share ``top_share`` of the pool with the highest scores (at least n),
-scaled to length one, are clustered into n by k-means, and the nearest to each centre is bought.
+scaled to length one, are clustered into n by k-means, and the nearest to each centre is selected.
 
 Tan, Du & Buntine, *Diversity Enhanced Active Learning with Strictly Proper Scoring Rules*, NeurIPS 2021, arXiv
 2110.14171. Reference implementation: github.com/davidtw999/BEMPS. There the estimation images are drawn at random
@@ -28,11 +28,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import Pool, ScoreStrategy, top
-from strategies.epig import evenly_spaced
+from strategies.api import Pool, ScoreStrategy, register, top
+from strategies.components.monte_carlo import MonteCarlo
 from strategies.kernels.clusters import kmeans, nearest_to_centres
-from strategies.mc_uncertainty import MonteCarlo
-from strategies.registry import register
+from strategies.kernels.mixtures import evenly_spaced
 
 _BLOCK = 1024  # images whose Gram matrices are kept at once
 
@@ -46,6 +45,7 @@ class CoreMSE(MonteCarlo, ScoreStrategy):
 
     cost = "K forward passes, O(N M K²) for M estimation images, and k-means on N/2 points of M dimensions"
     remarks = "Proposed and evaluated for text classification."
+    takes_top_scores = False
 
     def __init__(self, samples: int = 20, targets: int = 500, top_share: float = 0.5) -> None:
         super().__init__(samples)
@@ -76,7 +76,7 @@ class CoreMSE(MonteCarlo, ScoreStrategy):
 
     def _changes(self, pool: Pool) -> tuple[Tensor, Tensor]:
         probs = self.probs(pool)
-        return expected_changes(probs, probs[evenly_spaced(pool, self.targets)])
+        return expected_changes(probs, probs[evenly_spaced(pool.indices, self.targets)])
 
 
 def expected_changes(probs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Core-set: greedy k-center on the embeddings.
 
-Always buys argmax_i min_j ‖h_i − h_j‖₂ over all j labelled or already chosen: the image farthest from
+Always selects argmax_i min_j ‖h_i − h_j‖₂ over all j labelled or already chosen: the image farthest from
 everything known. The radius that this leaves is at most twice the smallest possible one.
 
 Sener & Savarese, *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, ICLR 2018,
@@ -13,9 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.k_center import k_center
-from strategies.registry import register
 
 
 @register("coreset", group=("core", "diversity"), paper="sener2018")

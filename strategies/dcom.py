@@ -10,11 +10,11 @@ labelled ones cover, each next image has the largest
     O(c) · margin uncertainty + (1 − O(c)) · degree,    O(c) = (1 + exp(−k (1 − a))) / (1 + exp(−k (c − a))),
 
 where the degree is the number of images in its ball that no labelled or chosen image covers, and both terms are scaled
-to [0, 1] over all images. O stays as it is for the whole purchase.
+to [0, 1] over all images. O stays as it is for the whole batch.
 
 Mishal & Weinshall, *DCoM: Active Learning for All Learners*, 2024, arXiv 2407.01804. Reference implementation:
 github.com/avihu111/TypiClust. Without labels or a model all radii are Δ₀ = 0.75 and there is no uncertainty. There the
-radius of an image is found in the round after it was bought, and kept; ours finds all radii by the current model, and
+radius of an image is found in the round after it was labelled, and kept; ours finds all radii by the current model, and
 c₀ is the share covered by balls of radius Δ₀ around all labelled images.
 """
 
@@ -25,18 +25,18 @@ import math
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool
+from strategies.api import Pool, register
+from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
 from strategies.kernels.distances import Points, squared_distances
 from strategies.kernels.lazy_greedy import Similarity, ball, covered_by, gains, similarities
-from strategies.low_budget import LowBudget, Space, margin_uncertainty, together
-from strategies.registry import register
+from strategies.kernels.margins import margin_uncertainty, tempered_probs
 
 _RESOLUTION = 0.05  # of a radius
 _BLOCK = 2**22  # distances kept at once
 
 
 @register("dcom", group="low-budget", paper="mishal2024")
-class DCoM(LowBudget):
+class DCoM(FeatureSpaceStrategy):
     """Balls around labelled images as large as they are pure; their coverage weighs degree against margin.
 
     ``delta`` Δ₀ is the radius before any label, ``largest_delta`` bounds the radii, ``midpoint`` a and ``steepness`` k
@@ -74,7 +74,7 @@ class DCoM(LowBudget):
         radii = torch.full_like(labelled.squared_norms, self.delta)
         if pool.has_model and len(labelled):
             logits = torch.cat([pool.logits, pool.head(pool.labelled_embeddings).detach()])
-            uncertainty = scaled(margin_uncertainty(logits))[: len(x)].to(uncertainty)
+            uncertainty = scaled(margin_uncertainty(tempered_probs(logits)))[: len(x)].to(uncertainty)
             radii = self.radii(x, labelled, logits.argmax(dim=1), pool.labels)
         covered = in_balls(x, labelled, radii)
         weight = competence(share(covered, len(labelled)), self.midpoint, self.steepness)
@@ -85,7 +85,7 @@ class DCoM(LowBudget):
         """The radii (L,) of the balls around the labelled images; ``predicted`` (N + L,) is what the model says."""
         before = covered_by(x, labelled, ball(self.delta**2)).bool()
         purity = 0.4 + 0.2 * share(before, len(labelled))
-        return pure_radii(together(x, labelled), labelled, predicted, labels, purity, self.largest_delta)
+        return pure_radii(concatenated(x, labelled), labelled, predicted, labels, purity, self.largest_delta)
 
 
 def share(covered: Tensor, labelled: int) -> float:

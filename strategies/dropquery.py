@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.kernels.distances import Points
-from strategies.registry import register
 
 _BLOCK = 4096  # images that a draw of masks is for
 
@@ -54,7 +53,7 @@ class DropQuery(Strategy):
             embeddings = Points.of(pool.embeddings).factors[0]
             candidates = self.candidates(self.disagreements(pool, generator), n)
         else:
-            embeddings = Points.of(pool.features[pool.indices]).factors[0]
+            embeddings = Points.of(pool.features).factors[0]
             candidates = torch.arange(len(embeddings), device=embeddings.device)
         rows = F.normalize(embeddings[candidates])
         _, centres = kmeans(rows, n, generator)

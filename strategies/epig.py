@@ -18,10 +18,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, ScoreStrategy
-from strategies.batchbald import mixture_entropies, mixtures_at_once
-from strategies.mc_uncertainty import MonteCarlo
-from strategies.registry import register
+from strategies.api import Pool, ScoreStrategy, register
+from strategies.components.monte_carlo import MonteCarlo
+from strategies.kernels.mixtures import evenly_spaced, mixture_entropies, mixtures_at_once
 
 
 @register("epig", group="bayesian", paper="bickfordsmith2023")
@@ -29,7 +28,7 @@ class EPIG(MonteCarlo, ScoreStrategy):
     """Mutual information of an image's label with those of target images, in nats, in the mean over the targets."""
 
     cost = "K forward passes, O(N M C² K) for M targets"
-    remarks = "Does not buy outliers that are informative about nothing but themselves, as BALD may."
+    remarks = "Does not select outliers that are informative about nothing but themselves, as BALD may."
 
     def __init__(self, samples: int = 20, targets: int = 500) -> None:
         super().__init__(samples)
@@ -39,14 +38,7 @@ class EPIG(MonteCarlo, ScoreStrategy):
 
     def score(self, pool: Pool) -> Tensor:
         probs = self.probs(pool)
-        return predictive_information(probs, probs[evenly_spaced(pool, self.targets)])
-
-
-def evenly_spaced(pool: Pool, count: int) -> Tensor:
-    """Positions of ``count`` images of the pool, or of all if there are fewer, evenly spaced by dataset index."""
-    order = pool.indices.argsort()
-    count = min(count, len(order))
-    return order[torch.arange(count, device=order.device) * len(order) // count]
+        return predictive_information(probs, probs[evenly_spaced(pool.indices, self.targets)])
 
 
 def predictive_information(probs: Tensor, targets: Tensor) -> Tensor:

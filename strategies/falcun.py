@@ -17,10 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.kmeans_plus_plus import proportionally
-from strategies.registry import register
-from strategies.uncertainty import Margin
+from strategies.kernels.margins import margin_uncertainty
 
 
 @register("falcun", group="hybrid", paper="gilhuber2024")
@@ -40,7 +39,7 @@ class FALCUN(Strategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         probs = pool.probs.to(torch.promote_types(pool.probs.dtype, torch.float32))
-        uncertainty = Margin().score(pool).to(probs.dtype)
+        uncertainty = margin_uncertainty(pool.probs).to(probs.dtype)
         if uncertainty.isnan().any():
             raise ValueError("probabilities contain NaN: the model's outputs are not finite")
         distance = uncertainty

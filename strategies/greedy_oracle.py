@@ -1,4 +1,4 @@
-"""Greedy oracle: the label that lowers the test loss of a refitted linear head most, again and again. It cheats.
+"""Greedy oracle: the label that lowers the test loss of a refitted linear head most, again and again. A diagnostic.
 
 The embeddings are kept, with a 1 appended for the bias: h (D + 1), and the head W (C, D + 1) is refitted. On the
 labelled and chosen images it minimises
@@ -13,7 +13,7 @@ its step is a change of rank one,
     ΔW = 2 (e_y − p) gᵀ / (1 + hᵀ g),    g = G⁻¹ h,
 
 which costs O(T C) to judge on T test images whose ⟨h_t, g⟩ are known. The candidate whose step gives the lowest mean
-test NLL is bought; then J with it is minimised by 10 full steps before the next. Ours, as a reference for how much
+test NLL is selected; then J with it is minimised by 10 full steps before the next. Ours, as a reference for how much
 there is to win with 500 candidates; no published method.
 """
 
@@ -25,16 +25,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import OraclePool, Pool, Strategy
-from strategies.registry import register
+from strategies.api import OraclePool, Pool, Strategy, register
 
-_STEPS = 10  # of the refit after each purchase
+_STEPS = 10  # of the refit after each selection
 _BLOCK = 2**20  # test logits kept at once
 
 
-@register("greedy-oracle", group="cheating")
+@register("greedy-oracle", group="diagnostic")
 class GreedyOracle(Strategy):
-    """Of 500 random candidates, repeatedly the one whose label lowers the test loss most: a diagnostic that cheats."""
+    """Of 500 random candidates, repeatedly the one whose label lowers the test loss most: a diagnostic."""
 
     needs = frozenset({"oracle"})
     max_batch = 100

@@ -1,7 +1,7 @@
 """k-means: the image nearest to the centre of each of n clusters.
 
-The embeddings of the unlabelled images are clustered into as many clusters as images are bought, and the image nearest
-to each centre stands for its cluster. Neither the labelled images nor the model's predictions play a part.
+The embeddings of the unlabelled images are clustered into as many clusters as images are selected, and the image
+nearest to each centre stands for its cluster. Neither the labelled images nor the model's predictions play a part.
 
 Kang, Ryu & Kwon, *Using Cluster-Based Sampling to Select Initial Training Set for Active Learning in Text
 Classification*, PAKDD 2004. Ours is the choice between mini-batches and Lloyd's algorithm (by the number of clusters),
@@ -13,9 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import kmeans, nearest_to_centres
-from strategies.registry import register
 
 
 @register("kmeans", group="diversity", paper="kang2004")
@@ -24,8 +23,8 @@ class KMeans(Strategy):
 
     cost = "O(n N D)"
     remarks = (
-        "Representative of the pool from the first round on. It does not look at the labelled images and may buy what "
-        "the model has long known."
+        "Representative of the pool from the first round on. It does not look at the labelled images and may select "
+        "what the model already knows."
     )
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """LCMD: largest cluster, maximum distance.
 
-Labelled and chosen images are centres, and each unlabelled image belongs to its nearest centre. The next image bought
+Labelled and chosen images are centres, and each unlabelled image belongs to its nearest centre. The next image selected
 is the farthest member of the largest cluster, the one with the largest sum of squared distances to its centre, and
 becomes a centre itself. Like core-set it covers the embeddings, but a lone outlier waits until no dense region
 is worse represented.
@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import nearest_centre
 from strategies.kernels.distances import Points, squared_distances
-from strategies.registry import register
 
 
 @register("lcmd", group="diversity", paper="holzmuller2023")

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import Pool, Strategy
+from strategies.api import Pool, Strategy, register
+from strategies.kernels.margins import margin_uncertainty
 from strategies.kernels.pivoted_cholesky import pivoted_cholesky
-from strategies.registry import register
-from strategies.uncertainty import Margin
 
 
 @register("logdet", group="diversity", paper="biyik2019")
@@ -35,7 +34,7 @@ class LogDet(Strategy):
     cost = "O(n N D)"
     remarks = (
         "Trades uncertainty against similarity within the batch in one objective. It does not look at the labelled "
-        "images: what it buys again is left to the uncertainty to prevent."
+        "images: only the uncertainty keeps it from selecting more like them."
     )
 
     def __init__(self, noise: float = 0.01) -> None:
@@ -45,5 +44,5 @@ class LogDet(Strategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         embeddings = pool.embeddings.to(torch.promote_types(pool.embeddings.dtype, torch.float32))
-        quality = Margin().score(pool).to(embeddings.dtype)
+        quality = margin_uncertainty(pool.probs).to(embeddings.dtype)
         return pivoted_cholesky(quality[:, None] * F.normalize(embeddings, dim=1), n, self.noise)

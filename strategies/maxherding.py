@@ -18,14 +18,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool
+from strategies.api import Pool, register
+from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
-from strategies.low_budget import LowBudget, Space, filled
-from strategies.registry import register
 
 
 @register("maxherding", group="low-budget", paper="bae2024")
-class MaxHerding(LowBudget):
+class MaxHerding(FeatureSpaceStrategy):
     """Greedy maximum of the mean kernel similarity to the nearest labelled or chosen image.
 
     ``sigma`` σ is the width of the kernel; ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
@@ -47,4 +46,4 @@ class MaxHerding(LowBudget):
         unlabelled, labelled = self.points(pool)
         kernel = gaussian(self.sigma)
         picks = lazy_greedy(unlabelled, n, kernel, covered=covered_by(unlabelled, labelled, kernel))
-        return filled(picks, n, len(unlabelled), generator)
+        return filled_at_random(picks, n, len(unlabelled), generator)

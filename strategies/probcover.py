@@ -15,18 +15,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool
+from strategies.api import Pool, register
+from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated, filled_at_random
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.distances import Points, lower
 from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
-from strategies.low_budget import LowBudget, Space, filled, together
-from strategies.registry import register
 
 _BALLS = 10_000  # the most balls whose purity is looked at
 
 
 @register("probcover", group="low-budget", paper="yehuda2022")
-class ProbCover(LowBudget):
+class ProbCover(FeatureSpaceStrategy):
     """The image with the most uncovered images within a radius δ, again and again.
 
     ``delta`` is δ, between 0 and 2; 0 chooses the largest at which a share ``purity`` of the balls holds images of one
@@ -51,10 +50,10 @@ class ProbCover(LowBudget):
         unlabelled, labelled = self.points(pool)
         squared = self.delta**2
         if not squared:
-            squared = pure_radius(together(unlabelled, labelled), pool.class_count, self.purity, generator)
+            squared = pure_radius(concatenated(unlabelled, labelled), pool.class_count, self.purity, generator)
         covers = ball(squared)
         picks = lazy_greedy(unlabelled, n, covers, covered=covered_by(unlabelled, labelled, covers))
-        return filled(picks, n, len(unlabelled), generator)
+        return filled_at_random(picks, n, len(unlabelled), generator)
 
 
 def pure_radius(points: Points, class_count: int, purity: float, generator: torch.Generator) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy
-from strategies.registry import register
+from strategies.api import Pool, Strategy, register
 
 
 @register("random", group=("core", "baseline"))

@@ -8,20 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import Labelled, Pool, Strategy, Tuning, TuningBatch
-from strategies.kernels.batchers import Batcher, check_batcher, purchase
-from strategies.learning_loss import LossPrediction, Ranking, ranking_loss
-from strategies.registry import register
+from strategies.api import Labelled, Pool, Strategy, Tuning, TuningBatch, register
+from strategies.components.loss_prediction import LossPrediction, Ranking, ranking_loss
+from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
 @register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024")
 class SemiSupervisedLearningLoss(Strategy):
-    """Predicted loss from a module tuned on pseudo-labels, bought by cluster (Hwang et al., IEEE Access 2024).
+    """Predicted loss from a module tuned on pseudo-labels, selected by cluster (Hwang et al., IEEE Access 2024).
 
     *Joint training.* As learning loss, with RankNet's ranking loss, a 3×3 stride-2 convolution before the pooling
     of all stages but the last, and half the learning rate. The network does not see the held-out images: from 40
     labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled images of the lowest
-    loss, half the newly bought ones of the lowest loss (at first: the last drawn).
+    loss, half the newly labelled ones of the lowest loss (at first: the last drawn).
 
     *Tuning.* The network is frozen; max(100, a quarter of the training's steps) steps of SGD on the module, each
     on 128 labelled images (held-out ones included) and 384 unlabelled ones. With q the softmax on an image's weak
@@ -29,19 +28,21 @@ class SemiSupervisedLearningLoss(Strategy):
     CE(f(strong view), argmax q) (hard); the module ranks them from the strong view's features. ``tuning =
     "labelled"`` leaves out the unlabelled term (SCAL), ``"none"`` the stage.
 
-    *Purchase.* The ``oversample`` · n images of the highest predicted loss are clustered by their embeddings into n
-    clusters; the highest of each is bought. ``batcher = "topk"`` buys the highest of all, ``"subset"`` the highest
+    *Selection.* The ``oversample`` · n images of the highest predicted loss are clustered by their embeddings into n
+    clusters; the highest of each is selected. ``batcher = "topk"`` selects the highest of all, ``"subset"`` the highest
     of a random 10 n.
 
     ``official = True`` is the authors' schedule instead of the suite's: 1 % held out, 30 epochs of tuning with up to
-    1,536 unlabelled images a step, and a last round of the ladder that trains on all labels.
+    1,536 unlabelled images a step, and a last round of the budget schedule that trains on all labels.
     """
 
     cost = "O(n² D) to cluster the oversample · n highest, and a tuning of the module before"
     remarks = (
-        "Its authors' setting is CIFAR-100 from 2,500 labels on. Clusters spread the purchase; below 40 labels there "
+        "Its authors' setting is CIFAR-100 from 2,500 labels on. Clusters spread the batch; below 40 labels there "
         "is no hold-out."
     )
+
+    hooks = frozenset({"attach", "after_training", "hold_out"})
 
     def __init__(
         self,
@@ -85,16 +86,16 @@ class SemiSupervisedLearningLoss(Strategy):
             learning_rate_scale=0.5,
         )
 
-    def hold_out(self, old: Labelled, bought: Labelled) -> Tensor:
+    def hold_out(self, old: Labelled, new: Labelled) -> Tensor:
         if self.official:
-            count = even(len(bought.indices) // 100)  # purchases are as large as the initial set
+            count = even(len(new.indices) // 100)  # batches are as large as the initial set
         else:
-            labelled = len(old.indices) + len(bought.indices)
+            labelled = len(old.indices) + len(new.indices)
             share = self.held_out_share
             count = max(2, even(int(share * labelled))) if labelled >= 40 and share > 0 else 0
-        if old.losses is None or bought.losses is None:
-            return bought.indices[len(bought.indices) - count :]
-        easiest = [group.indices[group.losses.argsort(stable=True)[: count // 2]] for group in (old, bought)]  # type: ignore[union-attr]
+        if old.losses is None or new.losses is None:
+            return new.indices[len(new.indices) - count :]
+        easiest = [group.indices[group.losses.argsort(stable=True)[: count // 2]] for group in (old, new)]  # type: ignore[union-attr]
         return torch.cat(easiest)
 
     def after_training(self, tuning: Tuning) -> None:
@@ -127,7 +128,7 @@ class SemiSupervisedLearningLoss(Strategy):
         return self.ranking_loss(predicted, losses[kept])
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        return purchase(pool.head_output, pool.embeddings, n, generator, self.batcher, self.oversample)
+        return take_batch(pool.attachment_output, pool.embeddings, n, generator, self.batcher, self.oversample)
 
 
 def even(count: int) -> int:

@@ -13,15 +13,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool
-from strategies.low_budget import LowBudget, Space
-from strategies.registry import register
+from strategies.api import Pool, register
+from strategies.components.feature_space import FeatureSpaceStrategy, Space
+from strategies.margin import Margin
 from strategies.typiclust import TypiClust
-from strategies.uncertainty import Margin
 
 
 @register("tcm", group="low-budget", paper="doucet2024")
-class TCM(LowBudget):
+class TCM(FeatureSpaceStrategy):
     """TypiClust while there are fewer than ``labels_per_class`` · C labels, margin sampling from then on.
 
     ``space``, TypiClust's, is ``"features"``, self-supervised, or ``"embeddings"``.

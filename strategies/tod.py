@@ -5,9 +5,9 @@ The cyclic output discrepancy of an image is
     COD = ½ ‖p_t − p_{t−1}‖²,
 
 p_t the probabilities by this round's model and p_{t−1} by the last round's. The authors show that the discrepancy of
-two stages of a training bounds the loss from below; the greatest are bought. In round 0 there is no earlier model: the
-authors' code then takes the smallest change of an untrained copy, here the draw is uniform. The authors' auxiliary
-semi-supervised loss is a matter of the training and not part of this.
+two stages of a training bounds the loss from below; the greatest are selected. In round 0 there is no earlier model:
+the authors' code then takes the smallest change of an untrained copy, here the draw is uniform. The authors'
+auxiliary semi-supervised loss is a matter of the training and not part of this.
 
 Huang, Wang, Xiong, Huan & Dou, *Semi-Supervised Active Learning with Temporal Output Discrepancy*, ICCV 2021,
 arXiv 2107.14153. Reference implementation: github.com/siyuhuang/TOD.
@@ -18,8 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, Strategy, top
-from strategies.registry import register
+from strategies.api import Pool, Strategy, register, top
 
 
 @register("tod", group="learned", paper="huang2021")

@@ -1,4 +1,4 @@
-"""True loss: what a perfect loss prediction would buy. It cheats; a diagnostic."""
+"""True loss: what a perfect loss prediction would select. A diagnostic."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import cast
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api.base import OraclePool, Pool, ScoreStrategy
-from strategies.registry import register
+from strategies.api import OraclePool, Pool, ScoreStrategy, register
 
 
-@register("true-loss", group="cheating")
+@register("true-loss", group="diagnostic")
 class TrueLoss(ScoreStrategy):
-    """The largest true loss −log p_y, read off the true labels: a diagnostic that cheats.
+    """The largest true loss −log p_y, read off the true labels: a diagnostic.
 
-    What learning loss and its kin (Yoo & Kweon, CVPR 2019, arXiv 1905.03677) would buy if they predicted the loss
+    What learning loss and its kin (Yoo & Kweon, CVPR 2019, arXiv 1905.03677) would select if they predicted the loss
     without error.
     """
 

@@ -20,22 +20,21 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool
+from strategies.api import Pool, register
+from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.distances import Points
 from strategies.kernels.nearest_neighbours import nearest_neighbours
-from strategies.low_budget import LowBudget, Space, together
-from strategies.registry import register
 
 _MOST_CLUSTERS = 500
 _SMALL = 5  # images of a cluster that is set aside
-_SPARE = 64  # the most neighbours that are looked up beyond k, to do without those that are bought
+_SPARE = 64  # the most neighbours that are looked up beyond k, to do without those that are taken
 
 Distance = Literal["euclidean", "squared"]
 
 
 @register("typiclust", group="low-budget", paper="hacohen2022")
-class TypiClust(LowBudget):
+class TypiClust(FeatureSpaceStrategy):
     """The most typical image of each k-means cluster, those with the fewest labelled images first.
 
     ``neighbours`` is the largest k; ``distance`` is ``"euclidean"``, as in the paper, or ``"squared"``, as in its code;
@@ -58,7 +57,7 @@ class TypiClust(LowBudget):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)
-        (rows,) = together(unlabelled, labelled).factors
+        (rows,) = concatenated(unlabelled, labelled).factors
         clusters, _ = kmeans(rows, min(len(labelled) + n, _MOST_CLUSTERS), generator)
         size = clusters.bincount().tolist()
         known = clusters[len(unlabelled) :].bincount(minlength=len(size)).tolist()

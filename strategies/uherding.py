@@ -20,11 +20,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool
+from strategies.api import Pool, register
+from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.kernels.distances import Points, squared_distances
 from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
-from strategies.low_budget import LowBudget, Space, filled, margin_uncertainty
-from strategies.registry import register
+from strategies.kernels.margins import margin_uncertainty, tempered_probs
 
 _HELD_OUT = 0.3  # share of the labelled images that the temperature is fitted on
 _BINS = 15
@@ -32,7 +32,7 @@ _BLOCK = 512
 
 
 @register("uherding", group=("hybrid", "low-budget"), paper="bae2025")
-class UHerding(LowBudget):
+class UHerding(FeatureSpaceStrategy):
     """Greedy maximum of the uncertainty-weighted kernel similarity to the nearest labelled or chosen image.
 
     ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
@@ -54,10 +54,11 @@ class UHerding(LowBudget):
         weights = None
         if len(labelled) and pool.has_model:
             held_out = pool.cross_fit(_HELD_OUT)
-            weights = margin_uncertainty(pool.logits, calibrated(*held_out) if held_out else 1.0)
+            temperature = calibrated(*held_out) if held_out else 1.0
+            weights = margin_uncertainty(tempered_probs(pool.logits, temperature))
         covered = covered_by(unlabelled, labelled, kernel)
         picks = lazy_greedy(unlabelled, n, kernel, weights=weights, covered=covered)
-        return filled(picks, n, len(unlabelled), generator)
+        return filled_at_random(picks, n, len(unlabelled), generator)
 
 
 def smallest_distance(points: Points) -> float:

@@ -20,8 +20,10 @@ DATA = ("benchmark.models", "benchmark.data")
 # Package: what it must not import. What a package may import is what is left.
 FORBIDDEN = {
     "strategies": ("benchmark", "run_benchmark", "tests"),
-    "strategies.api": ("strategies.registry", "strategies.kernels", "strategies.testing"),
-    "strategies.kernels": ("strategies.registry", "strategies.testing"),
+    "strategies.api": ("strategies.registry", "strategies.kernels", "strategies.components", "strategies.testing"),
+    "strategies.kernels": ("strategies.registry", "strategies.components", "strategies.testing"),
+    "strategies.components": ("strategies.registry", "strategies.testing"),
+    "strategies.registry": ("strategies.testing",),
     "benchmark": ("run_benchmark", "tests"),
     "benchmark.experiment": (*ENTRY, *RUNS, *TRAINING, *DATA, REPORTS, "benchmark.results"),
     "benchmark.data": (*ENTRY, *RUNS, *TRAINING, "benchmark.models", REPORTS, "benchmark.results", "strategies"),

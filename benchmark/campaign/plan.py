@@ -12,7 +12,6 @@ from benchmark.results import environment
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunRecord
 from benchmark.results.store import attempts, check_fingerprint
-from strategies.api.base import Strategy
 from strategies.registry import Spec
 
 
@@ -36,8 +35,8 @@ def unroll(specs: list[Spec], learners: tuple[str, ...], seeds: tuple[int, ...])
     Within a seed the first run trains the round 0 that most share; those with an attachment, which cannot share
     it, come next, so that a second worker need not wait.
     """
-    shares = [spec for spec in specs if spec.cls.attach is Strategy.attach]
-    trains = [spec for spec in specs if spec.cls.attach is not Strategy.attach]
+    trains = [spec for spec in specs if "attach" in spec.build().hooks]
+    shares = [spec for spec in specs if spec not in trains]
     order = shares[:1] + trains + shares[1:]
     return [(RunKey(spec.canonical, learner, seed), spec) for seed in seeds for learner in learners for spec in order]
 

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from benchmark.experiment.papers import LEARNER_PAPERS
 from benchmark.models import Network
 from benchmark.training.engine import Task
-from strategies.registry import bracket, given, nearest, parse
+from strategies.registry import changed_parameters, format_spec, nearest, parse
 
 
 class Learner:
@@ -59,8 +59,8 @@ def build(text: str) -> Learner:
     name, parameters = parse(text)
     if name not in LEARNERS:
         raise ValueError(f"unknown learner '{name}'{nearest(name, LEARNERS)} (known: {', '.join(LEARNERS)})")
-    chosen = given(LEARNERS[name], name, parameters)
-    canonical = name + bracket(chosen)
+    chosen = changed_parameters(LEARNERS[name], name, parameters)
+    canonical = format_spec(name, chosen)
     try:
         learner = LEARNERS[name](**dict(chosen))
     except ValueError as error:

@@ -26,7 +26,7 @@ from benchmark.models import Network
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch
 from benchmark.training.engine import Task
-from strategies.api.base import Output
+from strategies.api import Output
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from benchmark.results import environment
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
 from benchmark.training.predict import Predictor
-from strategies.api.base import Strategy
+from strategies.api import Strategy
 
 
 class Fitted(NamedTuple):

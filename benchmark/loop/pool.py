@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import cached_property
 
@@ -10,15 +11,16 @@ from torch import Tensor, nn
 
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictions, Predictor
-from strategies.api.base import Strategy
+from strategies.api import Strategy
 
 
 class FittedPool:
-    """``strategies.api.base.Pool``. Made from images and bought labels, nothing else.
+    """``strategies.api.Pool``, made from images and the labels acquired so far, and nothing else.
 
-    ``indices`` (N,) and ``labelled_indices`` (L,) are positions in ``images``, ``labels`` (L,) the answers bought.
-    ``predictor`` is None while a strategy chooses the initial labels. ``previous_probs`` (M, C) are the last
-    round's, over all images. ``features`` and ``cross_fit`` compute what the properties of these names give.
+    ``indices`` (N,) and ``labelled_indices`` (L,) are positions among the M ``images``, ``labels`` (L,) the labels of
+    the latter. ``predictor`` is None while a strategy chooses the initial labels. ``previous_probs`` (M, C) are those
+    of the previous round, over all images; ``features`` returns (M, F), ``cross_fit`` what the method of this name
+    does. What a strategy writes into the pool's tensors does not reach the caller's.
     """
 
     def __init__(
@@ -35,9 +37,9 @@ class FittedPool:
         features: Callable[[], Tensor] | None = None,
         cross_fit: Callable[[float], tuple[Tensor, Tensor] | None] | None = None,
     ) -> None:
-        self.indices = indices
-        self.labelled_indices = labelled_indices
-        self.labels = labels
+        self.indices = indices.clone()
+        self.labelled_indices = labelled_indices.clone()
+        self.labels = labels.clone()
         self.class_count = class_count
         self._images = images
         self._predictor = predictor
@@ -68,30 +70,40 @@ class FittedPool:
     def labelled_embeddings(self) -> Tensor:
         return self._fitted.predict(self._images, self.labelled_indices).embeddings
 
-    @property
+    @cached_property
     def head(self) -> nn.Linear:
-        return self._fitted.network.head
+        return copy.deepcopy(self._fitted.network.head)
 
     @property
-    def head_output(self) -> Tensor:
+    def attachment_output(self) -> Tensor:
         attached = self._predictions.attached
         if attached is None:
-            raise ValueError("head_output needs an attachment: the strategy must return one from attach()")
+            raise ValueError("attachment_output needs an attachment: the strategy must return one from attach()")
         return attached
 
     def mc_probs(self, samples: int) -> Tensor:
-        """(N, K, C) by Monte-Carlo dropout; kept, so that asking again costs nothing."""
+        """Probabilities (N, K, C) under K = ``samples`` dropout masks; kept for the next call."""
         if samples not in self._mc:
             self._mc[samples] = self._fitted.mc_probs(self._images, self.indices, samples, *self._mc_stream)
         return self._mc[samples]
 
-    @cached_property
+    @property
     def features(self) -> Tensor:
-        if self._features is None:
-            raise ValueError("this protocol has no self-supervised features: set features.method=simclr")
-        return self._features()
+        return self._feature_rows[0]
 
     @property
+    def labelled_features(self) -> Tensor:
+        return self._feature_rows[1]
+
+    @cached_property
+    def _feature_rows(self) -> tuple[Tensor, Tensor]:
+        """Features of the unlabelled images, (N, F), and of the labelled ones, (L, F)."""
+        if self._features is None:
+            raise ValueError("this protocol has no self-supervised features: set features.method=simclr")
+        everything = self._features()
+        return everything[self.indices], everything[self.labelled_indices]
+
+    @cached_property
     def previous_probs(self) -> Tensor | None:
         return None if self._previous_probs is None else self._previous_probs[self.indices]
 
@@ -117,10 +129,10 @@ class FittedPool:
 
 
 class FittedOraclePool(FittedPool):
-    """``strategies.api.base.OraclePool``: an ordinary pool, and the true labels and the test set.
+    """``strategies.api.OraclePool``: an ordinary pool, with the true labels and the test set.
 
-    ``pool`` is what it is made from, ``train_labels`` (M,) belong to its images. Raises ValueError for a ``strategy``
-    that does not cheat: no other is ever handed one.
+    ``train_labels`` (M,) are those of all images of ``pool``. Raises ValueError for a ``strategy`` that is not a
+    diagnostic: only those read true labels.
     """
 
     def __init__(
@@ -140,10 +152,10 @@ class FittedOraclePool(FittedPool):
 
 
 def oracle_obstacle(strategy: Strategy) -> str:
-    """Why a strategy may not see the true labels; empty where it may."""
-    if "oracle" in strategy.needs and "cheating" in strategy.groups:
+    """Why a strategy may not read the true labels; empty where it may."""
+    if "oracle" in strategy.needs and "diagnostic" in strategy.groups:
         return ""
-    return "only a strategy that needs 'oracle' and is of the group 'cheating' sees true labels: register it so"
+    return "only a strategy that needs 'oracle' and is in the group 'diagnostic' reads true labels: register it so"
 
 
 def candidates(unlabelled: Tensor, size: int, generator: torch.Generator) -> Tensor:

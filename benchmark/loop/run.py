@@ -29,7 +29,7 @@ from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
 from benchmark.training.tuning import EngineTuning
-from strategies.api.base import Labelled, Strategy
+from strategies.api import Labelled, Strategy, selection_error
 
 
 class ActiveLearningRun:
@@ -219,17 +219,15 @@ class ActiveLearningRun:
         generator = seeds.generator(self.run.key.seed, "query", number)
         with torch.no_grad():
             positions = self.strategy.select(pool, n, generator)
-        size = len(pool.indices)
-        valid = isinstance(positions, Tensor) and positions.shape == (n,) and not positions.is_floating_point()
-        if not valid or len(positions.unique()) != n or positions.min() < 0 or positions.max() >= size:
-            raise ValueError(f"strategy '{self.run.key.strategy}' did not return {n} distinct positions below {size}")
+        if error := selection_error(positions, n, len(pool.indices)):
+            raise ValueError(f"strategy '{self.run.key.strategy}': {error}")
         return positions.to(self.device)
 
     def _hold_out(
         self, number: int, predictor: Predictor, labelled: Tensor, answers: Tensor, acquired: Tensor, given: Tensor
     ) -> tuple[int, ...]:
         """Who sits out in the next round; the losses are the fitted model's, on the clean images."""
-        if type(self.strategy).hold_out is Strategy.hold_out:
+        if "hold_out" not in self.strategy.hooks:
             return ()
         if self.strategy.spares_last_round and self.protocol.budgets[number + 1] == self.protocol.ladder[-1]:
             return ()
@@ -269,7 +267,7 @@ class ActiveLearningRun:
     @property
     def _carries(self) -> bool:
         """Whether anything but the records goes from one round to the next."""
-        stateful = type(self.strategy).state_dict is not Strategy.state_dict
+        stateful = "state" in self.strategy.hooks
         return self.protocol.warm_start or stateful or "previous_probs" in self.strategy.needs
 
     def _carry(self, number: int, predictor: Predictor) -> None:

@@ -12,7 +12,7 @@ from benchmark.experiment.keys import RunKey
 from benchmark.learners import Learner
 from benchmark.results import environment
 from benchmark.results.records import UNKNOWN, DatasetRecord, LabelsRecord, RunHeader, Unknown
-from strategies.api.base import Strategy
+from strategies.api import Strategy
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def run_header(
         strategy_version=_version(strategy),
         learner_version=_version(learner),
         strategy_source_sha256=task.source_sha256,
-        diagnostic="cheating" in strategy.groups,
+        diagnostic="diagnostic" in strategy.groups,
         dataset=DatasetRecord(data.name, data.sha256, data.note, manifest_sha256=None),
         environment=environment.record(data.train_images.device),
         commit=task.commit,

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from strategies.api.base import Output
+from strategies.api import Output
 
 
 class Dropout(nn.Module):

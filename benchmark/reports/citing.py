@@ -20,7 +20,7 @@ def bibliography(source: Provenance) -> str:
     from strategies import registry  # here: it takes PyTorch, which nothing else in a report does
 
     known = {name: registry.resolve(name).cls.paper for name in registry.names()}
-    wrappers = {name: registry.resolve(f"{name}:margin").cls.paper for name in registry.wrappers()}
+    wrappers = {name: registry.resolve(f"{name}:margin").cls.paper for name in registry.wrapper_summaries()}
     meant: dict[str, list[str]] = {
         key: [f"the protocol {source.protocol['name']}"] for key in source.protocol.get("papers", ())
     }

@@ -17,7 +17,7 @@ from benchmark.training.batches import Batch, Batches, Images
 from benchmark.training.checkpoints import Checkpoint, GeneratorState, Stateful, Storage
 from benchmark.training.predict import autocast
 from benchmark.training.pseudo_labels import Epoch
-from strategies.api.base import Attachment, Output, Step
+from strategies.api import Attachment, Output, Step
 
 Objective = Callable[[Batch, float], Tensor]
 

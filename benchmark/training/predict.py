@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.experiment import seeds
 from benchmark.models import Network
 from benchmark.training.batches import Images
-from strategies.api.base import Attachment
+from strategies.api import Attachment
 
 CHUNK = 256  # images a pass: activations stay in the CPU's cache
 CHUNK_CUDA = 2048

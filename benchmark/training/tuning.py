@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from benchmark.training.batches import Batches
 from benchmark.training.engine import Task
 from benchmark.training.predict import autocast
-from strategies.api.base import Attachment, Output, Step, TuningBatch
+from strategies.api import Attachment, Output, Step, TuningBatch
 
 
 class EngineTuning:
-    """``strategies.api.base.Tuning``: the loop is the engine's, the loss the strategy's.
+    """``strategies.api.Tuning``: the loop is the engine's, the loss the strategy's.
 
     ``task`` is the training that has just ended; ``labelled`` (L,) and ``targets`` (L,) are all labelled images,
     those held out from the task included.

@@ -1,1 +1,30 @@
-"""What a strategy is and what it sees: the interfaces that plugins import, by way of ``strategies``."""
+"""What a strategy is and what it reads: the interfaces that plugins import, re-exported by ``strategies``.
+
+``strategy``: Strategy, ScoreStrategy · ``pool``: what they read · ``attachment`` and ``training``: what takes part in
+the training · ``registration``: names · ``checks``: what must hold of declarations and choices.
+"""
+
+from strategies.api.attachment import Attachment, Output, Step
+from strategies.api.checks import HOOKS, declaration_error, selection_error
+from strategies.api.pool import OraclePool, Pool
+from strategies.api.registration import register
+from strategies.api.strategy import ScoreStrategy, Strategy, top
+from strategies.api.training import Labelled, Tuning, TuningBatch
+
+__all__ = [
+    "HOOKS",
+    "Attachment",
+    "Labelled",
+    "OraclePool",
+    "Output",
+    "Pool",
+    "ScoreStrategy",
+    "Step",
+    "Strategy",
+    "Tuning",
+    "TuningBatch",
+    "declaration_error",
+    "register",
+    "selection_error",
+    "top",
+]

@@ -1,4 +1,4 @@
-"""Batchers: from a score for each image to a purchase. Which scorer and which batcher is a free choice."""
+"""Batchers: from a score for each image to a batch; any scorer goes with any batcher."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from strategies.api.base import top
+from strategies.api import top
 from strategies.kernels.clusters import agglomerative, kmeans
 
 Batcher = Literal["agglomerative", "kmeans", "topk", "subset"]
@@ -19,14 +19,14 @@ def check_batcher(batcher: str) -> None:
         raise ValueError(f"batcher is one of {', '.join(get_args(Batcher))}, not '{batcher}'")
 
 
-def purchase(
+def take_batch(
     scores: Tensor, embeddings: Tensor, n: int, generator: torch.Generator, batcher: Batcher, oversample: int = 10
 ) -> Tensor:
     """``n`` distinct positions by their ``scores`` (N,), highest first.
 
     ``topk``: the highest of all. ``subset``: the highest of a random 10 n. ``agglomerative`` and ``kmeans``: the
     ``oversample`` · n highest are clustered by their ``embeddings`` (N, D) into n clusters, and of each cluster the
-    highest is bought. Raises ValueError for NaN among the scores.
+    highest is selected. Raises ValueError for NaN among the scores.
     """
     ranked = top(scores, len(scores))
     if batcher == "topk":

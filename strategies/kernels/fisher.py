@@ -59,7 +59,7 @@ def greedy_design(start: Tensor, target: Tensor, probs: Tensor, embeddings: Tens
         free[best] = False
         picks.append(best)
     kept = torch.tensor(picks, device=probs.device)
-    # Inverted anew: what rounding the updates have gathered ends here.
+    # Inverted again: what rounding the updates have gathered ends here.
     reached = start + fisher_information(probs[kept], embeddings[kept])
     state = InverseTrace(reached.inverse(), target, probs[kept], embeddings[kept])
     while len(kept) > n:

@@ -1,30 +1,36 @@
-"""Names of strategies, and the way from what a user types to an object."""
+"""Names of strategies, and the way from what a user types to an object.
 
-from strategies.registry.registry import (
+``catalogue``: the suite's strategies in order · ``specs``: the language ``name[key=value,…]`` · ``resolution``: from a
+text to a ``Spec`` · ``plugins``: classes from elsewhere · ``wrappers``: ``power:``, ``softmax:`` and ``softrank:``.
+"""
+
+from strategies.registry.plugins import UnknownStrategy
+from strategies.registry.resolution import (
     Spec,
-    UnknownStrategy,
-    bracket,
     expand,
-    given,
     groups,
     installed,
     members,
     names,
+    resolve,
+    wrapper_summaries,
+)
+from strategies.registry.specs import (
+    SpecError,
+    changed_parameters,
+    format_spec,
     nearest,
     parameter_defaults,
     parse,
-    register,
-    register_wrapper,
-    resolve,
-    wrappers,
 )
 
 __all__ = [
     "Spec",
+    "SpecError",
     "UnknownStrategy",
-    "bracket",
+    "changed_parameters",
     "expand",
-    "given",
+    "format_spec",
     "groups",
     "installed",
     "members",
@@ -32,8 +38,6 @@ __all__ = [
     "nearest",
     "parameter_defaults",
     "parse",
-    "register",
-    "register_wrapper",
     "resolve",
-    "wrappers",
+    "wrapper_summaries",
 ]

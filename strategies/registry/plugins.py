@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from strategies.api.base import Strategy
+from strategies.api import Strategy
+from strategies.api.registration import source_file
+from strategies.registry.specs import SpecError, nearest
 
 ENTRY_POINTS = "acqbench.strategies"
-_FILE_MODULE = "acqbench_plugin_"  # how the modules made of plugin files are called
+_FILE_MODULE = "acqbench_plugin_"  # begins the names of the modules made from plugin files
 
 
-class UnknownStrategy(ValueError):
+class UnknownStrategy(SpecError):
     """A strategy that cannot be found or built; the message is one line that says what to change."""
 
 
 class Plugin(NamedTuple):
-    """A class from elsewhere: its name where it has none of its own, where another process finds it, its source."""
+    """A strategy class from elsewhere.
+
+    ``name`` is for a class that is not registered under one; ``location`` is what another process finds it by.
+    """
 
     cls: type[Strategy]
     name: str
     location: str
     source_sha256: str
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``: did you mean …?`` with the nearest known names, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f": did you mean {' or '.join(close)}?" if close else ""
 
 
 def load(text: str) -> Plugin:
@@ -61,12 +59,12 @@ def load(text: str) -> Plugin:
     return Plugin(cls, f"{path.stem}:{class_name}", location, _sha256(path))
 
 
-def installed() -> dict[str, str]:
-    """The entry points' names, and the classes that they stand for as ``module:Class``; nothing is imported."""
+def entry_points() -> dict[str, str]:
+    """The entry points' names, and their classes as ``module:Class``; nothing is imported."""
     return {entry.name: entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
-def load_installed(name: str) -> Plugin | None:
+def load_entry_point(name: str) -> Plugin | None:
     """The class of the entry point ``name``; None where there is none. Raises UnknownStrategy."""
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
         cls = _loaded(entry.load, name)
@@ -77,17 +75,12 @@ def load_installed(name: str) -> Plugin | None:
 
 
 def origin(cls: type) -> tuple[str, str | None]:
-    """Where another process finds a registered class, and its source's SHA-256; nothing for the suite's own."""
-    file = source(cls)
+    """Where another process finds a registered class, and its source's SHA-256; ``("", None)`` for the suite's own."""
+    file = source_file(cls)
     if file is None or cls.__module__.partition(".")[0] == "strategies":
         return "", None
     where = file if cls.__module__.startswith(_FILE_MODULE) else cls.__module__
     return f"{where}:{cls.__qualname__}", _sha256(Path(file))
-
-
-def source(cls: type) -> str | None:
-    """The file that defines a class; None in an interactive session."""
-    return getattr(sys.modules.get(cls.__module__), "__file__", None)
 
 
 def _loaded(load: Callable[[], Any], text: str) -> Any:

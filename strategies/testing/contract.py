@@ -1,4 +1,4 @@
-"""The contract of acquisition strategies: the choice. See ``hooks`` for what a strategy does beside it."""
+"""The contract of acquisition strategies: declarations and the choice. See ``hooks`` for the hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api.base import Pool, ScoreStrategy, Strategy
+from strategies.api import Pool, ScoreStrategy, Strategy, declaration_error, selection_error, top
 from strategies.registry import resolve
 from strategies.testing.hooks import (
     check_attachment,
@@ -24,30 +24,44 @@ from strategies.testing.hooks import (
 )
 from strategies.testing.synthetic import CLASSES, SyntheticPool
 
-_OUTPUTS = ("embeddings", "logits", "probs", "head_output")
-_GIVEN = ("labelled_embeddings", "indices", "labelled_indices", "labels", "features", "previous_probs")
+_OUTPUTS = ("embeddings", "logits", "probs", "attachment_output")
+_GIVEN = (
+    "labelled_embeddings",
+    "indices",
+    "labelled_indices",
+    "labels",
+    "features",
+    "labelled_features",
+    "previous_probs",
+)
 
 
 def check_strategy(strategy: Strategy | type[Strategy] | str) -> None:
-    """Raise AssertionError, saying what is wrong, where a strategy breaks the contract of ``strategies.api.base``.
+    """Raise AssertionError, saying what is wrong, where a strategy breaks the contract of ``strategies.api``.
 
     ``strategy`` is an instance, a class whose parameters all have defaults, or what the command line takes.
-    Checked are: distinct valid positions for one image, some and all, on ordinary and on degenerate pools; chance
-    from the generator only; refusal of NaN; a pool left as it was; equivariance of scores; and, where there are
-    any, the attachment, its tuning, the hold-out and the carried state. An attachment that has ``detach_after``
-    must reach the stage features before that progress and not from then on.
+    Checked are: hooks and methods agree; distinct valid positions for one image, some and all, on ordinary and on
+    degenerate pools; randomness from the generator only; refusal of NaN; a pool left as it was; scores of the right
+    shape that do not depend on the order of the pool, and a choice that is theirs; and, where there are any, the
+    attachment, its tuning, the hold-out and the carried state. An attachment that has ``detach_after`` must reach the
+    stage features before that progress and not from then on.
     """
     if isinstance(strategy, str):
         strategy = resolve(strategy).build()
     elif isinstance(strategy, type):
         strategy = strategy()
-    choosing = (_check_pool_kept, _check_chance, _check_pools, _check_nan, _check_unfitted, _check_permutation)
+    choosing = (_check_pool_kept, _check_chance, _check_pools, _check_nan, _check_unfitted, _check_scores)
     with _global_state_restored():
-        for check in (*choosing, check_state, check_attachment, check_tuning, check_hold_out):
+        for check in (_check_declarations, *choosing, check_state, check_attachment, check_tuning, check_hold_out):
             try:
                 check(strategy)
             except AssertionError as error:
-                raise AssertionError(f"{type(strategy).__name__}: {error}") from error.__cause__
+                raise AssertionError(f"{strategy.name or type(strategy).__name__}: {error}") from error.__cause__
+
+
+def _check_declarations(strategy: Strategy) -> None:
+    if error := declaration_error(strategy):
+        raise AssertionError(error)
 
 
 # --- the choice
@@ -57,12 +71,17 @@ def _check_pools(strategy: Strategy) -> None:
     pool = SyntheticPool.draw()
     size = len(pool.indices)
     alike = pool.points[:1].expand(size + len(pool.labels), -1)
+    same, labelled_same = alike[:size], alike[size:]
     cases = {
         "an ordinary pool": pool,
         "one labelled image": SyntheticPool.draw(labelled=1),
         "a class without labelled images": replace(pool, labels=pool.labels.clamp(max=CLASSES - 2)),
         "images that are all the same": replace(
-            pool, points=alike[:size].clone(), labelled_points=alike[size:].clone(), features=alike.clone()
+            pool,
+            points=same.clone(),
+            labelled_points=labelled_same.clone(),
+            features=same.clone(),
+            labelled_features=labelled_same.clone(),
         ),
         "two classes": SyntheticPool.draw(class_count=2),
         "the first round (previous_probs is None)": replace(pool, previous_probs=None),
@@ -119,18 +138,18 @@ def _check_unfitted(strategy: Strategy) -> None:
     _choice_or_refusal(strategy, unfitted, 10, "a pool without a model and without labels")
 
 
-def _check_permutation(strategy: Strategy) -> None:
-    if not isinstance(strategy, ScoreStrategy) or type(strategy).select is not ScoreStrategy.select:
+def _check_scores(strategy: Strategy) -> None:
+    if not isinstance(strategy, ScoreStrategy) or not strategy.takes_top_scores:
         return
     pool = SyntheticPool.draw()
     with torch.no_grad():
-        scores = fresh(strategy).score(pool)
-    if scores.shape != pool.indices.shape:
-        raise AssertionError(f"score gives {tuple(scores.shape)} for {len(pool.indices)} images: one number each")
+        scores = fresh(strategy).checked_scores(pool)
+    if not _choice(strategy, pool, 10).equal(top(scores, 10)):
+        raise AssertionError("select does not return the highest scores: say takes_top_scores = False")
     permuted = pool.permuted(torch.randperm(len(scores), generator=torch.Generator().manual_seed(0)))
     images = [each.indices[_choice(strategy, each, 10)] for each in (pool, permuted)]
     if len(scores.unique()) == len(scores) and not images[0].equal(images[1]):
-        raise AssertionError("the scores depend on the order of the pool: permuting it buys other images")
+        raise AssertionError("the scores depend on the order of the pool: permuting it selects other images")
 
 
 def _choice(strategy: Strategy, pool: Pool, n: int, case: str = "an ordinary pool") -> Tensor:
@@ -149,17 +168,8 @@ def _choice_or_refusal(strategy: Strategy, pool: Pool, n: int, case: str) -> Ten
         return error
     except Exception as error:
         raise AssertionError(f"select fails on {case}, n = {n}: {type(error).__name__}: {error}") from error
-    size = len(pool.indices)
-    if not isinstance(positions, Tensor) or positions.dtype != torch.int64 or positions.shape != (n,):
-        got = f"{positions.dtype} {tuple(positions.shape)}" if isinstance(positions, Tensor) else type(positions)
-        raise AssertionError(f"select must return an int64 tensor of shape ({n},), not {got} (on {case})")
-    if positions.min() < 0 or positions.max() >= size:
-        raise AssertionError(
-            f"select returned {int(positions.min())}…{int(positions.max())}, positions are 0…{size - 1} (on {case}): "
-            "return positions in the pool, not dataset indices"
-        )
-    if len(positions.unique()) < n:
-        raise AssertionError(f"select returned an image twice (on {case}, n = {n} of {size})")
+    if wrong := selection_error(positions, n, len(pool.indices)):
+        raise AssertionError(f"{wrong} (on {case})")
     return positions
 
 

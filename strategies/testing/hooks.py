@@ -1,4 +1,4 @@
-"""The contract of what a strategy does beside choosing: attachment, tuning, hold-out, carried state."""
+"""The contract of a strategy's hooks: attachment, tuning, hold-out, carried state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from strategies.api.base import Attachment, Labelled, Strategy
+from strategies.api import Attachment, Labelled, Strategy
 from strategies.testing.synthetic import CLASSES, SyntheticPool, SyntheticTuning, synthetic_output, synthetic_step
 
 S = TypeVar("S", bound=Strategy)
@@ -22,6 +22,8 @@ _STAGES = ((8,), (8, 16), (8, 16, 16), (4, 8, 16, 32))
 
 def check_attachment(strategy: Strategy) -> None:
     """``attach`` for one to four stages: initial weights, outputs, losses and gradients."""
+    if "attach" not in strategy.hooks:
+        return
     for channels in _STAGES:
         attachment, again = _attached(strategy, channels), _attached(strategy, channels)
         if attachment is None or again is None:
@@ -66,6 +68,8 @@ def _check_gradients(attachment: Attachment, channels: tuple[int, ...]) -> None:
 
 def check_tuning(strategy: Strategy) -> None:
     """``after_training`` leaves finite weights behind, whatever the confidence on the unlabelled images."""
+    if "after_training" not in strategy.hooks:
+        return
     for counts in ({}, {"labelled_count": 1, "unlabelled_count": 1}, {"labelled_count": 3000}):
         attachment = _attached(strategy, _STAGES[-1])
         if attachment is None:
@@ -81,18 +85,20 @@ def check_tuning(strategy: Strategy) -> None:
 
 
 def check_hold_out(strategy: Strategy) -> None:
-    """``hold_out`` gives some of the labelled images, never all, before the first round and after."""
+    """``hold_out`` returns some of the labelled images, never all, before the first round and after."""
+    if "hold_out" not in strategy.hooks:
+        return
     generator = torch.Generator().manual_seed(0)
-    for old_count, bought_count in ((0, 1), (0, 50), (1, 1), (40, 1), (60, 200)):
-        count = old_count + bought_count
+    for old_count, new_count in ((0, 1), (0, 50), (1, 1), (40, 1), (60, 200)):
+        count = old_count + new_count
         indices = torch.randperm(1000, generator=generator)[:count]
         labels = torch.randint(CLASSES, (count,), generator=generator)
         losses = torch.rand(count, generator=generator) if old_count else None
-        old, bought = (
+        old, new = (
             Labelled(indices[part], labels[part], None if losses is None else losses[part])
             for part in (slice(0, old_count), slice(old_count, None))
         )
-        held_out = fresh(strategy).hold_out(old, bought).tolist()
+        held_out = fresh(strategy).hold_out(old, new).tolist()
         if len(set(held_out)) < len(held_out) or not set(held_out) < set(indices.tolist()):
             raise AssertionError(
                 f"hold_out must give distinct dataset indices of some of the {count} labelled images, not {held_out}"
@@ -100,8 +106,8 @@ def check_hold_out(strategy: Strategy) -> None:
 
 
 def check_state(strategy: Strategy) -> None:
-    """What ``state_dict`` gives can be kept on disk, and makes a resumed strategy choose alike."""
-    if type(strategy).state_dict is Strategy.state_dict:
+    """What ``state_dict`` returns can be saved, and a strategy that restores it chooses alike."""
+    if "state" not in strategy.hooks:
         return
     pool, resumed, used = SyntheticPool.draw(), copy.deepcopy(strategy), copy.deepcopy(strategy)
     used.select(pool, 10, torch.Generator())
@@ -126,7 +132,7 @@ def _attached(strategy: Strategy, channels: tuple[int, ...]) -> Attachment | Non
 
 def fresh(strategy: S) -> S:
     """The strategy, as it was before any call if it carries state."""
-    return strategy if type(strategy).state_dict is Strategy.state_dict else copy.deepcopy(strategy)
+    return copy.deepcopy(strategy) if "state" in strategy.hooks else strategy
 
 
 def _global_state() -> tuple[object, ...]:

@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.api.base import Attachment, Output, Step, TuningBatch
+from strategies.api import Attachment, Output, Step, TuningBatch
 
 CLASSES, WIDTH = 4, 6
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticPool:
-    """A ``strategies.api.base.Pool`` whose outputs all follow from ``points``, as those of a real one do.
+    """A ``strategies.api.Pool`` whose outputs all follow from ``points``, as those of a real one do.
 
     ``points`` (N, D) and ``labelled_points`` (L, D) are the embeddings and ``classifier`` is the head;
-    ``dataclasses.replace`` makes a pool with other ones. The head's output is −log max p, and the k-th dropout
-    mask drops half of the embedding. Reading an output while ``has_model`` is False raises ValueError. It is an
-    ``OraclePool`` as well: an image's true label follows from its index, the test images are standard normal.
+    ``dataclasses.replace`` makes a pool with other ones. The attachment's output is −log max p, and the k-th
+    dropout mask drops half of the embedding. Reading an output while ``has_model`` is False raises ValueError. It is
+    an ``OraclePool`` as well: an image's true label follows from its index, the test images are standard normal.
     """
 
     points: Tensor
@@ -32,6 +32,7 @@ class SyntheticPool:
     labels: Tensor
     classifier: nn.Linear
     features: Tensor
+    labelled_features: Tensor
     previous_probs: Tensor | None = None
     has_model: bool = True
     _mc: dict[int, Tensor] = field(default_factory=dict, init=False)
@@ -57,21 +58,31 @@ class SyntheticPool:
         classifier.weight.data.copy_(normal(class_count, width))
         classifier.bias.data.copy_(normal(class_count))
         order = torch.randperm(size + labelled, generator=generator)
+        points, labelled_points = normal(size, width), normal(labelled, width)
+        labels = torch.randint(class_count, (labelled,), generator=generator)
+        features = normal(size + labelled, width)[order]
         return cls(
-            points=normal(size, width),
-            labelled_points=normal(labelled, width),
+            points=points,
+            labelled_points=labelled_points,
             indices=order[:size],
             labelled_indices=order[size:],
-            labels=torch.randint(class_count, (labelled,), generator=generator),
+            labels=labels,
             classifier=classifier,
-            features=normal(size + labelled, width),
+            features=features[:size],
+            labelled_features=features[size:],
             previous_probs=normal(size, class_count).softmax(1),
         )
 
     def permuted(self, order: Tensor) -> SyntheticPool:
         """The same images, row i of the new pool being row ``order[i]`` of this one."""
         previous = None if self.previous_probs is None else self.previous_probs[order]
-        return replace(self, points=self.points[order], indices=self.indices[order], previous_probs=previous)
+        return replace(
+            self,
+            points=self.points[order],
+            indices=self.indices[order],
+            features=self.features[order],
+            previous_probs=previous,
+        )
 
     @property
     def class_count(self) -> int:
@@ -98,7 +109,7 @@ class SyntheticPool:
         return self.logits.softmax(1)
 
     @cached_property
-    def head_output(self) -> Tensor:
+    def attachment_output(self) -> Tensor:
         return -self.logits.log_softmax(1).amax(1)
 
     @property
@@ -175,7 +186,7 @@ def synthetic_step(
 
 
 class SyntheticTuning:
-    """A ``strategies.api.base.Tuning`` that takes a few real steps on made-up batches and records what was asked for.
+    """A ``strategies.api.Tuning`` that takes a few real steps on made-up batches and records what was asked for.
 
     The confidence on the weak views goes from certain over mixed to none. ``asked`` holds the keyword arguments of
     every call of ``run``, ``losses`` the values of the strategy's loss.

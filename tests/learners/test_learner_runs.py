@@ -16,7 +16,7 @@ from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_traces
 from benchmark.training import checkpoints
 from benchmark.training.engine import Task
-from strategies.api.base import Output
+from strategies.api import Output
 
 
 def traces(folder: Path) -> dict[str, list[dict[str, Any]]]:

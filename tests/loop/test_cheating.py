@@ -163,14 +163,14 @@ class Mine(Strategy):
         return torch.sort(pool.true_labels, stable=True).indices[:n]
 """
 REGISTERED = MINE.replace(
-    "class Mine", 'from strategies import register\n@register("peek", group="cheating")\nclass Mine'
+    "class Mine", 'from strategies import register\n@register("peek", group="diagnostic")\nclass Mine'
 )
 
 
 def test_a_strategy_outside_the_group_is_refused_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(tmp_path, "--strategies", plugin(tmp_path, MINE), "random") == 2
     error = capsys.readouterr().err.strip()
-    assert "cannot run here: only a strategy that needs 'oracle' and is of the group 'cheating' sees" in error
+    assert "cannot run here: only a strategy that needs 'oracle' and is in the group 'diagnostic' reads" in error
     assert len(error.splitlines()) == 1
     assert not list(tmp_path.glob("results/*/runs/*"))
 
@@ -189,7 +189,7 @@ def test_the_header_says_who_cheats(tmp_path: Path) -> None:
 
 
 def test_none_of_them_is_in_all() -> None:
-    assert {"true-loss", "greedy-oracle"} <= set(members("cheating"))
+    assert {"true-loss", "greedy-oracle"} <= set(members("diagnostic"))
     assert not {"true-loss", "greedy-oracle"} & set(members("all"))
 
 

@@ -21,7 +21,7 @@ from benchmark.loop.labelled import LabelledSet
 from benchmark.loop.pool import FittedPool
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
-from strategies.api.base import Strategy
+from strategies.api import Strategy
 from strategies.learning_loss import LearningLoss
 
 SMALL = {"recipe.min_steps": 6, "model.parameters": {"width": 4, "hidden": 16, "dropout": 0.2}}

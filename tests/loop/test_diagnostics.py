@@ -107,8 +107,9 @@ import torch.nn.functional as F
 from scipy import stats
 from strategies.learning_loss import LearningLoss
 class Mine(LearningLoss):
+    takes_top_scores = False
     def select(self, pool, n, generator):
-        torch.save((pool.indices, pool.logits, pool.head_output), {path!r})
+        torch.save((pool.indices, pool.logits, pool.attachment_output), {path!r})
         return super().select(pool, n, generator)
 """
 

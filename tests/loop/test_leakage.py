@@ -26,7 +26,7 @@ from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_traces
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
-from strategies.api.base import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
+from strategies.api import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LearningLoss
 from strategies.registry import names, resolve
 
@@ -43,6 +43,8 @@ def spy(look: Callable[[str, object, Tensor | None], None]) -> type[Strategy]:
     """A strategy that shows everything it is handed, all parts of the pool computed."""
 
     class Spy(Strategy):
+        hooks = frozenset({"attach", "after_training", "hold_out"})
+
         def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment:
             return LearningLoss().attach(stage_channels, class_count)
 
@@ -64,7 +66,7 @@ def spy(look: Callable[[str, object, Tensor | None], None]) -> type[Strategy]:
             if pool.has_model:
                 assert pool.probs.shape == pool.mc_probs(2)[:, 0].shape
                 assert len(pool.labelled_embeddings) == len(pool.labels)
-                assert len(pool.embeddings) == len(pool.head_output)
+                assert len(pool.embeddings) == len(pool.attachment_output)
             look("pool" if pool.has_model else "initial pool", pool, pool.indices)
             return torch.arange(n)
 
@@ -159,7 +161,7 @@ def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
     assert (name == "supervised") != any("right" in trace.values for trace in traces)
 
 
-# --- pools with the true labels, for strategies that cheat and no other
+# --- pools with the true labels, for diagnostics and no other strategy
 
 
 def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: frozenset[str]) -> list[Any]:
@@ -179,7 +181,7 @@ def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: fr
     return seen
 
 
-@pytest.mark.parametrize("groups", [(), ("core",), ("cheating",)])
+@pytest.mark.parametrize("groups", [(), ("core",), ("diagnostic",)])
 def test_who_does_not_ask_for_the_labels_gets_an_ordinary_pool(
     data: ImageData, tmp_path: Path, groups: tuple[str, ...]
 ) -> None:
@@ -190,12 +192,12 @@ def test_who_does_not_ask_for_the_labels_gets_an_ordinary_pool(
 def test_who_asks_outside_the_group_is_refused_before_the_choice(
     data: ImageData, tmp_path: Path, groups: tuple[str, ...]
 ) -> None:
-    with pytest.raises(ValueError, match="of the group 'cheating' sees true labels"):
+    with pytest.raises(ValueError, match="in the group 'diagnostic' reads true labels"):
         pools_seen(data, tmp_path, groups, frozenset({"oracle"}))
 
 
-def test_who_cheats_gets_the_labels_and_the_test_set(data: ImageData, tmp_path: Path) -> None:
-    initial, *pools = pools_seen(data, tmp_path, ("cheating",), frozenset({"oracle"}))
+def test_a_diagnostic_gets_the_labels_and_the_test_set(data: ImageData, tmp_path: Path) -> None:
+    initial, *pools = pools_seen(data, tmp_path, ("diagnostic",), frozenset({"oracle"}))
     assert type(initial) is FittedPool
     assert [type(pool) for pool in pools] == [FittedOraclePool] * 2
     for pool in pools:
@@ -215,20 +217,20 @@ def test_who_cheats_gets_the_labels_and_the_test_set(data: ImageData, tmp_path: 
 
 def test_the_strategies_that_ask_are_those_of_the_group() -> None:
     asking = {name for name in names() if "oracle" in resolve(name).build().needs}
-    cheating = {name for name in names() if "cheating" in resolve(name).cls.groups}
-    assert asking == cheating >= {"true-loss", "greedy-oracle"}
-    assert all(resolve(name).cls.groups == ("cheating",) for name in cheating)
+    diagnostic = {name for name in names() if "diagnostic" in resolve(name).groups}
+    assert asking == diagnostic >= {"true-loss", "greedy-oracle"}
+    assert all(resolve(name).groups == ("diagnostic",) for name in diagnostic)
 
 
 def test_an_oracle_pool_cannot_be_made_for_an_honest_strategy(data: ImageData) -> None:
     pool = untrained_pool(data)
     test_images = Images(data.test_images, data.mean, data.std)
-    for groups, needs in itertools.product([(), ("cheating",)], [frozenset[str](), frozenset({"oracle"})]):
+    for groups, needs in itertools.product([(), ("diagnostic",)], [frozenset[str](), frozenset({"oracle"})]):
         strategy = type("Any", (Strategy,), {"groups": groups, "needs": needs})()
         if groups and needs:
             made = FittedOraclePool(pool, strategy, data.train_labels, test_images, data.test_labels)
             assert not hasattr(pool, "true_labels")
             assert len(made.test_embeddings) == len(data.test_labels)
         else:
-            with pytest.raises(ValueError, match="group 'cheating'"):
+            with pytest.raises(ValueError, match="group 'diagnostic'"):
                 FittedOraclePool(pool, strategy, data.train_labels, test_images, data.test_labels)

@@ -130,15 +130,15 @@ def test_logits_are_the_head_of_the_embeddings(name: str, precision: str) -> Non
     assert pool.labelled_embeddings.shape == (20, pool.embeddings.shape[1])
 
 
-def test_head_output_is_the_attachments() -> None:
+def test_attachment_output_is_that_of_the_attachment() -> None:
     fitted, images = network("cnn"), digits()
     attachment = LearningLoss().attach(fitted.stage_channels, 10)
     none = torch.empty(0, dtype=torch.int64)
     pool = FittedPool(images, torch.arange(SIZE), none, none, 10, Predictor(fitted, attachment, "float32"))
     expected = attachment(fitted.eval()(images.normalised(torch.arange(SIZE))))
-    torch.testing.assert_close(pool.head_output, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(pool.attachment_output, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="needs an attachment"):
-        _ = pool_of(fitted, images, torch.arange(5)).head_output
+        _ = pool_of(fitted, images, torch.arange(5)).attachment_output
 
 
 def test_previous_probs_are_those_of_the_pools_images() -> None:
@@ -158,13 +158,14 @@ def test_without_a_model_nothing_is_said_of_the_images() -> None:
     pool = FittedPool(digits(), torch.arange(SIZE), none, none, 10, predictor=None)
     assert not pool.has_model
     assert pool_of(network("cnn"), digits(), torch.arange(5)).has_model
-    for part in ("logits", "probs", "embeddings", "labelled_embeddings", "head", "head_output"):
+    for part in ("logits", "probs", "embeddings", "labelled_embeddings", "head", "attachment_output"):
         with pytest.raises(ValueError, match="there is no model yet"):
             getattr(pool, part)
     with pytest.raises(ValueError, match="there is no model yet"):
         pool.mc_probs(2)
-    with pytest.raises(ValueError, match="no self-supervised features"):
-        _ = pool.features
+    for part in ("features", "labelled_features"):
+        with pytest.raises(ValueError, match="no self-supervised features"):
+            getattr(pool, part)
     assert pool.previous_probs is None
 
 
@@ -173,12 +174,29 @@ def test_features_are_computed_once_on_first_use_and_need_no_model() -> None:
 
     def compute() -> Tensor:
         computed.append(1)
-        return torch.ones(1258, 3)
+        return torch.arange(1258 * 3).reshape(1258, 3)
 
-    pool = FittedPool(digits(), torch.arange(SIZE), none, none, 10, predictor=None, features=compute)
+    indices, labelled = torch.tensor([900, 3, 17]), torch.tensor([5, 1200])
+    pool = FittedPool(digits(), indices, labelled, labelled, 10, predictor=None, features=compute)
     assert computed == []
+    assert pool.features.equal(compute()[indices])
+    assert pool.labelled_features.equal(compute()[labelled])
+    computed.clear()
     assert pool.features is pool.features
-    assert computed == [1]
+    assert pool.labelled_features is pool.labelled_features
+    assert computed == []
+    first = FittedPool(digits(), torch.arange(SIZE), none, none, 10, predictor=None, features=compute)
+    assert first.labelled_features.shape == (0, 3)
+
+
+def test_writing_into_the_pool_changes_neither_the_run_nor_the_model() -> None:
+    fitted, images, indices = network("cnn"), digits(), torch.arange(40)
+    before = fitted.head.weight.detach().clone()
+    pool = pool_of(fitted, images, indices)
+    pool.indices.zero_()
+    pool.head.weight.data.zero_()
+    assert indices.equal(torch.arange(40))
+    assert fitted.head.weight.equal(before)
 
 
 # --- Monte-Carlo dropout

@@ -18,7 +18,7 @@ WIDTH, CLASSES, MODES = 512, 10, 50
 
 
 class MadeUpPool:
-    """A ``strategies.api.base.OraclePool`` of ``count`` unlabelled and ``labelled`` labelled images.
+    """A ``strategies.api.OraclePool`` of ``count`` unlabelled and ``labelled`` labelled images.
 
     ``mc_seconds`` is the time that making those took since it
     was last set to 0: they are the model's outputs, and no part of a query's time.
@@ -43,19 +43,18 @@ class MadeUpPool:
         with torch.no_grad():
             self.logits: Tensor = self.head(self.embeddings)
         self.probs = self.logits.softmax(1)
-        self.head_output = -self.probs.amax(1).log()
+        self.attachment_output = -self.probs.amax(1).log()
         self.mc_seconds = 0.0
         self._mc: dict[int, Tensor] = {}
 
     @cached_property
     def features(self) -> Tensor:
-        """Those of a self-supervised network: the embeddings, in another basis and order."""
-        generator = torch.Generator().manual_seed(2)
-        basis = torch.randn(WIDTH, WIDTH, generator=generator) / WIDTH**0.5
-        features = torch.empty(len(self.indices) + len(self.labels), WIDTH)
-        features[self.indices] = self.embeddings @ basis
-        features[self.labelled_indices] = self.labelled_embeddings @ basis
-        return features
+        """Those of a self-supervised network: the embeddings, in another basis."""
+        return self.embeddings @ _basis()
+
+    @cached_property
+    def labelled_features(self) -> Tensor:
+        return self.labelled_embeddings @ _basis()
 
     @cached_property
     def previous_probs(self) -> Tensor:
@@ -91,3 +90,7 @@ def _images(count: int, modes: Tensor, generator: torch.Generator) -> tuple[Tens
         chunk.add_(modes[mode], alpha=2).relu_().mul_(0.25)
         torch.div(mode, MODES, rounding_mode="floor", out=of_chunk)
     return embeddings, labels
+
+
+def _basis() -> Tensor:
+    return torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(2)) / WIDTH**0.5

@@ -24,8 +24,8 @@ from comparison import SMOKE, compare, timed
 from pools import PICKS, POOL, MadeUpPool
 from torch import Tensor
 
-from strategies.badge import gradient_embeddings
 from strategies.kernels.distances import lower
+from strategies.kernels.gradients import gradient_embeddings
 from strategies.kernels.k_center import k_center
 from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
 

@@ -11,8 +11,9 @@ from support.made_up import seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.badge import Badge, gradient_embeddings
+from strategies.badge import Badge
 from strategies.coreset import CoreSet
+from strategies.kernels.gradients import gradient_embeddings
 
 
 def pool(size: int, *, classes: int = 4, width: int = 6, labelled: int = 5, seed: int = 0) -> Any:

@@ -9,9 +9,9 @@ import torch
 from support.made_up import seeded
 from support.monte_carlo import GOLDEN, drawn, entropy, pool_of
 
-from strategies import batchbald
 from strategies.bald import BALD
 from strategies.batchbald import BatchBALD, joint_mutual_information
+from strategies.kernels import mixtures
 
 
 def joint_information(images: np.ndarray) -> float:
@@ -78,7 +78,7 @@ def test_batchbald_chooses_among_the_candidates_or_as_many_as_it_must() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     probs = drawn(20)
     before = joint_mutual_information(probs, 8, 300, seeded())
-    monkeypatch.setattr(batchbald, "_CPU_BLOCK", 1000)
+    monkeypatch.setattr(mixtures, "_CPU_BLOCK", 1000)
     after = joint_mutual_information(probs, 8, 300, seeded())
     assert after[0].equal(before[0])
     torch.testing.assert_close(after[1], before[1])

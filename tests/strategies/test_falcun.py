@@ -13,8 +13,8 @@ from scipy.stats import chisquare
 from support.made_up import golden, normal, pool_of, seeded
 
 from strategies.falcun import FALCUN, relevance, updated
+from strategies.margin import Margin
 from strategies.testing import SyntheticPool
-from strategies.uncertainty import Margin
 
 
 def test_falcun_draws_with_the_probabilities_of_scikit_activeml() -> None:

@@ -28,7 +28,8 @@ def test_maxherding_is_that_of_scikit_activeml(width: float, start: str, labelle
     expected, utilities = GOLDEN[f"maxherding_{start}_{width}"], GOLDEN[f"maxherding_utility_{start}_{width}"]
     assert found[:10].tolist() == expected[:10].tolist()
     assert (found.numpy() == expected).sum() >= 50
-    s = torch.exp(-torch.cdist(images.features, images.features).square() / width**2)
+    x = torch.from_numpy(GOLDEN["X"])
+    s = torch.exp(-torch.cdist(x, x).square() / width**2)
     m = s[:, :labelled].amax(dim=1) if labelled else torch.zeros(240)
     for pick, utility in zip(found, utilities, strict=True):
         gain = (s[:, pick] - m).clamp(min=0)[images.indices].mean()
@@ -96,7 +97,8 @@ def test_probcover_has_the_utilities_of_scikit_activeml(start: str, labelled: in
         free = ~np.isnan(expected)
         assert found[free].tolist() == expected[free].tolist()
     images = golden_pool(labelled)
-    covers = (torch.cdist(images.features, images.features) <= 0.5).double()
+    vectors = torch.from_numpy(GOLDEN["X"])
+    covers = (torch.cdist(vectors, vectors) <= 0.5).double()
     known = covers[:, :labelled].any(dim=1).double()
     expected_picks = brute_greedy(covers[labelled:, labelled:], 30, torch.ones(240 - labelled), known[labelled:])
     assert ProbCover(delta=0.5).select(images, 30, seeded()).tolist() == expected_picks
@@ -121,8 +123,7 @@ def test_probcover_loses_no_point_and_is_random_once_all_is_covered() -> None:
     lonely[:, 0] = 1
     lonely[1200:] = -torch.eye(3)
     drawn = SyntheticPool.draw(1203, 1, width=3)
-    features = torch.cat([lonely, torch.tensor([[1.0, 0, 0]])])
-    images = replace(drawn, features=features, indices=torch.arange(1203), labelled_indices=torch.tensor([1203]))
+    images = replace(drawn, features=lonely, labelled_features=torch.tensor([[1.0, 0, 0]]))
     choices = [ProbCover(delta=0.5).select(images, 20, seeded(seed)).tolist() for seed in (0, 1)]
     for picks in choices:
         assert picks[:3] == [1200, 1201, 1202]

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from benchmark import models
 from benchmark.experiment import library
-from strategies.api.base import Labelled
-from strategies.learning_loss import LearningLoss, LossPrediction, all_pairs, fold, ranking_loss
+from strategies.api import Labelled
+from strategies.components.loss_prediction import LossPrediction, all_pairs, fold, ranking_loss
+from strategies.learning_loss import LearningLoss
 from strategies.registry import resolve
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.testing import SyntheticPool, check_strategy
@@ -222,4 +223,4 @@ def test_the_ablation_is_every_scorer_with_every_batcher(name: str) -> None:
 def test_the_highest_predicted_losses_are_bought() -> None:
     pool = SyntheticPool.draw(30)
     chosen = LearningLoss().select(pool, 5, torch.Generator())
-    assert chosen.tolist() == sorted(range(30), key=lambda i: -float(pool.head_output[i]))[:5]
+    assert chosen.tolist() == sorted(range(30), key=lambda i: -float(pool.attachment_output[i]))[:5]

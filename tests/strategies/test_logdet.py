@@ -7,8 +7,8 @@ from support.made_up import normal, pool_of, seeded
 
 from strategies.kernels.pivoted_cholesky import pivoted_cholesky
 from strategies.logdet import LogDet
+from strategies.margin import Margin
 from strategies.testing import SyntheticPool
-from strategies.uncertainty import Margin
 
 
 def greedy_log_determinant(points: np.ndarray, n: int, noise: float) -> list[int]:

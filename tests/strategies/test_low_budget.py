@@ -16,11 +16,11 @@ NAMES = ("typiclust", "probcover", "maxherding", "uherding", "dcom", "tcm")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_space_decides_what_is_needed_and_read(name: str) -> None:
     images = grouped_pool(80, 6)
-    other = replace(grouped_pool(80, 6, seed=1), indices=images.indices, labelled_indices=images.labelled_indices)
+    other = grouped_pool(80, 6, seed=1)
     features, embeddings = resolve(name).build(), resolve(f"{name}[space=embeddings]").build()
     assert features.needs - {"cross_fit"} == {"features"}
     assert embeddings.needs == features.needs - {"features"}
-    mixed = replace(images, features=other.features)
+    mixed = replace(images, features=other.features, labelled_features=other.labelled_features)
     chosen = embeddings.select(mixed, 9, seeded())
     assert chosen.equal(embeddings.select(images, 9, seeded()))
     assert chosen.equal(features.select(images, 9, seeded()))

@@ -8,7 +8,7 @@ import torch
 from sklearn.cluster import AgglomerativeClustering
 from support.made_up import seeded
 
-from strategies.api.base import Labelled
+from strategies.api import Labelled
 from strategies.kernels.batchers import first_of_each
 from strategies.kernels.clusters import kmeans
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
@@ -81,11 +81,11 @@ def pool_of(size: int, *, distinct: int | None = None, seed: int = 0) -> Any:
     which = torch.randint(distinct or size, (size,), generator=seeded(seed))
     points = torch.randn(distinct or size, 5, generator=seeded(seed))[which]
     scores = torch.randint(size // 2, (size,), generator=seeded(seed + 1)).float()
-    return SimpleNamespace(embeddings=points, head_output=scores, indices=torch.arange(size) + 1000)
+    return SimpleNamespace(embeddings=points, attachment_output=scores, indices=torch.arange(size) + 1000)
 
 
 def ranked(pool: Any) -> list[int]:
-    return sorted(range(len(pool.indices)), key=lambda i: (-float(pool.head_output[i]), i))
+    return sorted(range(len(pool.indices)), key=lambda i: (-float(pool.attachment_output[i]), i))
 
 
 def highest_of_each(candidates: list[int], clusters: list[int], n: int) -> list[int]:
@@ -140,7 +140,7 @@ def test_topk_buys_the_highest_of_all_and_subset_those_of_a_random_tenfold() -> 
     pool = pool_of(500)
     assert SemiSupervisedLearningLoss(batcher="topk").select(pool, 20, seeded()).tolist() == ranked(pool)[:20]
     by_subset = SemiSupervisedLearningLoss(batcher="subset")
-    scores = pool.head_output
+    scores = pool.attachment_output
     shares = []
     for seed in range(200):
         chosen = by_subset.select(pool, 10, seeded(seed))

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.nearest_neighbours import nearest_neighbours
+from strategies.margin import Margin
 from strategies.tcm import TCM
 from strategies.testing import SyntheticPool
 from strategies.typiclust import TypiClust
-from strategies.uncertainty import Margin
 
 
 def test_typicality_is_that_of_scikit_activeml() -> None:
@@ -61,7 +61,7 @@ def test_typiclust_passes_over_clusters_that_are_small_or_empty() -> None:
     centres = torch.eye(3).repeat_interleave(torch.tensor([60, 5, 22]), dim=0)
     features = centres + 0.01 * torch.randn(87, 3, generator=seeded())
     drawn = SyntheticPool.draw(67, 20, width=3)
-    images = replace(drawn, features=features, indices=torch.arange(67), labelled_indices=torch.arange(67, 87))
+    images = replace(drawn, features=features[:67], labelled_features=features[67:])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("strategies.typiclust._MOST_CLUSTERS", 3)
         picks = TypiClust().select(images, 67, seeded()).tolist()
@@ -71,13 +71,18 @@ def test_typiclust_passes_over_clusters_that_are_small_or_empty() -> None:
 
 def test_typiclust_prefers_clusters_without_labels() -> None:
     images = grouped_pool(200, 5, spread=0.05)
-    groups, _ = kmeans(images.features, 5, seeded())
-    known = images.labelled_indices[:1].repeat(2)
-    others = images.indices[groups[images.indices] != groups[known[0]]]
-    one_group = replace(
-        images, indices=torch.cat([others, known[:1]])[:-1], labelled_indices=known[:1], labels=images.labels[:1]
+    groups, _ = kmeans(torch.cat([images.features, images.labelled_features]), 5, seeded())
+    known = groups[200]  # the group of the first labelled image
+    others = (groups[:200] != known).nonzero().squeeze(1)
+    one_label = replace(
+        images,
+        indices=images.indices[others],
+        features=images.features[others],
+        labelled_indices=images.labelled_indices[:1],
+        labelled_features=images.labelled_features[:1],
+        labels=images.labels[:1],
     )
-    picks = others[TypiClust().select(one_group, 4, seeded())]
+    picks = others[TypiClust().select(one_label, 4, seeded())]
     assert len(set(groups[picks].tolist())) == 4
 
 

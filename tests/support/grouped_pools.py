@@ -29,19 +29,26 @@ def grouped_pool(size: int, labelled: int, seed: int = 0, spread: float = 0.4, *
     features = centres[groups] + spread * torch.randn(size + labelled, 6, dtype=torch.float64, generator=generator)
     labels = groups[drawn.labelled_indices] % drawn.class_count
     points, known = features[drawn.indices], features[drawn.labelled_indices]
-    return replace(drawn, features=features, points=points, labelled_points=known, labels=labels, **parts)
+    own = {"features": points, "labelled_features": known, "points": points, "labelled_points": known}
+    return replace(drawn, labels=labels, **own, **parts)
 
 
 def golden_pool(labelled: int) -> SyntheticPool:
     features = torch.from_numpy(GOLDEN["X"])
     order = torch.arange(len(features))
     drawn = SyntheticPool.draw(len(features) - labelled, labelled, width=8, dtype=torch.float64)
-    return replace(drawn, features=features, labelled_indices=order[:labelled], indices=order[labelled:])
+    return replace(
+        drawn,
+        indices=order[labelled:],
+        labelled_indices=order[:labelled],
+        features=features[labelled:],
+        labelled_features=features[:labelled],
+    )
 
 
 def unit(images: SyntheticPool) -> tuple[Tensor, Tensor]:
-    features = F.normalize(images.features, dim=1)
-    return features[images.indices], features[images.labelled_indices]
+    """The features of the unlabelled and of the labelled images, scaled to length 1."""
+    return F.normalize(images.features, dim=1), F.normalize(images.labelled_features, dim=1)
 
 
 def brute_greedy(s: Tensor, n: int, u: Tensor, m: Tensor, noise: float = 1e-13) -> list[int]:

@@ -1,4 +1,4 @@
-"""What several tests draw: a seeded generator, points and pools."""
+"""What several tests draw or compute: a seeded generator, points, distances and pools."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strategies.kernels.distances import Points
 from strategies.testing import SyntheticPool
 
 
@@ -15,8 +16,19 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=seeded(seed), dtype=torch.float64)
+def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
+
+
+def materialised(points: Points) -> Tensor:
+    """The outer products of two factors, (N, d_f · d_g)."""
+    left, right = points.factors
+    return torch.einsum("nc,nd->ncd", left, right).flatten(1)
+
+
+def pairwise(x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances from differences, with no cancelling sum."""
+    return (x[:, None] - y[None]).square().sum(dim=2)
 
 
 def blobs(count: int, size: int, width: int = 3) -> Tensor:

@@ -14,7 +14,7 @@ from benchmark.learners.semi_supervised import SemiSupervised
 from benchmark.models.blueprint import Blueprint, Fresh
 from benchmark.training.batches import Images
 from benchmark.training.engine import Task
-from strategies.api.base import Attachment, Output, Step
+from strategies.api import Attachment, Output, Step
 
 RECIPE = Recipe(
     min_steps=12,

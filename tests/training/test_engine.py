@@ -16,7 +16,7 @@ from benchmark.learners import supervised
 from benchmark.training.batches import Batches, Images
 from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
-from strategies.api.base import Attachment, Output, Step
+from strategies.api import Attachment, Output, Step
 
 RECIPE = Recipe(min_steps=12, batch_size=16, precision="float32", learning_rate=0.05)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.api.base import TuningBatch
-from strategies.learning_loss import LossPrediction
+from strategies.api import TuningBatch
+from strategies.components.loss_prediction import LossPrediction
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.testing import SyntheticTuning
 from strategies.testing.synthetic import synthetic_output, synthetic_step

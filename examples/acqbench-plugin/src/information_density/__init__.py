@@ -16,7 +16,7 @@ class InformationDensity(ScoreStrategy):
             raise ValueError(f"beta must be at least 0, not {beta}")
         self.beta = beta
 
-    def score(self, pool: Pool) -> Tensor:  # (N,), highest bought first
+    def score(self, pool: Pool) -> Tensor:  # (N,), highest selected first
         entropy = torch.special.entr(pool.probs.float()).sum(dim=1)
         directions = torch.nn.functional.normalize(pool.embeddings.float(), dim=1)
         density = (directions @ directions.mean(dim=0)).clamp(min=0)

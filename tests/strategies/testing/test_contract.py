@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from strategies.api.base import (
+from strategies.api import (
+    HOOKS,
     Attachment,
     Labelled,
     Output,
@@ -69,6 +70,8 @@ class Head(Attachment):
 
 
 class Attaching(Sound):
+    hooks = frozenset({"attach"})
+
     def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment:
         return Head(stage_channels)
 
@@ -87,11 +90,45 @@ def test_global_randomness_is_left_as_it_was() -> None:
     assert torch.rand(3).equal(expected)
 
 
-# --- broken ones, each a method of the sound ones replaced
+# --- broken ones
 
 
-def assert_caught(message: str, base: type, **methods: Any) -> None:
-    strategy: type[Strategy] = type("Broken", (base,), methods)
+def test_a_method_without_its_declaration_is_caught() -> None:
+    class Silent(Sound):
+        def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment:
+            return Head(stage_channels)
+
+    class Boasting(Sound):
+        hooks = frozenset({"hold_out"})
+
+    class Choosy(Sound):
+        def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+            return top(self.score(pool), n)
+
+    class Lying(Choosy):
+        takes_top_scores = True
+
+        def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+            return top(self.score(pool), len(pool.indices)).flip(0)[:n]
+
+    for cls, message in (
+        (Silent, "class Silent overrides attach: add 'attach' to its hooks"),
+        (Boasting, "class Boasting has 'hold_out' in its hooks: define hold_out, or take 'hold_out' out"),
+        (Choosy, "class Choosy overrides select: add takes_top_scores = False"),
+        (Lying, "select does not return the highest scores: say takes_top_scores = False"),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            check_strategy(cls)
+
+
+# --- each a method of the sound ones replaced
+
+
+def assert_caught(message: str, base: type[Strategy], **methods: Any) -> None:
+    """Of a class ``Broken`` that declares which of the base's methods it replaces."""
+    hooks = {hook for hook, names in HOOKS.items() if set(names) & methods.keys()}
+    declared = {"hooks": base.hooks | hooks} | ({"takes_top_scores": False} if "select" in methods else {})
+    strategy: type[Strategy] = type("Broken", (base,), declared | methods)
     with pytest.raises(AssertionError, match=f"(?s)^Broken: .*{message}"):
         check_strategy(strategy)
 
@@ -133,7 +170,7 @@ SELECTIONS: list[tuple[str, Callable[[Pool, int, torch.Generator], Any]]] = [
     ("global random state", lambda pool, n, g: seeding(pool, n)),
     ("two choices", lambda pool, n, g: torch.from_numpy(np.random.default_rng().permutation(len(pool.indices))[:n])),
     ("reads pool.probs and accepts NaN", lambda pool, n, g: pool.probs.amax(1).sort().indices[:n]),
-    ("reads pool.head_output and accepts NaN", lambda pool, n, g: pool.head_output.topk(n).indices),
+    ("reads pool.attachment_output and accepts NaN", lambda pool, n, g: pool.attachment_output.topk(n).indices),
     ("reads pool.mc_probs and accepts NaN", lambda pool, n, g: pool.mc_probs(2).mean((1, 2)).topk(n).indices),
     ("NaN for one image.*IndexError", lambda pool, n, g: failing_on_nan(pool, n)),
     ("pool.head.weight in place", lambda pool, n, g: scribbling_on_the_head(pool, n)),
@@ -160,6 +197,9 @@ SCORES: list[tuple[str, Callable[[Any, Pool], Tensor]]] = [
     ("pool.probs in place", lambda self, pool: pool.probs.mul_(pool.probs.log()).sum(1)),
     ("pool.labels in place", lambda self, pool: pool.probs[:, 0] + 0 * pool.labels.zero_().sum()),
     (r"pool.mc_probs\(3\) in place", lambda self, pool: pool.mc_probs(3).sub_(0.1).mean(1).amax(1)),
+    (r"'Broken': score returned \(40, 4\), expected \(40,\)", lambda self, pool: pool.probs),
+    (r"score returned \(39,\), expected \(40,\): one number per", lambda self, pool: pool.probs[:-1, 0]),
+    ("score returned list, expected", lambda self, pool: pool.probs[:, 0].tolist()),
     ("order of the pool", lambda self, pool: pool.probs[:, 0] + torch.arange(len(pool.indices)).remainder(2)),
     ("two choices.*state_dict", lambda self, pool: pool.probs[:, number_of_calls(self) % pool.class_count]),
     ("two classes", lambda self, pool: pool.probs.topk(3, dim=1).values[:, 2]),
@@ -177,9 +217,9 @@ def test_broken_scores_are_caught(message: str, score: Callable[[Any, Pool], Ten
 @pytest.mark.parametrize(
     "hold_out",
     [
-        lambda self, old, bought: torch.cat([old.indices, bought.indices]),
-        lambda self, old, bought: torch.arange(len(bought.indices) // 2),
-        lambda self, old, bought: bought.indices[:1].repeat(2) if len(bought.indices) > 1 else bought.indices[:0],
+        lambda self, old, new: torch.cat([old.indices, new.indices]),
+        lambda self, old, new: torch.arange(len(new.indices) // 2),
+        lambda self, old, new: new.indices[:1].repeat(2) if len(new.indices) > 1 else new.indices[:0],
     ],
     ids=["all", "positions", "twice"],
 )

@@ -13,14 +13,15 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor
 
-from strategies.api.base import Attachment, Labelled, Pool, ScoreStrategy, Strategy, Tuning
+from strategies.api import HOOKS, Attachment, Labelled, Pool, ScoreStrategy, Strategy, Tuning
 from strategies.bald import BALD
-from strategies.learning_loss import LearningLoss, LossPrediction
+from strategies.components.loss_prediction import LossPrediction
+from strategies.learning_loss import LearningLoss
+from strategies.margin import Margin
 from strategies.random import Random
 from strategies.registry import UnknownStrategy, resolve
-from strategies.registry.stochastic_batch import around
-from strategies.testing import SyntheticPool, check_strategy
-from strategies.uncertainty import Margin
+from strategies.registry.wrappers import StochasticBatch
+from strategies.testing import SyntheticPool, SyntheticTuning, check_strategy
 
 LAWS = ("power", "softmax", "softrank")
 DRAWS = 1200
@@ -36,13 +37,18 @@ class Given(ScoreStrategy):
         return torch.tensor(self.scores)
 
 
+def given(scores: Sequence[float]) -> Given:
+    strategy = Given()
+    strategy.scores = scores
+    return strategy
+
+
 def select(law: str, scores: Sequence[float], n: int, seed: int = 0, **beta: float) -> list[int]:
     return selections(law, scores, n, 1, seed, **beta)[0]
 
 
 def selections(law: str, scores: Sequence[float], n: int, times: int, seed: int = 0, **beta: float) -> list[list[int]]:
-    strategy = around(law, Given())(**beta)
-    strategy.scores = scores  # type: ignore[attr-defined]
+    strategy = StochasticBatch(given(scores), law, **beta)
     pool, generator = SyntheticPool.draw(len(scores)), torch.Generator().manual_seed(seed)
     return [strategy.select(pool, n, generator).tolist() for _ in range(times)]
 
@@ -135,6 +141,7 @@ class Whole(ScoreStrategy):
 
     name = "whole"
     needs = frozenset({"dropout"})
+    hooks = frozenset(HOOKS)
     max_batch = 7
 
     def __init__(self, beta: float = 3.0) -> None:
@@ -149,8 +156,8 @@ class Whole(ScoreStrategy):
     def after_training(self, tuning: Tuning) -> None:
         self.carried += 1
 
-    def hold_out(self, old: Labelled, bought: Labelled) -> Tensor:
-        return bought.indices[: len(bought.indices) // 2]
+    def hold_out(self, old: Labelled, new: Labelled) -> Tensor:
+        return new.indices[: len(new.indices) // 2]
 
     def state_dict(self) -> dict[str, Any]:
         return {"carried": self.carried}
@@ -159,25 +166,45 @@ class Whole(ScoreStrategy):
         self.carried = state["carried"]
 
 
-HOOKS = ("score", "attach", "after_training", "hold_out", "state_dict", "load_state_dict", "needs", "max_batch")
-
-
 @pytest.mark.parametrize("inner", [Whole, Margin, BALD, LearningLoss])
 @pytest.mark.parametrize("law", LAWS)
 def test_all_but_the_choice_is_that_of_the_strategy_inside(law: str, inner: type[ScoreStrategy]) -> None:
-    cls = around(law, inner())
-    assert around(law, inner()) is cls
-    assert cls.select is not inner.select
-    # The loop asks whether a hook is Strategy's own: a round 0 is shared by all without an attachment, for one.
-    assert all(getattr(cls, hook) is getattr(inner, hook) for hook in HOOKS)
-    assert cls().spares_last_round == inner().spares_last_round
+    inside = inner()
+    strategy = StochasticBatch(inside, law)
+    for declared in ("needs", "hooks", "max_batch", "spares_last_round"):
+        assert getattr(strategy, declared) == getattr(inside, declared)
+    assert not strategy.takes_top_scores
+    pool = SyntheticPool.draw()
+    assert strategy.score(pool).equal(inside.score(pool))
+
+
+def test_hooks_are_those_of_the_strategy_inside() -> None:
+    inside = Whole()
+    strategy = StochasticBatch(inside, "power")
+    assert isinstance(strategy.attach((4, 8), 3), LossPrediction)
+    assert StochasticBatch(Margin(), "power").attach((4, 8), 3) is None
+    strategy.after_training(SyntheticTuning(LearningLoss().attach((8,), 4), (8,)))
+    assert inside.carried == 1
+    assert strategy.state_dict() == {"carried": 1}
+    strategy.load_state_dict({"carried": 5})
+    assert inside.carried == 5
+    indices = torch.arange(10)
+    held_out = strategy.hold_out(Labelled(indices[:0], indices[:0], None), Labelled(indices, indices, None))
+    assert held_out.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_parameters_go_to_the_one_inside_and_two_betas_do_not_mix() -> None:
-    strategy: Any = around("power", Whole())({"beta": 0.5}, beta=1e9)
+    inside = Whole(beta=0.5)
+    strategy = StochasticBatch(inside, "power", beta=1e9)
     pool = SyntheticPool.draw()
-    assert strategy.beta == 0.5
+    assert inside.beta == 0.5
     assert strategy.select(pool, 5, torch.Generator()).equal(pool.probs[:, 0].topk(5).indices)
+
+
+def test_scores_of_another_shape_are_refused() -> None:
+    strategy = StochasticBatch(given([0.1, 0.2]), "power")
+    with pytest.raises(ValueError, match=r"strategy 'given': score returned \(2,\), expected \(40,\)"):
+        strategy.select(SyntheticPool.draw(), 1, torch.Generator())
 
 
 def test_the_attachment_inside_is_trained() -> None:
@@ -202,7 +229,7 @@ def test_contract(strategy: str) -> None:
 
 @pytest.mark.parametrize("law", LAWS)
 def test_contract_around_every_hook_and_a_plugin(law: str, tmp_path: Path) -> None:
-    check_strategy(around(law, Whole()))
+    check_strategy(StochasticBatch(Whole(), law))
     (tmp_path / "mine.py").write_text(
         "from strategies import ScoreStrategy\n\nclass Mine(ScoreStrategy):\n"
         "    def __init__(self, c: int = 0):\n        self.c = c\n\n"
@@ -211,17 +238,18 @@ def test_contract_around_every_hook_and_a_plugin(law: str, tmp_path: Path) -> No
     check_strategy(f"{law}[beta=2]:{tmp_path}/mine.py:Mine[c=1]")
 
 
-def test_what_cheats_inside_cheats() -> None:
-    assert "cheating" in resolve("power:true-loss").cls.groups
+def test_a_diagnostic_inside_makes_a_diagnostic() -> None:
+    assert resolve("power:true-loss").groups == ("stochastic", "diagnostic")
+    assert resolve("power:margin").groups == ("stochastic",)
 
 
 @pytest.mark.parametrize("inside", ["random", "badge", "power:margin", "learning-loss[batcher=kmeans]"])
-def test_only_what_buys_the_highest_scores_is_wrapped(inside: str) -> None:
+def test_only_what_takes_the_highest_scores_is_wrapped(inside: str) -> None:
     name = inside.partition("[")[0]
     with pytest.raises(UnknownStrategy) as caught:
         resolve(f"power:{inside}")
     assert str(caught.value) == (
-        f"'power:{inside}': power wraps strategies that buy the highest scores, which '{name}' does not"
+        f"'power:{inside}': power wraps strategies that take the highest scores, which '{name}' does not"
     )
 
 
@@ -230,9 +258,20 @@ def test_a_score_strategy_with_a_choice_of_its_own_is_refused() -> None:
         return Random().select(pool, n, generator)
 
     for base in (Margin, LearningLoss):
-        own = type("Own", (base,), {"select": select, "name": "own"})
+        own = type("Own", (base,), {"select": select, "name": "own", "takes_top_scores": False})
         with pytest.raises(ValueError, match="which 'own' does not"):
-            around("power", own())
+            StochasticBatch(own(), "power")
+
+
+def test_a_plugin_that_overrides_select_must_say_whether_it_takes_the_highest(tmp_path: Path) -> None:
+    source = (
+        "from strategies.learning_loss import LearningLoss\n\nclass Own(LearningLoss):\n"
+        "    def select(self, pool, n, generator):\n        return pool.indices[:n]\n"
+    )
+    (tmp_path / "own.py").write_text(source)
+    for text in (f"{tmp_path}/own.py:Own", f"power:{tmp_path}/own.py:Own"):
+        with pytest.raises(UnknownStrategy, match="'own:Own': class Own overrides select: add takes_top_scores"):
+            resolve(text)
 
 
 @pytest.mark.parametrize("beta", ["0", "-1", "1e999"])

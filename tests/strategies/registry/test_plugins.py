@@ -14,11 +14,11 @@ from rich.console import Console
 from benchmark.campaign import preflight as checks
 from benchmark.experiment import Protocol, ProtocolError, load
 from strategies import registry
-from strategies.api.base import ScoreStrategy
-from strategies.registry import UnknownStrategy, resolve
+from strategies.api import ScoreStrategy, registration
+from strategies.registry import SpecError, resolve
 from strategies.testing import SyntheticPool
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PLUGIN = """\
 from strategies import ScoreStrategy
 
@@ -46,7 +46,7 @@ Other = 3
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
-    monkeypatch.setattr(registry.registry, "_registered", dict(registry.registry._registered))
+    monkeypatch.setattr(registration, "REGISTERED", dict(registration.REGISTERED))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def plugin(tmp_path: Path) -> Path:
 
 
 def message(text: str) -> str:
-    with pytest.raises(UnknownStrategy) as caught:
+    with pytest.raises(SpecError) as caught:
         resolve(text)
     line = str(caught.value)
     assert "\n" not in line
@@ -78,7 +78,7 @@ def test_a_class_in_a_file_inside_a_wrapper(plugin: Path) -> None:
     bare, spec = resolve(f"{plugin}:Mine[power=2]"), resolve(f"power[beta=3]:{plugin}:Mine[power=2]")
     assert spec.canonical == "power[beta=3.0]:mine:Mine[power=2.0]"
     assert spec.source_sha256 == bare.source_sha256
-    assert spec.build().power == 2  # type: ignore[attr-defined]
+    assert spec.build().inner.power == 2  # type: ignore[attr-defined]
     assert spec.reference == f"power[beta=3.0]:{plugin}:Mine[power=2.0]"
     assert resolve(spec.reference) == spec
 

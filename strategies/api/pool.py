@@ -1,0 +1,68 @@
+"""The pool: the unlabelled images and the fitted model's outputs on them.
+
+Shapes: N unlabelled images, L labelled images, C classes, D embedding dimensions, F feature dimensions, K Monte-Carlo
+samples, T test images.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+class Pool(Protocol):
+    """The unlabelled images and the fitted model's outputs on them; each part is computed once, on first use.
+
+    All tensors are on the run's device. Row i of every (N, …) tensor belongs to ``indices[i]``, row j of every
+    (L, …) tensor to ``labelled_indices[j]``. Logits, embeddings and the attachment's output are float32. The pool
+    gives no access to the labels of unlabelled images.
+    """
+
+    @property
+    def indices(self) -> Tensor: ...  # (N,) dataset indices, int64
+    @property
+    def labelled_indices(self) -> Tensor: ...  # (L,) dataset indices, int64
+    @property
+    def labels(self) -> Tensor: ...  # (L,) labels of the labelled images, int64
+    @property
+    def class_count(self) -> int: ...
+    @property
+    def has_model(self) -> bool: ...  # False while a strategy chooses the initial labels
+    @property
+    def logits(self) -> Tensor: ...  # (N, C)
+    @property
+    def probs(self) -> Tensor: ...  # (N, C)
+    @property
+    def embeddings(self) -> Tensor: ...  # (N, D)
+    @property
+    def labelled_embeddings(self) -> Tensor: ...  # (L, D)
+    @property
+    def head(self) -> nn.Linear: ...  # the network's last linear layer
+    @property
+    def attachment_output(self) -> Tensor: ...  # (N,)
+    @property
+    def features(self) -> Tensor: ...  # (N, F) self-supervised or pretrained
+    @property
+    def labelled_features(self) -> Tensor: ...  # (L, F) self-supervised or pretrained
+    @property
+    def previous_probs(self) -> Tensor | None: ...  # (N, C) by the previous round's model; None in the first round
+    def mc_probs(self, samples: int) -> Tensor: ...  # (N, K, C), the k-th dropout mask shared by all images
+
+    def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
+        """Logits (M, C) and labels (M,) of a random ``share`` of the labelled images, by a model fitted on the rest.
+
+        This trains a second model: only for strategies that declare it in ``needs``. None with fewer than 2 C labels.
+        """
+        ...
+
+
+class OraclePool(Pool, Protocol):
+    """A pool with the true labels and the test set, for diagnostics."""
+
+    @property
+    def true_labels(self) -> Tensor: ...  # (N,) of the unlabelled images, int64
+    @property
+    def test_embeddings(self) -> Tensor: ...  # (T, D)
+    @property
+    def test_labels(self) -> Tensor: ...  # (T,) int64

@@ -1,0 +1,113 @@
+"""What an acquisition strategy is: it chooses n of the N unlabelled images of a pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from strategies.api.attachment import Attachment
+from strategies.api.pool import Pool
+from strategies.api.training import Labelled, Tuning
+
+
+class Strategy:
+    """An acquisition strategy. Its parameters are its constructor's keyword arguments.
+
+    ``needs`` names what the protocol must offer: ``"dropout"`` (a network with dropout modules), ``"features"``
+    (self-supervised or pretrained), ``"previous_probs"`` (of the previous round's model), ``"cross_fit"`` (a second
+    training on a part of the labels), ``"oracle"`` (the true labels: an ``OraclePool``, for diagnostics).
+    ``hooks`` names what the strategy does beside choosing: ``"attach"``, ``"after_training"``, ``"hold_out"`` and
+    ``"state"`` (``state_dict`` and ``load_state_dict``). The hooks of the class cover every such method that it
+    overrides; an instance may have fewer where its parameters decide. ``takes_top_scores`` says that ``select``
+    returns the n highest scores, so that ``power:``, ``softmax:`` and ``softrank:`` can draw by the score instead.
+    ``max_batch`` is the largest batch that ``select`` can choose in reasonable time, None for any. ``cost`` (of a
+    query, in the letters of docs/strategies.md) and ``remarks`` (strengths and known failures) are documentation.
+    ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule.
+    """
+
+    name: str = ""  # name, groups, paper and summary are set by @register
+    groups: tuple[str, ...] = ()
+    paper: str = ""
+    summary: str = ""
+    needs: frozenset[str] = frozenset()
+    hooks: frozenset[str] = frozenset()
+    max_batch: int | None = None
+    cost: str = ""
+    remarks: str = ""
+    spares_last_round: bool = False
+
+    @property
+    def takes_top_scores(self) -> bool:
+        return False
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` distinct positions among the pool's N, (n,), int64, in order of preference.
+
+        ``generator`` is a CPU generator and the only source of randomness.
+        """
+        raise NotImplementedError
+
+    def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment | None:
+        """The module to train along with the network, freshly initialised; None for most strategies."""
+        return None
+
+    def after_training(self, tuning: Tuning) -> None:
+        """Train the attachment further, once the network is fitted."""
+
+    def hold_out(self, old: Labelled, new: Labelled) -> Tensor:
+        """Dataset indices of labelled images that the task model does not train on in the next round.
+
+        Called once the ``new`` images are labelled, and before the first round with an empty ``old``.
+        """
+        return new.indices.new_empty(0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is carried to the next round; empty for nearly all strategies."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what ``state_dict`` returned in the round before."""
+
+
+class ScoreStrategy(Strategy):
+    """A strategy that selects the n highest scores.
+
+    A subclass that overrides ``select`` must say whether it still does: ``takes_top_scores``.
+    """
+
+    @property
+    def takes_top_scores(self) -> bool:
+        return True
+
+    def score(self, pool: Pool) -> Tensor:
+        """A score for each unlabelled image, (N,); the highest are selected first."""
+        raise NotImplementedError
+
+    def checked_scores(self, pool: Pool) -> Tensor:
+        """``score``, (N,). Raises ValueError for a result of any other shape."""
+        scores = self.score(pool)
+        size = len(pool.indices)
+        if not isinstance(scores, Tensor) or scores.shape != (size,):
+            found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+            raise ValueError(
+                f"strategy '{self.name or type(self).__name__}': score returned {found}, expected ({size},): "
+                "one number per unlabelled image"
+            )
+        return scores
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return top(self.checked_scores(pool), n)
+
+
+def top(scores: Tensor, n: int) -> Tensor:
+    """Positions of the ``n`` highest ``scores`` (N,), highest first; the smaller position wins ties.
+
+    Raises ValueError for scores of another shape and for NaN: a broken model must not look like a choice.
+    """
+    if scores.dim() != 1:
+        raise ValueError(f"scores of shape {tuple(scores.shape)}, expected (N,): one number per unlabelled image")
+    if torch.isnan(scores).any():
+        raise ValueError("scores contain NaN: the model's outputs are not finite")
+    return torch.sort(scores, descending=True, stable=True).indices[:n]

@@ -1,0 +1,26 @@
+"""Monte-Carlo dropout: the base class of the strategies that read the probabilities under K dropout masks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.api import Pool, Strategy
+
+
+class MonteCarlo(Strategy):
+    """A strategy that reads the probabilities under ``samples`` dropout masks."""
+
+    needs = frozenset({"dropout"})
+
+    def __init__(self, samples: int = 20) -> None:
+        if samples < 2:
+            raise ValueError(f"samples must be at least 2, not {samples}")
+        self.samples = samples
+
+    def probs(self, pool: Pool) -> Tensor:
+        """p^k, (N, K, C), in float32 or more. Raises ValueError for NaN, which an argmax of votes would hide."""
+        probs = pool.mc_probs(self.samples)
+        if torch.isnan(probs).any():
+            raise ValueError("the Monte-Carlo probabilities contain NaN: the model's outputs are not finite")
+        return probs.to(torch.promote_types(probs.dtype, torch.float32))

@@ -1,0 +1,172 @@
+"""From what a user types to a strategy: names, groups, parameters, plugins and wrappers.
+
+A strategy is written ``name``, ``name[key=value,…]``, ``module:Class``, ``file.py:Class`` or the name of an
+entry point in the group ``acqbench.strategies``; any of these may stand inside a wrapper, as in ``power:X`` or
+``power[beta=2]:X[key=value,…]``. A group (``core``, ``uncertainty``, …, ``all``) stands for its members.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from strategies.api import Strategy, declaration_error, registration
+from strategies.registry import plugins
+from strategies.registry.catalogue import CATALOGUE
+from strategies.registry.plugins import UnknownStrategy
+from strategies.registry.specs import (
+    arguments,
+    changed_parameters,
+    format_spec,
+    nearest,
+    parse,
+    parse_wrapper,
+)
+from strategies.registry.wrappers import WRAPPERS
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A strategy with its parameters. ``canonical`` identifies it in files: keys sorted, defaults left out.
+
+    ``location`` is where another process finds a plugin's class, empty for the suite's own; ``source_sha256`` is of
+    the plugin's file. Of a wrapped strategy, ``cls`` and ``parameters`` are the wrapper's and ``inner`` is what is
+    inside.
+    """
+
+    cls: type[Strategy] = field(repr=False)
+    name: str
+    parameters: tuple[tuple[str, Any], ...] = field(default=(), hash=False)  # lists have no hash
+    location: str = ""
+    source_sha256: str | None = None
+    wrapper: str = ""
+    inner: Spec | None = None
+
+    @property
+    def canonical(self) -> str:
+        if self.inner is not None:
+            return f"{format_spec(self.wrapper, self.parameters)}:{self.inner.canonical}"
+        return format_spec(self.name, self.parameters)
+
+    @property
+    def reference(self) -> str:
+        """What ``resolve`` turns into the same strategy in another process."""
+        if self.inner is not None:
+            return f"{format_spec(self.wrapper, self.parameters)}:{self.inner.reference}"
+        return format_spec(self.location or self.name, self.parameters)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.cls.groups if self.inner is None else self.build().groups
+
+    def build(self) -> Strategy:
+        own = arguments(self.parameters)
+        return self.cls(**own) if self.inner is None else WRAPPERS[self.wrapper].around(self.inner.build(), **own)
+
+
+def names() -> tuple[str, ...]:
+    """All strategies with a name: the suite's in the order of its catalogue, then plugins as they registered."""
+    own = [entry if isinstance(entry, str) else entry.name for entry in CATALOGUE]
+    return tuple(dict.fromkeys([*own, *registration.REGISTERED]))
+
+
+def groups() -> tuple[str, ...]:
+    """All group names, ``all`` first."""
+    return ("all", *dict.fromkeys(group for name in names() for group in _groups(name)))
+
+
+def members(group: str) -> tuple[str, ...]:
+    """The strategies of a group; ``all`` is every strategy that is not a diagnostic."""
+    if group == "all":
+        return tuple(name for name in names() if "diagnostic" not in _groups(name))
+    return tuple(name for name in names() if group in _groups(name))
+
+
+def _groups(name: str) -> tuple[str, ...]:
+    cls = registration.REGISTERED.get(name)
+    return resolve(name).groups if cls is None else cls.groups
+
+
+def wrapper_summaries() -> dict[str, str]:
+    """The wrappers' names, each with a line that says what it makes of a strategy X."""
+    return {name: wrapper.summary for name, wrapper in WRAPPERS.items()}
+
+
+def installed() -> dict[str, str]:
+    """The strategies that installed packages offer as entry points, as ``module:Class`` by name; none is imported."""
+    return {name: value for name, value in plugins.entry_points().items() if name not in registration.REGISTERED}
+
+
+def expand(texts: Iterable[str]) -> list[tuple[Spec, bool]]:
+    """What ``--strategies`` names, without repetition; True where a strategy was named itself, not by a group."""
+    found: dict[str, tuple[Spec, bool]] = {}
+    for text in texts:
+        if text in groups():
+            for name in members(text):
+                spec = resolve(name)
+                found.setdefault(spec.canonical, (spec, False))
+        else:
+            spec = resolve(text)
+            found[spec.canonical] = (spec, True)
+    return list(found.values())
+
+
+def resolve(text: str) -> Spec:
+    """The strategy that ``text`` names. Raises SpecError with one line that says what to change."""
+    head = re.split(r"[:\[]", text, maxsplit=1)[0]
+    if head in WRAPPERS:
+        return _wrapped(text, head)
+    name, parameters = parse(text)
+    if cls := registration.REGISTERED.get(name):
+        return _spec(cls, name, parameters, *plugins.origin(cls))
+    plugin = plugins.load(name) if ":" in name else plugins.load_entry_point(name)
+    if plugin is not None:
+        return _plugin(name, plugin, parameters)
+    known = [*(own for own in names() if ":" not in own), *groups(), *WRAPPERS, *installed()]
+    raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)}; --list shows all")
+
+
+def _spec(
+    cls: type[Strategy], name: str, parameters: dict[str, Any], location: str = "", sha256: str | None = None
+) -> Spec:
+    return _checked(Spec(cls, name, changed_parameters(cls, name, parameters), location, sha256))
+
+
+def _plugin(typed: str, plugin: plugins.Plugin, parameters: dict[str, Any]) -> Spec:
+    cls = plugin.cls
+    if "name" not in cls.__dict__:
+        cls.name = plugin.name
+        cls.summary = registration.first_line(cls)
+    if registration.REGISTERED.get(cls.name, cls) is not cls:
+        raise UnknownStrategy(f"strategy '{typed}': the name '{cls.name}' is taken; give the class another")
+    name = cls.name if ":" in typed else plugin.name  # an entry point's name holds, whatever the class's is
+    if name.partition(":")[0] in WRAPPERS:
+        raise UnknownStrategy(f"strategy '{typed}': '{name}' begins with the name of a wrapper; give it another name")
+    return _spec(cls, name, parameters, plugin.location, plugin.source_sha256)
+
+
+def _wrapped(text: str, wrapper: str) -> Spec:
+    """``wrapper:X`` or ``wrapper[key=value,…]:X``, X being whatever ``resolve`` takes."""
+    parameters, inside = parse_wrapper(text, wrapper)
+    if not inside:
+        raise UnknownStrategy(f"'{text}': {wrapper} goes around a strategy; write {wrapper}:margin")
+    if inside not in registration.REGISTERED and inside in groups():
+        raise UnknownStrategy(f"'{text}': {wrapper} goes around one strategy, and '{inside}' is a group")
+    inner = resolve(inside)
+    cls = WRAPPERS[wrapper].cls
+    chosen = changed_parameters(cls, wrapper, parameters)
+    name = f"{wrapper}:{inner.name}"
+    return _checked(Spec(cls, name, chosen, source_sha256=inner.source_sha256, wrapper=wrapper, inner=inner))
+
+
+def _checked(spec: Spec) -> Spec:
+    """The spec, once it is sure that it builds a strategy whose declarations hold."""
+    try:
+        error = declaration_error(spec.build())
+    except Exception as raised:  # whatever a plugin's constructor raises
+        raise UnknownStrategy(f"'{spec.canonical}': {str(raised) or type(raised).__name__}") from raised
+    if error:
+        raise UnknownStrategy(f"'{spec.canonical}': {error}")
+    return spec

@@ -1,0 +1,157 @@
+"""Wrappers, strategies around another one: stochastic batch acquisition by ``power:``, ``softmax:`` and ``softrank:``.
+
+Each of the n highest scores is what one image is worth if the others are not selected with it, and often they are worth
+the same thing. Drawing the batch by the score, without replacement, spreads it at no further cost. With s_i the score
+of image i and r_i its rank, 1 for the highest, the images are drawn one after the other, among those that are left,
+with probability
+
+    power      ∝ s_i^β
+    softmax    ∝ exp(β s_i)
+    softrank   ∝ r_i^−β.
+
+With g_i independent standard Gumbel draws this is the top n of β log s_i + g_i, β s_i + g_i and −β log r_i + g_i. A
+large β gives the n highest scores, a small one a random batch.
+
+Kirsch, Farquhar, Atighehchian, Jesson, Branchaud-Charron & Gal, *Stochastic Batch Acquisition: A Simple Baseline for
+Deep Active Learning*, TMLR 2023, arXiv 2106.12059.
+
+Ours: under ``power`` an image with a score of 0 or below has no weight and is selected only once all others are, in
+random order; under ``softrank`` images of one score share the mean of their ranks, so that the order of the pool
+plays no part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from strategies.api import HOOKS, Attachment, Labelled, Pool, ScoreStrategy, Strategy, Tuning, top
+
+
+class Law(NamedTuple):
+    """``log_weights`` takes scores (N,) float64 to the logarithms (N,) of the weights at β = 1; −∞ for no weight."""
+
+    log_weights: Callable[[Tensor], Tensor]
+    summary: str
+    remarks: str
+
+
+def log_power(scores: Tensor) -> Tensor:
+    return scores.clamp(min=0).log()
+
+
+def log_exponential(scores: Tensor) -> Tensor:
+    return scores
+
+
+def log_inverse_rank(scores: Tensor) -> Tensor:
+    _, which, counts = scores.unique(return_inverse=True, return_counts=True)
+    better = len(scores) - counts.cumsum(0)  # how many images score higher than each distinct score
+    return -(better + (counts + 1) / 2)[which].double().log()
+
+
+LAWS = {
+    "power": Law(
+        log_power,
+        "Draws without replacement ∝ s^β, s the scores of {}.",
+        "In its paper as good as BatchBALD and BADGE at a fraction of their cost. The score must be one whose zero "
+        "means something: twice the score is 2^β times the weight.",
+    ),
+    "softmax": Law(
+        log_exponential,
+        "Draws without replacement ∝ exp(β s), s the scores of {}.",
+        "Depends on the scale of the scores: with β = 1 and scores in [0, 1] no weight is more than e times another, "
+        "which is close to random.",
+    ),
+    "softrank": Law(
+        log_inverse_rank,
+        "Draws without replacement ∝ r^−β, r the rank by {}'s score, 1 for the highest.",
+        "Reads the order of the scores only, so it works on any scale, negative scores included.",
+    ),
+}
+
+
+def draw(log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """``n`` positions drawn without replacement ∝ exp(``log_weights``), (N,) float64, in the order drawn.
+
+    Where the images with a weight are used up, the others follow at random.
+    """
+    exponential = torch.empty(len(log_weights), dtype=torch.float64).exponential_(generator=generator)
+    gumbel = -exponential.log().to(log_weights.device)
+    shuffled = top(gumbel, len(gumbel))  # the order of those whose weights are 0, which the draws cannot tell apart
+    return shuffled[top((log_weights + gumbel)[shuffled], n)]
+
+
+class StochasticBatch(ScoreStrategy):
+    """``inner``, with the batch drawn by ``law``, a key of ``LAWS``, instead of taken from the top of its scores.
+
+    In all else it is the strategy inside. Raises ValueError for an ``inner`` that does not take its highest scores, and
+    for a ``beta`` that is not positive and finite.
+    """
+
+    paper = "kirsch2023"
+    hooks = frozenset(HOOKS)
+    takes_top_scores = False
+
+    def __init__(self, inner: Strategy, law: str, /, beta: float = 1.0) -> None:
+        if not isinstance(inner, ScoreStrategy) or not inner.takes_top_scores:
+            raise ValueError(f"{law} wraps strategies that take the highest scores, which '{inner.name}' does not")
+        if not 0 < beta < math.inf:
+            raise ValueError(f"beta must be positive and finite, not {beta}")
+        self.inner, self.law, self.beta = inner, LAWS[law], beta
+        self.name = f"{law}:{inner.name}"
+        self.groups = ("stochastic", *(group for group in inner.groups if group == "diagnostic"))
+        self.summary = self.law.summary.format(inner.name)
+        self.cost = f"that of {inner.name}, and O(N log N)"
+        self.remarks = self.law.remarks
+        self.needs, self.hooks, self.max_batch = inner.needs, inner.hooks, inner.max_batch
+        self.spares_last_round = inner.spares_last_round
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        scores = self.inner.checked_scores(pool).double()
+        if torch.isnan(scores).any():
+            raise ValueError("scores contain NaN: the model's outputs are not finite")
+        return draw(self.beta * self.law.log_weights(scores), n, generator)
+
+    def score(self, pool: Pool) -> Tensor:
+        return self.inner.score(pool)
+
+    def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment | None:
+        return self.inner.attach(stage_channels, class_count)
+
+    def after_training(self, tuning: Tuning) -> None:
+        self.inner.after_training(tuning)
+
+    def hold_out(self, old: Labelled, new: Labelled) -> Tensor:
+        return self.inner.hold_out(old, new)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.inner.load_state_dict(state)
+
+
+class Wrapper(NamedTuple):
+    """What a name stands for in ``name:X``: the class around X, and what its constructor takes beside X, by position.
+
+    ``summary`` is a line that says what it makes of a strategy X.
+    """
+
+    cls: type[Strategy]
+    positional: tuple[Any, ...]
+    summary: str
+
+    def around(self, inner: Strategy, **parameters: Any) -> Strategy:
+        """The wrapped strategy. Raises ValueError, in one line, for an ``inner`` that cannot be wrapped."""
+        return self.cls(inner, *self.positional, **parameters)  # type: ignore[call-arg]
+
+
+WRAPPERS: dict[str, Wrapper] = {
+    name: Wrapper(StochasticBatch, (name,), f"{law.summary.format('X')} β is 1, or as in {name}[beta=2]:X.")
+    for name, law in LAWS.items()
+}

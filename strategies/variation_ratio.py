@@ -1,0 +1,31 @@
+"""Variation ratio: how many dropout masks vote against the majority.
+
+Freeman's variation ratio (1965) counts votes; 1 − max p̄, which some libraries call by that name, is least confidence.
+As an acquisition function: Gal, Islam & Ghahramani, *Deep Bayesian Active Learning with Image Data*, ICML 2017,
+arXiv 1703.02910.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.api import Pool, ScoreStrategy, register
+from strategies.components.monte_carlo import MonteCarlo
+
+
+@register("variation-ratio", group="bayesian", paper="gal2017")
+class VariationRatio(MonteCarlo, ScoreStrategy):
+    """Share of the dropout masks that do not vote for the modal class, 1 − max_c (1/K) Σ_k 1[argmax p^k = c]."""
+
+    cost = "K forward passes, O(N K C)"
+    remarks = (
+        "Takes at most K values, so that many images tie, often all those on which the masks agree; ties are broken by "
+        "the order of the pool."
+    )
+
+    def score(self, pool: Pool) -> Tensor:
+        probs = self.probs(pool)
+        votes = probs.new_zeros(len(probs), probs.shape[2])
+        votes.scatter_add_(1, probs.argmax(dim=2), torch.ones_like(probs[:, :, 0]))
+        return 1 - votes.amax(dim=1) / self.samples
