@@ -39,8 +39,8 @@ from benchmark.loop.run import ActiveLearningRun
 from benchmark.results.run_file import RunFile
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.batches import Batches, Images
-from benchmark.training.engine import Task
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingTask
 from benchmark.training.tuning import EngineTuning
 
 IMPORTED = time.perf_counter()
@@ -52,7 +52,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("self-supervised features", FeatureSource, "computed"),
     ("training: images (gather, augment, normalise)", Batches, "_batch"),
     ("training: random draws", Augmentation, "draw"),
-    ("training: loss", Task, "labelled_loss"),
+    ("training: loss", TrainingTask, "labelled_loss"),
     ("training: backward", torch.Tensor, "backward"),
     ("training: optimiser", torch.optim.SGD, "step"),
     ("training: fresh weights, forward, loop", Fitter, "fit"),

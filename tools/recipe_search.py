@@ -37,9 +37,9 @@ from benchmark.loop.labelled import draw_initial
 from benchmark.models.blueprint import Fresh, blueprint
 from benchmark.training import operations
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingTask
 
 HELD_OUT = 20_000
 COLUMNS = ("setting", "labels", "seed", "accuracy", "nll", "ece", "training accuracy", "steps", "seconds", "torch")
@@ -107,9 +107,20 @@ def trained(
     plan = blueprint(protocol.model.name, protocol.model.parameters, data)
     network, fresh = plan.network(seed, "weights", 0, images.device), Fresh(plan, seed, 0, images.device)
     answers = data.train_labels[chosen]
-    task = Task(images, network, None, protocol.recipe, chosen, answers, others, seed, 0, fresh=fresh)
+    task = TrainingTask(
+        images=images,
+        network=network,
+        attachment=None,
+        recipe=protocol.recipe,
+        labelled=chosen,
+        targets=answers,
+        unlabelled=others,
+        seed=seed,
+        round=0,
+        fresh=fresh,
+    )
     began = time.perf_counter()
-    predictor = Predictor(learner.fit(task), None, protocol.recipe.precision)
+    predictor = Predictor(learner.fit(task).network, None, protocol.recipe.precision)
     seconds = time.perf_counter() - began
     held, own = (
         evaluate(predictor.predict(images, where).logits, data.train_labels[where]) for where in (judges, chosen)

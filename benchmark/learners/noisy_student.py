@@ -20,7 +20,7 @@ Where nothing is kept, the student learns from the labelled images alone.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,14 +30,30 @@ from benchmark.learners import supervised
 from benchmark.learners.accepting import levelled
 from benchmark.learners.fixmatch import check_threshold
 from benchmark.learners.registry import register
-from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, log, whole
+from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, logger, whole
 from benchmark.models import Network
 from benchmark.training.averaging import EpochMeans
 from benchmark.training.batches import Batch, Batches
 from benchmark.training.checkpoints import Stateful
-from benchmark.training.engine import Supply, Task, minimise, stream
+from benchmark.training.engine import Supply, minimise, stream
+from benchmark.training.log import Trace, TrainingLog
 from benchmark.training.predict import Predictor
-from benchmark.training.pseudo_labels import Given
+from benchmark.training.pseudo_labels import EpochPseudoLabels, PseudoLabelLog
+from benchmark.training.task import TrainingResult, TrainingTask
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """What a student learns from, besides the labelled images: the images that its teacher labelled and kept.
+
+    ``positions`` (P,) are theirs among the N unlabelled ones, some of them several times; ``soft`` (P, C) the labels.
+    ``confidence`` is the teacher's mean confidence on all N; ``pseudo_labels`` are noted in the student's result.
+    """
+
+    positions: Tensor
+    soft: Tensor
+    confidence: float
+    pseudo_labels: tuple[EpochPseudoLabels, ...]
 
 
 @register("noisy-student")
@@ -65,49 +81,44 @@ class NoisyStudent(SemiSupervised):
         self.iterations, self.threshold = whole("iterations", iterations, 1), check_threshold(threshold)
         self.per_class, self.teacher_width = whole("per_class", per_class, 0), teacher_width
 
-    def train(self, task: Task) -> Network:
+    def train(self, task: TrainingTask) -> TrainingResult:
         assert task.fresh is not None
         noised = replace(task.recipe, augmentation=task.recipe.strong_augmentation)
-        job = replace(task, network=task.fresh("teacher", self.teacher_width), attachment=None, recipe=noised)
-        teacher, before = supervised.fit(job, part="teacher"), task.steps
+        network = task.fresh("teacher", self.teacher_width)
+        result = supervised.fit(replace(task, network=network, attachment=None, recipe=noised), part="teacher")
+        before = task.steps
         for number in range(1, self.iterations + 1):
-            predictor = Predictor(teacher, None, task.recipe.precision)
-            probs = predictor.predict(task.images, task.unlabelled).logits.softmax(1)
-            kept = self._keep(task, probs, before)
-            last = number == self.iterations
-            part = "" if last else f"student{number}"
-            job = replace(
-                task,
-                network=task.network if last else task.fresh(part, 1.0),
-                attachment=task.attachment if last else None,
-                recipe=noised,
-                resumed_seconds=job.resumed_seconds,
-            )
-            teacher = self._student(job, part, kept, probs[kept], before)
+            labelled = self._label(task, result.network, before)
+            if number == self.iterations:
+                student, part = replace(task, recipe=noised), ""
+            else:
+                part = f"student{number}"
+                student = replace(task, network=task.fresh(part, 1.0), attachment=None, recipe=noised)
+            result = self._student(student, part, labelled, before).after(result)
             before += self.steps or task.steps
-        task.resumed_seconds = job.resumed_seconds
-        return teacher
+        return result
 
-    def _keep(self, task: Task, probs: Tensor, before: int) -> Tensor:
-        """The positions of the images that the next student learns from; what was kept is noted."""
+    def _label(self, task: TrainingTask, teacher: Network, before: int) -> _Labelled:
+        """Label the unlabelled images after ``before`` steps, and choose those that the next student learns from."""
+        predictor = Predictor(teacher, None, task.recipe.precision)
+        probs = predictor.predict(task.images, task.unlabelled).logits.softmax(1)
         kept = levelled(probs, self.threshold, self.per_class or math.ceil(len(probs) / probs.shape[1]))
         confidence, labels = probs.max(1)
         times = kept.bincount(minlength=len(probs))
-        given = Given(len(probs), task.device)
+        given = PseudoLabelLog(len(probs), task.device)
         given.add(torch.arange(len(probs), device=probs.device), labels, times)
         given.end_epoch(before)
-        task.pseudo_labels += given.epochs
-        task.trace(step=before, confidence=confidence.mean().item())
         if len(kept) == 0:
-            log.warning(
+            logger.warning(
                 "%s: no pseudo-label reaches %s, so the student learns from the labelled images alone",
                 self.canonical,
                 self.threshold,
             )
-        return kept
+        return _Labelled(kept, probs[kept], confidence.mean().item(), tuple(given.epochs))
 
-    def _student(self, task: Task, part: str, kept: Tensor, soft: Tensor, before: int) -> Network:
-        """Train on the images at ``kept`` (P,) among the unlabelled ones with labels ``soft`` (P, C)."""
+    def _student(self, task: TrainingTask, part: str, given: _Labelled, before: int) -> TrainingResult:
+        """Train on the labelled images and on those ``given`` by the teacher, after ``before`` steps of others."""
+        kept, soft = given.positions, given.soft
         recipe, network, steps = task.recipe, task.network, self.steps or task.steps
         size = min(self.mu * recipe.batch_size, len(kept))
         share = size / (size + recipe.batch_size)
@@ -115,7 +126,7 @@ class NoisyStudent(SemiSupervised):
         images = Batches(task.images, task.unlabelled[kept], size, (recipe.strong_augmentation,), draws)
         supply = Supply(images, steps)
         average = self.average(task)
-        means = EpochMeans(task, steps, math.ceil(len(kept) / max(size, 1)), before)
+        means = EpochMeans(task.device, steps, math.ceil(len(kept) / max(size, 1)), before)
 
         def objective(ours: Batch, progress: float) -> Tensor:
             targets = task.targets[ours.positions]
@@ -130,11 +141,12 @@ class NoisyStudent(SemiSupervised):
             means.add(labelled_loss=labelled, unlabelled_loss=unlabelled)
             return (1 - share) * labelled + share * unlabelled
 
-        def after_step(done: int) -> None:
+        def after_step(done: int, log: TrainingLog) -> None:
             average.update(done)
-            if means.after_step(done):
+            if means.after_step(done, log):
                 average.keep()
 
         parts: dict[str, Stateful] = {"unlabelled": supply, "average": average, "means": means}
-        minimise(task, objective, steps=steps, after_step=after_step, parts=parts, part=part)
-        return averaged(task, average)
+        log = minimise(task, objective, steps=steps, after_step=after_step, parts=parts, part=part)
+        result = averaged(average, log, given.pseudo_labels)
+        return replace(result, traces=(Trace(before, {"confidence": given.confidence}), *result.traces))

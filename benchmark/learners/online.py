@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward
-from benchmark.models import Network
 from benchmark.training.averaging import EpochMeans
 from benchmark.training.batches import Batch, Batches
 from benchmark.training.checkpoints import Stateful
-from benchmark.training.engine import Supply, Task, minimise
-from benchmark.training.pseudo_labels import Given
+from benchmark.training.engine import Supply, minimise
+from benchmark.training.log import TrainingLog
+from benchmark.training.pseudo_labels import PseudoLabelLog
+from benchmark.training.task import TrainingResult, TrainingTask
 
 
 class Rule(nn.Module):
@@ -61,10 +62,10 @@ class Online(SemiSupervised):
         """The share of ``weight`` that counts after a share of the training, both in [0, 1]."""
         return 1.0
 
-    def train(self, task: Task) -> Network:
+    def train(self, task: TrainingTask) -> TrainingResult:
         return self.train_by(self.rule(task.network.head.out_features, len(task.unlabelled)), task)
 
-    def train_by(self, rule: Rule, task: Task) -> Network:
+    def train_by(self, rule: Rule, task: TrainingTask) -> TrainingResult:
         """``train`` with the rule given."""
         count, recipe, network = len(task.unlabelled), task.recipe, task.network
         steps = self.steps or task.steps
@@ -72,8 +73,8 @@ class Online(SemiSupervised):
         views = (recipe.augmentation, recipe.strong_augmentation) if self.strong else (recipe.augmentation,)
         supply = Supply(Batches(task.images, task.unlabelled, size, views, task.generator("unlabelled")), steps)
         average, rule = self.average(task), rule.to(task.device)
-        means = EpochMeans(task, steps, math.ceil(count / size))
-        given = Given(count, task.device)
+        means = EpochMeans(task.device, steps, math.ceil(count / size))
+        given = PseudoLabelLog(count, task.device)
 
         def objective(ours: Batch, progress: float) -> Tensor:
             theirs = next(supply)
@@ -89,9 +90,9 @@ class Online(SemiSupervised):
             means.add(labelled_loss=labelled, unlabelled_loss=unlabelled, weight=weights.mean(), confidence=confidence)
             return labelled + self.weight * self.ramp(progress) * unlabelled
 
-        def after_step(done: int) -> None:
+        def after_step(done: int, log: TrainingLog) -> None:
             average.update(done)
-            if means.after_step(done):
+            if means.after_step(done, log):
                 average.keep()
                 given.end_epoch(done)
 
@@ -102,6 +103,5 @@ class Online(SemiSupervised):
             "means": means,
             "given": given,
         }
-        minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
-        task.pseudo_labels += given.epochs
-        return averaged(task, average)
+        log = minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
+        return averaged(average, log, given.epochs)

@@ -25,9 +25,8 @@ from benchmark.learners import supervised
 from benchmark.learners.fixmatch import Threshold, check_threshold
 from benchmark.learners.online import Online, Rule
 from benchmark.learners.registry import register
-from benchmark.models import Network
-from benchmark.training.engine import Task
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingResult, TrainingTask
 
 
 class _Fixed(Threshold):
@@ -70,14 +69,13 @@ class PseudoLabel(Online):
         self.begin, self.end, self.teacher = begin, end, teacher
         self.threshold, self.strong = check_threshold(threshold), strong
 
-    def train(self, task: Task) -> Network:
+    def train(self, task: TrainingTask) -> TrainingResult:
         if not self.teacher:
             return super().train(task)
-        alone = replace(task, attachment=None)
-        network = supervised.fit(alone, part="teacher")
-        task.resumed_seconds = alone.resumed_seconds
-        labels = Predictor(network, None, task.recipe.precision).predict(task.images, task.unlabelled).logits.argmax(1)
-        return self.train_by(_Fixed(self.threshold, labels), task)
+        teacher = supervised.fit(replace(task, attachment=None), part="teacher")
+        predictor = Predictor(teacher.network, None, task.recipe.precision)
+        labels = predictor.predict(task.images, task.unlabelled).logits.argmax(1)
+        return self.train_by(_Fixed(self.threshold, labels), task).after(teacher)  # it starts from the same network
 
     def rule(self, class_count: int, unlabelled_count: int) -> Rule:
         return Threshold(self.threshold)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from benchmark.experiment.papers import LEARNER_PAPERS
-from benchmark.models import Network
-from benchmark.training.engine import Task
+from benchmark.training.task import TrainingResult, TrainingTask
 from strategies.registry import changed_parameters, format_spec, nearest, parse
 
 
@@ -16,8 +15,8 @@ class Learner:
     """From labelled (and unlabelled) images to a fitted network. Parameters are the constructor's keyword arguments.
 
     A learner keeps nothing from one training to the next, takes its labelled loss from ``task.labelled_loss``, and
-    draws from ``task.generator`` alone. ``shares_round0`` is False for one whose ``fit`` returns another kind of
-    network than the task's: its round 0 is not shared between strategies.
+    draws random numbers only from ``task.generator``. ``shares_round0`` is False for a learner whose fitted network
+    has another architecture than the task's: strategies then do not share its round 0.
     """
 
     name: ClassVar[str]  # set by @register
@@ -26,10 +25,10 @@ class Learner:
     shares_round0: ClassVar[bool] = True
     canonical: str  # set by build
 
-    def fit(self, task: Task) -> Network:
-        """Train ``task``'s network and attachment; returns the network to evaluate and to query with.
+    def fit(self, task: TrainingTask) -> TrainingResult:
+        """Train the network and the attachment of ``task``, which change in place.
 
-        The attachment is left as it goes with that network.
+        The result's network and attachment may be others than the task's, for instance averages of them.
         """
         raise NotImplementedError
 

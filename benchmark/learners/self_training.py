@@ -32,9 +32,11 @@ from benchmark.models import Network
 from benchmark.training.averaging import EpochMeans
 from benchmark.training.batches import Batch, Batches
 from benchmark.training.checkpoints import Stateful
-from benchmark.training.engine import Supply, Task, minimise
+from benchmark.training.engine import Supply, minimise
+from benchmark.training.log import TrainingLog
 from benchmark.training.predict import Predictor
-from benchmark.training.pseudo_labels import Given
+from benchmark.training.pseudo_labels import PseudoLabelLog
+from benchmark.training.task import TrainingResult, TrainingTask
 
 
 class Accepted:
@@ -43,7 +45,7 @@ class Accepted:
     ``steps`` is the most that there are between two revisions.
     """
 
-    def __init__(self, task: Task, mu: int, steps: int) -> None:
+    def __init__(self, task: TrainingTask, mu: int, steps: int) -> None:
         self._task, self._most, self._steps = task, mu * task.recipe.batch_size, steps
         self._revision = 0
         self._positions = self._labels = torch.empty(0, dtype=torch.int64, device=task.device)
@@ -113,7 +115,7 @@ class SelfTraining(SemiSupervised):
             raise ValueError(f"uncertainty must not be negative, not {uncertainty}")
         self.balance, self.uncertainty = balance, uncertainty
 
-    def train(self, task: Task) -> Network:
+    def train(self, task: TrainingTask) -> TrainingResult:
         network, count = task.network, len(task.unlabelled)
         steps = self.steps or task.steps
         interval = math.ceil(steps / (self.revisions + 1))
@@ -121,7 +123,8 @@ class SelfTraining(SemiSupervised):
         size = min(self.mu * task.recipe.batch_size, count)
         followed = average.copies[0]
         assert isinstance(followed, Network)
-        means, given = EpochMeans(task, steps, math.ceil(count / size)), Given(count, task.device)
+        means = EpochMeans(task.device, steps, math.ceil(count / size))
+        given = PseudoLabelLog(count, task.device)
 
         def objective(ours: Batch, progress: float) -> Tensor:
             targets = task.targets[ours.positions]
@@ -138,24 +141,27 @@ class SelfTraining(SemiSupervised):
             means.add(labelled_loss=labelled, unlabelled_loss=unlabelled)
             return labelled + self.weight * unlabelled
 
-        def after_step(done: int) -> None:
+        def after_step(done: int, log: TrainingLog) -> None:
             average.update(done)
-            if means.after_step(done):
+            if means.after_step(done, log):
                 average.keep()
             if done % interval == 0 and done < steps:
-                self._revise(task, followed, accepted, given, done)
+                confidence = self._revise(task, followed, accepted, given, done)
+                log.trace(done, confidence=confidence)
 
         parts: dict[str, Stateful] = {"accepted": accepted, "average": average, "means": means, "given": given}
-        minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
-        task.pseudo_labels += given.epochs
-        return averaged(task, average)
+        log = minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
+        return averaged(average, log, given.epochs)
 
     def _factors(self, probs: Tensor) -> Tensor:
         """1 + ω u, (B,), of ``probs`` (B, C)."""
         entropy = torch.special.entr(probs).sum(1)
         return 1 + self.uncertainty * entropy / entropy.max().clamp(min=torch.finfo(entropy.dtype).tiny)
 
-    def _revise(self, task: Task, network: Network, accepted: Accepted, given: Given, done: int) -> None:
+    def _revise(
+        self, task: TrainingTask, network: Network, accepted: Accepted, given: PseudoLabelLog, done: int
+    ) -> float:
+        """Replace the accepted pseudo-labels by those of ``network``; returns its mean confidence on the pool."""
         logits = Predictor(network, None, task.recipe.precision).predict(task.images, task.unlabelled).logits
         probs = logits.softmax(1)
         confidence, labels = probs.max(1)
@@ -164,4 +170,4 @@ class SelfTraining(SemiSupervised):
         chosen = torch.zeros(len(probs), device=probs.device).index_fill_(0, positions, 1)
         given.add(torch.arange(len(probs), device=probs.device), labels, chosen)
         given.end_epoch(done)
-        task.trace(step=done, confidence=confidence.mean().item())
+        return confidence.mean().item()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -25,10 +25,12 @@ from benchmark.learners.registry import Learner
 from benchmark.models import Network
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch
-from benchmark.training.engine import Task
-from strategies.api import Output
+from benchmark.training.log import TrainingLog
+from benchmark.training.pseudo_labels import EpochPseudoLabels
+from benchmark.training.task import TrainingResult, TrainingTask
+from strategies.api import Attachment, Output
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class SemiSupervised(Learner):
@@ -46,18 +48,20 @@ class SemiSupervised(Learner):
         self.mu, self.steps = whole("mu", mu, 1), whole("steps", steps, 0)
         self.weight, self.ema = weight, ema
 
-    def fit(self, task: Task) -> Network:
+    def fit(self, task: TrainingTask) -> TrainingResult:
         if len(task.unlabelled) == 0:
-            log.warning("%s: there is no unlabelled image, so it learns from the labelled ones alone", self.canonical)
+            logger.warning(
+                "%s: there is no unlabelled image, so it learns from the labelled images alone", self.canonical
+            )
             return supervised.fit(task, self.steps)
         return self.train(task)
 
-    def train(self, task: Task) -> Network:
+    def train(self, task: TrainingTask) -> TrainingResult:
         """``fit`` with at least one unlabelled image."""
         raise NotImplementedError
 
-    def average(self, task: Task) -> Average:
-        """The averages to be of the weights, those of the attachment among them."""
+    def average(self, task: TrainingTask) -> Average:
+        """Averages of the weights of the network and, if there is one, of the attachment."""
         return Average([task.network] if task.attachment is None else [task.network, task.attachment], self.ema)
 
 
@@ -68,14 +72,20 @@ def whole(name: str, value: int, least: int) -> int:
     return value
 
 
-def averaged(task: Task, average: Average) -> Network:
-    """The averaged network, and in ``task.late`` its late states; the task's attachment gets its own averages."""
-    task.late[:] = average.late
-    network, *attachment = average.copies
-    if task.attachment is not None:
-        task.attachment.load_state_dict(attachment[0].state_dict())
+def averaged(average: Average, log: TrainingLog, pseudo_labels: Sequence[EpochPseudoLabels] = ()) -> TrainingResult:
+    """The result of a training whose averaged network and attachment are to be used."""
+    network, *rest = average.copies
+    attachment = rest[0] if rest else None
     assert isinstance(network, Network)
-    return network
+    assert attachment is None or isinstance(attachment, Attachment)
+    return TrainingResult(
+        network=network,
+        attachment=attachment,
+        traces=tuple(log.traces),
+        pseudo_labels=tuple(pseudo_labels),
+        checkpoint_states=tuple(average.kept),
+        resumed_seconds=log.resumed_seconds,
+    )
 
 
 def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Output, Tensor, Tensor]:

@@ -5,27 +5,27 @@ from __future__ import annotations
 from torch import Tensor
 
 from benchmark.learners.registry import Learner, register
-from benchmark.models import Network
 from benchmark.training.batches import Batch
-from benchmark.training.engine import Task, minimise
+from benchmark.training.engine import minimise
+from benchmark.training.task import TrainingResult, TrainingTask
 
 
 @register("supervised")
 class Supervised(Learner):
     """Supervised learning on the labelled images alone, the default."""
 
-    def fit(self, task: Task) -> Network:
+    def fit(self, task: TrainingTask) -> TrainingResult:
         return fit(task)
 
 
-def fit(task: Task, steps: int = 0, part: str = "") -> Network:
-    """Minimise the labelled loss by the recipe, in ``steps`` steps if given. Returns the last step's network.
+def fit(task: TrainingTask, steps: int = 0, part: str = "") -> TrainingResult:
+    """Minimise the labelled loss by the recipe; the result has the network of the last step.
 
-    ``part`` as for ``minimise``.
+    ``steps`` and ``part`` as in ``minimise``.
     """
 
     def objective(batch: Batch, progress: float) -> Tensor:
         return task.labelled_loss(task.network(batch.images), task.targets[batch.positions], progress)
 
-    minimise(task, objective, steps=steps, part=part)
-    return task.network
+    log = minimise(task, objective, steps=steps, part=part)
+    return TrainingResult(network=task.network, attachment=task.attachment, resumed_seconds=log.resumed_seconds)

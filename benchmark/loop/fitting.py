@@ -1,12 +1,12 @@
-"""A round's training: the network and the attachment made anew, fitted by the learner; round 0 shared.
+"""The training of a round: a new network and attachment, fitted by the learner; round 0 is shared between runs.
 
-And the second training on a part of the labels that some strategies ask for.
+And the second training, on a part of the labels, that some strategies ask for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
 from benchmark.learners import Learner, build
-from benchmark.loop.carried import shared_round0
+from benchmark.loop.carried import Carried, shared_round0
 from benchmark.loop.clock import Clock
 from benchmark.loop.judging import judged
 from benchmark.loop.labelled import LabelledSet
@@ -23,26 +23,29 @@ from benchmark.loop.task import RunTask
 from benchmark.models.blueprint import Blueprint, Fresh, blueprint
 from benchmark.results import environment
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingTask
 from strategies.api import Strategy
 
 
-class Fitted(NamedTuple):
-    """A round's model, the seconds of its training, whether another run had trained it, and its traces, judged.
+@dataclass(frozen=True)
+class FittedRound:
+    """The model of a round.
 
-    ``late`` are states of the network after each of the last epochs, of learners that leave them.
+    ``seconds`` is the wall-clock time of its training, ``shared`` whether another run had trained it. ``traces`` are
+    the lines to keep beside the run's, the quality of its pseudo-labels among them. ``checkpoint_states`` are states
+    of the network after each of the last epochs, from learners that keep them.
     """
 
     predictor: Predictor
     seconds: float
     shared: bool
     traces: list[dict[str, float]]
-    late: list[dict[str, Tensor]]
+    checkpoint_states: list[dict[str, Tensor]]
 
 
 class Fitter:
-    """Makes and fits the models of a run."""
+    """Builds and fits the models of a run."""
 
     def __init__(self, run: RunTask, data: ImageData, images: Images, strategy: Strategy) -> None:
         self.run, self.protocol, self.data, self.images = run, run.protocol, data, images
@@ -51,8 +54,11 @@ class Fitter:
         self.device = images.device
         self.blueprint = blueprint(self.protocol.model.name, self.protocol.model.parameters, data)
 
-    def task(self, number: int, known: LabelledSet, carried: dict[str, Any]) -> tuple[Task, Tensor, Tensor]:
-        """The training of a round; and all labelled images with their answers, those that sit out included."""
+    def task(self, number: int, known: LabelledSet, carried: dict[str, Any]) -> tuple[TrainingTask, Tensor, Tensor]:
+        """The training of round ``number``; and all labelled images (L,) with their labels (L,), held-out ones too.
+
+        ``carried`` is what the round takes over from the one before: weights, for a protocol that starts warm.
+        """
         seed, device = self.run.key.seed, self.device
         labelled, answers = torch.tensor(known.indices, device=device), torch.tensor(known.labels, device=device)
         trains = ~torch.isin(labelled, torch.tensor(known.held_out, dtype=torch.int64, device=device))
@@ -65,54 +71,60 @@ class Fitter:
             network.load_state_dict(carried["network"])
         if "attachment" in carried and attachment is not None:
             attachment.load_state_dict(carried["attachment"])
-        task = Task(
-            self.images,
-            network,
-            attachment.to(device, memory_format=torch.channels_last) if attachment is not None else None,  # type: ignore[call-overload]
-            self.protocol.recipe,
-            labelled[trains],
-            answers[trains],
-            unlabelled.nonzero().squeeze(1),
-            seed,
-            number,
+        if attachment is not None:
+            attachment = attachment.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        task = TrainingTask(
+            images=self.images,
+            network=network,
+            attachment=attachment,
+            recipe=self.protocol.recipe,
+            labelled=labelled[trains],
+            targets=answers[trains],
+            unlabelled=unlabelled.nonzero().squeeze(1),
+            seed=seed,
+            round=number,
             fresh=Fresh(self.blueprint, seed, number, device),
         )
         return task, labelled, answers
 
-    def cross_fit(self, task: Task) -> CrossFit:
-        """The second training of the round that ``task`` is the training of; nothing is computed yet."""
-        alone = replace(task, attachment=None, traces=[], pseudo_labels=[], late=[], checkpoints=None)
-        return CrossFit(alone, self.blueprint, self.learner)
+    def cross_fit(self, task: TrainingTask) -> CrossFit:
+        """The second training of the round whose training is ``task``; nothing is computed yet."""
+        return CrossFit(replace(task, attachment=None, checkpoints=None), self.blueprint, self.learner)
 
-    def fit(self, task: Task) -> Fitted:
+    def fit(self, task: TrainingTask, carried: Carried | None = None) -> FittedRound:
         """Train, or take over the round 0 that another run of this seed has trained.
 
-        Afterwards ``task.network`` is the network that the learner returned, which is evaluated and queried with. Its
-        pseudo-labels are judged only now, by true labels that the task never leads to; where a person answers there
-        are none.
+        The training saves its state in ``carried`` and resumes from there. Its pseudo-labels are compared with the
+        true labels only when it is over, and the task never leads to those; where a person answers there are none.
         """
-        truth = self.data.train_labels[task.unlabelled] if self.protocol.oracle == "simulated" else None
-
-        def train() -> dict[str, Any]:
-            clock = Clock(self.device)
-            with clock("train"):
-                task.network = self.learner.fit(task)
-            seconds = round(clock["train"] + task.resumed_seconds, 3)
-            traces = judged(task.traces, task.pseudo_labels, truth)
-            return {"seconds": seconds, "network": task.network.state_dict(), "traces": traces, "late": task.late}
-
-        shared = False
+        if carried is not None:
+            task = replace(task, checkpoints=carried.checkpoints(task.round, self._checkpoint_key(task)))
         if task.round == 0 and task.attachment is None and self.learner.shares_round0:
-            state, shared = shared_round0(self.run.cache, self._round0_key(task), train)
-        else:
-            state = train()
-        if shared:
+            state, shared = shared_round0(self.run.cache, self._round0_key(task), lambda: self._train(task)[1])
             task.network.load_state_dict(state["network"])
-        predictor = Predictor(task.network, task.attachment, task.recipe.precision)
-        return Fitted(predictor, state["seconds"], shared, state.get("traces", []), state.get("late", []))
+            predictor = Predictor(task.network, None, task.recipe.precision)
+        else:
+            shared = False
+            predictor, state = self._train(task)
+        return FittedRound(predictor, state["seconds"], shared, state["traces"], state["late"])
 
-    def checkpoint_key(self, task: Task) -> dict[str, Any]:
-        """All that the training depends on, in whatever state of it."""
+    def _train(self, task: TrainingTask) -> tuple[Predictor, dict[str, Any]]:
+        """Train; returns the fitted model, and what other runs need to take it over."""
+        clock = Clock(self.device)
+        with clock("train"):
+            result = self.learner.fit(task)
+        truth = self.data.train_labels[task.unlabelled] if self.protocol.oracle == "simulated" else None
+        traces = judged(result.traces, result.pseudo_labels, truth)
+        state = {
+            "seconds": round(clock["train"] + result.resumed_seconds, 3),
+            "network": result.network.state_dict(),
+            "traces": [{"step": trace.step, **trace.values} for trace in traces],
+            "late": list(result.checkpoint_states),
+        }
+        return Predictor(result.network, result.attachment, task.recipe.precision), state
+
+    def _checkpoint_key(self, task: TrainingTask) -> dict[str, Any]:
+        """Everything that the state of a training depends on, except how far it has got."""
         return {
             **self._round0_key(task),
             "round": task.round,
@@ -120,7 +132,8 @@ class Fitter:
             "plugin": self.run.source_sha256,
         }
 
-    def _round0_key(self, task: Task) -> dict[str, Any]:
+    def _round0_key(self, task: TrainingTask) -> dict[str, Any]:
+        """Everything that the training of round 0 without an attachment depends on."""
         return {
             "fingerprint": self.protocol.fingerprint,
             "learner": self.learner.canonical,
@@ -136,15 +149,15 @@ class Fitter:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """A model fitted on a part of the labels, and what it says of the others: ``Pool.cross_fit``.
+    """A model fitted on a part of the labels, and its logits for the others: ``Pool.cross_fit``.
 
-    The labels are those that the round's model was fitted on. The same learner trains a network of its own, without
-    an attachment, by the round's own ``weights``, ``batches`` and ``dropout`` streams, drawn anew: the two models
-    differ in their labels only. The images left out are not among the unlabelled ones either. It never starts from
-    carried weights, which know the labels that are left out.
+    The labels are those that the round's model was fitted on. The same learner trains another network, without an
+    attachment, from the round's own ``weights``, ``batches`` and ``dropout`` streams: the two models differ in their
+    labels only. The images left out are not among the unlabelled ones either. It never starts from carried weights,
+    which have seen the labels that are left out.
     """
 
-    task: Task
+    task: TrainingTask
     blueprint: Blueprint
     learner: Learner
 
@@ -165,5 +178,5 @@ class CrossFit:
         part = replace(task, network=network, labelled=task.labelled[rest], targets=task.targets[rest])
         with torch.enable_grad():  # a query runs without
             fitted = self.learner.fit(part)
-        predictor = Predictor(fitted, None, task.recipe.precision)
+        predictor = Predictor(fitted.network, None, task.recipe.precision)
         return predictor.predict(task.images, task.labelled[out]).logits, task.targets[out]

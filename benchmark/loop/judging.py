@@ -1,4 +1,4 @@
-"""How good pseudo-labels were, from the true labels: after a training, for its traces alone."""
+"""How good pseudo-labels were, by the true labels: after a training, for its traces alone."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from benchmark.training.pseudo_labels import NONE, Epoch
+from benchmark.training.log import Trace
+from benchmark.training.pseudo_labels import NONE, EpochPseudoLabels
 
 
-def judged(traces: Sequence[dict[str, float]], given: Sequence[Epoch], truth: Tensor | None) -> list[dict[str, float]]:
-    """A training's traces, with what is to be said of the pseudo-labels that were ``given`` up to a line's step.
+def judged(traces: Sequence[Trace], pseudo_labels: Sequence[EpochPseudoLabels], truth: Tensor | None) -> list[Trace]:
+    """The traces of a training with the quality of the pseudo-labels that it used in the epoch of each.
 
-    ``accepted`` is the share, of the unlabelled images that got one, of those where it had a weight. From ``truth``
-    (N,), the true labels of the unlabelled images, follow ``precision``, the share of right ones by weight, and
-    ``right``, that of all whatever their weight. Each is left out where nothing was given or had a weight.
+    ``accepted`` is the share, among the unlabelled images that got a pseudo-label, of those with a positive weight.
+    From ``truth`` (N,), the true labels of the unlabelled images, follow ``right``, the share of correct
+    pseudo-labels among all that were given, and ``precision``, the same by weight. A value is left out where nothing
+    was given or nothing had a weight. Pseudo-labels belong to the last trace with their number of steps.
     """
-    lines = [dict(line) for line in traces]
-    last = {line["step"]: line for line in lines}  # of lines of the same step the one written last
-    for step, labels, weights in given:
+    values = [dict(trace.values) for trace in traces]
+    last = {trace.step: values[i] for i, trace in enumerate(traces)}
+    for step, labels, weights in pseudo_labels:
         seen = labels != NONE
         if step not in last or not seen.any():
             continue
@@ -29,4 +31,4 @@ def judged(traces: Sequence[dict[str, float]], given: Sequence[Epoch], truth: Te
             last[step]["right"] = correct.mean().item()
             if weights.sum() > 0:
                 last[step]["precision"] = ((weights * correct).sum() / weights.sum()).item()
-    return lines
+    return [Trace(trace.step, own) for trace, own in zip(traces, values, strict=True)]

@@ -25,9 +25,9 @@ from benchmark.results.records import LabelsRecord, RoundRecord, Seconds, TraceR
 from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_run
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingTask
 from benchmark.training.tuning import EngineTuning
 from strategies.api import Labelled, Strategy, selection_error
 
@@ -125,15 +125,14 @@ class ActiveLearningRun:
         if "strategy" in carried:
             self.strategy.load_state_dict(carried["strategy"])
         task, labelled, answers = self.fitter.task(number, known, carried)
-        task.checkpoints = self.carried.checkpoints(number, self.fitter.checkpoint_key(task))
-        fitted = self.fitter.fit(task)
+        fitted = self.fitter.fit(task, self.carried)
         predictor = fitted.predictor
         clock = Clock(self.device)
         with clock("evaluate"):
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
             predictions = predictor.predict(self.test_images, everything)
             metrics = evaluate(predictions.logits, self.data.test_labels)
-            late = self._checkpoint_accuracies(task, fitted.late)
+            checkpoint_accuracies = self._checkpoint_accuracies(predictor, fitted.checkpoint_states)
         self.file.append_traces([_trace(number, noted) for noted in fitted.traces])
         if last and fitted.traces:  # of learners that show how they learn
             self.file.write_examples(examples(self.data, predictions.logits))
@@ -157,7 +156,7 @@ class ActiveLearningRun:
             ece=metrics.ece,
             bins=metrics.bins,
             class_accuracy=metrics.class_accuracy,
-            checkpoint_accuracies=late,
+            checkpoint_accuracies=checkpoint_accuracies,
             seconds=Seconds(fitted.seconds, clock["query"], clock["evaluate"]),
             calibration_seconds=None,
             shared_training=fitted.shared,
@@ -167,11 +166,11 @@ class ActiveLearningRun:
             diagnostics=diagnostics,
         )
 
-    def _checkpoint_accuracies(self, task: Task, states: list[dict[str, Tensor]]) -> tuple[float, ...]:
+    def _checkpoint_accuracies(self, fitted: Predictor, states: list[dict[str, Tensor]]) -> tuple[float, ...]:
         """The test accuracies, in [0, 1], of the evaluated network as it was in the last ``states`` of its training."""
         if not states:
             return ()
-        predictor = Predictor(copy.deepcopy(task.network), None, task.recipe.precision)
+        predictor = Predictor(copy.deepcopy(fitted.network), None, fitted.precision)
         everything = torch.arange(len(self.test_images.pixels), device=self.device)
         accuracies = []
         for state in states:
@@ -183,7 +182,7 @@ class ActiveLearningRun:
     def _query(
         self,
         number: int,
-        task: Task,
+        task: TrainingTask,
         labelled: Tensor,
         answers: Tensor,
         predictor: Predictor,
@@ -192,7 +191,7 @@ class ActiveLearningRun:
         """The dataset indices that the strategy queries in this round, on the CPU, in its order."""
         seed, budgets = self.run.key.seed, self.protocol.budgets
         if task.attachment is not None:
-            self.strategy.after_training(EngineTuning(task, labelled, answers))
+            self.strategy.after_training(EngineTuning(task, predictor, labelled, answers))
         draws = seeds.generator(seed, "candidates", number)
         scored = candidates(task.unlabelled.cpu(), self.protocol.candidates, draws).to(self.device)
         previous = carried.get("probs")
@@ -248,7 +247,9 @@ class ActiveLearningRun:
             )
         return tuple(held_out.tolist())
 
-    def _diagnose(self, task: Task, labelled: Tensor, answers: Tensor, predictor: Predictor) -> dict[str, float]:
+    def _diagnose(
+        self, task: TrainingTask, labelled: Tensor, answers: Tensor, predictor: Predictor
+    ) -> dict[str, float]:
         """How well the attachment that has just chosen ranks images by their loss; after all choices, for reporting."""
         if task.attachment is None:
             return {}
@@ -287,5 +288,5 @@ class ActiveLearningRun:
 
 def _trace(number: int, noted: dict[str, float]) -> TraceRecord:
     """What a learner noted at a step of round ``number``."""
-    values = {name: value for name, value in noted.items() if name not in ("round", "step")}
+    values = {name: value for name, value in noted.items() if name != "step"}
     return TraceRecord(number, int(noted["step"]), values)

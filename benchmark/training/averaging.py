@@ -1,4 +1,4 @@
-"""Averages over a training: of the weights, for the network that is evaluated, and of what is traced."""
+"""Averages over a training: of the weights, for the network that is evaluated, and of the values that are traced."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.engine import Task
+from benchmark.training.log import TrainingLog
 
-FEWEST, MOST = 20, 100  # lines that a training leaves
-LATE = 5  # epochs whose averages are kept, the last among them
+FEWEST, MOST = 20, 100  # traces that a training leaves
+KEPT = 5  # states that an average keeps
 
 
 class Average(nn.Module):
     """Exponential moving averages of ``modules``, weights and buffers alike: w̄ ← d w̄ + (1 − d) w after every step.
 
     After t steps d = min(``decay``, (1 + t) / (10 + t)), as in tf.train.ExponentialMovingAverage with num_updates:
-    without it the initial weights would still be 61 % of the average after 500 steps at 0.999. Whole-number buffers
-    are copied. ``copies`` are the averaged modules, in the order of ``modules``; ``late`` are the states that the first
-    of them had when ``keep`` was called the last five times.
+    without it the initial weights would still be 61 % of the average after 500 steps at 0.999. Integer buffers are
+    copied. ``copies`` are the averaged modules, in the order of ``modules``; ``kept`` are the states that the first
+    of them had at the last five calls of ``keep``.
     """
 
     def __init__(self, modules: Iterable[nn.Module], decay: float) -> None:
@@ -31,7 +31,7 @@ class Average(nn.Module):
         self.decay = decay
         self._followed = tuple(modules)  # in a tuple: no part of this module, and so not of its state
         self.copies = nn.ModuleList(copy.deepcopy(module) for module in self._followed)
-        self.late: deque[dict[str, Tensor]] = deque(maxlen=LATE)
+        self.kept: deque[dict[str, Tensor]] = deque(maxlen=KEPT)
 
     @torch.no_grad()
     def update(self, done: int) -> None:
@@ -49,15 +49,15 @@ class Average(nn.Module):
                 average.copy_(value)
 
     def keep(self) -> None:
-        """Note the first average as it is now, for ``late``."""
-        self.late.append({name: tensor.clone() for name, tensor in self.copies[0].state_dict().items()})
+        """Keep the present state of the first average."""
+        self.kept.append({name: tensor.clone() for name, tensor in self.copies[0].state_dict().items()})
 
     def get_extra_state(self) -> list[dict[str, Tensor]]:
-        return list(self.late)
+        return list(self.kept)
 
     def set_extra_state(self, state: list[dict[str, Tensor]]) -> None:
-        self.late.clear()
-        self.late.extend(state)
+        self.kept.clear()
+        self.kept.extend(state)
 
 
 def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
@@ -65,31 +65,31 @@ def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
 
 
 class EpochMeans:
-    """Means of a training's scalars over each epoch, a line of ``task``'s traces for every one.
+    """Means of a training's scalars over each epoch, noted as a trace at its end.
 
-    They are summed on the device, so that it is waited for once an epoch. An epoch has ``epoch`` steps, or as many
-    as it takes for a training of ``steps`` steps to leave 20 to 100 lines; the last one may be shorter. ``before``
-    steps were taken by earlier trainings of the same learner.
+    They are summed on ``device``, so that the training waits for it once an epoch. An epoch has ``epoch`` steps, or
+    as many as it takes for a training of ``steps`` steps to leave 20 to 100 traces; the last one may be shorter.
+    ``before`` steps were taken by earlier trainings of the same learner and count in the traces.
     """
 
-    def __init__(self, task: Task, steps: int, epoch: int, before: int = 0) -> None:
-        self._task, self._steps, self._before = task, steps, before
+    def __init__(self, device: torch.device, steps: int, epoch: int, before: int = 0) -> None:
+        self._device, self._steps, self._before = device, steps, before
         self._epoch = max(min(epoch, math.ceil(steps / FEWEST)), math.ceil(steps / MOST))
         self._sums: dict[str, Tensor] = {}
         self._count = 0
 
     def add(self, **values: Tensor) -> None:
-        """A step's scalars, the same names in every step."""
+        """The scalars of a step, under the same names in every step."""
         for key, value in values.items():
             self._sums[key] = self._sums.get(key, 0) + value.detach().double()
         self._count += 1
 
-    def after_step(self, done: int) -> bool:
-        """Write the epoch's line where ``done`` steps are the end of one; returns whether they are."""
+    def after_step(self, done: int, log: TrainingLog) -> bool:
+        """Note the means in ``log`` if an epoch ends after ``done`` steps; returns whether one does."""
         ends = done % self._epoch == 0 or done == self._steps
         if ends:
             means = {key: value.item() / self._count for key, value in self._sums.items()}
-            self._task.trace(step=self._before + done, **means)
+            log.trace(self._before + done, **means)
             self._sums, self._count = {}, 0
         return ends
 
@@ -97,5 +97,5 @@ class EpochMeans:
         return {"sums": dict(self._sums), "count": self._count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums = {key: value.to(self._task.device) for key, value in state["sums"].items()}
+        self._sums = {key: value.to(self._device) for key, value in state["sums"].items()}
         self._count = state["count"]

@@ -1,4 +1,4 @@
-"""A long training's state, saved from time to time, so that one that is killed goes on with the same bits."""
+"""The state of a long training, saved from time to time, so that a killed training resumes with the same bits."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ SECONDS = 120.0  # of work that may be lost
 
 
 class Stateful(Protocol):
-    """A module, an optimiser, a supply of batches: what a training changes as it goes."""
+    """What changes during a training and can be saved: a module, an optimiser, a supply of batches."""
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 class Storage(Protocol):
-    """Where states are kept, by name, until the round is done."""
+    """Where saved states are kept, by name, until the round is done."""
 
-    def load(self, name: str) -> dict[str, Any]: ...  # on the CPU; empty for none
+    def load(self, name: str) -> dict[str, Any]: ...  # on the CPU; empty if there is none
     def save(self, name: str, state: dict[str, Any]) -> None: ...
 
 
 class Checkpoint:
-    """``parts``, by name, saved as a whole under ``name`` once SECONDS of work would be lost.
+    """Saves all ``parts`` of a training's state under ``name`` whenever more than SECONDS of work would be lost.
 
-    When that happens changes no number: the parts are all of a training's state.
+    When it saves changes no number, because the parts are all of the state.
     """
 
     def __init__(self, storage: Storage, name: str, parts: Mapping[str, Stateful]) -> None:
@@ -38,9 +38,12 @@ class Checkpoint:
         self._exists = False
 
     def restore(self) -> tuple[int, float]:
-        """Put the parts into the saved state; the steps done then, and their seconds. (0, 0.0) where none is saved."""
+        """Load the saved state into the parts; returns its number of steps and the seconds that they took.
+
+        (0, 0.0) if nothing is saved, or only a state with other parts, which another version of the code left.
+        """
         state = self._storage.load(self._name)
-        if not state:
+        if not state or state["parts"].keys() != self._parts.keys():
             return 0, 0.0
         for key, part in self._parts.items():
             part.load_state_dict(state["parts"][key])
@@ -48,7 +51,7 @@ class Checkpoint:
         return state["done"], self._earlier
 
     def after_step(self, done: int, last: bool) -> None:
-        """Save if it is time; the end of a training that was saved before is saved as well."""
+        """Save if it is time to, or if this was the ``last`` step of a training that was saved before."""
         now = time.monotonic()
         if now - self._saved < SECONDS and not (last and self._exists):
             return
@@ -58,7 +61,7 @@ class Checkpoint:
 
 
 class GeneratorState:
-    """A generator as a part of a training's state."""
+    """A random generator as a part of a training's state."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator

@@ -9,26 +9,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.training.batches import Batches
-from benchmark.training.engine import Task
-from benchmark.training.predict import autocast
+from benchmark.training.predict import Predictor, autocast
+from benchmark.training.task import TrainingTask
 from strategies.api import Attachment, Output, Step, TuningBatch
 
 
 class EngineTuning:
-    """``strategies.api.Tuning``: the loop is the engine's, the loss the strategy's.
+    """``strategies.api.Tuning``: the engine's loop with the strategy's loss.
 
-    ``task`` is the training that has just ended; ``labelled`` (L,) and ``targets`` (L,) are all labelled images,
-    those held out from the task included.
+    ``task`` is the training that has just ended, and ``fitted`` its network and attachment. ``labelled`` (L,) and
+    ``targets`` (L,) are all labelled images and their labels, including those held out from the training. Raises
+    ValueError if there is no attachment.
     """
 
-    def __init__(self, task: Task, labelled: Tensor, targets: Tensor) -> None:
-        if task.attachment is None:
+    def __init__(self, task: TrainingTask, fitted: Predictor, labelled: Tensor, targets: Tensor) -> None:
+        if fitted.attachment is None:
             raise ValueError("tuning needs an attachment")
-        self.attachment: Attachment = task.attachment
+        self.attachment: Attachment = fitted.attachment
         self.labelled_count = len(labelled)
         self.unlabelled_count = len(task.unlabelled)
         self.training_steps = task.steps
-        self._task, self._labelled, self._targets = task, labelled, targets
+        self._task, self._network = task, fitted.network
+        self._labelled, self._targets = labelled, targets
 
     def run(
         self,
@@ -41,13 +43,14 @@ class EngineTuning:
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
     ) -> None:
-        task = self._task
+        """Take ``steps`` SGD steps on ``loss`` at a constant rate, with so many images of each kind per batch."""
+        task, network = self._task, self._network
         recipe = task.recipe
         generator = task.generator("tuning")
         weak, strong = recipe.augmentation, recipe.strong_augmentation
         known = Batches(task.images, self._labelled, labelled, (weak,), generator)
         unknown = Batches(task.images, task.unlabelled, unlabelled, (weak, strong), task.generator("tuning/unlabelled"))
-        task.network.eval()
+        network.eval()
         self.attachment.train()
         optimiser = torch.optim.SGD(
             self.attachment.parameters(), learning_rate, momentum, weight_decay=weight_decay, fused=True
@@ -56,8 +59,8 @@ class EngineTuning:
         for step, (ours, theirs) in enumerate(batches):
             with autocast(task.device, recipe.precision):
                 with torch.no_grad():
-                    output: Output = task.network(ours.images)
-                    views = [Output(*task.network(view)) for view in theirs.views]
+                    output: Output = network(ours.images)
+                    views = [Output(*network(view)) for view in theirs.views]
                     targets = self._targets[ours.positions]
                     losses = F.cross_entropy(output.logits.float(), targets, reduction="none")
                 value = loss(TuningBatch(Step(*output, targets, losses, step / steps), *views))

@@ -10,9 +10,9 @@ from benchmark.data import datasets
 from benchmark.experiment import library, seeds
 from benchmark.learners import supervised
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingTask
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -31,8 +31,18 @@ def test_a_short_training_learns(name: str, labels: int, steps: int, bar: float)
         ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen = torch.randperm(len(data.train_labels), generator=seeds.generator(0, "initial", 0))[:labels]
     images = Images(data.train_images, data.mean, data.std)
-    task = Task(images, network, None, own.recipe, chosen, data.train_labels[chosen], chosen[:0], 0, 0)
-    predictor = Predictor(supervised.fit(task), None, own.recipe.precision)
+    task = TrainingTask(
+        images=images,
+        network=network,
+        attachment=None,
+        recipe=own.recipe,
+        labelled=chosen,
+        targets=data.train_labels[chosen],
+        unlabelled=chosen[:0],
+        seed=0,
+        round=0,
+    )
+    predictor = Predictor(supervised.fit(task).network, None, own.recipe.precision)
     test = Images(data.test_images[:2000], data.mean, data.std)
     metrics = evaluate(predictor.predict(test, torch.arange(2000)).logits, data.test_labels[:2000])
     assert metrics.accuracy > bar

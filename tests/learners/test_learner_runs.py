@@ -15,7 +15,7 @@ from benchmark.results.records import TraceRecord
 from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_traces
 from benchmark.training import checkpoints
-from benchmark.training.engine import Task
+from benchmark.training.task import TrainingTask
 from strategies.api import Output
 
 
@@ -83,15 +83,15 @@ def test_a_run_killed_within_a_training_goes_on(tmp_path: Path, monkeypatch: pyt
         folder.mkdir()
     assert bench(through, *arguments) == 0
     taken: list[float] = []
-    own = Task.labelled_loss
+    own = TrainingTask.labelled_loss
 
-    def dying(job: Task, output: Output, targets: Tensor, progress: float) -> Tensor:
+    def dying(job: TrainingTask, output: Output, targets: Tensor, progress: float) -> Tensor:
         taken.append(progress)
         if len(taken) == 19:  # in the second round
             raise RuntimeError("killed")
         return own(job, output, targets, progress)
 
-    monkeypatch.setattr(Task, "labelled_loss", dying)
+    monkeypatch.setattr(TrainingTask, "labelled_loss", dying)
     assert bench(killed, *arguments) == 1
     assert len(list(killed.glob("cache/carried/*/*.pt"))) == 1
     assert bench(killed, *arguments) == 0

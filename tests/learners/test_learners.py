@@ -15,8 +15,8 @@ from benchmark import learners
 from benchmark.experiment import seeds
 from benchmark.learners import LEARNERS, fixmatch, supervised
 from benchmark.training import checkpoints
-from benchmark.training.engine import Task
 from benchmark.training.pseudo_labels import NONE
+from benchmark.training.task import TrainingResult, TrainingTask
 
 # Every learner, and the forms of one that take another way.
 TEACHER, STUDENT = "pseudo-label[teacher=true]", "noisy-student[threshold=0,iterations=2,teacher_width=0.5]"
@@ -76,18 +76,19 @@ def test_a_training_is_its_streams_alone(name: str) -> None:
         torch.manual_seed(state)
         before = torch.get_rng_state()
         job = task(attachment=Norm())
-        network = learner.fit(job)
+        result = learner.fit(job)
         assert torch.equal(torch.get_rng_state(), before)
+        assert isinstance(result.attachment, Norm)
         assert isinstance(job.attachment, Norm)
-        assert job.attachment.scale != 1
+        assert result.attachment.scale != 1
         assert job.attachment.batches == [8] * 12  # labelled images only
-        outcomes.append((weights(network), weights(job.attachment), job.traces, told(job)))
+        outcomes.append((weights(result.network), weights(result.attachment), result.traces, told(result)))
     assert torch.equal(outcomes[0][0], outcomes[1][0])
     assert torch.equal(outcomes[0][1], outcomes[1][1])
     assert outcomes[0][2:] == outcomes[1][2:]
     assert outcomes[0][0].isfinite().all()
     with seeds.scoped(0, "weights", 0):
-        assert not torch.equal(weights(network), weights(task().network))
+        assert not torch.equal(weights(result.network), weights(task().network))
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -105,10 +106,10 @@ def test_a_training_is_its_streams_alone(name: str) -> None:
 )
 def test_corners(name: str, recipe: dict[str, Any], others: dict[str, Any]) -> None:
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=4, **recipe), **others)
-    network = learners.build(name).fit(job)
-    assert weights(network).isfinite().all()
-    assert all(math.isfinite(value) for line in job.traces for value in line.values())
-    for _, labels, counted in job.pseudo_labels:
+    result = learners.build(name).fit(job)
+    assert weights(result.network).isfinite().all()
+    assert all(math.isfinite(value) for trace in result.traces for value in trace.values.values())
+    for _, labels, counted in result.pseudo_labels:
         assert labels.shape == counted.shape == job.unlabelled.shape
         assert set(labels.tolist()) <= {NONE, *range(CLASSES)}
         assert (counted[labels == NONE] == 0).all()
@@ -118,17 +119,17 @@ def test_corners(name: str, recipe: dict[str, Any], others: dict[str, Any]) -> N
 @pytest.mark.parametrize("name", ["fixmatch", "self-training", "noisy-student"])
 def test_a_threshold_that_nothing_passes(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """The unlabelled loss is 0, or there is none, and the judge is told so."""
-    job = task()
-    assert weights(learners.build(f"{name}[threshold=1]").fit(job)).isfinite().all()
-    assert job.pseudo_labels
-    assert all((counted == 0).all() for _, _, counted in job.pseudo_labels)
-    assert all(line.get("unlabelled_loss", 0) == 0 for line in job.traces)
+    result = learners.build(f"{name}[threshold=1]").fit(task())
+    assert weights(result.network).isfinite().all()
+    assert result.pseudo_labels
+    assert all((counted == 0).all() for _, _, counted in result.pseudo_labels)
+    assert all(trace.values.get("unlabelled_loss", 0) == 0 for trace in result.traces)
     assert len(caplog.records) == (3 if name == "noisy-student" else 0)
 
 
-def told(job: Task) -> list[tuple[int, list[int], list[float]]]:
+def told(result: TrainingResult) -> list[tuple[int, list[int], list[float]]]:
     """The pseudo-labels as plain numbers."""
-    return [(step, labels.tolist(), counted.tolist()) for step, labels, counted in job.pseudo_labels]
+    return [(step, labels.tolist(), counted.tolist()) for step, labels, counted in result.pseudo_labels]
 
 
 class Memory:
@@ -152,21 +153,23 @@ def test_a_training_goes_on_from_any_saved_state_with_the_same_bits(
     monkeypatch.setattr("benchmark.training.batches.MAX_STEPS", 5)  # states within and at the ends of blocks of draws
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer, learning_rate=0.01)
     learner, memory = learners.build(name), Memory()
-    through = task(recipe=recipe, attachment=Norm(), checkpoints=memory)
-    network = learner.fit(through)
+    through = learner.fit(task(recipe=recipe, attachment=Norm(), checkpoints=memory))
     trainings = TRAININGS.get(name, 1)
     assert [state["done"] for _, state in memory.states] == list(range(1, 13)) * trainings
     assert len({key for key, _ in memory.states}) == trainings
     for done in [12 * earlier + own for earlier in range(trainings) for own in (3, 5, 12)]:
-        resumed = task(recipe=recipe, attachment=Norm(), checkpoints=Memory())
-        resumed.checkpoints.states = memory.states[:done]  # type: ignore[union-attr]
-        again = learner.fit(resumed)
-        state, expected = again.state_dict(), network.state_dict()
+        attachment, earlier = Norm(), Memory()
+        earlier.states = memory.states[:done]
+        resumed = learner.fit(task(recipe=recipe, attachment=attachment, checkpoints=earlier))
+        state, expected = resumed.network.state_dict(), through.network.state_dict()
         assert all(torch.equal(state[key], expected[key]) for key in expected)
         assert torch.equal(weights(resumed.attachment), weights(through.attachment))  # type: ignore[arg-type]
         assert resumed.traces == through.traces
         assert told(resumed) == told(through)
-        assert resumed.attachment.batches == [8] * min(12, 12 * trainings - done)  # type: ignore[union-attr]
+        assert len(resumed.checkpoint_states) == len(through.checkpoint_states)
+        for kept, other in zip(resumed.checkpoint_states, through.checkpoint_states, strict=True):
+            assert all(torch.equal(kept[key], other[key]) for key in other)
+        assert attachment.batches == [8] * min(12, 12 * trainings - done)
         last = dict(memory.states[:done])  # of every training its last state
         assert resumed.resumed_seconds == pytest.approx(sum(state["seconds"] for state in last.values()))
 
@@ -179,8 +182,8 @@ def test_short_trainings_save_nothing() -> None:
 
 @pytest.mark.parametrize("name", SEMI_SUPERVISED)
 def test_without_unlabelled_images_it_is_supervised(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    network = learners.build(name).fit(task(unlabelled=0))
-    assert torch.equal(weights(network), weights(supervised.fit(task(unlabelled=0))))
+    fitted = learners.build(name).fit(task(unlabelled=0))
+    assert torch.equal(weights(fitted.network), weights(supervised.fit(task(unlabelled=0)).network))
     (record,) = caplog.records
     assert record.getMessage().startswith(f"{name}: there is no unlabelled image")
 
@@ -189,41 +192,40 @@ def test_without_unlabelled_images_it_is_supervised(name: str, caplog: pytest.Lo
 def test_without_weight_and_average_it_is_supervised(name: str) -> None:
     """The last step's weights, on the same labelled batches and masks where dropout is off."""
 
-    def job() -> Task:
+    def job() -> TrainingTask:
         made = task()
         for module in made.network.dropouts:
             module.probability = 0.0
         return made
 
-    network = learners.build(name).fit(job())
-    torch.testing.assert_close(weights(network), weights(supervised.fit(job())), rtol=1e-4, atol=1e-5)
+    fitted = learners.build(name).fit(job())
+    expected = weights(supervised.fit(job()).network)
+    torch.testing.assert_close(weights(fitted.network), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SEMI_SUPERVISED)
 def test_unlabelled_images_take_part(name: str) -> None:
     low = {"fixmatch": 0, "flexmatch": 0.2, "self-training": 0, "noisy-student": 0}
     parameters = f"[threshold={low[name]}]" if name in low else ""
-    first = weights(learners.build(name + parameters).fit(task()))
-    other = task()
-    other.unlabelled = other.unlabelled[:30]
-    assert not torch.equal(first, weights(learners.build(name + parameters).fit(other)))
+    learner = learners.build(name + parameters)
+    other = dataclasses.replace(task(), unlabelled=task().unlabelled[:30])
+    assert not torch.equal(weights(learner.fit(task()).network), weights(learner.fit(other).network))
 
 
 def test_steps_and_traces() -> None:
-    job = task()
-    learners.build("fixmatch[steps=90,mu=2]").fit(job)  # 60 images, 16 a step: an epoch has 4 steps
-    assert [(line["round"], line["step"]) for line in job.traces] == [*((0, step) for step in range(4, 90, 4)), (0, 90)]
-    assert job.traces[0].keys() == {"round", "step", "labelled_loss", "unlabelled_loss", "weight", "confidence"}
-    assert 1 / CLASSES < job.traces[0]["confidence"] < 1
+    traces = learners.build("fixmatch[steps=90,mu=2]").fit(task()).traces  # 60 images, 16 a step: 4 steps an epoch
+    assert [trace.step for trace in traces] == [*range(4, 90, 4), 90]
+    assert traces[0].values.keys() == {"labelled_loss", "unlabelled_loss", "weight", "confidence"}
+    assert 1 / CLASSES < traces[0].values["confidence"] < 1
 
 
 def test_a_large_pool_is_traced_a_hundred_times_at_most() -> None:
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=250), unlabelled=8)
-    learners.build("fixmatch[mu=1]").fit(job)
-    assert [line["step"] for line in job.traces] == [*range(3, 250, 3), 250]
+    traces = learners.build("fixmatch[mu=1]").fit(job).traces
+    assert [trace.step for trace in traces] == [*range(3, 250, 3), 250]
 
 
 def test_a_short_training_is_traced_twenty_times() -> None:
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=50), unlabelled=60)
-    learners.build("fixmatch[mu=1]").fit(job)  # eight steps would be an epoch
-    assert [line["step"] for line in job.traces] == [*range(3, 50, 3), 50]
+    traces = learners.build("fixmatch[mu=1]").fit(job).traces  # eight steps would be an epoch
+    assert [trace.step for trace in traces] == [*range(3, 50, 3), 50]

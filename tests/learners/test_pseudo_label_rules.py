@@ -18,7 +18,7 @@ from benchmark.learners import fixmatch, flexmatch, freematch, pseudo_label, sof
 from benchmark.learners.semi_supervised import forward
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch, Batches
-from benchmark.training.engine import Task
+from benchmark.training.task import TrainingTask
 
 
 def test_the_average_by_hand() -> None:
@@ -39,7 +39,7 @@ def test_the_average_by_hand() -> None:
     assert torch.equal(module.weight, torch.full((2,), 2.0))
 
 
-def batch(job: Task, views: tuple[str, ...]) -> Batch:
+def batch(job: TrainingTask, views: tuple[str, ...]) -> Batch:
     return next(Batches(job.images, job.unlabelled, 6, views, torch.Generator().manual_seed(0)).take(1))
 
 

@@ -23,8 +23,9 @@ from benchmark.learners.accepting import capped, levelled
 from benchmark.loop.judging import judged
 from benchmark.models import Network
 from benchmark.training.batches import Batches
-from benchmark.training.engine import Task
-from benchmark.training.pseudo_labels import NONE, Given
+from benchmark.training.log import Trace
+from benchmark.training.pseudo_labels import NONE, EpochPseudoLabels, PseudoLabelLog
+from benchmark.training.task import TrainingTask
 
 
 def some_probs(count: int = 60) -> Tensor:
@@ -75,7 +76,7 @@ def test_levelled_by_brute_force(threshold: float, per_class: int) -> None:
 # --- the trainings by hand
 
 
-def quiet(job: Task) -> Task:
+def quiet(job: TrainingTask) -> TrainingTask:
     """Without dropout."""
     for module in job.network.dropouts:
         module.probability = 0.0
@@ -100,7 +101,7 @@ class Hand:
             for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
                 mean.copy_(decay * mean + (1 - decay) * value)
 
-    def predict(self, job: Task) -> Tensor:
+    def predict(self, job: TrainingTask) -> Tensor:
         with torch.no_grad():
             return self.averaged.eval()(job.images.normalised(job.unlabelled)).logits.softmax(1)
 
@@ -134,8 +135,8 @@ def test_self_training_by_hand() -> None:
             loss = loss + 2 * weighed(logits, labels[images.positions], confidence=True)
         hand.step(done, loss)
     assert 0 < len(accepted) < 60
-    torch.testing.assert_close(weights(fitted), weights(hand.averaged), rtol=1e-4, atol=1e-6)
-    assert [(step, given.tolist(), counted.tolist()) for step, given, counted in job.pseudo_labels] == revised
+    torch.testing.assert_close(weights(fitted.network), weights(hand.averaged), rtol=1e-4, atol=1e-6)
+    assert [(step, given.tolist(), counted.tolist()) for step, given, counted in fitted.pseudo_labels] == revised
 
 
 def weighed(logits: Tensor, labels: Tensor, *, confidence: bool) -> Tensor:
@@ -155,17 +156,21 @@ def test_noisy_student_by_hand() -> None:
     job = quiet(task(recipe=recipe))
     fresh = job.fresh
     assert fresh is not None
-    job.fresh = lambda part, width: quiet(dataclasses.replace(job, network=fresh(part, width))).network
+
+    def quietly(part: str, width: float) -> Network:
+        return quiet(dataclasses.replace(job, network=fresh(part, width))).network
+
+    noisy = dataclasses.replace(job, fresh=quietly)
     last = Hand(copy.deepcopy(job.network), 20, 0.9, recipe)
-    fitted = learners.build("noisy-student[iterations=2,threshold=0.215,per_class=20,ema=0.9,mu=2,steps=20]").fit(job)
+    fitted = learners.build("noisy-student[iterations=2,threshold=0.215,per_class=20,ema=0.9,mu=2,steps=20]").fit(noisy)
     noised = dataclasses.replace(recipe, augmentation="strong-no-flip")
     teacher = supervised.fit(
-        dataclasses.replace(job, network=job.fresh("teacher", 1.0), recipe=noised, traces=[]), part="teacher"
-    )
+        dataclasses.replace(job, network=quietly("teacher", 1.0), recipe=noised), part="teacher"
+    ).network
     hand = Hand(teacher, 1, 0.0, recipe)
     hand.averaged = teacher
     noted = []
-    for part, student in (("/student1", Hand(job.fresh("student1", 1.0), 20, 0.9, recipe)), ("", last)):
+    for part, student in (("/student1", Hand(quietly("student1", 1.0), 20, 0.9, recipe)), ("", last)):
         probs = hand.predict(job)
         kept = [i for own in confident(probs, 0.215) for i in (own * 20)[:20]]
         noted.append((probs.argmax(1).tolist(), [kept.count(i) for i in range(60)]))
@@ -180,9 +185,9 @@ def test_noisy_student_by_hand() -> None:
             student.step(done, -(soft * logits.log_softmax(1)).sum(1).mean())
         hand = student
     assert 0 < len(set(kept)) < 60
-    torch.testing.assert_close(weights(fitted), weights(last.averaged), rtol=1e-4, atol=1e-6)
-    assert [(labels.tolist(), counted.tolist()) for _, labels, counted in job.pseudo_labels] == noted
-    assert [step for step, _, _ in job.pseudo_labels] == [30, 50]
+    torch.testing.assert_close(weights(fitted.network), weights(last.averaged), rtol=1e-4, atol=1e-6)
+    assert [(labels.tolist(), counted.tolist()) for _, labels, counted in fitted.pseudo_labels] == noted
+    assert [step for step, _, _ in fitted.pseudo_labels] == [30, 50]
 
 
 def test_a_smaller_teacher() -> None:
@@ -192,28 +197,29 @@ def test_a_smaller_teacher() -> None:
     assert [small.stage_channels, job.network.stage_channels] == [(2, 4), (4, 8)]
     assert not torch.equal(weights(job.fresh("teacher", 1.0)), weights(job.network))
     fitted = learners.build("noisy-student[teacher_width=0.5,iterations=1]").fit(job)
-    assert fitted.stage_channels == (4, 8)
+    assert fitted.network.stage_channels == (4, 8)
 
 
 def test_a_fixed_teachers_pseudo_labels() -> None:
     """They are its argmaxima on the images as they are, in every epoch; the student starts from its weights."""
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=40))
-    teacher = supervised.fit(dataclasses.replace(job, network=copy.deepcopy(job.network)), part="teacher").eval()
+    alone = dataclasses.replace(job, network=copy.deepcopy(job.network))
+    teacher = supervised.fit(alone, part="teacher").network.eval()
     with torch.no_grad():
         expected = teacher(job.images.normalised(job.unlabelled)).logits.argmax(1)
     began: list[Tensor] = []
-    own = Task.labelled_loss
+    own = TrainingTask.labelled_loss
     with pytest.MonkeyPatch.context() as patch:
 
-        def watched(self: Task, *arguments: object) -> Tensor:
+        def watched(self: TrainingTask, *arguments: object) -> Tensor:
             began.append(weights(self.network).clone())
             return own(self, *arguments)  # type: ignore[arg-type]
 
-        patch.setattr(Task, "labelled_loss", watched)
-        learners.build("pseudo-label[teacher=true,steps=10]").fit(job)
+        patch.setattr(TrainingTask, "labelled_loss", watched)
+        fitted = learners.build("pseudo-label[teacher=true,steps=10]").fit(job)
     assert torch.equal(began[40], weights(teacher))
     assert len(began) == 50
-    for _, labels, counted in job.pseudo_labels:
+    for _, labels, counted in fitted.pseudo_labels:
         seen = labels != NONE
         assert torch.equal(labels[seen].long(), expected[seen])
         assert counted[seen].unique().tolist() == [1]
@@ -223,7 +229,7 @@ def test_a_fixed_teachers_pseudo_labels() -> None:
 
 
 def test_the_last_of_an_epoch_holds() -> None:
-    given = Given(5, torch.device("cpu"))
+    given = PseudoLabelLog(5, torch.device("cpu"))
     given.add(torch.tensor([3, 1, 3]), torch.tensor([0, 1, 2]), torch.tensor([0.25, 0.5, 0.75]))
     given.add(torch.tensor([1]), torch.tensor([4]), torch.tensor([0.0]))
     given.end_epoch(2)
@@ -239,21 +245,21 @@ def test_the_last_of_an_epoch_holds() -> None:
 def test_judged_by_hand() -> None:
     labels = torch.tensor([0, 1, 2, NONE, 1], dtype=torch.int16)
     given = [
-        (4, labels, torch.tensor([1.0, 0.5, 0.0, 0.0, 0.5])),
-        (8, labels, torch.zeros(5)),
-        (9, torch.full((5,), NONE, dtype=torch.int16), torch.zeros(5)),
-        (10, labels, torch.ones(5)),  # of a step that has no line
+        EpochPseudoLabels(4, labels, torch.tensor([1.0, 0.5, 0.0, 0.0, 0.5])),
+        EpochPseudoLabels(8, labels, torch.zeros(5)),
+        EpochPseudoLabels(9, torch.full((5,), NONE, dtype=torch.int16), torch.zeros(5)),
+        EpochPseudoLabels(10, labels, torch.ones(5)),  # after a number of steps that has no trace
     ]
-    traces = [{"step": 4, "loss": 1.0}, {"step": 4, "loss": 2.0}, {"step": 8}, {"step": 9}]
+    traces = [Trace(4, {"loss": 1.0}), Trace(4, {"loss": 2.0}), Trace(8, {}), Trace(9, {})]
     truth = torch.tensor([0, 1, 2, 0, 0])
     assert judged(traces, given, truth) == [
-        {"step": 4, "loss": 1.0},
-        {"step": 4, "loss": 2.0, "accepted": 0.75, "right": 0.75, "precision": 0.75},
-        {"step": 8, "accepted": 0.0, "right": 0.75},
-        {"step": 9},
+        Trace(4, {"loss": 1.0}),
+        Trace(4, {"loss": 2.0, "accepted": 0.75, "right": 0.75, "precision": 0.75}),
+        Trace(8, {"accepted": 0.0, "right": 0.75}),
+        Trace(9, {}),
     ]
-    assert judged(traces, given, None)[1] == {"step": 4, "loss": 2.0, "accepted": 0.75}
-    assert traces[1] == {"step": 4, "loss": 2.0}
+    assert judged(traces, given, None)[1] == Trace(4, {"loss": 2.0, "accepted": 0.75})
+    assert traces[1] == Trace(4, {"loss": 2.0})
 
 
 @pytest.mark.parametrize("oracle", ["simulated", "person"])

@@ -20,7 +20,7 @@ from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet
 from benchmark.loop.pool import FittedPool
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
+from benchmark.training.task import TrainingTask
 from strategies.api import Strategy
 from strategies.learning_loss import LearningLoss
 
@@ -42,7 +42,7 @@ def known(data: ImageData, count: int, held_out: list[int] | None = None) -> Lab
     return LabelledSet(tuple(indices.tolist()), tuple(data.train_labels[indices].tolist()), tuple(held_out or ()))
 
 
-def cross_fit(made: Fitter, task: Task, share: float) -> tuple[Tensor, Tensor]:
+def cross_fit(made: Fitter, task: TrainingTask, share: float) -> tuple[Tensor, Tensor]:
     found = made.cross_fit(task)(share)
     assert found is not None
     return found
@@ -58,8 +58,18 @@ def test_it_is_the_learners_training_on_the_rest(data: ImageData, tmp_path: Path
     with seeds.scoped(3, "weights", 2):
         network = models.build("cnn", SMALL["model.parameters"], 1, (8, 8), 10)  # type: ignore[arg-type]
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    alone = Task(task.images, network, None, task.recipe, labelled[rest], answers[rest], task.unlabelled, 3, 2)
-    supervised.fit(alone).eval()
+    alone = TrainingTask(
+        images=task.images,
+        network=network,
+        attachment=None,
+        recipe=task.recipe,
+        labelled=labelled[rest],
+        targets=answers[rest],
+        unlabelled=task.unlabelled,
+        seed=3,
+        round=2,
+    )
+    supervised.fit(alone).network.eval()
     torch.testing.assert_close(logits, network(task.images.normalised(labelled[out])).logits, rtol=1e-5, atol=1e-5)
     assert labels.equal(answers[out])
     assert not logits.requires_grad
@@ -105,9 +115,9 @@ def test_those_who_sit_out_take_no_part(data: ImageData, tmp_path: Path) -> None
     made = fitter(data, tmp_path)
     knowledge = known(data, 40)
     task, _, _ = made.task(0, LabelledSet(knowledge.indices, knowledge.labels, knowledge.indices[:10]), {})
-    trained: list[Task] = []
+    trained: list[TrainingTask] = []
 
-    def fit(_: supervised.Supervised, part: Task) -> Any:
+    def fit(_: supervised.Supervised, part: TrainingTask) -> Any:
         trained.append(part)
         return supervised.fit(part)
 
@@ -191,7 +201,7 @@ def test_a_run_trains_a_second_time_only_where_it_is_asked_for(tmp_path: Path) -
     mine = plugin(tmp_path, ASKS)
     trained: list[int] = []
 
-    def counting(_: supervised.Supervised, task: Task) -> Any:
+    def counting(_: supervised.Supervised, task: TrainingTask) -> Any:
         trained.append(len(task.labelled))
         return supervised.fit(task)
 

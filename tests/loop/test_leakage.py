@@ -21,11 +21,10 @@ from benchmark.experiment.keys import RunKey
 from benchmark.learners import LEARNERS, Learner
 from benchmark.loop.pool import FittedOraclePool, FittedPool
 from benchmark.loop.run import ActiveLearningRun
-from benchmark.models import Network
 from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_traces
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
+from benchmark.training.task import TrainingResult, TrainingTask
 from strategies.api import Attachment, Labelled, Pool, Strategy, Tuning, TuningBatch
 from strategies.learning_loss import LearningLoss
 from strategies.registry import names, resolve
@@ -131,21 +130,22 @@ def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
     """Before and after its training, and later; how right its pseudo-labels are is for the run's traces alone."""
     tiny = library.load("digits").override(budgets=[10, 20], **{"recipe.min_steps": 3})
     found: list[str] = []
-    seen: list[Task] = []
+    seen: list[tuple[TrainingTask, TrainingResult]] = []
     own = LEARNERS[name].fit
 
-    def look(task: Task) -> None:
+    def look(task: TrainingTask, result: TrainingResult | None = None) -> None:
         secrets = [data.train_labels, run.oracle._labels, data.train_labels[task.unlabelled]]
         memory = [data.test_images, data.test_labels]
-        found.extend(f"{len(seen)}: {leak}" for leak in leaks(task, secrets, memory=memory))
-        assert all(not {"accepted", "right", "precision"} & line.keys() for line in task.traces)
+        found.extend(f"{len(seen)}: {leak}" for leak in leaks((task, result), secrets, memory=memory))
+        traces = () if result is None else result.traces
+        assert all(not {"accepted", "right", "precision"} & trace.values.keys() for trace in traces)
 
-    def watched(learner: Learner, task: Task) -> Network:
+    def watched(learner: Learner, task: TrainingTask) -> TrainingResult:
         look(task)
-        network = own(learner, task)
-        seen.append(task)
-        look(task)
-        return network
+        result = own(learner, task)
+        seen.append((task, result))
+        look(task, result)
+        return result
 
     monkeypatch.setattr(LEARNERS[name], "fit", watched)
     learner = name + LEARNER_FORMS[name]
@@ -154,8 +154,8 @@ def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
         run = ActiveLearningRun(asked, resolve("random").build(), data, file)
         assert run.execute(lambda record: True)
     assert len(seen) == 2
-    for task in seen:
-        look(task)
+    for task, result in seen:
+        look(task, result)
     assert found == []
     traces = read_traces(asked.path)
     assert (name == "supervised") != any("right" in trace.values for trace in traces)

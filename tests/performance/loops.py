@@ -32,9 +32,9 @@ from benchmark.experiment import Protocol, library
 from benchmark.learners import supervised
 from benchmark.models import Network
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
 from benchmark.training.operations import flops
 from benchmark.training.predict import Predictor
+from benchmark.training.task import TrainingTask
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -87,7 +87,17 @@ def train_ours(case: Case, count: int, steps: int) -> float:
     plan = case.resolved(steps)
     indices = torch.arange(count)
     network = network_of(case, images).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task = Task(images, network, None, plan.recipe, indices, labels, indices[:0], seed=0, round=0)
+    task = TrainingTask(
+        images=images,
+        network=network,
+        attachment=None,
+        recipe=plan.recipe,
+        labelled=indices,
+        targets=labels,
+        unlabelled=indices[:0],
+        seed=0,
+        round=0,
+    )
     return seconds(lambda: supervised.fit(task))
 
 

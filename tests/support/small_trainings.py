@@ -13,7 +13,7 @@ from benchmark.learners.online import Online
 from benchmark.learners.semi_supervised import SemiSupervised
 from benchmark.models.blueprint import Blueprint, Fresh
 from benchmark.training.batches import Images
-from benchmark.training.engine import Task
+from benchmark.training.task import TrainingTask
 from strategies.api import Attachment, Output, Step
 
 RECIPE = Recipe(
@@ -64,14 +64,26 @@ def task(
     unlabelled: int = 60,
     targets: Tensor | None = None,
     checkpoints: Any = None,
-) -> Task:
+) -> TrainingTask:
     data = images(labelled + unlabelled)
     plan = Blueprint("cnn", {"width": 4, "hidden": 16, "dropout": 0.2}, 1, (8, 8), CLASSES, None)
     network = plan.network(0, "weights", 0, data.device)
     chosen, rest = torch.arange(labelled + unlabelled).split([labelled, unlabelled])
     answers = chosen % CLASSES if targets is None else targets
     fresh = Fresh(plan, 0, 0, data.device)
-    return Task(data, network, attachment, recipe, chosen, answers, rest, 0, 0, checkpoints=checkpoints, fresh=fresh)
+    return TrainingTask(
+        images=data,
+        network=network,
+        attachment=attachment,
+        recipe=recipe,
+        labelled=chosen,
+        targets=answers,
+        unlabelled=rest,
+        seed=0,
+        round=0,
+        checkpoints=checkpoints,
+        fresh=fresh,
+    )
 
 
 def weights(module: torch.nn.Module) -> Tensor:

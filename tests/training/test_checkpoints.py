@@ -19,25 +19,25 @@ from benchmark.reports import write_report
 from benchmark.results.lines import trace_bytes
 from benchmark.results.paths import traces_path
 from benchmark.results.records import RoundRecord, TraceRecord
-from benchmark.training.averaging import LATE, Average
+from benchmark.training.averaging import KEPT, Average
 
 
 def test_an_average_keeps_its_latest_states() -> None:
     module = nn.Linear(2, 1)
     average = Average([module], decay=0.5)
     seen = []
-    for done in range(1, LATE + 4):
+    for done in range(1, KEPT + 4):
         with torch.no_grad():
             module.weight.add_(done)
         average.update(done)
         average.keep()
         seen.append(average.copies[0].weight.detach().clone())
-    assert len(average.late) == LATE
-    for state, weight in zip(average.late, seen[-LATE:], strict=True):
+    assert len(average.kept) == KEPT
+    for state, weight in zip(average.kept, seen[-KEPT:], strict=True):
         assert torch.equal(state["weight"], weight)
     again = Average([module], decay=0.5)
     again.load_state_dict(average.state_dict())
-    assert [state["weight"].tolist() for state in again.late] == [weight.tolist() for weight in seen[-LATE:]]
+    assert [state["weight"].tolist() for state in again.kept] == [weight.tolist() for weight in seen[-KEPT:]]
 
 
 @pytest.mark.parametrize("learner", ["fixmatch[mu=2]", "self-training[mu=2]", "noisy-student[iterations=2,mu=2]"])
@@ -53,11 +53,11 @@ def test_a_round_has_the_accuracies_of_its_last_checkpoints(tmp_path: Path, lear
     for strategy in ("random", "margin"):  # the second took round 0 over
         assert not any(line["checkpoint_accuracies"] for line in rounds[strategy, "supervised"])
         for line in rounds[strategy, name]:
-            assert len(line["checkpoint_accuracies"]) == LATE
+            assert len(line["checkpoint_accuracies"]) == KEPT
             assert line["checkpoint_accuracies"][-1] == line["accuracy"]
     table = pd.read_csv(root / "tables" / "checkpoints.csv").set_index(["strategy", "learner"])
     (mine,) = [row for (strategy, who), row in table.iterrows() if (strategy, who.split("[")[0]) == ("random", name)]
-    assert mine["median_mean"] == pytest.approx(sorted(rounds["random", name][-1]["checkpoint_accuracies"])[LATE // 2])
+    assert mine["median_mean"] == pytest.approx(sorted(rounds["random", name][-1]["checkpoint_accuracies"])[KEPT // 2])
     assert math.isnan(table.loc[("random", "supervised"), "median_mean"])
 
 

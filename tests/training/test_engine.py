@@ -14,8 +14,8 @@ from benchmark.experiment import seeds
 from benchmark.experiment.recipe import Recipe
 from benchmark.learners import supervised
 from benchmark.training.batches import Batches, Images
-from benchmark.training.engine import Task
 from benchmark.training.metrics import evaluate
+from benchmark.training.task import TrainingTask
 from strategies.api import Attachment, Output, Step
 
 RECIPE = Recipe(min_steps=12, batch_size=16, precision="float32", learning_rate=0.05)
@@ -28,12 +28,26 @@ def images(count: int = 40, size: int = 8) -> Images:
     return Images(pixels, torch.tensor([0.5]), torch.tensor([0.25]))
 
 
-def task(recipe: Recipe = RECIPE, attachment: Attachment | None = None, seed: int = 0, round_: int = 0) -> Task:
+def task(recipe: Recipe = RECIPE, attachment: Attachment | None = None, seed: int = 0, round_: int = 0) -> TrainingTask:
     data = images()
     with seeds.scoped(seed, "weights", round_):
         network = models.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
     labelled = torch.arange(30)
-    return Task(data, network, attachment, recipe, labelled, labelled % 10, torch.arange(30, 40), seed, round_)
+    return TrainingTask(
+        images=data,
+        network=network,
+        attachment=attachment,
+        recipe=recipe,
+        labelled=labelled,
+        targets=labelled % 10,
+        unlabelled=torch.arange(30, 40),
+        seed=seed,
+        round=round_,
+    )
+
+
+def fitted(job: TrainingTask) -> models.Network:
+    return supervised.fit(job).network
 
 
 def weights(network: models.Network) -> Tensor:
@@ -87,7 +101,7 @@ def test_the_decay_between_given_label_counts_is_interpolated_and_constant_beyon
 def test_training_follows_the_decay_at_its_label_count() -> None:
     given = [{"weight_decay": 0.25}, {"weight_decay_at": ((20, 0.0), (40, 0.5))}, {"weight_decay": 0.5}]  # 30 labels
     recipes = [dataclasses.replace(RECIPE, **decay) for decay in given]  # type: ignore[arg-type]
-    fixed, interpolated, other = (weights(supervised.fit(task(recipe))) for recipe in recipes)
+    fixed, interpolated, other = (weights(fitted(task(recipe))) for recipe in recipes)
     assert torch.equal(fixed, interpolated)
     assert not torch.equal(fixed, other)
 
@@ -150,20 +164,20 @@ def test_no_images_is_an_error() -> None:
 
 
 def test_training_depends_on_seed_and_round_and_on_nothing_else() -> None:
-    first = weights(supervised.fit(task()))
+    first = weights(fitted(task()))
     torch.manual_seed(99)
     torch.rand(10)
-    assert torch.equal(weights(supervised.fit(task())), first)
-    assert not torch.equal(weights(supervised.fit(task(seed=1))), first)
-    assert not torch.equal(weights(supervised.fit(task(round_=1))), first)
+    assert torch.equal(weights(fitted(task())), first)
+    assert not torch.equal(weights(fitted(task(seed=1))), first)
+    assert not torch.equal(weights(fitted(task(round_=1))), first)
 
 
 def test_training_fits_the_labels() -> None:
     recipe = dataclasses.replace(RECIPE, min_steps=150)
     job = task(recipe)
-    network = supervised.fit(job).eval()
-    fitted = network(job.images.normalised(job.labelled)).logits.argmax(1)
-    assert (fitted == job.targets).float().mean() > 0.9
+    network = fitted(job).eval()
+    predicted = network(job.images.normalised(job.labelled)).logits.argmax(1)
+    assert (predicted == job.targets).float().mean() > 0.9
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
@@ -206,12 +220,12 @@ def test_an_attachment_sees_every_step_and_learns_at_its_own_rate() -> None:
     probe = Probe()
     recipe = dataclasses.replace(RECIPE, min_steps=4, schedule="constant", momentum=0.0, weight_decay=0.0)
     job = task(recipe, probe)
-    network = supervised.fit(job)
+    network = fitted(job)
     assert [s.progress for s in probe.steps] == [0, 0.25, 0.5, 0.75]
     assert probe.scale.item() == pytest.approx(1 - 4 * 0.05 * 0.5)
     first = probe.steps[0]
     torch.testing.assert_close(first.losses, F.cross_entropy(first.logits, first.targets, reduction="none"))
-    assert torch.equal(weights(network), weights(supervised.fit(task(recipe))))  # the backbone stays paired
+    assert torch.equal(weights(network), weights(fitted(task(recipe))))  # the backbone stays paired
 
 
 def test_metrics_by_brute_force() -> None:
