@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmark import models
 from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
 from benchmark.campaign.progress import duration
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.learners import LEARNERS, Learner, build
+from benchmark.models import factory
 from benchmark.results import store
 from benchmark.results.errors import StoreError
 from strategies import registry
@@ -219,7 +219,7 @@ def show_list(console: Console) -> int:
         "groups": {group: ", ".join(registry.members(group)) for group in registry.groups()},
         "learners": {name: _cited(learner) for name, learner in LEARNERS.items()},
         "data sets": {name: datasets.describe(name) for name in datasets.names()},
-        "models": {name: _first_line(model) for name, model in models.MODELS.items()},
+        "models": {name: _first_line(model) for name, model in factory.MODELS.items()},
         "protocols": {name: load(name).description for name in names()},
     }
     for heading, lines in ((heading, lines) for heading, lines in sections.items() if lines):

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmark import learners, models
+from benchmark import learners
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
 from benchmark.features import source as features
 from benchmark.loop.pool import oracle_obstacle
+from benchmark.models import factory
 from benchmark.results import store
 from strategies.registry import Spec, expand
 
@@ -37,7 +38,7 @@ def networks(protocol: Protocol) -> None:
         named.append((protocol.features.model, protocol.features.parameters))
     try:
         for name, parameters in named:
-            models.check(name, parameters)
+            factory.check(name, parameters)
     except ValueError as error:
         raise ProtocolError(str(error)) from error
 
@@ -67,7 +68,7 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
             return "it reads the true labels, and nobody knows them where a person answers"
         if obstacle := oracle_obstacle(strategy):
             return obstacle
-    if "dropout" in needs and models.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
+    if "dropout" in needs and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
     if "features" in needs and protocol.features is None:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
@@ -129,7 +130,7 @@ def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> d
     model = protocol.model
     try:
         with torch.device("meta"):
-            models.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
+            factory.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
     except ValueError as error:
         raise ProtocolError(f"'{data.name}': {error}; choose another --model") from error
     if protocol.features is not None and any("features" in spec.build().needs for spec in specs):

@@ -19,11 +19,12 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from benchmark import ENGINE_VERSION, models
+from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
 from benchmark.experiment.feature_settings import FeatureSettings
 from benchmark.experiment.recipe import Recipe
 from benchmark.features import pretrained, simclr
+from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
 from benchmark.results.atomic import write_atomically
 from benchmark.training.augmentation import augmentation
@@ -126,7 +127,7 @@ def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int])
     """Raise ValueError, in one line, for resolved settings that cannot serve images of this kind."""
     if settings.method == "simclr":
         with torch.device("meta"):
-            models.build(settings.model, settings.parameters, channels, image_size, 2)
+            factory.build(settings.model, settings.parameters, channels, image_size, 2)
     else:
         pretrained.check(settings.method)
 

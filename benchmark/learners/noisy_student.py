@@ -31,7 +31,7 @@ from benchmark.learners.accepting import levelled
 from benchmark.learners.fixmatch import check_threshold
 from benchmark.learners.registry import register
 from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, logger, whole
-from benchmark.models import Network
+from benchmark.models.network import Network
 from benchmark.training.averaging import EpochMeans
 from benchmark.training.batches import Batch, Batches
 from benchmark.training.checkpoints import Stateful

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from benchmark.learners import supervised
 from benchmark.learners.registry import Learner
-from benchmark.models import Network
+from benchmark.models.network import Network
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch
 from benchmark.training.log import TrainingLog

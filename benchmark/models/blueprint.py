@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark import models
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
-from benchmark.models import Network
+from benchmark.models import factory
+from benchmark.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Blueprint:
     def network(self, seed: int, stream: str, number: int, device: torch.device) -> Network:
         """The network with the initial weights of a stream of ``seeds``, on ``device``, channels last."""
         with seeds.scoped(seed, stream, number):
-            network = models.build(self.name, self.parameters, self.channels, self.image_size, self.class_count)
+            network = factory.build(self.name, self.parameters, self.channels, self.image_size, self.class_count)
         if self.patch_covariance is not None:
             network.whiten(self.patch_covariance)
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def scaled(self, factor: float) -> Blueprint:
         """The same with ``factor`` times the width, at least 1."""
-        width = self.parameters.get("width", models.default_of(self.name, "width"))
+        width = self.parameters.get("width", factory.default_of(self.name, "width"))
         return replace(self, parameters={**self.parameters, "width": max(1, round(factor * width))})
 
 
@@ -59,6 +59,6 @@ class Fresh:
 
 def blueprint(name: str, parameters: Mapping[str, Any], data: ImageData) -> Blueprint:
     """The named network for images like those of ``data``."""
-    whitens = models.MODELS[name].whiten is not Network.whiten
+    whitens = factory.MODELS[name].whiten is not Network.whiten
     covariance = data.patch_covariance if whitens else None
     return Blueprint(name, parameters, data.channels, data.image_size, data.class_count, covariance)

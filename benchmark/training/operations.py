@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import models
-from benchmark.models import Network
+from benchmark.models import factory
+from benchmark.models.network import Network
 
 
 def flops(network: Network, images: Tensor) -> float:
@@ -29,5 +29,5 @@ def flops(network: Network, images: Tensor) -> float:
 def of_model(name: str, parameters: Mapping[str, Any], shape: tuple[int, int, int], class_count: int = 10) -> float:
     """``flops`` of the named network on images of ``shape`` (c, H, W)."""
     channels, height, width = shape
-    network = models.build(name, parameters, channels, (height, width), class_count)
+    network = factory.build(name, parameters, channels, (height, width), class_count)
     return flops(network, torch.zeros(2, *shape))

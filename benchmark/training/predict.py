@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.experiment import seeds
-from benchmark.models import Network
+from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from strategies.api import Attachment
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from benchmark.experiment import seeds
 from benchmark.experiment.recipe import Recipe
-from benchmark.models import Network
+from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from benchmark.training.checkpoints import Storage
 from benchmark.training.log import Trace

@@ -15,11 +15,11 @@ from support.tiny import PROTOCOL, SCORES, bench, experiment, plugin, run_lines
 
 import run_benchmark
 from benchmark import cli as command
-from benchmark import models
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, library
 from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
+from benchmark.models import factory
 from strategies import registry
 
 
@@ -66,7 +66,7 @@ def test_times(text: str, seconds: float) -> None:
 def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_benchmark.main(["--list"]) == 0
     listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
-    names = [*registry.names(), *registry.groups(), *LEARNERS, *datasets.names(), *models.MODELS, *library.names()]
+    names = [*registry.names(), *registry.groups(), *LEARNERS, *datasets.names(), *factory.MODELS, *library.names()]
     assert set(names) <= set(listed)
     assert all(len(line.split()) > 1 for line in listed.values())  # each has something said about it
     assert library.load("cifar10-ll4al").description in listed["cifar10-ll4al"]

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import models
 from benchmark.data import datasets
 from benchmark.experiment import library, seeds
 from benchmark.learners import supervised
+from benchmark.models import factory
 from benchmark.training.batches import Images
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
@@ -26,7 +26,7 @@ def test_a_short_training_learns(name: str, labels: int, steps: int, bar: float)
         pytest.skip(f"real data are not at hand: {error}")
     own = library.load(name).override(**{"recipe.min_steps": steps, "recipe.epochs": 0, "recipe.steps_at": []})
     with seeds.scoped(0, "weights", 0):
-        network = models.build(
+        network = factory.build(
             own.model.name, own.model.parameters, data.channels, data.image_size, data.class_count
         ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen = torch.randperm(len(data.train_labels), generator=seeds.generator(0, "initial", 0))[:labels]

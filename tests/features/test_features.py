@@ -14,13 +14,13 @@ from support.tiny import bench, plugin, run_lines, run_task
 from support.tiny_features import images_of, source_of
 from torch import Tensor
 
-from benchmark import models
 from benchmark.data import datasets
 from benchmark.experiment import FeatureSettings, Protocol, ProtocolError, from_dict, library
 from benchmark.experiment.keys import RunKey
 from benchmark.experiment.recipe import Recipe
 from benchmark.features.source import resolved, simclr, source
 from benchmark.loop.run import ActiveLearningRun
+from benchmark.models import factory
 from benchmark.results.run_file import RunFile
 from strategies.api import Pool, Strategy
 
@@ -94,7 +94,7 @@ def test_no_dropout_and_the_protocols_own_network_unless_another_is_named() -> N
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "digits"])
 def test_the_suites_protocols_have_features(name: str) -> None:
     settings = resolved_features(library.load(name))
-    models.check(settings.model, settings.parameters)
+    factory.check(settings.model, settings.parameters)
 
 
 @pytest.mark.parametrize(

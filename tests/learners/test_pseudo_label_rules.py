@@ -12,10 +12,11 @@ from support.small_trainings import CLASSES, ONLINE, task
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark import learners, models
+from benchmark import learners
 from benchmark.experiment import seeds
 from benchmark.learners import fixmatch, flexmatch, freematch, pseudo_label, softmatch
 from benchmark.learners.semi_supervised import forward
+from benchmark.models import factory
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch, Batches
 from benchmark.training.task import TrainingTask
@@ -49,7 +50,7 @@ def test_the_forward_pass(model: str) -> None:
     job = task()
     with seeds.scoped(0, "weights", 0):
         parameters = {"width": 4, "dropout": 0.0} | ({"hidden": 16} if model == "cnn" else {})
-        network = models.build(model, parameters, 1, (8, 8), CLASSES).train()
+        network = factory.build(model, parameters, 1, (8, 8), CLASSES).train()
     theirs = batch(job, ("crop", "strong-no-flip"))
     ours = job.images.normalised(job.labelled)
     output, logits, probs = forward(copy.deepcopy(network), ours, theirs)
@@ -72,7 +73,7 @@ def test_the_forward_pass(model: str) -> None:
 def test_the_weak_views_of_a_forward_pass_are_spared_stochastic_depth() -> None:
     job = task()
     with seeds.scoped(0, "weights", 0):
-        network = models.build("resnet18", {"width": 4, "stochastic_depth": 0.9}, 1, (8, 8), CLASSES).train()
+        network = factory.build("resnet18", {"width": 4, "stochastic_depth": 0.9}, 1, (8, 8), CLASSES).train()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()  # or the images beside them would show

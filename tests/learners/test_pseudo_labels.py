@@ -21,7 +21,7 @@ from benchmark.experiment.recipe import Recipe
 from benchmark.learners import supervised
 from benchmark.learners.accepting import capped, levelled
 from benchmark.loop.judging import judged
-from benchmark.models import Network
+from benchmark.models.network import Network
 from benchmark.training.batches import Batches
 from benchmark.training.log import Trace
 from benchmark.training.pseudo_labels import NONE, EpochPseudoLabels, PseudoLabelLog

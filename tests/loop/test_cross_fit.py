@@ -10,7 +10,6 @@ import torch
 from support.tiny import bench, experiment, plugin, run_lines, run_task
 from torch import Tensor
 
-from benchmark import models
 from benchmark.data import datasets
 from benchmark.data.image_data import ImageData
 from benchmark.experiment import library, seeds
@@ -19,6 +18,7 @@ from benchmark.learners import supervised
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet
 from benchmark.loop.pool import FittedPool
+from benchmark.models import factory
 from benchmark.training.batches import Images
 from benchmark.training.task import TrainingTask
 from strategies.api import Strategy
@@ -56,7 +56,7 @@ def test_it_is_the_learners_training_on_the_rest(data: ImageData, tmp_path: Path
     order = torch.randperm(41, generator=seeds.generator(3, "cross-fit", 2))
     out, rest = order[:12], order[12:]
     with seeds.scoped(3, "weights", 2):
-        network = models.build("cnn", SMALL["model.parameters"], 1, (8, 8), 10)  # type: ignore[arg-type]
+        network = factory.build("cnn", SMALL["model.parameters"], 1, (8, 8), 10)  # type: ignore[arg-type]
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     alone = TrainingTask(
         images=task.images,

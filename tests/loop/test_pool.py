@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark import models
 from benchmark.data import datasets
 from benchmark.experiment import seeds
 from benchmark.loop.pool import FittedPool, candidates, full_probs
-from benchmark.models import Network
+from benchmark.models import factory
+from benchmark.models.network import Network
 from benchmark.training import predict
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
@@ -35,7 +35,7 @@ def network(name: str = "cnn", dropout: float = 0.5) -> Network:
     """With weights, and for BatchNorm statistics, that are not the initial ones."""
     channels, size = (1, 8) if name == "cnn" else (3, 16)
     with seeds.scoped(0, "weights", 0):
-        made = models.build(name, {"width": 8, "dropout": dropout}, channels, (size, size), 10)
+        made = factory.build(name, {"width": 8, "dropout": dropout}, channels, (size, size), 10)
     made.to(memory_format=torch.channels_last)
     made.draw_dropout_from(torch.Generator().manual_seed(1))
     if name == "compact":

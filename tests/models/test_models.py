@@ -5,8 +5,9 @@ import torch
 import torchvision
 from torch.nn import functional as F
 
-from benchmark import models
 from benchmark.experiment import seeds
+from benchmark.models import factory
+from benchmark.models.network import Dropout, Network, StochasticDepth
 
 SHAPES = [
     ("cnn", (8, 8), 1),
@@ -21,9 +22,9 @@ SHAPES = [
 ]
 
 
-def build(name: str, size: tuple[int, int], channels: int, **parameters: float) -> models.Network:
+def build(name: str, size: tuple[int, int], channels: int, **parameters: float) -> Network:
     with seeds.scoped(0, "weights", 0):
-        return models.build(name, parameters, channels, size, 10)
+        return factory.build(name, parameters, channels, size, 10)
 
 
 @pytest.mark.parametrize(("name", "size", "channels"), SHAPES)
@@ -107,7 +108,7 @@ def test_stochastic_depth_rises_linearly_and_is_for_training_alone(name: str, bl
 
 
 def test_stochastic_depth_keeps_the_mean_and_spares_the_last() -> None:
-    depth = models.StochasticDepth(0.25).train()
+    depth = StochasticDepth(0.25).train()
     depth.generator = torch.Generator().manual_seed(3)
     out = depth(torch.ones(4000, 2, 1))
     assert out.unique().tolist() == pytest.approx([0, 1 / 0.75])
@@ -125,12 +126,12 @@ def test_weights_come_from_the_stream_and_leave_the_global_state_alone() -> None
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     with seeds.scoped(1, "weights", 0):
-        other = models.build("cnn", {}, 1, (8, 8), 10)
+        other = factory.build("cnn", {}, 1, (8, 8), 10)
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
 def test_dropout_draws_from_its_own_generator_and_keeps_the_mean() -> None:
-    dropout = models.Dropout(0.25, 1000).train()
+    dropout = Dropout(0.25, 1000).train()
     with pytest.raises(RuntimeError, match="draw_dropout_from"):
         dropout(torch.ones(2, 1000))
     dropout.generator = torch.Generator().manual_seed(3)
@@ -169,7 +170,7 @@ def test_no_dropout_lies_in_the_backbone(name: str, size: tuple[int, int], chann
 )
 def test_bad_models(name: str, parameters: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        models.check(name, parameters)
+        factory.check(name, parameters)
 
 
 @pytest.mark.parametrize(

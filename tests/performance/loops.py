@@ -25,12 +25,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmark import models
 from benchmark.campaign.process import keep_freed_memory
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, library
 from benchmark.learners import supervised
-from benchmark.models import Network
+from benchmark.models import factory
+from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from benchmark.training.operations import flops
 from benchmark.training.predict import Predictor
@@ -205,7 +205,7 @@ def operations(case: Case) -> float:
 def network_of(case: Case, images: Images) -> Network:
     torch.manual_seed(0)
     model = case.resolved(1).model
-    return models.build(model.name, model.parameters, images.pixels.shape[3], images.size, 10)
+    return factory.build(model.name, model.parameters, images.pixels.shape[3], images.size, 10)
 
 
 def _predictor(case: Case, images: Images) -> Predictor:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark import models
 from benchmark.experiment import library
+from benchmark.models import factory
 from strategies.api import Labelled
 from strategies.components.loss_prediction import LossPrediction, all_pairs, fold, ranking_loss
 from strategies.learning_loss import LearningLoss
@@ -122,7 +122,7 @@ def test_parameter_counts_on_resnet18() -> None:
     def count(attachment: nn.Module) -> int:
         return sum(p.numel() for p in attachment.parameters())
 
-    assert models.build("resnet18", {}, 3, (32, 32), 10).stage_channels == RESNET18
+    assert factory.build("resnet18", {}, 3, (32, 32), 10).stage_channels == RESNET18
     assert count(LearningLoss().attach(RESNET18, 10)) == 123_905
     assert count(SemiSupervisedLearningLoss().attach(RESNET18, 10)) == 898_049
     assert count(SemiSupervisedLearningLoss(convolutions=False).attach(RESNET18, 10)) == 123_905

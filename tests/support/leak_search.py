@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import models
 from benchmark.data.image_data import ImageData
 from benchmark.loop.pool import FittedPool
+from benchmark.models import factory
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 
@@ -74,7 +74,7 @@ def leaks(root: object, secrets: list[Tensor], *, memory: list[Tensor]) -> list[
 def untrained_pool(data: ImageData) -> FittedPool:
     """The pool of an untrained network, the first 20 images labelled."""
     torch.manual_seed(0)
-    network = models.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
+    network = factory.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
     images = Images(data.train_images, data.mean, data.std)
     everything = torch.arange(len(data.train_labels))
     labels = data.train_labels[:20].clone()

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark import models
 from benchmark.experiment import seeds
 from benchmark.experiment.recipe import Recipe
 from benchmark.learners import supervised
+from benchmark.models import factory
+from benchmark.models.network import Network
 from benchmark.training.batches import Batches, Images
 from benchmark.training.metrics import evaluate
 from benchmark.training.task import TrainingTask
@@ -31,7 +32,7 @@ def images(count: int = 40, size: int = 8) -> Images:
 def task(recipe: Recipe = RECIPE, attachment: Attachment | None = None, seed: int = 0, round_: int = 0) -> TrainingTask:
     data = images()
     with seeds.scoped(seed, "weights", round_):
-        network = models.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
+        network = factory.build("cnn", {"width": 4, "hidden": 16}, 1, (8, 8), 10)
     labelled = torch.arange(30)
     return TrainingTask(
         images=data,
@@ -46,11 +47,11 @@ def task(recipe: Recipe = RECIPE, attachment: Attachment | None = None, seed: in
     )
 
 
-def fitted(job: TrainingTask) -> models.Network:
+def fitted(job: TrainingTask) -> Network:
     return supervised.fit(job).network
 
 
-def weights(network: models.Network) -> Tensor:
+def weights(network: Network) -> Tensor:
     return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
