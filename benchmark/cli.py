@@ -241,7 +241,7 @@ def _described(strategy: Strategy) -> str:
 
 
 def _cited(learner: type[Learner]) -> str:
-    return f"{learner.summary} [{learner.paper}]" if learner.paper else learner.summary
+    return f"{_first_line(learner)} [{learner.paper}]" if learner.paper else _first_line(learner)
 
 
 def _first_line(thing: object) -> str:

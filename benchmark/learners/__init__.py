@@ -1,17 +1,8 @@
-"""Learners: from labelled (and unlabelled) images to a fitted network, a file each."""
+"""Learners: from labelled (and unlabelled) images to a fitted network, one per file."""
 
 from __future__ import annotations
 
-from benchmark.learners import (  # noqa: F401
-    fixmatch,
-    flexmatch,
-    freematch,
-    noisy_student,
-    pseudo_label,
-    self_training,
-    softmatch,
-    supervised,
-)
-from benchmark.learners.registry import LEARNERS, Learner, build, register
+from benchmark.learners.learner import Learner
+from benchmark.learners.registry import LEARNERS, build
 
-__all__ = ["LEARNERS", "Learner", "build", "register", "supervised"]
+__all__ = ["LEARNERS", "Learner", "build"]

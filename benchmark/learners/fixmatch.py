@@ -1,11 +1,11 @@
-"""FixMatch: confident pseudo-labels of weak views, learned on strong ones.
+"""FixMatch: confident pseudo-labels of weak views, learned on strong views.
 
 Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence", NeurIPS 2020, arXiv
 2001.07685:
 
     w(u) = 1[max q ≥ τ],  τ = 0.95,  λ = 1,  μ = 7.
 
-Where nothing passes, the unlabelled loss of that step is 0.
+In a step where no image reaches the threshold the unlabelled loss is 0.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from benchmark.learners.online import Online, Rule
-from benchmark.learners.registry import register
 
 
 class Threshold(Rule):
-    """1 where the confidence reaches ``threshold``, otherwise 0."""
+    """Weight 1 where the confidence is at least ``threshold``, otherwise 0."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__()
@@ -27,9 +26,11 @@ class Threshold(Rule):
         return (probs.amax(1) >= self.threshold).float()
 
 
-@register("fixmatch")
 class FixMatch(Online):
     """Pseudo-labels of weak views, where they are confident, learned on strong views."""
+
+    name = "fixmatch"
+    paper = "sohn2020"
 
     def __init__(
         self, *, threshold: float = 0.95, mu: int = 7, weight: float = 1.0, ema: float = 0.999, steps: int = 0

@@ -1,12 +1,12 @@
-"""FlexMatch: FixMatch with a threshold for every class, lower where few confident predictions were made.
+"""FlexMatch: FixMatch with a threshold per class, lower for classes with few confident predictions.
 
 Zhang et al., "FlexMatch: Boosting Semi-Supervised Learning with Curriculum Pseudo Labeling", NeurIPS 2021, arXiv
-2110.08263. Of every unlabelled image the last confident prediction (max q ≥ τ) is kept; with σ_c of them for class c
-and ν images that had none yet,
+2110.08263. The last confident prediction (max q ≥ τ) of every unlabelled image is kept. With σ_c of them in class c
+and ν images that have had none yet,
 
     β_c = σ_c / max(max_c σ_c, ν),   T_c = τ β_c / (2 − β_c),   w(u) = 1[max q ≥ T_ŷ].
 
-The thresholds of a step are those of the steps before, as in TorchSSL; so in the first one they are 0.
+A step uses the thresholds that follow from the steps before it, as in TorchSSL; in the first step they are 0.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from torch import Tensor
 
 from benchmark.learners.fixmatch import check_threshold
 from benchmark.learners.online import Online, Rule
-from benchmark.learners.registry import register
 
 
 class Curriculum(Rule):
-    """``last`` (N,) is the last confident prediction of every unlabelled image, the class count C for none."""
+    """``last`` (N,) is the last confident prediction of every unlabelled image, C (the class count) if it had none."""
 
     last: Tensor
 
@@ -39,7 +38,7 @@ class Curriculum(Rule):
     def forward(self, probs: Tensor, positions: Tensor) -> Tensor:
         confidence, predicted = probs.max(1)
         weights = (confidence >= self.thresholds()[predicted]).float()
-        # A batch that runs across the end of an epoch may have an image twice; the later one holds, on any device.
+        # A batch that crosses the end of an epoch may hold an image twice; its later prediction counts, on any device.
         order = torch.arange(len(positions), device=positions.device)
         confident = torch.where(confidence >= self.threshold, order, -1)
         latest = torch.full_like(self.last, -1).scatter_reduce_(0, positions, confident, "amax")
@@ -47,9 +46,11 @@ class Curriculum(Rule):
         return weights
 
 
-@register("flexmatch")
 class FlexMatch(Online):
-    """FixMatch with a threshold for every class, lower for those that are predicted with confidence less often."""
+    """FixMatch with a threshold per class, lower for classes that are less often predicted with confidence."""
+
+    name = "flexmatch"
+    paper = "zhang2021"
 
     def __init__(
         self, *, threshold: float = 0.95, mu: int = 7, weight: float = 1.0, ema: float = 0.999, steps: int = 0

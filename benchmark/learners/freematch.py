@@ -1,17 +1,17 @@
-"""FreeMatch: FixMatch with thresholds that follow the confidence of the model, and a term for fair classes.
+"""FreeMatch: FixMatch with thresholds that follow the model's confidence, and a term that balances the classes.
 
 Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning", ICLR 2023, arXiv 2205.07246. With
-EMA(·) a moving average over the steps (momentum m = 0.999, this step's batch included) that begins at 1/C,
+EMA(·) a moving average over the steps (momentum m = 0.999, the current batch included) that starts at 1/C,
 
     τ = EMA(mean_u max q),   p̃ = EMA(mean_u q),   h̃ = EMA(share of u with ŷ = c),
     T_c = τ p̃_c / max_c p̃_c,   w(u) = 1[max q ≥ T_ŷ],
 
-and over the images with w = 1, with p̄ the mean of the strong views' probabilities p(· | A(u)) and h̄ the share of
-them that each class has among their argmaxima, the penalty, at the weight ``fairness``, is
+and the penalty, with the weight ``fairness``, is computed over the images with w = 1. With p̄ the mean of their
+probabilities p(· | A(u)) on strong views and h̄ the share of each class among the argmax of these, it is
 
     L_f = Σ_c S(p̃ / h̃)_c log S(p̄ / h̄)_c,   S(x) = x / Σ x,
 
-that is −H(S(p̃ / h̃), S(p̄ / h̄)). As in the authors' code a quotient by 0 counts 0, 10⁻¹² is added inside the
+that is, −H(S(p̃ / h̃), S(p̄ / h̄)). As in the authors' code a quotient by 0 is 0, 10⁻¹² is added inside the
 logarithm, and L_f is 0 where no image has w = 1.
 """
 
@@ -24,7 +24,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.learners.online import Online, Rule
-from benchmark.learners.registry import register
 
 _EPSILON = 1e-12  # inside the logarithm
 
@@ -63,14 +62,16 @@ class SelfAdaptive(Rule):
 
 
 def _normalised(x: Tensor, y: Tensor) -> Tensor:
-    """S(x / y), a quotient by 0 being 0; all zeros where there is nothing to divide."""
+    """S(x / y), where a quotient by 0 is 0; all zeros if every quotient is."""
     quotient = x * torch.where(y > 0, 1 / torch.where(y > 0, y, 1), 0)
     return quotient / quotient.sum().clamp(min=torch.finfo(x.dtype).tiny)
 
 
-@register("freematch")
 class FreeMatch(Online):
-    """FixMatch with thresholds, overall and of every class, that follow the model's confidence."""
+    """FixMatch with a threshold per class that follows the model's confidence, overall and in that class."""
+
+    name = "freematch"
+    paper = "wang2023"
 
     def __init__(
         self,

@@ -1,20 +1,20 @@
-"""Noisy Student: a teacher labels clean images, a student learns them noised, and becomes the teacher.
+"""Noisy Student: a teacher labels clean images, a student learns them with noise and becomes the next teacher.
 
 Xie et al., "Self-training with Noisy Student improves ImageNet classification", CVPR 2020, arXiv 1911.04252:
 
-1. a teacher is trained on the labelled images, noised as in 4;
-2. it gives every unlabelled image, as it is and in eval mode, soft labels q;
-3. those with max q ≥ 0.3 are kept and levelled: M of every predicted class, the most confident ones, some of them
-   several times where there are fewer;
-4. a student, equal or larger, is trained from fresh weights, and noised: RandAugment on all its images, dropout and
-   stochastic depth as the network has them. With B labelled and μ B unlabelled images in a step, the loss is the mean
-   cross-entropy over all of them, (L_labelled + μ mean_u CE(p(· | A(u)), q)) / (1 + μ);
+1. a teacher is trained on the labelled images, with noise as in 4;
+2. it predicts soft labels q for every unlabelled image, without augmentation and in eval mode;
+3. images with max q ≥ 0.3 are kept and balanced: M of every predicted class, the most confident ones, some of them
+   several times if there are fewer;
+4. a student of the same size or larger is trained from new weights with noise: RandAugment on all its images, dropout
+   and stochastic depth as the network has them. With B labelled and μ B unlabelled images per step, the loss is the
+   mean cross-entropy over all of them, (L_labelled + μ mean_u CE(p(· | A(u)), q)) / (1 + μ);
 5. the student becomes the teacher, and 2 to 4 are repeated: 3 students in all.
 
-Ours: the protocol's network is the student's, so that a smaller teacher makes a larger student; RandAugment is the
-recipe's strong augmentation; M is the unlabelled images' share of a class by default; the students' weights are
-averaged; what a strategy's attachment adds to the labelled loss is scaled with it, and only the last student has one.
-Where nothing is kept, the student learns from the labelled images alone.
+Ours: the protocol's network is the student's, so that a larger student means a smaller teacher; RandAugment is the
+recipe's strong augmentation; M is by default the number of unlabelled images divided by that of the classes; the
+students' weights are averaged; the loss of a strategy's attachment is scaled with the labelled loss, and only the
+last student has an attachment. If nothing is kept, the student learns from the labelled images alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from torch.nn import functional as F
 from benchmark.learners import supervised
 from benchmark.learners.accepting import levelled
 from benchmark.learners.fixmatch import check_threshold
-from benchmark.learners.registry import register
 from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, logger, whole
 from benchmark.models.network import Network
 from benchmark.training.averaging import EpochMeans
@@ -56,13 +55,15 @@ class _Labelled:
     pseudo_labels: tuple[EpochPseudoLabels, ...]
 
 
-@register("noisy-student")
 class NoisyStudent(SemiSupervised):
-    """A teacher's soft labels of clean images, filtered and levelled, learned by a noised student; three times.
+    """A teacher's soft labels of clean images, filtered and balanced, learned by a noised student; three times.
 
-    ``iterations`` students; ``per_class`` is M, 0 for the unlabelled images' share of a class; ``teacher_width`` the
-    first teacher's width as a share of the network's. The teacher has the recipe's steps, every student ``steps``.
+    ``iterations`` is the number of students, ``per_class`` M (0 for the default), ``teacher_width`` the width of the
+    first teacher as a share of the network's. The teacher takes the recipe's steps, every student ``steps``.
     """
+
+    name = "noisy-student"
+    paper = "xie2020"
 
     def __init__(
         self,

@@ -1,12 +1,12 @@
-"""Pseudo-labels given anew in every step, by the network as it is: FixMatch and its kin, and Lee's pseudo-labels.
+"""Pseudo-labels computed in every step by the network as it is: FixMatch and its relatives, and Lee's pseudo-labels.
 
-With x a labelled image and y its answer, u an unlabelled one, α its weak and A its strong view, q = p(· | α(u)) and
-ŷ = argmax q, a step's loss is
+With u an unlabelled image, α(u) its weak and A(u) its strong view, q = p(· | α(u)) and ŷ = argmax q, the loss of a
+step is
 
     L = L_labelled + λ (mean_u w(u) · CE(p(· | A(u)), ŷ) + penalty),
 
-the mean over the whole unlabelled batch, whatever the weights w, which are what the learners differ in. No gradient
-goes through q.
+where the mean is over the whole unlabelled batch, whatever the weights. The learners differ in the weights w. No
+gradient goes through q.
 """
 
 from __future__ import annotations
@@ -28,45 +28,46 @@ from benchmark.training.task import TrainingResult, TrainingTask
 
 
 class Rule(nn.Module):
-    """How much the pseudo-labels of a training count, and which they are; running statistics are its buffers."""
+    """Which pseudo-labels a training uses, and with what weights; running statistics are its buffers."""
 
     def forward(self, probs: Tensor, positions: Tensor) -> Tensor:
-        """Weights (B,) from q (B, C); ``positions`` (B,) are those of the images among the unlabelled ones.
+        """Weights (B,) from q (B, C); ``positions`` (B,) are the images' among the unlabelled ones.
 
-        Called once a step, without gradient; statistics take in the batch first, unless the method says otherwise.
+        Called once per step, without gradient. Statistics are updated with the batch first, unless the method says
+        otherwise.
         """
         raise NotImplementedError
 
     def labels(self, probs: Tensor, positions: Tensor) -> Tensor:
-        """The pseudo-labels (B,): argmax q for most."""
+        """The pseudo-labels (B,), int64: argmax q unless a rule overrides it."""
         return probs.argmax(1)
 
     def penalty(self, logits: Tensor, weights: Tensor) -> Tensor:
-        """A scalar on the logits (B, C) that are being learned, beside the cross-entropy; 0 for most."""
+        """A scalar added to the unlabelled cross-entropy, of the logits (B, C) of the learned views; 0 by default."""
         return logits.new_zeros(())
 
 
 class Online(SemiSupervised):
-    """The training; subclasses say by which rule pseudo-labels count.
+    """The training; subclasses give the rule that weights the pseudo-labels.
 
-    ``strong`` is whether the loss is on strong views, or on the weak ones.
+    ``strong`` says whether the unlabelled loss is on strong views; otherwise it is on the weak ones.
     """
 
     strong = True
 
     def rule(self, class_count: int, unlabelled_count: int) -> Rule:
-        """A fresh rule for a training."""
+        """A new rule for a training with C classes and N unlabelled images."""
         raise NotImplementedError
 
     def ramp(self, progress: float) -> float:
-        """The share of ``weight`` that counts after a share of the training, both in [0, 1]."""
+        """The factor on ``weight``, in [0, 1], after the share ``progress`` of the training."""
         return 1.0
 
     def train(self, task: TrainingTask) -> TrainingResult:
         return self.train_by(self.rule(task.network.head.out_features, len(task.unlabelled)), task)
 
     def train_by(self, rule: Rule, task: TrainingTask) -> TrainingResult:
-        """``train`` with the rule given."""
+        """``train`` with a given rule."""
         count, recipe, network = len(task.unlabelled), task.recipe, task.network
         steps = self.steps or task.steps
         size = min(self.mu * recipe.batch_size, count)

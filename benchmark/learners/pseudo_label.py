@@ -1,4 +1,4 @@
-"""Pseudo-labels whose weight rises in the course of the training, by default all of them.
+"""Pseudo-labels with a weight that rises during the training; by default every unlabelled image has one.
 
 Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", ICML 2013
 Workshop on Challenges in Representation Learning:
@@ -6,13 +6,13 @@ Workshop on Challenges in Representation Learning:
     L = L_labelled + α(t) mean_u CE(p(· | u), argmax p(· | u)),
     α(t) = 0 for t < T₁,  α_f (t − T₁) / (T₂ − T₁) for T₁ ≤ t < T₂,  α_f from T₂ on,  α_f = 3.
 
-The labels change with every step, and there is one view, augmented as labelled images are. Ours: T₁ and T₂ are
-shares of the training, for its length depends on the protocol (Lee's are the epochs 100 and 600); the weights are
-averaged, and labels are given without dropout.
+The pseudo-labels change with every step, and there is one view, augmented like labelled images. Ours: T₁ and T₂ are
+shares of the training, because its length depends on the protocol (Lee's are the epochs 100 and 600); the weights are
+averaged, and pseudo-labels are computed without dropout.
 
-With ``teacher`` the labels do not change: a first training on the labelled images alone gives them, to the images as
-they are, and the second one starts from its weights. A ``threshold`` on the network's confidence at each step, and
-learning on ``strong`` views, came with later methods.
+With ``teacher`` the pseudo-labels are fixed: a first training on the labelled images alone gives them, on clean
+images, and the second training starts from its weights. A ``threshold`` on the confidence in each step and learning
+on ``strong`` views come from later methods.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from torch import Tensor
 from benchmark.learners import supervised
 from benchmark.learners.fixmatch import Threshold, check_threshold
 from benchmark.learners.online import Online, Rule
-from benchmark.learners.registry import register
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingResult, TrainingTask
 
 
 class _Fixed(Threshold):
-    """``fixed`` (N,) are the labels of all unlabelled images."""
+    """``fixed`` (N,) are the pseudo-labels of all unlabelled images."""
 
     fixed: Tensor
 
@@ -42,13 +41,15 @@ class _Fixed(Threshold):
         return self.fixed[positions]
 
 
-@register("pseudo-label")
 class PseudoLabel(Online):
-    """Every unlabelled image with its likeliest class, at a weight that rises in the course of the training.
+    """Every unlabelled image with its most probable class, at a weight that rises during the training.
 
-    ``begin`` and ``end`` are T₁ and T₂ as shares of the training; ``weight`` is α_f; ``teacher`` is whether a first
-    training, of the recipe's steps, gives the labels.
+    ``begin`` and ``end`` are T₁ and T₂ as shares of the training; ``weight`` is α_f; ``teacher`` says whether a first
+    training, of the recipe's steps, gives the pseudo-labels.
     """
+
+    name = "pseudo-label"
+    paper = "lee2013"
 
     def __init__(
         self,

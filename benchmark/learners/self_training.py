@@ -1,18 +1,18 @@
-"""Self-training: pseudo-labels of the whole pool, revised on a schedule, in a loss that weighs uncertainty.
+"""Self-training: pseudo-labels of the whole pool, revised on a schedule, with an uncertainty-weighted loss.
 
-With H the entropy of p = softmax(z) for an image, u = H / max_batch H, and c = max p, a step's loss is
+With H the entropy of p = softmax(z) for an image, u = H / max_batch H, and c = max p, the loss of a step is
 
     L = mean_x CE(z, y) (1 + ω u) + λ mean_u CE(z, ỹ) c (1 + ω u),
 
-over B labelled images in weak and μ B pseudo-labelled ones in strong views. u and c have no gradient: or the loss
-could be lowered by a change of the confidence instead of the fit.
+over B labelled images in weak views and μ B pseudo-labelled images in strong views. u and c have no gradient:
+otherwise the loss could be lowered by changing the confidence instead of the fit.
 
-The pseudo-labels ỹ are revised at equal intervals: the averaged network predicts all unlabelled images as they are,
-and those with max p ≥ τ are accepted, but of no class more than ``balance`` times the mean over the classes, the most
-confident ones. (Zou et al., "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced
-Self-Training", ECCV 2018, accept the same share of every predicted class.) What an earlier revision accepted may be
-dropped or labelled otherwise. Until the first one, and after one that accepts nothing, the labelled images are learned
-alone.
+The pseudo-labels ỹ are revised at equal intervals: the averaged network predicts all unlabelled images without
+augmentation, and those with max p ≥ τ are accepted, the most confident first, at most ``balance`` times the mean over
+the classes of each class. (Zou et al., "Unsupervised Domain Adaptation for Semantic Segmentation via Class-Balanced
+Self-Training", ECCV 2018, accept the same share of every predicted class.) A revision may drop or relabel what an
+earlier one accepted. Before the first revision, and after one that accepts nothing, the network learns from the
+labelled images alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from torch.nn import functional as F
 
 from benchmark.learners.accepting import capped
 from benchmark.learners.fixmatch import check_threshold
-from benchmark.learners.registry import register
 from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, whole
 from benchmark.models.network import Network
 from benchmark.training.averaging import EpochMeans
@@ -40,9 +39,9 @@ from benchmark.training.task import TrainingResult, TrainingTask
 
 
 class Accepted:
-    """The images accepted by the latest revision, their labels, and batches of them; none before the first.
+    """The images that the latest revision accepted, with their pseudo-labels, and batches of them.
 
-    ``steps`` is the most that there are between two revisions.
+    ``steps`` is the largest number of steps between two revisions. There are no images before the first revision.
     """
 
     def __init__(self, task: TrainingTask, mu: int, steps: int) -> None:
@@ -55,11 +54,11 @@ class Accepted:
         return len(self._positions)
 
     def revise(self, positions: Tensor, labels: Tensor) -> None:
-        """Take ``positions`` (P,) among the unlabelled images, with ``labels`` (P,), in place of what there was."""
+        """Accept the images at ``positions`` (P,) among the unlabelled ones instead, with ``labels`` (P,)."""
         self._begin(self._revision + 1, positions, labels)
 
     def draw(self) -> tuple[Batch, Tensor]:
-        """The next batch, in strong views, and its pseudo-labels."""
+        """The next batch (B images), in strong views, and its pseudo-labels (B,)."""
         assert self._supply is not None
         batch = next(self._supply)
         return batch, self._labels[batch.positions]
@@ -88,12 +87,14 @@ class Accepted:
             self._supply.load_state_dict(state["supply"])
 
 
-@register("self-training")
 class SelfTraining(SemiSupervised):
     """Confident pseudo-labels of the whole pool, balanced and revised ten times, in an uncertainty-weighted loss.
 
-    ``threshold`` is τ, ``uncertainty`` ω, ``weight`` λ; ``revisions`` in the course of the training.
+    ``threshold`` is τ, ``uncertainty`` ω, ``weight`` λ; ``revisions`` is their number during the training.
     """
+
+    name = "self-training"
+    paper = "zou2018"
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
 """What learners from pseudo-labels share: labelled and unlabelled batches side by side, and averaged weights.
 
-Batches have μ unlabelled images for a labelled one, but never more than there are; they run across the ends of
-epochs. The labelled loss, and with it a strategy's attachment, sees the labelled images alone. What is evaluated and
-queried is an exponential moving average of the weights, the attachment's among them.
+A batch has μ unlabelled images per labelled one, but never more than there are; batches cross the ends of epochs. The
+labelled loss, and with it a strategy's attachment, sees the labelled images alone. The network that is evaluated and
+queried with has an exponential moving average of the weights, and so has the attachment.
 
-As in the reference implementations BatchNorm normalises all images of a step together. Where a network has none, the
-weak views have a pass of their own without gradient: the same numbers for less. The references' networks have no
-dropout and no stochastic depth; ours are off where pseudo-labels are computed, and on where a loss is. (Where a single
-view is both learned and labelled, in one pass, only dropout is off.)
+As in the reference implementations, BatchNorm normalises all images of a step together. For a network without
+BatchNorm the weak views have a forward pass of their own without gradient, which gives the same numbers at a lower
+cost. The references' networks have no dropout and no stochastic depth; here both are off where pseudo-labels are
+computed, and on where a loss is. (Where one view serves both purposes, in one pass, only dropout is off.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.learners import supervised
-from benchmark.learners.registry import Learner
+from benchmark.learners.learner import Learner
 from benchmark.models.network import Network
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch
@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 class SemiSupervised(Learner):
-    """Learns from labelled and unlabelled images; from labelled ones alone where there are no others.
+    """Learns from labelled and unlabelled images, or from labelled ones alone if there are no others.
 
-    ``mu`` unlabelled images for a labelled one; ``weight`` is λ, the factor on the unlabelled loss; ``ema`` the decay
-    of the averaged weights; ``steps`` the number of steps, 0 for the recipe's.
+    ``mu`` is the number of unlabelled images per labelled one, ``weight`` λ, the factor on the unlabelled loss,
+    ``ema`` the decay of the averaged weights, and ``steps`` the number of steps, 0 for the recipe's.
     """
 
     def __init__(self, mu: int, weight: float, ema: float, steps: int) -> None:
@@ -89,9 +89,10 @@ def averaged(average: Average, log: TrainingLog, pseudo_labels: Sequence[EpochPs
 
 
 def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Output, Tensor, Tensor]:
-    """The outputs for B ``labelled`` images; logits (U, C) of the last of the unlabelled views; q (U, C) of the first.
+    """One forward pass of B ``labelled`` images (B, c, H, W) and U unlabelled ones.
 
-    Logits and probabilities are float32; q has no gradient and no dropout.
+    Returns the output for the labelled images, the logits (U, C) of the last unlabelled view, and the probabilities q
+    (U, C) of the first, both float32; q has no gradient and no dropout.
     """
     weak, learned = unlabelled.views[0], unlabelled.views[-1]
     own = len(labelled)
@@ -129,7 +130,7 @@ def _without_dropout(network: Network) -> Iterator[None]:
 
 @contextmanager
 def _sparing(network: Network, last: int) -> Iterator[None]:
-    """Without stochastic depth for the ``last`` images of a batch."""
+    """Turn stochastic depth off for the ``last`` images of a batch."""
     depths = network.stochastic_depths
     for module in depths:
         module.spared = last

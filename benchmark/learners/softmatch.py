@@ -1,17 +1,17 @@
-"""SoftMatch: FixMatch with a weight for every pseudo-label, a truncated Gaussian of its confidence.
+"""SoftMatch: FixMatch with a weight per pseudo-label, a truncated Gaussian of its confidence.
 
 Chen et al., "SoftMatch: Addressing the Quantity-Quality Trade-off in Semi-supervised Learning", ICLR 2023, arXiv
-2301.10921. With EMA(·) a moving average over the steps (momentum m = 0.999, this step's batch included), probabilities
-are aligned with the uniform distribution first,
+2301.10921. With EMA(·) a moving average over the steps (momentum m = 0.999, the current batch included), probabilities
+are first aligned with the uniform distribution,
 
     q′ ∝ q (1/C) / EMA(mean_u q),
 
-and with μ = EMA(mean_u max q′), beginning at 1/C, and σ² = EMA(var_u max q′), unbiased and beginning at 1,
+and with μ = EMA(mean_u max q′), starting at 1/C, and σ² = EMA(var_u max q′), unbiased and starting at 1,
 
     w(u) = exp(−min(max q′ − μ, 0)² / (2 σ² / n_σ²)),   n_σ = 2.
 
-The pseudo-label is argmax q, not of q′. As in the authors' code the mean of q begins at that of the first batch, and
-10⁻⁶ is added to both sides of the quotient. Ours: σ² is at least 10⁻⁶, and a batch of one image has variance 0.
+The pseudo-label is argmax q, not argmax q′. As in the authors' code the mean of q starts at that of the first batch,
+and 10⁻⁶ is added to both sides of the quotient. Ours: σ² is at least 10⁻⁶, and a batch of one image has variance 0.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from torch import Tensor
 
 from benchmark.learners.freematch import check_momentum
 from benchmark.learners.online import Online, Rule
-from benchmark.learners.registry import register
 
 _EPSILON = 1e-6  # of the alignment
 _SMALLEST_VARIANCE = 1e-6
 
 
 class TruncatedGaussian(Rule):
-    """``mean`` () and ``variance`` () of the confidence; ``probs`` (C,) is the mean of q, zeros before any batch."""
+    """``mean`` () and ``variance`` () of the confidence, and ``probs`` (C,), the mean of q, at first zeros."""
 
     mean: Tensor
     variance: Tensor
@@ -55,12 +54,14 @@ class TruncatedGaussian(Rule):
         return torch.exp(-((confidence - self.mean).clamp(max=0) ** 2) / (2 * variance))
 
 
-@register("softmatch")
 class SoftMatch(Online):
-    """FixMatch with soft weights: a Gaussian of the confidence, cut off above its running mean.
+    """FixMatch with soft weights: a Gaussian of the confidence, constant above its running mean.
 
     ``width`` is n_σ.
     """
+
+    name = "softmatch"
+    paper = "chen2023"
 
     def __init__(
         self,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from benchmark.learners.registry import Learner, register
+from benchmark.learners.learner import Learner
 from benchmark.training.batches import Batch
 from benchmark.training.engine import minimise
 from benchmark.training.task import TrainingResult, TrainingTask
 
 
-@register("supervised")
 class Supervised(Learner):
     """Supervised learning on the labelled images alone, the default."""
+
+    name = "supervised"
 
     def fit(self, task: TrainingTask) -> TrainingResult:
         return fit(task)

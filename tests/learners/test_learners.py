@@ -13,6 +13,7 @@ from support.small_trainings import CLASSES, ONLINE, RECIPE, SEMI_SUPERVISED, No
 
 from benchmark import learners
 from benchmark.experiment import seeds
+from benchmark.experiment.papers import LEARNER_PAPERS
 from benchmark.learners import LEARNERS, fixmatch, supervised
 from benchmark.training import checkpoints
 from benchmark.training.pseudo_labels import NONE
@@ -229,3 +230,8 @@ def test_a_short_training_is_traced_twenty_times() -> None:
     job = task(recipe=dataclasses.replace(RECIPE, min_steps=50), unlabelled=60)
     traces = learners.build("fixmatch[mu=1]").fit(job).traces  # eight steps would be an epoch
     assert [trace.step for trace in traces] == [*range(3, 50, 3), 50]
+
+
+def test_reports_know_the_learners_papers() -> None:
+    """Reports name them without importing the learners."""
+    assert {name: learner.paper for name, learner in LEARNERS.items() if learner.paper} == LEARNER_PAPERS

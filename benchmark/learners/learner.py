@@ -1,0 +1,30 @@
+"""What a learner is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from benchmark.training.task import TrainingResult, TrainingTask
+
+
+class Learner:
+    """From labelled (and unlabelled) images to a fitted network. Parameters are the constructor's keyword arguments.
+
+    A learner keeps nothing from one training to the next, takes its labelled loss from ``task.labelled_loss``, and
+    draws random numbers only from ``task.generator``. A subclass sets ``name``, by which it is asked for, and
+    ``paper``, a key of learners.bib. ``shares_round0`` is False for a learner whose fitted network has another
+    architecture than the task's: strategies then do not share its round 0. ``canonical`` is its name with the
+    parameters that are not at their defaults, set by ``registry.build``.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    shares_round0: ClassVar[bool] = True
+    canonical: str
+
+    def fit(self, task: TrainingTask) -> TrainingResult:
+        """Train the network and the attachment of ``task``, which change in place.
+
+        The result's network and attachment may be others than the task's, for instance averages of them.
+        """
+        raise NotImplementedError
