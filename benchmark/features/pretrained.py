@@ -1,7 +1,7 @@
-"""Embeddings by networks that were trained on other images: torchvision's weights, or timm's.
+"""Embeddings by networks that were trained on other images, with weights from torchvision or timm.
 
-The embedding is what the network's last linear layer takes. Images are brought to the size and the scale that the
-weights were made for; grey ones get three equal channels.
+The embedding is the input of the network's last linear layer. Images are resized and normalised as the weights
+require; grey images get three equal channels.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""SimCLR: features without labels, by telling two views of an image from the views of all others.
+"""SimCLR: features without labels, learned by matching two views of an image among the views of all others.
 
 Chen, Kornblith, Norouzi & Hinton, "A Simple Framework for Contrastive Learning of Visual Representations", ICML
 2020, arXiv 2002.05709. For B images and their 2B views, z = g(f(view)) / ‖g(f(view))‖ with the backbone f and a
-projection head g of one hidden layer, the loss (NT-Xent) is the mean over all views i, of partner j(i), of
+projection head g of one hidden layer, the loss (NT-Xent) is the mean over all views i, with j(i) the other view, of
 
     −log exp(z_i·z_j(i) / τ) / Σ_{k≠i} exp(z_i·z_k / τ).
 
-The features are f(image), without g. A view is a random resized crop, mirrored where the protocol mirrors; colour
-images have their colours jittered (strength 0.5, as the paper does for CIFAR-10) or lose them, grey ones are
-rotated a little, and scaled in brightness and contrast.
+The features are f(image), without g. A view is a random resized crop, mirrored if the protocol mirrors; colour
+images have their colours jittered (strength 0.5, as in the paper for CIFAR-10) or removed; grey images are rotated a
+little and scaled in brightness and contrast.
 
-Ours: Adam with a warm-up and a cosine instead of LARS; the jitters come in a fixed order, which makes them one
-linear map of a pixel, and the hue is turned in the YIQ plane; dropout is off. All chance comes from a CPU
-generator in blocks of ``BLOCK`` steps, a stream each, so that the draws are the same on every device, and a
-training that was interrupted goes on at a block's beginning with the bits of one that was not.
+Ours: Adam with a warm-up and a cosine schedule instead of LARS; the jitters have a fixed order, which makes them one
+linear map of a pixel, and the hue is rotated in the YIQ plane; dropout is off. All random numbers come from CPU
+generators, one stream per block of ``BLOCK`` steps, so that the draws are the same on every device, and an
+interrupted training resumes at the start of a block with the same bits.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def train(
     resume: dict[str, Any],
     save: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Train ``network``'s embedding in place; its head is left as it is.
+    """Train the embedding of ``network`` in place; its head does not change.
 
     ``save`` is called with the state after every block but the last; ``resume`` is such a state, or empty.
     """
@@ -97,7 +97,7 @@ def train(
 
 
 def nt_xent(projected: Tensor, temperature: float) -> Tensor:
-    """The loss of ``projected`` (2B, P), row i + B being the other view of row i; not yet normalised."""
+    """The scalar loss of ``projected`` (2B, P), not yet normalised; row i + B is the other view of row i."""
     unit = F.normalize(projected, dim=1)
     similarities = (unit @ unit.T / temperature).fill_diagonal_(-torch.inf)
     partners = torch.arange(len(unit), device=unit.device).roll(len(unit) // 2)
@@ -105,16 +105,16 @@ def nt_xent(projected: Tensor, temperature: float) -> Tensor:
 
 
 def view(images: Tensor, draws: Tensor, *, flip: bool) -> Tensor:
-    """A view of each of ``images`` (B, c, H, W), float in [0, 1], by its row of ``draws`` (B, 12), uniform in [0, 1).
+    """A view of each of ``images`` (B, c, H, W), floats in [0, 1], by its row of ``draws`` (B, 12) in [0, 1).
 
-    Holds no chance: a row's view depends on its image and its draws only.
+    Deterministic: a view depends on its image and its draws only.
     """
     where, colours = draws.split((6, 6), dim=1)
     return _jitter(_crop(images, where, flip), colours)
 
 
 def _crop(images: Tensor, draws: Tensor, flip: bool) -> Tensor:
-    """A crop of random area, aspect ratio (3/4 to 4/3), place and turn, at the images' size; black outside."""
+    """Crops of random area, aspect ratio (3/4 to 4/3), position and rotation, at the images' size; black outside."""
     channels = images.shape[1]
     area, ratio, x, y, turn, mirror = draws.unbind(1)
     low, high = _AREA[channels]
@@ -130,7 +130,7 @@ def _crop(images: Tensor, draws: Tensor, flip: bool) -> Tensor:
 
 
 def _jitter(images: Tensor, draws: Tensor) -> Tensor:
-    """Brightness, contrast, saturation and hue with probability 0.8, then grey with 0.2; the first two for grey."""
+    """Brightness, contrast, saturation and hue with probability 0.8, then grey with 0.2; grey images: the first two."""
     batch, channels, height, width = images.shape
     jittered, greyed = draws[:, 4] < 0.8, draws[:, 5] < 0.2
     brightness, contrast, saturation = (torch.where(jittered, 0.6 + 0.8 * u, 1.0) for u in draws[:, :3].unbind(1))
@@ -150,7 +150,7 @@ def _jitter(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def _turned_hue(angle: Tensor) -> Tensor:
-    """The maps (B, 3, 3) of RGB that turn the two chromatic axes of YIQ by ``angle`` (B,), in radians."""
+    """The maps (B, 3, 3) of RGB that rotate the chromatic plane of YIQ by ``angle`` (B,), in radians."""
     to = torch.tensor(_YIQ, device=angle.device)
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     rows = [one, zero, zero, zero, angle.cos(), -angle.sin(), zero, angle.sin(), angle.cos()]
@@ -158,6 +158,6 @@ def _turned_hue(angle: Tensor) -> Tensor:
 
 
 def _order(images: int, needed: int, generator: torch.Generator) -> Tensor:
-    """``needed`` positions of ``images``, every one once before any comes again."""
+    """``needed`` random positions among ``images``; every one comes once before any comes again."""
     epochs = -(-needed // images)
     return torch.cat([torch.randperm(images, generator=generator) for _ in range(epochs)])[:needed]

@@ -1,7 +1,7 @@
-"""Self-supervised features of a dataset's training images: a row for each, computed once a machine and kept.
+"""Self-supervised or pretrained features of a data set's training images, computed once per machine and kept.
 
 ``[features]`` in a protocol says which. They belong to the protocol, not to a run: no label goes in, and all runs
-share them. ``cache/features/`` keeps them by everything that they depend on.
+share them. ``cache/features/`` keeps them, named by the digest of everything that they depend on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +21,62 @@ from torch import Tensor
 
 from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
-from benchmark.experiment.feature_settings import FeatureSettings
 from benchmark.experiment.recipe import Recipe
 from benchmark.features import pretrained, simclr
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
-from benchmark.results.atomic import write_atomically
+from benchmark.results.store import write_atomically
 from benchmark.training.augmentation import augmentation
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 
 
 @dataclass(frozen=True)
-class FeatureSource:
-    """Where a run's features come from, the labels out of reach.
+class Features:
+    """How features are made.
 
-    ``blueprint`` is the network's, None for a pretrained one; ``flip`` says whether views are mirrored; ``sha256``
-    is the dataset's.
+    ``method`` is ``simclr``, trained on the dataset's own training images; or ``torchvision:<weights>``, such as
+    ``torchvision:ResNet18_Weights.IMAGENET1K_V1``, or ``timm:<model>``: a pretrained network's embeddings. All
+    other fields are SimCLR's: the network and its parameters (by default the protocol's own; never with dropout),
+    the number of steps, images a step, Adam's learning rate, the temperature of the loss, and the seed, which is
+    the same for all runs. The features are not normalised.
     """
 
-    settings: FeatureSettings
+    method: str = "simclr"
+    model: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 2000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    temperature: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        source, _, name = self.method.partition(":")
+        if self.method != "simclr" and not (source in pretrained.SOURCES and name):
+            raise ValueError(f"features.method is simclr, torchvision:<weights> or timm:<model>, not '{self.method}'")
+        if self.model:
+            factory.check(self.model, self.parameters)
+        elif self.parameters:
+            raise ValueError("features.parameters are those of features.model: name one")
+        if self.batch_size < 2:
+            raise ValueError(f"features.batch_size must be at least 2, not {self.batch_size}")
+        for name in ("steps", "learning_rate", "temperature"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"features.{name} must be positive, not {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"features.seed must not be negative, not {self.seed}")
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """Computes the features of a run, or reads them; it holds no label.
+
+    ``blueprint`` is the network's, None for a pretrained one; ``flip`` says whether views are mirrored; ``sha256``
+    is the data set's.
+    """
+
+    settings: Features
     blueprint: Blueprint | None
     images: Images
     sha256: str
@@ -54,10 +90,10 @@ class FeatureSource:
         return features
 
     def computed(self) -> Path:
-        """The file of the features in the cache, computed now where it is not there.
+        """The file of the features in the cache; computes them first if it is not there.
 
-        One process computes, and others that want the same wait for it. Raises ValueError where a pretrained
-        network cannot be had.
+        One process computes, and others that need the same wait for it. Raises ValueError if a pretrained network
+        cannot be had or the features are not finite.
         """
         path = self.cache / "features" / f"{self._digest}.pt"
         if path.exists():
@@ -72,7 +108,7 @@ class FeatureSource:
 
     @property
     def _digest(self) -> str:
-        """Of all that the numbers depend on."""
+        """The digest of everything that the features depend on."""
         key = {
             "dataset": self.sha256,
             "settings": dataclasses.asdict(self.settings),
@@ -110,21 +146,21 @@ class FeatureSource:
         return features
 
 
-def resolved(settings: FeatureSettings, model: str, parameters: Mapping[str, Any]) -> FeatureSettings:
-    """The settings with the network named: their own, or else the protocol's, which is given; without dropout."""
+def resolved(settings: Features, model: str, parameters: Mapping[str, Any]) -> Features:
+    """The settings with their own network or, if they name none, the given one of the protocol; without dropout."""
     own = (settings.model, settings.parameters) if settings.model else (model, parameters)
     return dataclasses.replace(settings, model=own[0], parameters={**own[1], "dropout": 0.0})
 
 
-def source(settings: FeatureSettings, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:
-    """Where the features of ``data`` come from, by resolved settings; mirrored and as precise as the recipe says."""
+def source(settings: Features, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:
+    """The source of the features of ``data`` by resolved settings; the recipe says the precision and the mirroring."""
     plan = blueprint(settings.model, settings.parameters, data) if settings.method == "simclr" else None
     flip = augmentation(recipe.augmentation).flip
     return FeatureSource(settings, plan, images, data.sha256, flip, recipe.precision, cache)
 
 
-def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int]) -> None:
-    """Raise ValueError, in one line, for resolved settings that cannot serve images of this kind."""
+def check(settings: Features, channels: int, image_size: tuple[int, int]) -> None:
+    """Raise ValueError, in one line, if resolved settings do not work for images of this kind."""
     if settings.method == "simclr":
         with torch.device("meta"):
             factory.build(settings.model, settings.parameters, channels, image_size, 2)

@@ -1,7 +1,4 @@
-"""A network that can be made again and again, with the initial weights of any stream; nothing of the data but shapes.
-
-And the covariance of patches, where the network has a first layer that is made from it.
-"""
+"""Everything it takes to build a network any number of times, with initial weights from any random stream."""
 
 from __future__ import annotations
 
@@ -20,7 +17,11 @@ from benchmark.models.network import Network
 
 @dataclass(frozen=True)
 class Blueprint:
-    """All that it takes to make a network. No label and no test image can be reached from here."""
+    """A network's name, parameters and shapes; it holds no label and no test image.
+
+    ``patch_covariance`` is ``ImageData.patch_covariance`` for a network whose first layer is computed from it, and
+    None for any other.
+    """
 
     name: str
     parameters: Mapping[str, Any]
@@ -30,7 +31,7 @@ class Blueprint:
     patch_covariance: Tensor | None
 
     def network(self, seed: int, stream: str, number: int, device: torch.device) -> Network:
-        """The network with the initial weights of a stream of ``seeds``, on ``device``, channels last."""
+        """The network on ``device``, channels last; its weights come from the stream of seed, name and ``number``."""
         with seeds.scoped(seed, stream, number):
             network = factory.build(self.name, self.parameters, self.channels, self.image_size, self.class_count)
         if self.patch_covariance is not None:
@@ -38,14 +39,17 @@ class Blueprint:
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def scaled(self, factor: float) -> Blueprint:
-        """The same with ``factor`` times the width, at least 1."""
+        """The same network with ``factor`` times the width, at least 1."""
         width = self.parameters.get("width", factory.default_of(self.name, "width"))
         return replace(self, parameters={**self.parameters, "width": max(1, round(factor * width))})
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """Networks like that of a training, with initial weights of parts of its stream: ``Task.fresh``."""
+    """Builds networks like that of a training: ``TrainingTask.fresh``.
+
+    ``part`` names the stream of their initial weights, ``width`` is a factor on their width.
+    """
 
     blueprint: Blueprint
     seed: int
@@ -58,7 +62,7 @@ class Fresh:
 
 
 def blueprint(name: str, parameters: Mapping[str, Any], data: ImageData) -> Blueprint:
-    """The named network for images like those of ``data``."""
+    """The blueprint of the named network for images like those of ``data``."""
     whitens = factory.MODELS[name].whiten is not Network.whiten
     covariance = data.patch_covariance if whitens else None
     return Blueprint(name, parameters, data.channels, data.image_size, data.class_count, covariance)

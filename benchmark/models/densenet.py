@@ -1,4 +1,4 @@
-"""DenseNet-121 (Huang et al., CVPR 2017), torchvision's, and with a stem that keeps the resolution of small images."""
+"""DenseNet-121 (Huang et al., CVPR 2017) as in torchvision, and with a stem that keeps small images' resolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BLOCKS = (6, 12, 24, 16)
 
 
 class DenseNet121(Network):
-    """torchvision's layers and initial weights, without weights from other images; 6.96 M parameters at width 64.
+    """torchvision's layers and random initial weights, not pretrained; 6.96 M parameters at width 64.
 
     ``width`` channels leave the stem and each layer adds ``width`` / 2 more. The stem halves the image twice, by a 7×7
     convolution and a max-pool. The stages are the transitions' outputs and the last block's. Takes images of at
@@ -45,7 +45,7 @@ class DenseNet121(Network):
         self.dropout = Dropout(dropout, self.head.in_features)
 
     def reshape_stem(self, channels: int, width: int) -> None:
-        """Fit torchvision's stem, made for three channels, to the images."""
+        """Adapt torchvision's stem, made for three channels, to the images' number of channels."""
         if channels != 3:
             self.features.conv0 = nn.Conv2d(channels, width, 7, 2, padding=3, bias=False)
             nn.init.kaiming_normal_(self.features.conv0.weight)

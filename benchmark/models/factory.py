@@ -45,7 +45,7 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
 def build(
     name: str, parameters: Mapping[str, Any], channels: int, image_size: tuple[int, int], class_count: int
 ) -> Network:
-    """The named network for (channels, H, W) images; its weights come from PyTorch's global generator.
+    """Build the named network for (channels, H, W) images, with weights from PyTorch's global generator.
 
     Raises ValueError, in one line, as ``check`` does and for images that are too small.
     """
@@ -62,5 +62,5 @@ def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:
 
 
 def default_of(name: str, parameter: str) -> Any:
-    """A parameter's default in the named network; every one has a width and dropout."""
+    """The default of a parameter of the named network; every network has ``width`` and ``dropout``."""
     return inspect.signature(MODELS[name]).parameters[parameter].default

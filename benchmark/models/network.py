@@ -1,4 +1,4 @@
-"""What every network offers: logits, embedding and stage features in one forward, and its last linear layer."""
+"""The base class of networks, with the dropout and stochastic depth that draw from the run's own generators."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from strategies.api import Output
 class Dropout(nn.Module):
     """Dropout of (B, size) features that draws from the run's own generator, never the global one.
 
-    In training every image has a mask of its own. While ``mask`` is set (Monte-Carlo dropout) that one mask
-    serves all images of all batches, which makes a sample one function of the input.
+    In training every image has its own mask. While ``mask`` is set (Monte-Carlo dropout), it applies to all images of
+    all batches, so that a sample is one function of the input.
     """
 
     def __init__(self, probability: float, size: int) -> None:
@@ -26,7 +26,7 @@ class Dropout(nn.Module):
         self.mask: Tensor | None = None
 
     def draw_mask(self, generator: torch.Generator) -> Tensor:
-        """A mask (size,), float32, from a CPU generator: 0 or 1 / (1 − p)."""
+        """A mask (size,), float32, of 0 and 1 / (1 − p), from a CPU generator."""
         keep = 1 - self.probability
         return (torch.rand(self.size, generator=generator) < keep) / keep
 
@@ -43,10 +43,10 @@ class Dropout(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """A residual branch (B, …) left out in training, for each image with ``probability`` (Huang et al., ECCV 2016).
+    """Drops a residual branch (B, …) in training, for each image with ``probability`` p (Huang et al., ECCV 2016).
 
-    What is kept is divided by 1 − p. Draws from the run's own generator. The last ``spared`` images of a batch keep
-    all their branches as they are: learners set it for images whose outputs must be clean.
+    A branch that is kept is divided by 1 − p. Draws from the run's own generator. The last ``spared`` images of a
+    batch keep their branches unchanged: learners set it for images whose outputs must have no noise.
     """
 
     def __init__(self, probability: float) -> None:
@@ -71,10 +71,10 @@ class StochasticDepth(nn.Module):
 class Network(nn.Module):
     """A classifier of (B, c, H, W) images: ``backbone``, then ``embed``, then ``classify``.
 
-    No dropout lies in the backbone, so Monte-Carlo samples repeat only what comes behind it; what residual networks
-    have there is ``StochasticDepth``, which is on in training alone. Subclasses set
-    ``stage_channels``, ``dropout`` and ``head`` (the last linear layer) and write ``backbone``; ``smallest`` is the
-    least height and width, in pixels, of the images that they take.
+    The backbone has no dropout, so Monte-Carlo samples repeat only what follows it; residual networks may have
+    ``StochasticDepth`` there, which is on in training only. Subclasses set ``stage_channels``, ``dropout`` and ``head``
+    (the last linear layer) and implement ``backbone``; ``smallest`` is the least height and width, in pixels, of the
+    images that they take.
     """
 
     smallest: ClassVar[int] = 8
@@ -91,7 +91,7 @@ class Network(nn.Module):
         return features
 
     def classify(self, embedding: Tensor) -> Tensor:
-        """Logits (B, C) from the embedding, by dropout and the head; in float32, for strategies rank by them."""
+        """Logits (B, C) from the embedding, through dropout and head, in float32 because strategies rank by them."""
         with torch.autocast(embedding.device.type, enabled=False):
             return self.head(self.dropout(embedding.float()))
 
@@ -102,26 +102,26 @@ class Network(nn.Module):
 
     @property
     def dropouts(self) -> list[Dropout]:
-        """The dropout modules that drop something."""
+        """The dropout modules with a probability above 0."""
         return [m for m in self.modules() if isinstance(m, Dropout) and m.probability > 0]
 
     def whiten(self, patch_covariance: Tensor) -> None:
-        """Set a first layer that is not learned, from what ``ImageData.patch_covariance`` says; most have none."""
+        """Compute a first layer that is not learned from ``ImageData.patch_covariance``; most networks have none."""
 
     @property
     def stochastic_depths(self) -> list[StochasticDepth]:
-        """The modules that leave out residual branches."""
+        """The stochastic-depth modules with a probability above 0."""
         return [m for m in self.modules() if isinstance(m, StochasticDepth) and m.probability > 0]
 
     def draw_dropout_from(self, generator: torch.Generator) -> None:
-        """Draw all training masks from ``generator``, which lives on the network's device."""
+        """Draw all training masks from ``generator``, which is on the network's device."""
         for dropout in self.dropouts:
             dropout.generator = generator
         for depth in self.stochastic_depths:
             depth.generator = generator
 
     def initialise(self) -> None:
-        """Draw all weights anew, in place, from PyTorch's global generator (see ``seeds.scoped``)."""
+        """Draw new weights, in place, from PyTorch's global generator (see ``seeds.scoped``)."""
         for module in self.modules():
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
@@ -129,5 +129,5 @@ class Network(nn.Module):
 
 
 def survival(probability: float, blocks: int) -> Iterator[StochasticDepth]:
-    """Stochastic depth for each of ``blocks`` residual blocks: rising linearly to ``probability`` at the last one."""
+    """Stochastic depth for each of ``blocks`` residual blocks, rising linearly to ``probability`` at the last one."""
     return iter([StochasticDepth(probability * (i + 1) / blocks) for i in range(blocks)])

@@ -30,7 +30,7 @@ class BasicBlock(nn.Module):
 class ResNet18(Network):
     """Four stages of two basic blocks, ``width``·(1, 2, 4, 8) channels; 11.17 M parameters at width 64.
 
-    ``stochastic_depth`` is the probability that the last block is left out in training.
+    ``stochastic_depth`` is the probability that the last block is dropped in training.
     """
 
     def __init__(

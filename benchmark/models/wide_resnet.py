@@ -1,4 +1,4 @@
-"""Wide residual networks for 32×32 images as FixMatch and its kin use them: WRN-28-2 by default."""
+"""Wide residual networks for 32×32 images as FixMatch and its relatives use them: WRN-28-2 by default."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class WideResNet(Network):
     """Three stages of (``depth`` − 4) / 6 blocks, 16·``width``·(1, 2, 4) channels (Zagoruyko & Komodakis, BMVC 2016).
 
     Activations, shortcuts and initial weights are those of google-research/fixmatch; 1.47 M parameters at depth 28
-    and width 2. BatchNorm's momentum is PyTorch's 0.1, not 0.001: short trainings have statistics too, and the
-    learners that average the weights average the statistics with them. ``stochastic_depth`` is the probability that
-    the last block is left out in training. Takes images of at least 8×8.
+    and width 2. BatchNorm's momentum is PyTorch's 0.1, not 0.001, so that short trainings have usable statistics too;
+    learners that average the weights average the statistics as well. ``stochastic_depth`` is the probability that the
+    last block is dropped in training. Takes images of at least 8×8.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""The engine: batches, augmentation, recipes and training steps."""
+"""The engine: tasks and results, batches, augmentation, training steps, prediction, metrics."""

@@ -1,9 +1,9 @@
 """Crops, flips, RandAugment and Cutout on whole batches of uint8 images, and their normalisation.
 
-Chance and its effect are apart. ``Augmentation.draw`` takes all random choices of a block of steps from a CPU
-generator, as small integers; ``Augmentation.apply`` carries one step's choices out, without any chance, on
-whatever device the images are. So the choices are the same on every device, and an image's augmentation
-depends on its own choices only, not on the images beside it.
+Random choices and their effect are separate. ``Augmentation.draw`` draws all random choices of a block of steps from
+a CPU generator, as small integers; ``Augmentation.apply`` applies those of one step, deterministically, on the
+images' device. So the choices are the same on every device, and the augmentation of an image depends on its own
+choices alone, not on the other images of its batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CUTOUT_GREY = 127
 class Draws(NamedTuple):
     """The random choices for B images in each of S steps, int16; without the S for a single step.
 
-    Every augmentation draws all of them, used or not: on equal generators all flip and crop alike.
+    Every augmentation draws all of them, used or not: with equal generators all flip and crop alike.
     """
 
     flip: Tensor  # (S, B), 1 where the image is mirrored
@@ -32,9 +32,9 @@ class Draws(NamedTuple):
     centre: Tensor  # (S, B, 2), the cutout's central row and column
 
     def step(self, step: int | Tensor) -> Draws:
-        """One step's choices, (B, …).
+        """The choices of one step, (B, …).
 
-        ``step`` may be an int64 tensor (1,) on the draws' device: read there, it makes no host wait.
+        ``step`` may be an int64 tensor (1,) on the draws' device, which is read there: the host does not wait.
         """
         if isinstance(step, int):
             return Draws(*(choices[step] for choices in self))
@@ -47,7 +47,7 @@ class Draws(NamedTuple):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a training image, in this order; see ``augmentation`` for those that have a name.
+    """What may be done to a training image, in this order; see ``augmentation`` for the named ones.
 
     ``flip`` mirrors it horizontally with probability 1/2. ``crop`` pads all sides, with zeros or by reflection
     about the outermost pixels, and cuts the original size out at a uniformly random place; it pads by the smaller
@@ -69,8 +69,8 @@ class Augmentation:
     def draw(self, steps: int, batch: int, image_size: tuple[int, int], generator: torch.Generator) -> Draws:
         """The choices for ``steps`` batches of ``batch`` images of ``image_size`` (height, width).
 
-        They depend on the state of ``generator`` alone: short blocks in turn give what one long block gives.
-        Raises ValueError for more than MAX_STEPS steps, or a generator that is not on the CPU.
+        They depend on the state of ``generator`` alone: several short blocks give what one long block gives. Raises
+        ValueError for more than MAX_STEPS steps, or a generator that is not on the CPU.
         """
         if not 1 <= steps <= MAX_STEPS:
             raise ValueError(f"cannot draw {steps} steps at once: draw blocks of 1 to {MAX_STEPS}")
@@ -85,10 +85,10 @@ class Augmentation:
         return Draws(choices[..., 0], choices[..., 1:3], choices[..., 3:5], choices[..., 5:7])
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        """The augmented ``images`` (B, H, W, C), uint8 as they are, with one step's ``draws``.
+        """``images`` (B, H, W, C), uint8, augmented by the ``draws`` of one step; uint8 again.
 
-        ``images`` are left alone, and returned themselves where there is nothing to do. Off the CPU the host
-        never waits. Raises ValueError for other images, or draws that are not one step's for B images.
+        ``images`` are not changed, and returned themselves if there is nothing to do. On a GPU the host never waits.
+        Raises ValueError for images of another kind, and for draws that are not those of one step for B images.
         """
         if images.dim() != 4 or images.dtype != torch.uint8:
             raise ValueError(f"images must be uint8 (B, H, W, C), not {images.dtype} {tuple(images.shape)}")
@@ -117,7 +117,7 @@ class Augmentation:
         return take_pixels(images, rows.unsqueeze(2), columns.unsqueeze(1))
 
     def _pixels(self, height: int, width: int) -> int:
-        """By how many pixels ``crop`` pads."""
+        """The number of pixels by which ``crop`` pads."""
         return min(height, width) // self.padding
 
 

@@ -1,4 +1,4 @@
-"""Mini-batches from images that lie on the device: one gather, then augmentation and normalisation on it."""
+"""Mini-batches from images on the device: one gather, then augmentation and normalisation, all on the device."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Images:
         return self.pixels.device
 
     def normalised(self, indices: Tensor) -> Tensor:
-        """The images ``indices`` (B,) as the network takes them, (B, c, H, W)."""
+        """The images ``indices`` (B,) as network input: float32 (B, c, H, W)."""
         return normalise(self.pixels[indices], self.mean, self.std)
 
 
 class Batch(NamedTuple):
-    """Normalised images (B, c, H, W), one tensor per view, and their positions (B,) in the index list."""
+    """Normalised images (B, c, H, W), one tensor per view, and their positions (B,) in the list of indices."""
 
     views: tuple[Tensor, ...]
     positions: Tensor
@@ -60,9 +60,9 @@ class Batches:
     generator: torch.Generator
 
     def take(self, steps: int, begin: int = 0) -> Iterator[Batch]:
-        """The next ``steps`` batches, from number ``begin`` on: what comes before is drawn, and not made.
+        """The batches of ``steps`` steps from step ``begin`` on; those before it are drawn but not computed.
 
-        Raises ValueError when there is no image to draw from.
+        Raises ValueError if there is no image to draw from.
         """
         if len(self.indices) == 0:
             raise ValueError("there are no images to draw batches from")

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy, negative log-likelihood, calibration."""
+"""Quality of predictions: accuracy, negative log-likelihood, calibration."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Metrics:
-    """``accuracy`` in [0, 1]; ``nll`` in nats; ``ece`` over 15 bins of equal width (Guo et al. 2017).
+    """``accuracy`` in [0, 1]; ``nll`` in nats; ``ece`` in [0, 1], over 15 bins of equal width (Guo et al. 2017).
 
-    ``bins`` holds for each bin the number of images, their mean confidence and how many are correct;
+    ``bins`` has for each bin the number of images, their mean confidence and the number of correct ones;
     ``class_accuracy`` has None for a class without test images.
     """
 

@@ -1,4 +1,4 @@
-"""How much a training step computes, counted by PyTorch."""
+"""The floating-point operations of a training step, as PyTorch counts them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from benchmark.models.network import Network
 
 
 def flops(network: Network, images: Tensor) -> float:
-    """Floating-point operations of training on one of ``images`` (B, c, H, W), forward and backward.
+    """Floating-point operations per image of a training step on ``images`` (B, c, H, W), forward and backward.
 
-    A multiplication and an addition are two. Only convolutions and matrix products count, as PyTorch counts them. The
-    network's dropout draws from a generator of its own afterwards.
+    A multiplication and an addition count as two; only convolutions and matrix products are counted. Afterwards the
+    network's dropout draws from a new generator.
     """
     network.draw_dropout_from(torch.Generator())
     with FlopCounterMode(display=False) as counter:

@@ -1,4 +1,4 @@
-"""What a fitted network says of many images: one pass, in eval mode, without augmentation."""
+"""Predictions of a fitted network: one pass over the images, in eval mode, without augmentation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from strategies.api import Attachment
 
-CHUNK = 256  # images a pass: activations stay in the CPU's cache
+CHUNK = 256  # images per forward pass: activations stay in the CPU's cache
 CHUNK_CUDA = 2048
 
 
 class Predictions(NamedTuple):
-    """float32: logits (N, C), embeddings (N, D) and, with an attachment, its outputs (N,)."""
+    """Logits (N, C), embeddings (N, D) and, if there is an attachment, its outputs (N,); all float32."""
 
     logits: Tensor
     embeddings: Tensor
@@ -26,7 +26,7 @@ class Predictions(NamedTuple):
 
 
 class Predictor:
-    """A fitted network with the strategy's attachment, if there is one."""
+    """A fitted network with the strategy's attachment, if it has one. ``precision`` is the recipe's."""
 
     def __init__(self, network: Network, attachment: Attachment | None, precision: str) -> None:
         self.network = network
@@ -49,9 +49,10 @@ class Predictor:
 
     @torch.no_grad()
     def mc_probs(self, images: Images, indices: Tensor, samples: int, seed: int, round_: int) -> Tensor:
-        """Monte-Carlo dropout, (N, K, C): the k-th mask is the same for every image, keyed by round and k.
+        """Probabilities (N, K, C) under K = ``samples`` dropout masks, each the same for every image.
 
-        Only dropout is on; BatchNorm stays in eval mode. Raises ValueError for a network without dropout.
+        The masks come from streams of ``seed``, ``round_`` and k. Only dropout is on; BatchNorm stays in eval mode.
+        Raises ValueError for a network without dropout.
         """
         if not self.network.dropouts:
             raise ValueError("Monte-Carlo dropout needs a network with dropout: set model.parameters.dropout above 0")
@@ -84,7 +85,10 @@ class Predictor:
             self.attachment.eval()
 
     def _chunks(self, images: Images, indices: Tensor) -> Iterator[tuple[Tensor, int]]:
-        """Chunks of one size, the last one filled up, so that an image's row cannot depend on its chunk's size."""
+        """Chunks of equal size with their number of images; the last one is padded.
+
+        So an image's prediction cannot depend on the size of its chunk.
+        """
         size = CHUNK_CUDA if images.device.type == "cuda" else CHUNK
         for part in indices.split(size):
             count = len(part)

@@ -4,8 +4,8 @@ Cubuk et al., "RandAugment", NeurIPS 2020; operations, magnitudes (n = 2, m = 10
 et al., "FixMatch", NeurIPS 2020, and its PyTorch reimplementation kekmodel/FixMatch-pytorch, which works on
 Pillow images. The operations here give Pillow's pixels: where it computes in fixed point, so do we.
 
-An operation, its magnitude and its sign are one number, a row of ``SETTINGS``. What a row means is tabulated
-once per image size and device, so that nothing but these numbers has to be drawn, copied or looked up.
+An operation with its magnitude and sign is one number, a row of ``SETTINGS``. The parameters of the rows are
+tabulated once per image size and device, so that only these numbers have to be drawn and copied.
 
 Images are (n, H, W, C) uint8 with C = 3 (RGB) or C = 1 (grey).
 """
@@ -27,13 +27,12 @@ _LUMA = (19595, 38470, 7471)  # ITU-R 601 in 1/65536, as Pillow converts RGB to 
 
 
 def randaugment(images: Tensor, settings: Tensor, *, static_shapes: bool) -> Tensor:
-    """The images after their operations, one after the other.
+    """``images`` (n, H, W, C), uint8, after k operations each, one after the other.
 
-    ``settings`` (n, k) are rows of ``SETTINGS``, on the images' device. With ``static_shapes`` every
-    operation is computed for every image and one result kept: no shape depends on the values, so the host
-    never waits for the device and a CUDA graph can capture it. Without, each operation sees its own images
-    only, which is faster on a CPU. The pixels are the same. Raises ValueError unless the images have 1 or 3
-    channels.
+    ``settings`` (n, k) are rows of ``SETTINGS``, on the images' device. With ``static_shapes`` every operation is
+    computed for every image and one result is kept: no shape depends on values, so the host never waits for the
+    device and a CUDA graph can capture the call. Without it, each operation is computed for its own images only,
+    which is faster on a CPU. The pixels are the same. Raises ValueError unless the images have 1 or 3 channels.
     """
     _, height, width, channels = images.shape
     if channels not in (1, 3):
@@ -54,12 +53,12 @@ def randaugment(images: Tensor, settings: Tensor, *, static_shapes: bool) -> Ten
 
 
 def take_pixels(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """The pixels at integer ``rows`` and ``columns`` of their own image, (n, H', W', C); black outside of it.
+    """The pixels of ``images`` (n, H, W, C) at integer ``rows`` and ``columns``, (n, H', W', C); black outside.
 
     ``rows`` and ``columns`` are broadcast to (n, H', W').
     """
     count, height, width, channels = images.shape
-    black = count * height * width  # a pixel behind the last: cheaper than a mask
+    black = count * height * width  # an extra pixel after the last: cheaper than a mask
     first = torch.arange(0, black, height * width, device=images.device).view(-1, 1, 1)
     inside = ((rows >= 0) & (rows < height)) & ((columns >= 0) & (columns < width))
     source = torch.where(inside, (first + rows * width) + columns, black)
@@ -94,7 +93,7 @@ def _blend(degenerate: Tensor, images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _auto_contrast(images: Tensor, _: Tensor) -> Tensor:
-    """Stretch each channel to 0…255; a constant channel stays. In double precision: cut, not rounded."""
+    """Stretch each channel to 0…255, in double precision, truncated; a constant channel stays as it is."""
     planes = _planes(images)
     low, high = (extreme.double().unsqueeze(2) for extreme in (planes.amin(2), planes.amax(2)))
     values = torch.arange(256, dtype=torch.float64, device=images.device)
@@ -105,7 +104,7 @@ def _auto_contrast(images: Tensor, _: Tensor) -> Tensor:
 
 
 def _equalize(images: Tensor, _: Tensor) -> Tensor:
-    """Flatten each channel's histogram; a channel with less than 255 pixels below its maximum stays."""
+    """Equalise each channel's histogram; a channel with fewer than 255 pixels below its maximum stays as it is."""
     planes = _planes(images)
     one = torch.ones(1, dtype=torch.int32, device=images.device)
     histogram = one.new_zeros(*planes.shape[:2], 256).scatter_add_(2, planes, one.expand_as(planes))
@@ -127,14 +126,14 @@ def _contrast(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _color(images: Tensor, factors: Tensor) -> Tensor:
-    """Blend with the image in grey; what is grey already stays."""
+    """Blend with the image in grey; a grey image stays as it is."""
     if images.shape[3] == 1:
         return images
     return _blend(_luma(images).unsqueeze(3), images, factors)
 
 
 def _sharpness(images: Tensor, factors: Tensor) -> Tensor:
-    """Blend with the image smoothed by (1 1 1; 1 5 1; 1 1 1) / 13; the outermost pixels are not smoothed."""
+    """Blend with the image smoothed by (1 1 1; 1 5 1; 1 1 1) / 13, except for the outermost pixels."""
     values = images.short()
     triples = values[:, :-2] + values[:, 1:-1] + values[:, 2:]
     weighted = triples[:, :, :-2] + triples[:, :, 1:-1] + triples[:, :, 2:] + 4 * values[:, 1:-1, 1:-1]
@@ -171,15 +170,15 @@ OPERATIONS: dict[str, Kernel | None] = {
     "TranslateY": _affine,
 }
 
-# All equally likely: 14 operations × magnitude 1…9 × sign, and as many times nothing, since an operation that
-# is drawn is applied with probability 1/2. Where an operation has no magnitude or no sign, rows repeat.
+# All equally likely: 14 operations × magnitude 1…9 × sign, and as many identities, because an operation that is
+# drawn is applied with probability 1/2. Rows repeat where an operation has no magnitude or no sign.
 _APPLIED = tuple(itertools.product(OPERATIONS, range(1, 10), (1, -1)))
 SETTINGS: tuple[tuple[str, int, int], ...] = _APPLIED + (("Identity", 1, 1),) * len(_APPLIED)
 
 
 @functools.lru_cache(maxsize=16)
 def _tables(height: int, width: int, device: torch.device) -> tuple[Tensor, list[tuple[Kernel, Tensor]]]:
-    """For each setting its kernel's number (−1: none); and the kernels, with their parameters by setting."""
+    """The kernel number of each setting (−1: none); and the kernels with their parameters per setting."""
     factors = torch.tensor([_factor(magnitude) for _, magnitude, _ in SETTINGS])
     curves = torch.stack([_curve(name, magnitude) for name, magnitude, _ in SETTINGS]).unsqueeze(1)
     inverses = [_inverse(name, magnitude * sign, height, width) for name, magnitude, sign in SETTINGS]
@@ -200,12 +199,12 @@ def _tables(height: int, width: int, device: torch.device) -> tuple[Tensor, list
 
 
 def _factor(magnitude: int) -> float:
-    """An enhancement's share of the original image, 0.14…0.86."""
+    """The share of the original image in an enhancement, 0.14…0.86."""
     return magnitude * 0.9 / 10 + 0.05
 
 
 def _curve(name: str, magnitude: int) -> Tensor:
-    """The table of a point operation, (256,) uint8; the identity for all others."""
+    """The look-up table of a point operation, (256,) uint8; the identity for other operations."""
     values = torch.arange(256)
     if name == "Brightness":
         values = (torch.tensor(_factor(magnitude)) * values).long()
@@ -237,7 +236,7 @@ def _inverse(name: str, magnitude: int, height: int, width: int) -> tuple[float,
 
 
 def _fixed_point(matrix: tuple[float, ...]) -> list[int]:
-    """The map in units of 1/65536 pixel, moved by half a pixel: pixels are looked up by their centres."""
+    """The map in units of 1/65536 pixel, shifted by half a pixel because pixels are looked up by their centres."""
     a, b, c, d, e, f = matrix
     centred = (a, b, c + a / 2 + b / 2, d, e, f + d / 2 + e / 2)
     return [math.floor(value * (1 << _FIXED_POINT_BITS) + 0.5) for value in centred]
