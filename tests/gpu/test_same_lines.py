@@ -1,0 +1,102 @@
+"""Whole runs on the pretended GPU and on the CPU write the same lines: every strategy, and every learner.
+
+The pretended GPU computes on the CPU. So a difference is a decision of our code that depends on the device, and what
+does not run there would not run on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.pretended_gpu import missing
+from support.tiny import bench, run_lines
+
+if lacking := missing():
+    pytest.skip(f"this PyTorch lacks {', '.join(lacking)}", allow_module_level=True)
+
+from support.pretended_gpu.pretending import pretended_gpu
+
+from benchmark.learners import LEARNERS
+from strategies import registry
+
+COMMON = ("--seeds", "0", "--set", "features.steps=5", "features.batch_size=16")
+# Learners that differ from their default in what they compute, with enough confidence to accept pseudo-labels.
+FORMS = {
+    **{name: name for name in LEARNERS},
+    "pseudo-label": "pseudo-label[mu=2,teacher=true]",
+    "self-training": "self-training[mu=2,revisions=2,threshold=0.2]",
+    "noisy-student": "noisy-student[iterations=2,mu=2,teacher_width=0.5,threshold=0.05]",
+}
+# What these do needs a query after the first one, or more than 20 labels.
+LATER = ("tod", "uherding", "semi-supervised-learning-loss[official=True]")
+Lines = dict[str, list[dict[str, Any]]]
+
+
+class Runs:
+    """The lines of the same runs on the CPU and on the pretended GPU, and what the latter logged."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        for device in ("cpu", "cuda"):
+            (folder / device).mkdir()
+        self.statuses = {"cpu": bench(folder / "cpu", *arguments)}
+        with pretended_gpu() as log:
+            self.statuses["cuda"] = bench(folder / "cuda", *arguments, "--device", "cuda")
+        self.operations = Counter(log.operations)
+        self.waits = Counter(log.waits)
+        self.lines = {device: _without_headers(run_lines(folder / device)) for device in ("cpu", "cuda")}
+
+    def check(self, part: str) -> None:
+        """The runs whose path has ``part`` are there, on both devices, with the same lines."""
+        ours, theirs = ({k: v for k, v in self.lines[d].items() if part in k} for d in ("cuda", "cpu"))
+        assert theirs
+        assert ours == theirs
+
+
+def _without_headers(lines: Lines) -> Lines:
+    """Without the lines that name the device."""
+    return {path: [line for line in own if "fingerprint" not in line] for path, own in lines.items()}
+
+
+@pytest.fixture(scope="module")
+def strategy_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("strategies")
+    return Runs(folder, "--strategies", *registry.names(), "--budgets", "10", "20", *COMMON)
+
+
+@pytest.fixture(scope="module")
+def learner_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("learners")
+    arguments = ("--strategies", "learning-loss", "--learner", *FORMS.values(), "--budgets", "10", "20")
+    return Runs(folder, *arguments, *COMMON)
+
+
+@pytest.fixture(scope="module")
+def later_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Of three label counts, each training starting from the weights before."""
+    folder = tmp_path_factory.mktemp("later")
+    return Runs(folder, "--strategies", *LATER, *COMMON, "warm_start=true")
+
+
+def test_all_runs_finish(strategy_runs: Runs, learner_runs: Runs, later_runs: Runs) -> None:
+    for runs in (strategy_runs, learner_runs, later_runs):
+        assert runs.statuses == {"cpu": 0, "cuda": 0}
+        assert runs.operations["convolution"] > 0
+        assert runs.waits
+
+
+@pytest.mark.parametrize("strategy", registry.names())
+def test_a_strategy_queries_the_same(strategy: str, strategy_runs: Runs) -> None:
+    strategy_runs.check(f"{strategy.replace(':', '-')}/")
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_learner_fits_the_same(learner: str, learner_runs: Runs) -> None:
+    learner_runs.check(f"/{learner}")
+
+
+@pytest.mark.parametrize("strategy", LATER)
+def test_what_goes_from_round_to_round_is_the_same(strategy: str, later_runs: Runs) -> None:
+    later_runs.check(strategy.partition("[")[0])
