@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,51 +21,15 @@ from torch import Tensor
 
 from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
+from benchmark.experiment.feature_settings import FeatureSettings
 from benchmark.experiment.recipe import Recipe
 from benchmark.features import pretrained, simclr
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
-from benchmark.results.store import write_atomically
+from benchmark.results.atomic import write_atomically
 from benchmark.training.augmentation import augmentation
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
-
-
-@dataclass(frozen=True)
-class Features:
-    """How features are made.
-
-    ``method`` is ``simclr``, trained on the dataset's own training images; or ``torchvision:<weights>``, such as
-    ``torchvision:ResNet18_Weights.IMAGENET1K_V1``, or ``timm:<model>``: a pretrained network's embeddings. All
-    other fields are SimCLR's: the network and its parameters (by default the protocol's own; never with dropout),
-    the number of steps, images a step, Adam's learning rate, the temperature of the loss, and the seed, which is
-    the same for all runs. The features are not normalised.
-    """
-
-    method: str = "simclr"
-    model: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    steps: int = 2000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    temperature: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        source, _, name = self.method.partition(":")
-        if self.method != "simclr" and not (source in pretrained.SOURCES and name):
-            raise ValueError(f"features.method is simclr, torchvision:<weights> or timm:<model>, not '{self.method}'")
-        if self.model:
-            factory.check(self.model, self.parameters)
-        elif self.parameters:
-            raise ValueError("features.parameters are those of features.model: name one")
-        if self.batch_size < 2:
-            raise ValueError(f"features.batch_size must be at least 2, not {self.batch_size}")
-        for name in ("steps", "learning_rate", "temperature"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"features.{name} must be positive, not {getattr(self, name)}")
-        if self.seed < 0:
-            raise ValueError(f"features.seed must not be negative, not {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +40,7 @@ class FeatureSource:
     is the data set's.
     """
 
-    settings: Features
+    settings: FeatureSettings
     blueprint: Blueprint | None
     images: Images
     sha256: str
@@ -146,20 +110,20 @@ class FeatureSource:
         return features
 
 
-def resolved(settings: Features, model: str, parameters: Mapping[str, Any]) -> Features:
+def resolved(settings: FeatureSettings, model: str, parameters: Mapping[str, Any]) -> FeatureSettings:
     """The settings with their own network or, if they name none, the given one of the protocol; without dropout."""
     own = (settings.model, settings.parameters) if settings.model else (model, parameters)
     return dataclasses.replace(settings, model=own[0], parameters={**own[1], "dropout": 0.0})
 
 
-def source(settings: Features, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:
+def source(settings: FeatureSettings, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:
     """The source of the features of ``data`` by resolved settings; the recipe says the precision and the mirroring."""
     plan = blueprint(settings.model, settings.parameters, data) if settings.method == "simclr" else None
     flip = augmentation(recipe.augmentation).flip
     return FeatureSource(settings, plan, images, data.sha256, flip, recipe.precision, cache)
 
 
-def check(settings: Features, channels: int, image_size: tuple[int, int]) -> None:
+def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int]) -> None:
     """Raise ValueError, in one line, if resolved settings do not work for images of this kind."""
     if settings.method == "simclr":
         with torch.device("meta"):

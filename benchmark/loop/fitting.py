@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from strategies.api.base import Strategy
 from torch import Tensor
 
 from benchmark import ENGINE_VERSION
@@ -19,12 +18,14 @@ from benchmark.learners import Learner, build
 from benchmark.loop.carried import Carried, shared_round0
 from benchmark.loop.clock import Clock
 from benchmark.loop.judging import judged
-from benchmark.loop.setting import Knowledge, Setting
+from benchmark.loop.labelled import LabelledSet
+from benchmark.loop.task import RunTask
 from benchmark.models.blueprint import Blueprint, Fresh, blueprint
 from benchmark.results import environment
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingTask
+from strategies.api import Strategy
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,20 @@ class FittedRound:
 class Fitter:
     """Builds and fits the models of a run."""
 
-    def __init__(self, setting: Setting, data: ImageData, images: Images, strategy: Strategy) -> None:
-        self.setting, self.protocol, self.data, self.images = setting, setting.protocol, data, images
+    def __init__(self, run: RunTask, data: ImageData, images: Images, strategy: Strategy) -> None:
+        self.run, self.protocol, self.data, self.images = run, run.protocol, data, images
         self.strategy = strategy
-        self.learner = build(setting.learner)
+        self.learner = build(run.key.learner)
         self.device = images.device
         self.blueprint = blueprint(self.protocol.model.name, self.protocol.model.parameters, data)
 
-    def task(self, number: int, known: Knowledge, carried: dict[str, Any]) -> tuple[TrainingTask, Tensor, Tensor]:
+    def task(self, number: int, known: LabelledSet, carried: dict[str, Any]) -> tuple[TrainingTask, Tensor, Tensor]:
         """The training of round ``number``; and all labelled images (L,) with their labels (L,), held-out ones too.
 
         ``carried`` is what the round takes over from the one before: weights, for a protocol that starts warm.
         """
-        seed, device = self.setting.seed, self.device
-        labelled, targets = torch.tensor(known.indices, device=device), torch.tensor(known.answers, device=device)
+        seed, device = self.run.key.seed, self.device
+        labelled, targets = torch.tensor(known.indices, device=device), torch.tensor(known.labels, device=device)
         trains = ~torch.isin(labelled, torch.tensor(known.held_out, dtype=torch.int64, device=device))
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
@@ -99,7 +100,7 @@ class Fitter:
         if carried is not None:
             task = replace(task, checkpoints=carried.checkpoints(task.round, self._checkpoint_key(task)))
         if task.round == 0 and task.attachment is None and self.learner.shares_round0:
-            state, shared = shared_round0(self.setting.cache, self._round0_key(task), lambda: self._train(task)[1])
+            state, shared = shared_round0(self.run.cache, self._round0_key(task), lambda: self._train(task)[1])
             task.network.load_state_dict(state["network"])
             predictor = Predictor(task.network, None, task.recipe.precision)
         else:
@@ -117,19 +118,18 @@ class Fitter:
         state = {
             "seconds": round(clock["train"] + result.resumed_seconds, 3),
             "network": result.network.state_dict(),
-            "traces": [{"round": task.round, "step": trace.step, **trace.values} for trace in traces],
+            "traces": [{"step": trace.step, **trace.values} for trace in traces],
             "late": list(result.checkpoint_states),
         }
         return Predictor(result.network, result.attachment, task.recipe.precision), state
 
     def _checkpoint_key(self, task: TrainingTask) -> dict[str, Any]:
         """Everything that the state of a training depends on, except how far it has got."""
-        spec = self.setting.spec
         return {
             **self._round0_key(task),
             "round": task.round,
-            "strategy": spec.canonical,
-            "plugin": spec.source_sha256,
+            "strategy": self.run.key.strategy,
+            "plugin": self.run.source_sha256,
         }
 
     def _round0_key(self, task: TrainingTask) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Fitter:
         return {
             "fingerprint": self.protocol.fingerprint,
             "learner": self.learner.canonical,
-            "seed": self.setting.seed,
+            "seed": self.run.key.seed,
             "labelled": task.labelled.tolist(),
             "targets": task.targets.tolist(),
             "dataset": self.data.sha256,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from strategies.api.base import Attachment, Output, Step
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +16,7 @@ from benchmark.training.batches import Images
 from benchmark.training.checkpoints import Storage
 from benchmark.training.log import Trace
 from benchmark.training.pseudo_labels import EpochPseudoLabels
+from strategies.api import Attachment, Output, Step
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
