@@ -207,13 +207,22 @@ def test_a_plugin_that_cannot_be_used(
     assert registry.resolve("badge").cls.__module__ == "strategies.badge"
 
 
-@pytest.mark.parametrize("returned", ["None", "[0, 1]", "torch.zeros(n, dtype=torch.long)", "torch.arange(n) + 9999"])
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("None", "select must return an int64 tensor of shape (10,), not "),
+        ("[0, 1]", "select must return an int64 tensor of shape (10,), not "),
+        ("torch.arange(n).float()", "select must return an int64 tensor of shape (10,), not torch.float32 (10,)"),
+        ("torch.zeros(n, dtype=torch.long)", "select returned an image twice (n = 10 of "),
+        ("torch.arange(n) + 9999", "select returned 9999…10008, "),
+    ],
+)
 def test_a_plugins_wrong_answer_is_a_failed_run_and_no_number(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], returned: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], returned: str, message: str
 ) -> None:
     wrong = plugin(
         tmp_path, f"class Mine(Strategy):\n    def select(self, pool, n, generator):\n        return {returned}\n"
     )
     assert bench(tmp_path, "--strategies", wrong, "--seeds", "0") == 1
     out = capsys.readouterr().out
-    assert "failed: mine:Mine, seed 0: ValueError: strategy 'mine:Mine' did not return 10 distinct positions" in out
+    assert f"failed: mine:Mine, seed 0: ValueError: strategy 'mine:Mine': {message}" in out

@@ -65,10 +65,10 @@ def pool(data: ImageData) -> FittedPool:
 
 
 def test_a_clean_pool_is_clean_and_searched_to_the_bottom(pool: FittedPool, data: ImageData) -> None:
-    samples = pool.mc_probs(2)
+    samples, head = pool.mc_probs(2), pool.head
     assert leaks(pool, [data.train_labels, data.train_labels[20:]], memory=[data.test_images]) == []
     found = list(reachable(pool))
-    for part in (data.train_images, samples, pool.labels, pool.head.weight):
+    for part in (data.train_images, samples, pool.labels, head.weight):
         assert any(thing is part for thing in found)
 
 
