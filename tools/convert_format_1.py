@@ -8,7 +8,8 @@ so the command can be repeated after an interruption. Every converted file is co
 old one, and must give the old JSON values line by line: nothing is lost. Stop all runs in these folders beforehand.
 
 What format 1 did not record is "unknown" (versions of strategy and learner, CPU capability, threads, the features'
-seed); what it did not have is null (a data manifest, calibration seconds). This file alone knows format 1.
+seed); what it did not have is null (calibration seconds). The manifest follows from the data's recorded checksum where
+that is one of MANIFESTS, and is unknown otherwise. This file alone knows format 1.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ from typing import Any
 
 Json = dict[str, Any]
 UNKNOWN = "unknown"
+MANIFESTS = {  # SHA-256 of the data behind the results published with version 0.1.0: that of their manifest
+    "81b5b7068b487449d7b931d1a017285f103d3a0a4db56f3de6ac0bd9b268bdb3": (  # MNIST
+        "b66a41eec2b0a57491f4f711ab7da1a64964fc53c855a0e910da5ac3d652e931"
+    ),
+    "109241bc7d4cf339f943103fa7fb712896dad0cbeb8cac39e2998741714ea15c": (  # CIFAR-10
+        "5edaa75c49335f2f36b8d15c528eb2f268670220c2d8c7c5e8119de0a1a783f1"
+    ),
+}
 INITIAL = {"indices": "acquired_indices", "answers": "acquired_labels", "held_out": "held_out_indices"}
 ROUND = {  # old name: new name, in the new order
     "round": "round",
@@ -121,7 +130,7 @@ def new_header(old: Json) -> Json:
         "learner_version": UNKNOWN,
         "strategy_source_sha256": old["plugin_sha256"],
         "diagnostic": old.get("cheating", False),
-        "dataset": {**old["dataset"], "manifest_sha256": None},
+        "dataset": {**old["dataset"], "manifest_sha256": MANIFESTS.get(old["dataset"]["sha256"], UNKNOWN)},
         "environment": {
             "device": old["device"],
             "libraries": old["versions"],

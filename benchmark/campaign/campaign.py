@@ -17,6 +17,7 @@ from benchmark.campaign.plan import RunPlan
 from benchmark.campaign.progress import Display
 from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
+from benchmark.data.manifest import manifest_of
 from benchmark.experiment import Protocol
 from benchmark.experiment.library import as_published
 from benchmark.loop.task import RunTask
@@ -90,16 +91,16 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
             data = checks.data(protocol, specs, root, places.data)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
-            tasks = tasks_of(protocol, todo, data.sha256, device, options, began)
+            tasks = tasks_of(protocol, todo, data, device, options, began)
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, root, protocol, specs)
 
 
 def tasks_of(
-    protocol: Protocol, todo: list[RunPlan], dataset_sha256: str, device: str, options: Options, began: float
+    protocol: Protocol, todo: list[RunPlan], data: ImageData, device: str, options: Options, began: float
 ) -> list[RunTask]:
     """The planned runs with where and until when to compute them."""
-    commit = environment.commit()
+    commit, manifest_sha256 = environment.commit(), manifest_of(data).sha256
     deadline = None if options.time_limit is None else began + options.time_limit
     return [
         RunTask(
@@ -110,7 +111,8 @@ def tasks_of(
             path=p.path,
             cache=options.places.cache,
             data_dir=options.places.data,
-            dataset_sha256=dataset_sha256,
+            dataset_sha256=data.sha256,
+            manifest_sha256=manifest_sha256,
             device=device,
             commit=commit,
             deadline=deadline,

@@ -21,8 +21,9 @@ class RunTask:
 
     ``strategies.registry.resolve`` turns ``reference`` into the strategy in any process; ``source_sha256`` is the
     checksum of a plugin's file, None for the suite's own strategies. ``path`` is the run's file. ``dataset_sha256``
-    identifies the data where a process loads its own. ``deadline`` is in seconds since the epoch; None for none. With
-    ``wait`` the run is taken up when another process that computes it has let go.
+    identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest. ``deadline`` is
+    in seconds since the epoch; None for none. With ``wait`` the run is taken up when another process that computes it
+    has let go.
     """
 
     key: RunKey
@@ -33,6 +34,7 @@ class RunTask:
     cache: Path
     data_dir: Path
     dataset_sha256: str
+    manifest_sha256: str
     device: str
     commit: str | None = None
     deadline: float | None = None
@@ -54,7 +56,7 @@ def run_header(
         learner_version=_version(learner),
         strategy_source_sha256=task.source_sha256,
         diagnostic="diagnostic" in strategy.groups,
-        dataset=DatasetRecord(data.name, data.sha256, data.note, manifest_sha256=None),
+        dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256),
         environment=environment.record(data.train_images.device),
         commit=task.commit,
         feature_seed=features.seed if features is not None and reads_features else None,

@@ -5,7 +5,7 @@ trainings (``TraceRecord``) and some test images (``ExamplesRecord``); above it 
 ``ExperimentDescription``. ``lines`` turns them into bytes and back, and is the only reader.
 
 What is not known is told apart from what is not there. ``"unknown"`` stands for what a run had and nobody recorded,
-as in lines converted from format 1; null for what it did not have (no plugin's source, no features, no calibration).
+as in lines converted from format 1; null for what it did not have (a plugin's source, features, a calibration).
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ Version = Annotated[int, Range(1)]
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """The data of a run: their name, what identifies their content, and a remark on their source.
+    """The data of a run: their name, the checksum of their content, and a remark on their source.
 
-    ``manifest_sha256`` is that of a list of files with their checksums; null for data without one.
+    ``manifest_sha256`` is that of their manifest, which tells how far they agree with another copy
+    (``benchmark.data.manifest``).
     """
 
     name: str
     sha256: Sha256
     note: str
-    manifest_sha256: Sha256 | None
+    manifest_sha256: Sha256 | Unknown
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def verify(
             soft_wrap=True,
         )
         blueprint(protocol.model.name, protocol.model.parameters, data)
-        tasks = campaign.tasks_of(protocol, plans, data.sha256, device, replace(options, places=places), began)
+        tasks = campaign.tasks_of(protocol, plans, data, device, replace(options, places=places), began)
         with executor_for(protocol, options.executor, device, options.workers, len(tasks)) as executor:
             status = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from support.tiny import RAISES, bench, experiment, plugin, run_lines
 
+from benchmark import ENGINE_VERSION
 from benchmark.data import datasets
+from benchmark.data.manifest import manifest_of
+from benchmark.results.store import read_run
 
 RUNS = ["margin/supervised-seed0.jsonl", "margin/supervised-seed1.jsonl"]
 RUNS += ["random/supervised-seed0.jsonl", "random/supervised-seed1.jsonl"]
@@ -56,6 +61,21 @@ def test_a_grid_leaves_lines_tables_figures_and_a_page(tmp_path: Path, capsys: p
     assert sum(line.startswith("[") and "labels, accuracy" in line for line in lines) == 12
     assert lines[0].startswith("[1/12] random, seed 0: 10 labels, accuracy ")
     assert lines[-1].endswith(f"lines, tables and figures are in {root}")
+
+
+def test_a_header_says_what_was_computed_where_and_on_which_data(complete: Path) -> None:
+    digits = datasets.load("digits")
+    for run in RUNS:
+        record = read_run(experiment(complete) / "runs" / run)
+        assert record is not None
+        header, environment = record.header, record.header.environment
+        assert run == f"{header.key.strategy}/{header.key.learner}-seed{header.key.seed}.jsonl"
+        assert (header.engine_version, header.diagnostic, header.feature_seed) == (ENGINE_VERSION, False, None)
+        assert (header.dataset.sha256, header.dataset.manifest_sha256) == (digits.sha256, manifest_of(digits).sha256)
+        assert environment.num_threads == 1
+        assert environment.cpu_capability == torch.backends.cpu.get_cpu_capability()
+        assert environment.libraries["torch"] == metadata.version("torch")
+        assert environment.device.startswith("cpu (")
 
 
 def test_the_same_command_again_computes_nothing_and_says_so(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -183,7 +183,7 @@ def test_a_wide_view_that_is_no_more_leaves_nothing(tmp_path: Path) -> None:
 def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int) -> None:
     root = write_experiment(results / name)
     for strategy, seed in itertools.product(strategies, range(seeds)):
-        write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", None))
+        write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", "0" * 64))
     report = read_report(root)
     html.write_page(report, {}, [], "")
 

@@ -341,7 +341,7 @@ def test_the_layout_of_a_header() -> None:
         "learner_version": 1,
         "strategy_source_sha256": None,
         "diagnostic": False,
-        "dataset": {"name": "mnist", "sha256": "0123456789abcdef" * 4, "note": "", "manifest_sha256": None},
+        "dataset": {"name": "mnist", "sha256": "0123456789abcdef" * 4, "note": "", "manifest_sha256": "9" * 64},
         "environment": {
             "device": "cpu (X)",
             "libraries": {"acqbench": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.2.0"},

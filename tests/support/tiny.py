@@ -78,6 +78,7 @@ def run_task(folder: Path, protocol: Protocol, key: RunKey) -> RunTask:
         cache=folder / "cache",
         data_dir=folder / "data",
         dataset_sha256="0" * 64,
+        manifest_sha256="0" * 64,
         device="cpu",
     )
 
