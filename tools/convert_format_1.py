@@ -209,14 +209,15 @@ def old_trace(new: Json) -> Json:
 
 
 def convert_description(path: Path) -> Counter[str]:
-    """Give experiment.json its format; nothing else in it changes."""
+    """Give experiment.json its format and room for a results version; nothing else in it changes."""
     old = json.loads(path.read_bytes())
     if not isinstance(old, dict) or not {"name", "fingerprint", "protocol"} <= old.keys():
         raise ConversionError(f"{path} describes no experiment")
     if "format" in old:
         return Counter({"files of format 2, left as they are": 1})
-    text = json.dumps({"format": 2, **old}, indent=2) + "\n"
-    if _without(json.loads(text), "format") != old:
+    first = {"format": 2, "name": old["name"], "results_version": None}
+    text = json.dumps({**first, **_without(old, "name")}, indent=2) + "\n"
+    if _without(json.loads(text), "format", "results_version") != old:
         raise ConversionError(f"{path}: converting back gives other values")
     _write(path, text.encode())
     return Counter({"descriptions of experiments": 1})

@@ -181,9 +181,13 @@ class ExamplesRecord:
 
 @dataclass(frozen=True)
 class ExperimentDescription:
-    """``experiment.json``: an experiment's name, its fingerprint and its protocol as plain data."""
+    """``experiment.json``: an experiment's name, its fingerprint and its protocol as plain data.
+
+    ``results_version`` is that of the release that published the results; null for results of one's own.
+    """
 
     name: str
+    results_version: str | None
     fingerprint: Sha256
     protocol: Mapping[str, Any]
 
@@ -213,9 +217,10 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment's folder ``root``: its description and all its runs."""
+    """An experiment's folder ``root``: its description (see ``ExperimentDescription``) and all its runs."""
 
     name: str
+    results_version: str | None
     fingerprint: str
     protocol: Mapping[str, Any]
     root: Path

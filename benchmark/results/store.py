@@ -38,7 +38,14 @@ def read_experiment(root: Path) -> Experiment:
     if description is None:
         raise StoreError(f"{root} holds no experiment: there is no experiment.json in it")
     runs = read_runs(root, description.fingerprint)
-    return Experiment(root.resolve().name, description.fingerprint, description.protocol, root, tuple(runs))
+    return Experiment(
+        name=root.resolve().name,
+        results_version=description.results_version,
+        fingerprint=description.fingerprint,
+        protocol=description.protocol,
+        root=root,
+        runs=tuple(runs),
+    )
 
 
 def read_runs(root: Path, fingerprint: str) -> list[RunRecord]:
@@ -129,7 +136,7 @@ def write_description(root: Path, fingerprint: str, protocol: Mapping[str, Any])
     """
     present = read_description(root)
     if present is None:
-        new = ExperimentDescription(root.resolve().name, fingerprint, protocol)
+        new = ExperimentDescription(root.resolve().name, None, fingerprint, protocol)
     else:
         if present.fingerprint != fingerprint:
             raise StoreError(

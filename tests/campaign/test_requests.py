@@ -117,7 +117,7 @@ def test_report_writes_the_same_bytes_again(copy: Path, capsys: pytest.CaptureFi
             "is of format 1, not 2; convert it with tools/convert_format_1",
         ),
         (
-            json.dumps({"format": 2, "name": "e", "fingerprint": "f" * 64, "protocol": {}}),
+            json.dumps({"format": 2, "name": "e", "results_version": None, "fingerprint": "f" * 64, "protocol": {}}),
             "has no complete round among the runs asked for",
         ),
     ],

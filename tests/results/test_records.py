@@ -127,7 +127,7 @@ def test_what_is_written_is_read_back_equal(record: Any) -> None:
 
 @given(st.text(), st.dictionaries(st.text(), st.integers() | st.text() | st.none()))
 def test_a_description_is_read_back_equal(name: str, model: dict[str, Any]) -> None:
-    description = ExperimentDescription(name, "f" * 64, {"name": name, "budgets": [1, 2], "model": model})
+    description = ExperimentDescription(name, "1.2.0", "f" * 64, {"name": name, "budgets": [1, 2], "model": model})
     assert lines.read_description_bytes(PATH, lines.description_bytes(description)) == description
 
 

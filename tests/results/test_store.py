@@ -138,7 +138,7 @@ def test_a_description_takes_in_a_longer_schedule_and_new_words_alone(tmp_path: 
     assert [path.name for path in root.iterdir()] == ["experiment.json"]  # no half-written file is left
 
 
-DESCRIPTION = {"format": 2, "name": "e", "fingerprint": F, "protocol": {}}
+DESCRIPTION = {"format": 2, "name": "e", "results_version": None, "fingerprint": F, "protocol": {}}
 
 
 @pytest.mark.parametrize(

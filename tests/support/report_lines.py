@@ -124,7 +124,7 @@ def change_rounds(path: Path, change: Callable[[RoundRecord], RoundRecord]) -> N
 def write_experiment(root: Path, budgets: list[int] = BUDGETS, *, fingerprint: str = "f" * 64, **protocol: Any) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     described = {"name": root.name, "dataset": "mnist", "budgets": budgets, "description": "A test.", **protocol}
-    description = ExperimentDescription(root.name, fingerprint, described)
+    description = ExperimentDescription(root.name, None, fingerprint, described)
     (root / "experiment.json").write_bytes(lines.description_bytes(description))
     return root
 
