@@ -9,8 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".py", ".md", ".toml", ".bib", ".cff", ".json", ".tex", ".csv", ".npz")
-UNVERIFIED = "<!-- check -->"  # behind a path that a change under way is about to create
-PATH = re.compile(rf"`([\w.<>*/-]+)`({UNVERIFIED})?")
+PATH = re.compile(r"`([\w.<>*/-]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -22,7 +21,7 @@ PAGES = sorted(
 def paths(text: str) -> list[str]:
     """The paths in backticks, such as ``docs/results.md``, ``benchmark/`` or ``strategies/<method>.py``."""
     outside = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    named = [path for path, unverified in PATH.findall(outside) if not unverified]
+    named = PATH.findall(outside)
     return [path for path in named if "/" in path or (path.endswith(SUFFIXES) and path not in SUFFIXES)]
 
 
