@@ -140,7 +140,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
 
 def show(finished: Campaign, console: Console) -> None:
     """Write tables and figures of all that is on disk; print what was asked for."""
-    from benchmark.reports import console_table, read_report, write_report  # here: it takes seconds
+    from benchmark.reports import console_table, notes_of, read_report, write_report  # here: it takes seconds
 
     protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
     there = [record for record in store.read_runs(finished.root, protocol.fingerprint) if record.rounds]
@@ -156,25 +156,25 @@ def show(finished: Campaign, console: Console) -> None:
         finished.root, strategies=asked, learners=protocol.learners, seeds=protocol.seeds, budgets=protocol.budgets
     )
     console.print(console_table(found))
-    for note in found.notes:
+    for note in notes_of(found):
         console.print(note, markup=False)
 
 
 def report(arguments: argparse.Namespace, console: Console) -> int:
     """Write tables and figures again from the lines of an experiment."""
-    from benchmark.reports import console_table, write_report
+    from benchmark.reports import console_table, notes_of, write_report
 
     result = write_report(arguments.report)
     console.print(console_table(result))
-    for note in result.notes:
+    for note in notes_of(result):
         console.print(note, markup=False)
     return 0
 
 
 def compare(arguments: argparse.Namespace, console: Console) -> int:
     """Print two experiments' differences; write them where asked to."""
-    from benchmark.reports.compare import compare_experiments, write_comparison
-    from benchmark.reports.console import for_console
+    from benchmark.reports.comparison.compare import compare_experiments, write_comparison
+    from benchmark.reports.rendering.console import for_console
 
     specs, learners = _selected(arguments)
     strategies = None if specs is None else [spec.canonical for spec in specs]

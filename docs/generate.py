@@ -19,8 +19,8 @@ from benchmark import learners
 from benchmark.experiment import Protocol, library
 from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
-from benchmark.reports.citing import bibliographies
-from benchmark.reports.tables.cells import points
+from benchmark.reports.rendering.tables.cells import points
+from benchmark.reports.sections.citing import bibliographies
 from docs import headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry

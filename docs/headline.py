@@ -15,12 +15,13 @@ import pandas as pd
 
 from benchmark.experiment import library
 from benchmark.reports import read_report
+from benchmark.reports.rendering.tables.cells import p_value, points
+from benchmark.reports.sections import tests_by_seed
+from benchmark.reports.sections.checkpoints import last_checkpoints
+from benchmark.reports.sections.interactions import interactions
 from benchmark.reports.statistics.curves import groups
-from benchmark.reports.statistics.learners import SUPERVISED, interactions
-from benchmark.reports.statistics.seeds import GROUP
+from benchmark.reports.statistics.seeds import GROUP, SUPERVISED
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval, run_areas
-from benchmark.reports.tables.cells import p_value, points
-from benchmark.reports.tables.late_accuracies import last_checkpoints
 from benchmark.reports.words import brief
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +68,7 @@ def table(root: Path, labels: int, omit: Collection[str] = ()) -> str:
     report = read_report(root)
     last = int(report.summary["labels"].iloc[0])
     at = report.accuracy[report.accuracy["labels"] == labels].set_index(["strategy", "learner"])
-    tests = report.findings.tests
+    tests = tests_by_seed.compute(report)
     tests = tests[tests["reference"] == "random"].set_index(["strategy", "learner"])
     lines = [
         f"| strategy | seeds | at {labels:,} labels (%) | at {last:,} labels (%) | area (%) "
@@ -138,7 +139,7 @@ def grid_table(root: Path) -> str:
     report = read_report(root)
     called = brief(report.source.learners)
     at = groups(report.accuracy, GROUP)
-    changes = report.findings.interactions.set_index(["strategy", "learner"])
+    changes = interactions(report.areas).set_index(["strategy", "learner"])
     counts = sorted(set(report.accuracy["labels"]))
     lines = [
         f"| strategy | learner | {' | '.join(f'at {labels}' for labels in counts)} | area "

@@ -1,10 +1,12 @@
 """What an experiment's lines become, from the lines on disk alone.
 
-``statistics`` makes numbers of the lines; ``tables`` and ``figures`` show the numbers; ``web`` puts both on pages.
-``report`` writes them all, ``findings`` says which there are, and ``compare`` sets two experiments side by side.
+``data`` reads them and ``statistics`` makes numbers of them. A report is a list of ``sections``, each with everything
+of one thing that is said; ``rendering`` knows how tables, figures and pages look. ``report`` writes all sections, and
+``comparison`` sets two experiments side by side.
 """
 
-from benchmark.reports.console import console_table
-from benchmark.reports.report import Report, read_report, write_report
+from benchmark.reports.data import Report, read_report
+from benchmark.reports.rendering.console import console_table
+from benchmark.reports.report import notes_of, write_report
 
-__all__ = ["Report", "console_table", "read_report", "write_report"]
+__all__ = ["Report", "console_table", "notes_of", "read_report", "write_report"]

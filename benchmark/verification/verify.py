@@ -25,9 +25,9 @@ from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan
 from benchmark.experiment import Protocol, ProtocolError, from_dict
 from benchmark.models.blueprint import blueprint
-from benchmark.reports.console import for_console
+from benchmark.reports.comparison.settings import differing, headers_say, settings_table
+from benchmark.reports.rendering.console import for_console
 from benchmark.reports.statistics.curves import select
-from benchmark.reports.tables.settings import differing, headers_say, settings_table
 from benchmark.reports.words import name
 from benchmark.results import store
 from benchmark.results.errors import StoreError

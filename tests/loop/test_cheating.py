@@ -12,9 +12,8 @@ from support.tiny import bench, experiment, plugin, run_lines
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.reports import write_report
-from benchmark.reports.figures.budget import budget_figure
-from benchmark.reports.figures.ranking import ranking_figure
+from benchmark.reports import notes_of, write_report
+from benchmark.reports.sections import accuracy, areas
 from strategies.greedy_oracle import GreedyOracle, nll_after, refit, with_one
 from strategies.registry import members
 from strategies.testing.synthetic import SyntheticPool
@@ -207,12 +206,15 @@ def test_tables_and_figures_mark_them(tmp_path: Path) -> None:
         assert "margin‡" not in text
         assert sentence in text
         assert r"true-loss$^\ddagger$" in (root / "tables" / f"{table}.tex").read_text()
-    assert sentence in report.notes
-    texts = [t.get_text() for t in budget_figure(report.views[0], (), report.source.cheating).findobj() if label(t)]
+    assert sentence in notes_of(report)
+    curves, rows = (section.figure(report, report.views[0]) for section in (accuracy, areas))
+    assert curves is not None
+    assert rows is not None
+    texts = [t.get_text() for t in curves.findobj() if label(t)]
     assert "true-loss‡" in texts
     assert "margin" in texts
     assert any(text.startswith("‡ reads true labels; ") for text in texts)
-    names = [t.get_text() for t in ranking_figure(report.views[0], report.source.cheating).axes[0].get_yticklabels()]
+    names = [t.get_text() for t in rows.axes[0].get_yticklabels()]
     assert sorted(names) == ["margin", "random", "true-loss‡"]
 
 

@@ -172,7 +172,7 @@ def test_the_table_shows_final_accuracy_beside_the_mean_agreement(tmp_path: Path
     for seed in range(2):
         write_run(root, "random", seed)
         with_diagnostics(write_run(root, "learning-loss", seed), 0.2 + 0.2 * seed)
-    report = write_report(root)
+    write_report(root)
     (row,) = pd.read_csv(root / "tables" / "diagnostics.csv").to_dict("records")
     finals = [accuracy_of("learning-loss", seed, BUDGETS[-1]) for seed in range(2)]
     assert (row["strategy"], row["n"], row["labels"]) == ("learning-loss", 2, BUDGETS[-1])
@@ -187,13 +187,12 @@ def test_the_table_shows_final_accuracy_beside_the_mean_agreement(tmp_path: Path
     assert "τ pool" in text
     assert "random" not in text.split("How well")[0]
     assert "## Diagnostics" in (root / "README.md").read_text()
-    assert len(report.diagnostics) == 1
 
 
 def test_without_diagnostics_there_is_no_table(tmp_path: Path) -> None:
     root = write_experiment(tmp_path / "mnist")
     write_run(root, "random", 0)
-    assert write_report(root).diagnostics.empty
+    write_report(root)
     assert not list((root / "tables").glob("diagnostics*"))
     assert "Diagnostics" not in (root / "README.md").read_text()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +26,11 @@ class Selection(NamedTuple):
     notes: list[str]
 
 
+def key_of(run: RunRecord) -> tuple[str, str, int]:
+    """The run's strategy, learner and seed, in the order of ``RUN``."""
+    return run.key.strategy, run.key.learner, run.key.seed
+
+
 def select(
     experiment: Experiment,
     strategies: Collection[str] | None = None,
@@ -42,7 +46,7 @@ def select(
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
     attempts: dict[tuple[str, str, int], list[tuple[int, RunRecord]]] = defaultdict(list)
     for run in experiment.runs:
-        strategy, learner, seed = astuple(run.key)
+        strategy, learner, seed = key_of(run)
         if (
             (strategies is None or strategy in strategies)
             and (learners is None or learner in learners)
@@ -107,15 +111,15 @@ def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> p
     wanted = set(budgets or ())
     rows = [
         (
-            *astuple(run.key),
-            line.num_labelled,
-            *(line.accuracy, line.nll, line.ece),
-            line.seconds.train,
-            line.seconds.query if line.acquired_indices else None,
+            *key_of(run),
+            record.num_labelled,
+            *(record.accuracy, record.nll, record.ece),
+            record.seconds.train,
+            record.seconds.query if record.acquired_indices else None,
         )
         for run in runs
-        for line in run.rounds
-        if not wanted or line.num_labelled in wanted
+        for record in run.rounds
+        if not wanted or record.num_labelled in wanted
     ]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[4:], "float64"))
 

@@ -17,7 +17,9 @@ from benchmark.reports.statistics.curves import RUN, groups
 from benchmark.reports.words import count, name, ranges
 
 GROUP = ["strategy", "learner"]
-REFERENCE = "random"
+REFERENCE = "random"  # the strategy that all are compared with
+BASELINE = "margin"  # what strategies are tested against besides the reference, unless another is named
+SUPERVISED = "supervised"  # the learner that others are compared with
 ENOUGH = 0.8  # of the most seeds: a strategy with so many takes few seeds from the others
 FEWEST_SEEDS = 3  # for a t-test
 NAMED = 6  # up to so many strategies a note names each

@@ -20,7 +20,6 @@ from benchmark.reports.statistics.curves import RUN, groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, compared, reaching
 
 SECONDS = ("train_seconds", "query_seconds")
-BASELINE = "margin"  # what strategies are compared with besides the reference, unless another is named
 
 
 class Interval(NamedTuple):
@@ -175,30 +174,6 @@ def summarise(
 def keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The pairs of strategy and learner in ``frame``, in the order in which they appear."""
     return list(dict.fromkeys(zip(frame["strategy"], frame["learner"], strict=True)))
-
-
-def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
-    """In words, per learner: which strategies beat the reference in area, and which cannot be shown to."""
-    several = summary["learner"].nunique() > 1
-    notes = []
-    for learner, rows in groups(summary, ["learner"]).items():
-        tail = f" (learner {learner})" if several else ""
-        others = rows[rows["gain_n"] > 0]
-        if reference not in set(rows.loc[rows["n"] > 0, "strategy"]):
-            notes.append(f"No run of {reference} to compare with{tail}: differences to it are not shown.")
-        elif others["gain_n"].max() == 1:
-            notes.append(f"One seed only{tail}: no intervals, and any difference to {reference} may be chance.")
-        for n in sorted({n for n in others["gain_n"] if n > 1}, reverse=True):
-            alike = others[others["gain_n"] == n]
-            beginnings = (f"{words} {reference}{tail}" for words in ("Better than", "Not shown to beat", "Worse than"))
-            notes += judged(
-                alike,
-                ("gain_low", "gain_high"),
-                beginnings,
-                f"the area's difference, {n} paired seeds",
-                lambda key: key[0],
-            )
-    return notes
 
 
 def judged(

@@ -10,21 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
-from importlib.util import find_spec
 
 import pandas as pd
 
-from benchmark.reports.statistics.efficiency import labels_saved
+from benchmark.reports.statistics.ranks import blocks, mean_ranks
 from benchmark.reports.statistics.seeds import Key, comparable, compared, only, parties
-from benchmark.reports.statistics.significance import (
-    Pairwise,
-    Ranks,
-    blocks,
-    mean_ranks,
-    pairwise,
-    ranks_allowed,
-    tested_ranks,
-)
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
 from benchmark.reports.words import count, ranges
 
@@ -35,7 +25,7 @@ class View:
     """Strategies side by side; each statistic of them is computed when it is first asked for.
 
     ``curves`` are the rows of its strategies (see ``curves.curves``), ``last`` the label count aimed at, ``guests``
-    those of them that take no seeds from the others, ``target`` an accuracy (0–1) for ``labels_saved``.
+    those of them that take no seeds from the others.
     ``suffix`` ends the names of its tables and figures, ``scope`` is a sentence on who is in it, empty for everyone.
     """
 
@@ -44,11 +34,10 @@ class View:
         curves: pd.DataFrame,
         last: int | None = None,
         guests: Collection[Key] = (),
-        target: float | None = None,
         suffix: str = "",
         scope: str = "",
     ) -> None:
-        self.curves, self.last, self.guests, self.target = curves, last, guests, target
+        self.curves, self.last, self.guests = curves, last, guests
         self.suffix, self.scope = suffix, scope
 
     @cached_property
@@ -62,16 +51,29 @@ class View:
 
     @property
     def notes(self) -> list[str]:
-        """What ``shared`` leaves out; and if the ranks cannot be tested though the seeds are enough."""
-        notes = list(self._comparable[1])
-        if ranks_allowed(self.blocks) and find_spec("scikit_posthocs") is None:
-            notes.append("No critical-difference diagram: scikit-posthocs is not installed.")
-        return notes
+        """What ``shared`` leaves out."""
+        return self._comparable[1]
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The rows behind all comparisons of areas: see ``seeds.compared``."""
         return compared(self.curves, self.last, self.guests)
+
+    @cached_property
+    def compared(self) -> list[Key]:
+        """The strategies (with learners) that have ``rows``, the largest area first."""
+        present = set(keys(self.rows))
+        return [key for key in self.ranking if key in present]
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seeds of ``rows``, which all strategies there have."""
+        return sorted(set(self.rows["seed"].tolist()))
+
+    @property
+    def several_label_counts(self) -> bool:
+        """Whether there are curves at all, and with them areas and seconds along the way."""
+        return bool(self.curves["labels"].nunique() > 1)
 
     @cached_property
     def areas(self) -> pd.DataFrame:
@@ -99,16 +101,6 @@ class View:
         return keys(self.summary)
 
     @cached_property
-    def pairwise(self) -> Pairwise:
-        """Who beats whom: see ``significance.pairwise``."""
-        return pairwise(self.rows, self.ranking)
-
-    @cached_property
-    def saved(self) -> pd.DataFrame:
-        """See ``efficiency.labels_saved``."""
-        return labels_saved(self.rows, self.target)
-
-    @cached_property
     def blocks(self) -> pd.DataFrame:
         """A row per seed, the areas of all: see ``significance.blocks``."""
         return blocks(self.areas)
@@ -118,20 +110,15 @@ class View:
         """The mean rank of each (strategy, learner) over ``blocks``."""
         return mean_ranks(self.blocks)
 
-    @cached_property
-    def ranks(self) -> Ranks | None:
-        """Tests of the ranks where ``blocks`` allow them and scikit-posthocs is installed."""
-        return tested_ranks(self.blocks)
 
-
-def views(curves: pd.DataFrame, last: int | None = None, target: float | None = None) -> list[View]:
+def views(curves: pd.DataFrame, last: int | None = None) -> list[View]:
     """The view of those with the most seeds and the wide one, or, where nobody has far fewer, one of all."""
     most, fewer, guests = parties(curves, last)
     if not fewer:
-        return [View(curves, last, guests, target)]
-    everyone = View(curves, last, guests, target, suffix=WIDE)
-    first = View(only(curves, [*most, *guests]), last, guests, target)
-    seeds, common = (sorted(set(view.areas["seed"])) for view in (first, everyone))
+        return [View(curves, last, guests)]
+    everyone = View(curves, last, guests, suffix=WIDE)
+    first = View(only(curves, [*most, *guests]), last, guests)
+    seeds, common = (view.seeds for view in (first, everyone))
     several = curves["learner"].nunique() > 1
     what = "strategies and learners" if several else "strategies"
     first.scope = (

@@ -1,0 +1,1 @@
+"""Two experiments, or two learners of one, against each other."""

@@ -1,0 +1,208 @@
+"""Two experiments, or two learners of one, against each other: paired by seed, from their lines alone.
+
+For every strategy (and learner) that both have, at the label counts that both have: the difference, second minus
+first, of the area under the budget curve and of the final accuracy, over the seeds that both have; its mean with a
+95 % t-interval, and the p of the paired t-test. The p of all compared strategies are corrected together after Holm
+("A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979), areas and
+final accuracies each by themselves. Whether both rank the strategies alike says ``agreement``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmark.reports.comparison.settings import differing, flat, headers_say, in_words, settings_table
+from benchmark.reports.comparison.tables import MEASURES, differences_table, rankings_table
+from benchmark.reports.rendering.tables.table import Table, csv, escape_markdown, markdown
+from benchmark.reports.statistics import agreement
+from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
+from benchmark.reports.statistics.significance import holm, paired_t
+from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd, mean_interval
+from benchmark.reports.words import count, name, ranges
+from benchmark.results.atomic import write_atomically
+from benchmark.results.errors import StoreError
+from benchmark.results.records import Experiment, RunHeader
+from benchmark.results.store import read_experiment
+
+_AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # no settings
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``differences``: a row per strategy and learner; ``tables``: what is printed of it, of rankings and settings.
+
+    Columns of ``differences``: strategy, learner, n (shared seeds) and, of area and of final accuracy (0–1), the
+    means ``_first`` and ``_second``, the difference's ``_mean``, ``_low`` and ``_high``, ``_p`` and ``_p_holm``.
+    """
+
+    title: str
+    differences: pd.DataFrame
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write ``comparison.csv``, the differences, and ``comparison.md``, all that is printed."""
+    parts = [f"# {escape_markdown(comparison.title)}\n", *map(markdown, comparison.tables)]
+    if comparison.notes:
+        parts.append("".join(f"- {escape_markdown(note)}\n" for note in comparison.notes))
+    write_atomically(folder / "comparison.csv", csv(comparison.tables[0]).encode())
+    write_atomically(folder / "comparison.md", "\n".join(parts).encode())
+
+
+class _Side(NamedTuple):
+    title: str
+    experiment: Experiment
+    headers: list[RunHeader]
+    curves: pd.DataFrame
+    notes: list[str]
+
+
+def compare_experiments(
+    roots: Sequence[Path],
+    strategies: Collection[str] | None = None,
+    learners: Sequence[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+) -> Comparison:
+    """Compare two experiments, or with one root the two ``learners`` in it; the arguments select runs, None all.
+
+    Raises StoreError, in one line, where there are no runs or none that can be paired.
+    """
+    if len(roots) > 2 or (len(roots) == 1 and len(learners or ()) != 2):
+        raise StoreError("--compare takes two experiments, or one and two learners: --compare DIR --learner A B")
+    if len(roots) == 1:
+        assert learners is not None
+        sides = [_side(roots[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
+        sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=learners[0]))
+    else:
+        sides = [_side(root, strategies, learners, seeds, budgets) for root in roots]
+        if sides[0].title == sides[1].title:
+            sides = [side._replace(title=str(root)) for side, root in zip(sides, roots, strict=True)]
+    first, second = sides
+    titles = (first.title, second.title)
+    ladders = [_label_counts(side.curves, partner=other.curves) for side, other in ((first, second), (second, first))]
+    counts = sorted(ladders[0] & ladders[1])
+    if not counts:
+        raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
+    runs = [_runs(side.curves, counts) for side in sides]
+    notes = [f"{side.title}: {note}" for side in sides for note in side.notes]
+    notes += [*_other_counts(sides, ladders), *_unpaired(sides, runs)]
+    joined = runs[0].merge(runs[1], on=RUN, suffixes=("_first", "_second"))
+    if not len(joined):
+        raise StoreError(
+            f"{first.title} and {second.title} share no run (strategy, learner and seed) that has all of their "
+            f"{len(counts)} common label counts: ask for fewer --budgets, or compute what is missing"
+        )
+    differences = _differences(joined)
+    rankings: list[Table] = []
+    for learner in differences["learner"].unique():
+        mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
+        try:
+            rankings.append(rankings_table(agreement.compare(*mine), titles, learner))
+        except ValueError as error:  # its line says what is missing
+            tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
+            notes.append(f"No agreement of rankings{tail}: {error}.")
+    few = differences.loc[differences["n"] < FEWEST_SEEDS, "strategy"].unique()
+    if len(few):
+        notes.append(f"Fewer than {FEWEST_SEEDS} shared seeds, too few for a test: {', '.join(few)}.")
+    tables = [differences_table(differences, titles, counts), *rankings]
+    if settings := differing(_settings(first), _settings(second)):
+        tables.append(settings_table(settings, *titles))
+    else:
+        notes.append("The protocols, versions and devices do not differ.")
+    return Comparison(f"{second.title} against {first.title}", differences, tuple(tables), tuple(notes))
+
+
+def _side(
+    root: Path,
+    strategies: Collection[str] | None,
+    learners: Collection[str] | None,
+    seeds: Collection[int] | None,
+    budgets: Collection[int] | None,
+) -> _Side:
+    experiment = read_experiment(root)
+    selection = select(experiment, strategies, learners, seeds, budgets)
+    headers = [run.header for run in selection.runs]
+    return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), selection.notes)
+
+
+def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
+    """Area and final accuracy over ``counts``, one row per run that has them all."""
+    there = groups(curves[curves["labels"].isin(counts)], RUN)
+    rows = [
+        (*key, area_under_budget_curve(counts, run["accuracy"].tolist()), run["accuracy"].iloc[-1])
+        for key, run in there.items()
+        if len(run) == len(counts)
+    ]
+    return pd.DataFrame(rows, columns=[*RUN, *MEASURES])
+
+
+def _differences(joined: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for key, pairs in groups(joined, GROUP).items():
+        row: dict[str, Any] = {**dict(zip(GROUP, key, strict=True)), "n": len(pairs)}
+        for measure in MEASURES:
+            before, after = pairs[f"{measure}_first"].tolist(), pairs[f"{measure}_second"].tolist()
+            gains = [b - a for a, b in zip(before, after, strict=True)]
+            row[f"{measure}_first"], row[f"{measure}_second"] = mean_and_sd(before)[0], mean_and_sd(after)[0]
+            row[f"{measure}_mean"], row[f"{measure}_low"], row[f"{measure}_high"], _ = mean_interval(gains)
+            row[f"{measure}_p"] = paired_t(gains)[1]
+            row[f"{measure}_p_holm"] = math.nan  # its column's place
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    for measure in MEASURES:
+        table[f"{measure}_p_holm"] = holm(table[f"{measure}_p"].tolist())
+    return table
+
+
+def _label_counts(curves: pd.DataFrame, partner: pd.DataFrame) -> set[int]:
+    """The label counts of the strategies that ``partner`` has too."""
+    return {labels for key, run in groups(curves, GROUP).items() if key in keys(partner) for labels in run["labels"]}
+
+
+def _other_counts(sides: list[_Side], ladders: list[set[int]]) -> list[str]:
+    return [
+        f"Label counts in {side.title} only, left out: {in_words(sorted(ladders[i] - ladders[1 - i]))}."
+        for i, side in enumerate(sides)
+        if ladders[i] - ladders[1 - i]
+    ]
+
+
+def _unpaired(sides: list[_Side], runs: list[pd.DataFrame]) -> list[str]:
+    """Who is in one only, which seeds are, and which runs lack label counts."""
+    several = any(side.curves["learner"].nunique() > 1 for side in sides)
+    begun, whole = (
+        [{key: set(run["seed"]) for key, run in groups(frame, GROUP).items()} for frame in frames]
+        for frames in ([side.curves for side in sides], runs)
+    )
+    notes = []
+    for i, side in enumerate(sides):
+        mine, theirs = begun[i], begun[1 - i]
+        if alone := [name(key[0], key[1], several) for key in mine if key not in theirs]:
+            notes.append(f"In {side.title} only: {', '.join(alone)}.")
+        unmatched: dict[str, list[str]] = {}  # who lacks the same seeds stands in one note
+        for key in (key for key in mine if key in theirs):
+            alone_there = mine[key] - theirs[key]
+            torn = (mine[key] & theirs[key]) - whole[i].get(key, set())
+            for seeds, reason in ((alone_there, f"In {side.title} only"), (torn, f"Incomplete in {side.title}")):
+                if seeds:
+                    unmatched.setdefault(f"{reason}: {_seeds(seeds)} of", []).append(name(key[0], key[1], several))
+        notes += [f"{reason} {', '.join(names)}." for reason, names in unmatched.items()]
+    return notes
+
+
+def _seeds(seeds: set[int]) -> str:
+    return f"{count(len(seeds), 'seed')} {ranges(sorted(seeds))}"
+
+
+def _settings(side: _Side) -> dict[str, str]:
+    protocol = {key: value for key, value in side.experiment.protocol.items() if key not in _AXES}
+    return {"fingerprint": side.experiment.fingerprint[:8], **flat(protocol), **headers_say(side.headers)}

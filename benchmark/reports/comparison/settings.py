@@ -1,0 +1,65 @@
+"""What differs between two settings: protocols, versions, devices, data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
+from benchmark.results.records import RunHeader
+
+
+def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
+    """Engine, versions, device, commit, data and plugins' sources by name; several values of one where they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for header in headers:
+        facts: dict[str, object] = {
+            "engine": header.engine_version,
+            **{f"version of {library}": version for library, version in header.environment.libraries.items()},
+            "device": header.environment.device,
+            "commit": header.commit or "unknown",
+            "data": f"{header.dataset.name}, SHA-256 {header.dataset.sha256[:12]}",
+        }
+        if header.strategy_source_sha256:
+            facts[f"source of {header.key.strategy}"] = header.strategy_source_sha256[:12]
+        for key, value in facts.items():
+            found.setdefault(key, {})[str(value)] = None
+    return {key: " / ".join(sorted(values)) for key, values in found.items()}
+
+
+def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The fields with different values, and both values; – for a field that one side does not have."""
+    return [
+        (key, first.get(key, MISSING.text), second.get(key, MISSING.text))
+        for key in dict.fromkeys([*first, *second])
+        if first.get(key) != second.get(key)
+    ]
+
+
+def settings_table(settings: list[tuple[str, str, str]], first: str, second: str) -> Table:
+    """What differs between two settings, a field a row."""
+    return Table(
+        data=pd.DataFrame(settings, columns=["field", "first", "second"]),
+        header=["what differs", first, second],
+        rows=[[Cell(text) for text in row] for row in settings],
+        caption=f"{MISSING.text}: not recorded there." if any(MISSING.text in row for row in settings) else "",
+        text_columns=3,
+    )
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A protocol's fields by dotted name."""
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: in_words(value)}
+    return found
+
+
+def in_words(value: Any) -> str:
+    """A field's value, of a long list the first three and the last."""
+    if isinstance(value, list):
+        texts = [str(item) for item in value]
+        return " ".join(texts if len(texts) <= 6 else [*texts[:3], "…", texts[-1], f"({len(texts)})"])
+    return str(value)

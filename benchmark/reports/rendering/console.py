@@ -1,0 +1,71 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.reports.data import Report
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.rendering.tables.cells import decimals, marked_best, points, row_name, thin_out
+from benchmark.reports.rendering.tables.table import MISSING, Cell
+from benchmark.reports.rendering.tables.table import Table as Printed
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics.summary import keys
+from benchmark.reports.statistics.views import View
+from benchmark.reports.words import count, ranges
+
+
+def console_table(report: Report) -> Group:
+    """A table for each view: see ``views.views``."""
+    return Group(*(_table(view, report.source) for view in report.views))
+
+
+def _table(view: View, source: Provenance) -> Group:
+    """Accuracy at up to 6 label counts, area and difference to random if there are such, at most 100 columns wide."""
+    accuracy, summary = view.accuracy, view.summary
+    strategies = keys(summary)
+    places = decimals(accuracy["sd"])
+    last = int(summary["labels"].iloc[0])
+    counts = [labels for labels in sorted(set(accuracy["labels"].tolist())) if labels <= last]
+    columns = {}
+    for labels in thin_out(counts, 6 if places == 1 else 5)[:-1]:
+        there = accuracy[accuracy["labels"] == labels].set_index(GROUP).reindex(strategies)
+        columns[str(labels)] = [cell._replace(spread="") for cell in marked_best(there["mean"], there["sd"], places)]
+    columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
+    if len(counts) > 1:
+        columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
+    if summary["gain_n"].max() > 0:
+        columns[f"vs. {REFERENCE}"] = [
+            Cell(points(gain, places)) if math.isfinite(gain) else MISSING for gain in summary["gain_mean"]
+        ]
+    which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
+    title = Text(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("strategy", overflow="fold")
+    for header in columns:
+        table.add_column(header, justify="right", no_wrap=True)
+    for i, key in enumerate(strategies):
+        table.add_row(
+            Text(row_name(key, source)),
+            *(
+                Text(cell.text, "bold" if cell.bold else "") + Text(f" ± {cell.spread}" if cell.spread else "", "dim")
+                for cell in (column[i] for column in columns.values())
+            ),
+        )
+    return Group(title, table)  # a table's own title is no wider than the table
+
+
+def for_console(table: Printed) -> Table:
+    """A table for the terminal, its caption below."""
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=Text(table.caption), caption_justify="left")
+    for number, title in enumerate(table.header):
+        left = number < table.text_columns
+        shown.add_column(Text(title), justify="left" if left else "right", no_wrap=not left, overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(Text(cell.text) for cell in row))
+    return shown

@@ -1,0 +1,200 @@
+"""A table as CSV, Markdown and LaTeX. The same table gives the same bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmark.results.atomic import write_atomically
+
+
+class Cell(NamedTuple):
+    """What stands in a table, as plain text; ``bold`` concerns ``text`` alone, not the ± ``spread``."""
+
+    text: str
+    bold: bool = False
+    spread: str = ""
+
+
+MISSING = Cell("–")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be written: ``data`` are its bare numbers, the rest is what a reader sees.
+
+    The first ``text_columns`` columns are aligned left, the others right. ``rule_before`` is the row that a
+    thin rule sets apart.
+    """
+
+    data: pd.DataFrame
+    header: list[str]
+    rows: list[list[Cell]]
+    caption: str
+    label: str = ""  # for \ref
+    source: str = ""  # where the numbers come from, the caption's second part
+    footnotes: tuple[str, ...] = ()
+    text_columns: int = 1
+    rule_before: int | None = None
+
+    @classmethod
+    def of_columns(
+        cls, columns: Mapping[str, Sequence[Cell]], data: pd.DataFrame, caption: str, rule_before: int | None = None
+    ) -> Table:
+        """A table from its columns by title."""
+        rows = [list(row) for row in zip(*columns.values(), strict=True)]
+        return cls(data, list(columns), rows, caption, rule_before=rule_before)
+
+
+SUFFIXES = (".csv", ".md", ".tex")
+
+
+def write(table: Table, stem: Path) -> None:
+    """Write ``stem``.csv, ``stem``.md and ``stem``.tex."""
+    for suffix, text in zip(SUFFIXES, (csv(table), markdown(table), latex(table)), strict=True):
+        write_atomically(stem.with_name(stem.name + suffix), text.encode())
+
+
+def csv(table: Table) -> str:
+    """The bare numbers to 10 significant digits: more than a test set resolves, all alike everywhere."""
+    return table.data.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+
+
+def markdown(table: Table, source: bool = True) -> str:
+    """A GitHub-flavoured table in aligned columns; below it the caption, the ``source`` and the footnotes."""
+    cells = [[escape_markdown(title) for title in table.header]]
+    for row in table.rows:
+        cells.append([_markdown(cell) for cell in row])
+    shortest = 2  # of a rule: a dash and a colon
+    widths = [max(shortest, *(len(row[i]) for row in cells)) for i in range(len(table.header))]
+    left = [i < table.text_columns for i in range(len(widths))]
+    lines = [
+        "| "
+        + " | ".join(c.ljust(w) if at_left else c.rjust(w) for c, w, at_left in zip(row, widths, left, strict=True))
+        + " |"
+        for row in cells
+    ]
+    rule = [":" + "-" * (w - 1) if at_left else "-" * (w - 1) + ":" for w, at_left in zip(widths, left, strict=True)]
+    lines.insert(1, "| " + " | ".join(rule) + " |")
+    lines += ["", escape_markdown(f"{table.caption} {table.source}" if source else table.caption)]
+    for footnote in table.footnotes:
+        lines += ["", f"† {escape_markdown(footnote)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    return (f"**{text}**" if cell.bold else text) + (f" ± {cell.spread}" if cell.spread else "")
+
+
+def latex(table: Table) -> str:
+    """A ``table*`` for a two-column paper, shrunk if too wide; needs the packages booktabs, graphicx and siunitx.
+
+    Columns of plain numbers are siunitx's S columns; those with a spread, bold or intervals are aligned right.
+    """
+    formats = ["l"] * table.text_columns
+    formats += [_format([row[i] for row in table.rows]) for i in range(table.text_columns, len(table.header))]
+    body = [
+        " & ".join(_number(cell) if how[0] == "S" else _latex(cell) for cell, how in zip(row, formats, strict=True))
+        + r" \\"
+        for row in table.rows
+    ]
+    titles = [
+        f"{{{escape_latex(title)}}}" if how[0] == "S" else escape_latex(title)
+        for title, how in zip(table.header, formats, strict=True)
+    ]
+    if table.rule_before is not None:
+        body.insert(table.rule_before, r"\midrule")
+    notes = " ".join([table.caption, table.source, *(f"† {footnote}" for footnote in table.footnotes)])
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs,graphicx,siunitx}",
+            *(f"% {' '.join(line.split())}" for line in (table.caption, table.source, *table.footnotes)),
+            r"\begin{table*}[t]",
+            r"  \centering\small",
+            rf"  \caption{{{escape_latex(notes)}}}",
+            rf"  \label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', table.label)}}}",
+            r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
+            rf"  \begin{{tabular}}{{{''.join(formats)}}}",
+            r"    \toprule",
+            "    " + " & ".join(titles) + r" \\",
+            r"    \midrule",
+            *(f"    {line}" for line in body),
+            r"    \bottomrule",
+            r"  \end{tabular}}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+_NUMBER = re.compile(r"([+−]?)(\d+)(?:\.(\d+))?(\*?)")  # sign, digits, decimals, mark
+
+
+def _format(cells: list[Cell]) -> str:
+    """The column's type: S, with the room that its numbers need, or r where anything else stands in it."""
+    shown = [cell for cell in cells if cell.text not in ("", MISSING.text)]
+    found = [_NUMBER.fullmatch(cell.text) for cell in shown if not cell.bold and not cell.spread]
+    numbers = [match.groups(default="") for match in found if match]
+    if not numbers or len(numbers) < len(shown):
+        return "r"
+    sign = "+" if any(number[0] for number in numbers) else ""
+    whole, decimals = (max(len(number[i]) for number in numbers) for i in (1, 2))
+    mark = ", table-space-text-post={*}" if any(number[3] for number in numbers) else ""
+    return f"S[table-format={sign}{whole}.{decimals}{mark}]" if decimals else f"S[table-format={sign}{whole}{mark}]"
+
+
+def _number(cell: Cell) -> str:
+    """A number as siunitx reads it; what is none, in braces."""
+    if _NUMBER.fullmatch(cell.text):
+        return cell.text.replace("−", "-").replace("*", "{*}")
+    return f"{{{escape_latex(cell.text)}}}" if cell.text else ""
+
+
+def _latex(cell: Cell) -> str:
+    text = escape_latex(cell.text)
+    if cell.bold:
+        text = rf"\textbf{{{text}}}"
+    return text + (rf" $\pm$ {escape_latex(cell.spread)}" if cell.spread else "")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "[": "{[}",  # an option of \\ at the start of a row
+    "]": "{]}",
+    "*": "{*}",  # the same
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "∞": r"$\infty$",
+    "τ": r"$\tau$",
+    "ρ": r"$\rho$",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "–": "--",
+    **{character: "\\" + character for character in "{}$&#_%"},
+}
+_LATEX_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
+
+
+def escape_latex(text: str) -> str:
+    """Plain text as LaTeX sets it, wherever it stands; line breaks become spaces."""
+    return _LATEX_SPECIAL.sub(lambda match: _LATEX[match.group()], " ".join(text.split()))
+
+
+def escape_markdown(text: str) -> str:
+    """Plain text as GitHub shows it, in or outside of a table; line breaks become spaces."""
+    return re.sub(r"([\\`*_\[\]<>|~#$])", r"\\\1", " ".join(text.split()))

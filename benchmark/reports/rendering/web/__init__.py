@@ -1,0 +1,1 @@
+"""Results as web pages."""

@@ -1,0 +1,92 @@
+"""Pieces of web pages: a whole document that needs nothing else, and a table that its script can sort."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+import pandas as pd
+
+from benchmark.reports.rendering.tables.table import Cell
+
+OURS = '<meta name="generator" content="acqbench">'
+
+
+def document(title: str, header: str, main: str, data: dict[str, Any]) -> str:
+    """The template, filled; the policy lets nothing but its own script and style run, and nothing be fetched."""
+    script, sheet = _part("page.js"), _part("page.css")
+    policy = f"script-src {_digest(script)}; style-src {_digest(sheet)}"
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Template(_part("page.html")).substitute(
+        title=escape(title), header=header, main=main, data=text, script=script, style=sheet, policy=policy
+    )
+
+
+def _part(file: str) -> str:
+    return resources.files("benchmark.reports.rendering.web").joinpath(file).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def sortable(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    text: Sequence[int],
+    title: str,
+    foot: Sequence[Sequence[Cell]] = (),
+    links: Sequence[str] = (),
+) -> str:
+    """A table that the script can sort; ``text`` are the columns of words, ``links`` the addresses of the rows."""
+    words = [' class="text"' if i in text else "" for i in range(len(header))]
+
+    def row(cells: Sequence[Cell], link: str = "") -> str:
+        first, *others = named(cells[0]), *map(_cell, cells[1:])
+        if link:
+            first = f'<a href="{escape(link)}">{first}</a>'
+        rest = "".join(f"<td{word}>{cell}</td>" for word, cell in zip(words[1:], others, strict=True))
+        return f'<tr><th scope="row"{words[0]}>{first}</th>{rest}</tr>'
+
+    heads = "".join(
+        f'<th scope="col"{word}><button type="button">{escape(text)}</button></th>'
+        for word, text in zip(words, header, strict=True)
+    )
+    bodies = "".join(row(cells, links[i] if links else "") for i, cells in enumerate(rows))
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}"><table class="sortable">'
+        f'<caption class="unseen">{escape(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{bodies}</tbody>'
+        + (f"<tfoot>{''.join(map(row, foot))}</tfoot>" if foot else "")
+        + "</table></div>"
+    )
+
+
+def _cell(cell: Cell) -> str:
+    text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
+    return f"{text} <i>± {escape(cell.spread)}</i>" if cell.spread else text
+
+
+def named(cell: Cell) -> str:
+    return _cell(cell).replace(",", ",<wbr>")  # long parameters break there
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values."""
+    return f"<dl>{''.join(f'<dt>{escape(key)}</dt><dd>{escape(value)}</dd>' for key, value in pairs)}</dl>"
+
+
+def plain(column: pd.Series[Any]) -> list[Any]:
+    """A column for JSON: 6 decimals, None for NaN."""
+    return [
+        (round(value, 6) if math.isfinite(value) else None) if isinstance(value, float) else value
+        for value in column.tolist()
+    ]

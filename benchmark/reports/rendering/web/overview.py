@@ -1,0 +1,180 @@
+"""The page over all experiments: a row for each, and who ranks where over their data sets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pandas as pd
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.figures import style
+from benchmark.reports.rendering.figures.critical_difference import rank_figure
+from benchmark.reports.rendering.tables.cells import decimals, points
+from benchmark.reports.rendering.tables.table import Cell
+from benchmark.reports.rendering.web.markup import OURS, document, sortable
+from benchmark.reports.statistics.curves import RUN
+from benchmark.reports.statistics.ranks import (
+    FEWEST_BLOCKS,
+    MOST_RANKED,
+    Ranks,
+    blocks,
+    mean_ranks,
+    rank_tests_if_allowed,
+)
+from benchmark.reports.statistics.seeds import REFERENCE, Key
+from benchmark.reports.statistics.summary import keys
+from benchmark.reports.words import name
+from benchmark.results.atomic import write_atomically
+
+OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
+
+
+class Across(NamedTuple):
+    """Ranks over data sets: ``blocks`` as of ``significance.blocks``, by experiment; ``ranks`` where allowed."""
+
+    experiments: list[str]
+    datasets: list[str]
+    blocks: pd.DataFrame
+    ranks: Ranks | None
+
+
+def write_overview(results: Path) -> None:
+    """Write index.html in ``results``, unless a page is there that is not ours."""
+    path = results / "index.html"
+    if not path.exists() or OURS in path.read_text(encoding="utf-8", errors="replace"):
+        write_atomically(path, overview_page(results).encode())
+
+
+def overview_page(results: Path) -> str:
+    """The page over all experiments in ``results`` that have a page of their own, by name."""
+    found = {path.parent.name: row for path in sorted(results.glob("*/index.html")) if (row := _read(path))}
+    rows = [
+        [Cell(experiment), *(Cell(str(row.get(column, "–"))) for column in OVERVIEW)]
+        for experiment, row in found.items()
+    ]
+    text = {"protocol", "data set", "best", "device"}
+    main = sortable(
+        ["experiment", *OVERVIEW],
+        rows,
+        [i for i, column in enumerate(["", *OVERVIEW]) if column in text or i == 0],
+        "All experiments",
+        links=[f"{quote(experiment)}/index.html" for experiment in found],
+    )
+    explained = (
+        "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
+        f"labels, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in points, "
+        "paired by seed, with its 95 % t-interval. Strategies that read the true labels are left out."
+    )
+    header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
+    ranks = _ranks_section(across(found))
+    return document("Results", header, f'{main}\n<p class="caption">{escape(explained)}</p>{ranks}', {})
+
+
+def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
+    """The ranks of the strategies that all data sets have, from what the experiments' pages say of themselves.
+
+    Blocks are seeds of independent data sets, so a data set counts once: by the experiment of its own name, else the
+    one with the most runs. Only the strategies with the most seeds of each experiment are known here. None unless two
+    data sets have two strategies in common.
+    """
+    chosen: dict[str, str] = {}
+    order = sorted(found, key=lambda who: (who != found[who].get("data set"), -len(found[who].get("areas", ())), who))
+    for experiment in order:
+        if found[experiment].get("areas"):
+            chosen.setdefault(found[experiment]["data set"], experiment)
+    chosen = dict(sorted(chosen.items()))
+    runs = [pd.DataFrame(found[who]["areas"], columns=[*RUN, "area"]) for who in chosen.values()]
+    if len(runs) < 2:
+        return None
+    common = [key for key in keys(runs[0]) if all(key in keys(table) for table in runs)]
+    if len(common) < 2:
+        return None
+    table = blocks(*runs)
+    return Across(list(chosen.values()), list(chosen), table, rank_tests_if_allowed(table)) if len(table) else None
+
+
+def _ranks_section(found: Across | None) -> str:
+    """Mean ranks over all blocks and in each data set; the diagram where it is allowed."""
+    if found is None:
+        return ""
+    table = found.blocks
+    mean = mean_ranks(table).sort_values(kind="stable")
+    parts = [table[table.index.get_level_values("experiment") == i] for i in range(len(found.datasets))]
+    each = [mean_ranks(part) for part in parts]
+    order: list[Key] = mean.index.tolist()
+    several = len({learner for _, learner in order}) > 1
+    rows = [
+        [Cell(name(*key, several)), Cell(f"{mean[key]:.2f}"), *(Cell(f"{ranks[key]:.2f}") for ranks in each)]
+        for key in order
+    ]
+    where = ", ".join(f"{len(part)} of {who}" for part, who in zip(parts, found.experiments, strict=True))
+    said = (
+        f"Mean ranks by area under the budget curve, 1 is best, over {len(table)} blocks, the seeds of independent "
+        f"data sets ({where}), of the strategies that all of them have among those with the most seeds. "
+    )
+    picture = ""
+    if found.ranks is None:
+        said += (
+            f"No test of the ranks and no diagram: they take at least {FEWEST_BLOCKS} blocks and 3 to {MOST_RANKED} "
+            "strategies."
+        )
+    else:
+        ranks = found.ranks
+        p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
+        said += f"Friedman's test: p {p}; two differ in Nemenyi's at 5 % from {ranks.critical_difference:.2f} on."
+        image = base64.b64encode(style.png(rank_figure(ranks, what="seeds of data sets"))).decode()
+        picture = (
+            f'<p><img class="print" src="data:image/png;base64,{image}" alt="Critical-difference diagram of the mean '
+            'ranks in the table"></p>'
+        )
+    title = "Mean ranks over data sets"
+    drawn = sortable(["strategy", "all", *found.datasets], rows, [0], title)
+    return f'<section><h2>{title}</h2>{drawn}{picture}<p class="caption">{escape(said)}</p></section>'
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What an experiment's page says of itself; empty for a page that is not ours."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, flags=re.DOTALL)
+    return dict(json.loads(found[1]).get("overview", {})) if OURS in text and found else {}
+
+
+def overview(report: Report) -> dict[str, Any]:
+    """The experiment in a row (see ``OVERVIEW``), and ``areas``: of the strategies with the most seeds, by seed.
+
+    ``areas`` holds strategy, learner, seed and area (0–1, 6 decimals) of each run; not of strategies that cheat.
+    """
+    source, summary = report.source, report.summary
+    counts = int(report.curves["labels"].min()), int(summary["labels"].iloc[0])  # where the comparison ends
+    honest = summary[~summary["strategy"].isin(source.cheating) & (summary["n"] > 0)]
+    row: dict[str, Any] = {
+        "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
+        "data set": source.datasets[0][0],
+        "labels": "–".join(dict.fromkeys(map(str, counts))),
+        "strategies": str(len(source.strategies)),
+        "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
+        "device": ", ".join(source.devices),
+    }
+    if len(honest):
+        best = honest.iloc[0]
+        places = decimals(summary["area_sd"])
+        spread = f" ± {100 * best['area_sd']:.{places}f}" if math.isfinite(best["area_sd"]) else ""
+        row["best"] = name(best["strategy"], best["learner"], several=len(source.learners) > 1)
+        row["area"] = f"{100 * best['area_mean']:.{places}f}{spread}"
+        if math.isfinite(best["gain_mean"]):
+            between = (points(best[end], places) for end in ("gain_low", "gain_high") if math.isfinite(best[end]))
+            row[f"vs. {REFERENCE}"] = f"{points(best['gain_mean'], places)} [{', '.join(between)}]".removesuffix(" []")
+    runs = report.views[0].areas
+    runs = runs[~runs["strategy"].isin(source.cheating)]
+    row["areas"] = [
+        [*run, round(area, 6)] for *run, area in zip(*(runs[field].tolist() for field in (*RUN, "area")), strict=True)
+    ]
+    return row

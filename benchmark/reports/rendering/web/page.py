@@ -1,0 +1,96 @@
+"""The results page of one experiment: one file, no network access, the script and the style inside.
+
+Every number is one that the tables and figures print: the page takes their data and their texts, the script only
+places, sorts and hides them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.tables.table import Table
+from benchmark.reports.rendering.web.chart import chart, chart_data
+from benchmark.reports.rendering.web.markup import document, plain, sortable
+from benchmark.reports.rendering.web.overview import overview
+from benchmark.reports.statistics.curves import key_of
+from benchmark.reports.words import name
+
+
+def experiment_page(
+    report: Report, notes: Sequence[str], tables: Sequence[tuple[str, Table]], texts: Sequence[str]
+) -> str:
+    """The page: notes, the chart, ``tables`` with their titles, ``texts`` in HTML, and links to the files beside it."""
+    source = report.source
+    data = page_data(report)
+    header = [
+        "<div>",
+        f"<h1>{escape(source.experiment)}</h1>",
+        *(f"<p>{escape(words)}</p>" for words in source.about),
+        f'<p class="caption">{escape(source.sentence)}</p>',
+        '<p><a href="../index.html">All experiments</a></p>',
+        "</div>",
+    ]
+    main = [
+        _list("notes", map(escape, notes)),
+        chart(data, report),
+        *(_section(title, table) for title, table in tables),
+        *texts,
+        "<section><h2>Files</h2>",
+        _list("files", (_link(path, report.root) for path in _files(report.root))),
+        f"<details><summary>The lines of all {len(report.runs)} runs</summary>{_lines(report)}</details></section>",
+    ]
+    return document(source.experiment, "\n".join(header), "\n".join(main), data)
+
+
+def page_data(report: Report) -> dict[str, Any]:
+    """What the page holds for scripts: of the chart, of the summary, and for the page over all experiments."""
+    summary = report.summary
+    return {
+        "overview": overview(report),
+        **chart_data(report),
+        "summary": {column: plain(summary[column]) for column in summary},
+    }
+
+
+def _section(title: str, table: Table) -> str:
+    """A printed table, with what its caption says below it."""
+    body = table.rows[: table.rule_before]
+    foot = table.rows[table.rule_before :] if table.rule_before is not None else []
+    columns = list(range(table.text_columns))
+    notes = "".join(f'<p class="caption">† {escape(footnote)}</p>' for footnote in table.footnotes)
+    return (
+        f"<section><h2>{escape(title)}</h2>{sortable(table.header, body, columns, title, foot)}"
+        f'<p class="caption">{escape(table.caption)}</p>{notes}</section>'
+    )
+
+
+def _list(kind: str, items: Iterable[str]) -> str:
+    return f'<ul class="{kind}">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
+
+
+def _files(root: Path) -> list[Path]:
+    """The files that belong to the report, those for reading first."""
+    found = [root / "README.md", root / "curves.csv", root / "experiment.json"]
+    return found + [path for folder in ("tables", "figures") for path in sorted((root / folder).glob("[!.]*"))]
+
+
+def _link(path: Path, root: Path, text: str = "") -> str:
+    address = path.relative_to(root).as_posix()
+    return f'<a href="{escape(quote(address))}">{escape(text or address)}</a>'
+
+
+def _lines(report: Report) -> str:
+    """Links to the files of lines, a row per strategy and learner."""
+    paths: dict[tuple[str, str], list[str]] = {}
+    for run in report.runs:
+        strategy, learner, seed = key_of(run)
+        paths.setdefault((strategy, learner), []).append(_link(run.path, report.root, f"seed {seed}"))
+    several = len(report.source.learners) > 1
+    return _list(
+        "notes", (f"{escape(name(*key, several=several))}: {', '.join(links)}" for key, links in paths.items())
+    )

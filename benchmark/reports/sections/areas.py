@@ -1,0 +1,18 @@
+"""Areas under the budget curve, with their difference to random."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.figures.rows import area_figure
+from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.views import View
+
+
+def figure(report: Report, view: View) -> Figure | None:
+    """A row per strategy; None for a single label count, which has no area."""
+    return area_figure(view, report.source.cheating) if view.several_label_counts else None
+
+
+SECTION = Section("Areas under the budget curve", figure=Part("areas", figure, wide="page"))

@@ -1,0 +1,79 @@
+"""What was bought: how evenly the answers fall on the classes, from the lines."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmark.reports.data import Report
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.rendering.figures.lines import Panel
+from benchmark.reports.rendering.figures.panels import panel_figure
+from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.curves import RUN, key_of
+from benchmark.reports.statistics.seeds import comparable, only, together
+from benchmark.reports.statistics.summary import intervals
+from benchmark.reports.statistics.views import View
+from benchmark.results.records import RunRecord
+
+
+def evenness(counts: Iterable[int], classes: int) -> float:
+    """The entropy of the class shares over its maximum ln ``classes``: 1 is even, 0 a single class; NaN if empty."""
+    present = [count for count in counts if count]
+    total = sum(present)
+    if not total or classes < 2:
+        return math.nan
+    return math.log(total) / math.log(classes) - math.fsum(c * math.log(c) for c in present) / total / math.log(classes)
+
+
+def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
+    """One row per run and round that buys: strategy, learner, seed, labels (before), batch and labelled.
+
+    ``batch`` is the evenness of the answers bought there, ``labelled`` of all answers with them, those of the
+    initial labels among them. Runs whose lines tell no answers are left out. The classes are those of the test set.
+    """
+    rows = []
+    for run in runs:
+        querying = [record for record in run.rounds if record.acquired_labels]
+        classes = max((len(record.class_accuracy) for record in querying), default=0)
+        classes = max(classes, 1 + max((label for record in querying for label in record.acquired_labels), default=0))
+        so_far = Counter(run.header.initial.acquired_labels)
+        for record in querying:
+            batch = Counter(record.acquired_labels)
+            so_far += batch
+            both = (evenness(counts.values(), classes) for counts in (batch, so_far))
+            rows.append((*key_of(run), record.num_labelled, *both))
+    return pd.DataFrame(rows, columns=[*RUN, "labels", "batch", "labelled"])
+
+
+def balance(report: Report) -> pd.DataFrame:
+    """See ``class_balance``, of all runs."""
+    return class_balance(report.runs)
+
+
+def figure(report: Report, view: View) -> Figure | None:
+    """See ``balance_figure``; None for a single label count."""
+    return balance_figure(report.once(balance), view, report.source) if view.several_label_counts else None
+
+
+def balance_figure(balance: pd.DataFrame, view: View, source: Provenance) -> Figure | None:
+    """How evenly the classes were bought (see ``class_balance``), by batch and in all; None for a single batch.
+
+    Without bands: batches are small, and intervals as wide as the axes would hide the lines.
+    """
+    mine = only(balance, view.ranking)
+    shared = comparable(mine, view.guests)[0] if len(mine) else mine
+    panels = []
+    for column, title in (("batch", "Class balance of the batch"), ("labelled", "Class balance of all labels")):
+        told = shared.dropna(subset=[column])
+        if told["labels"].nunique() > 1:
+            table = together(intervals(told, column))
+            panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the purchase"))
+    return panel_figure(panels, view, source, "balance: entropy of classes / its maximum; ", bands=False)
+
+
+SECTION = Section("What was bought", figure=Part("balance", figure, place="linked", wide="linked"))

@@ -1,0 +1,79 @@
+"""Cost: seconds of queries and of training."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.tables.cells import row_name, seconds, sentences
+from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
+from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics.summary import SECONDS, by_run, keys, known, mean_and_sd
+from benchmark.reports.statistics.views import View
+from benchmark.reports.words import count
+
+
+def costs(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
+    """Seconds of ``seeds.reaching`` rows, per strategy and learner; means over its runs.
+
+    Columns: strategy, learner, n (runs), query_mean, query_sd (of a round: mean of a run's rounds, then over runs),
+    query (all rounds of a run that buy towards the last label count), train (of a run, a shared first round counted
+    for each), total (both), factor (of the reference's total with the same learner, over the seeds that both have).
+    """
+    last = rows["labels"].max()
+    runs = []
+    for key, (labels, train, query) in by_run(rows, *SECONDS).items():
+        bought = known(value for count, value in zip(labels, query, strict=True) if count < last)
+        runs.append((*key, mean_and_sd(bought)[0], math.fsum(bought), math.fsum(known(train))))
+    table = pd.DataFrame(runs, columns=[*RUN, "round", "query", "train"])
+    table["total"] = table["query"] + table["train"]
+    others = table.loc[table["strategy"] == reference, ["learner", "seed", "total"]]
+    table = table.merge(others.rename(columns={"total": "base"}), on=["learner", "seed"], how="left")
+    found = []
+    for key, own in groups(table, GROUP).items():
+        both = own.dropna(subset=["base"])
+        spent, base = math.fsum(both["total"]), math.fsum(both["base"])
+        means = (mean_and_sd(own[column])[0] for column in ("query", "train", "total"))
+        found.append((*key, len(own), *mean_and_sd(own["round"].dropna()), *means, spent / base if base else math.nan))
+    columns = [*GROUP, "n", "query_mean", "query_sd", "query", "train", "total", "factor"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def table(report: Report, _: View) -> Table:
+    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's.
+
+    Where strategies have different numbers of seeds, a column has their numbers.
+    """
+    source, cost = report.source, costs(report.rows)
+    order = [key for key in report.ranking if key in set(keys(cost))]
+    rows = cost.set_index(GROUP).reindex(order)
+    differing = rows["n"].nunique() > 1
+    columns = {
+        "strategy": [Cell(row_name(key, source)) for key in order],
+        **({"seeds": [Cell(str(n)) for n in rows["n"]]} if differing else {}),
+        "query (s)": [
+            Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
+            for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
+        ],
+        "queries (s)": [Cell(seconds(value)) for value in rows["query"]],
+        "train (s)": [Cell(seconds(value)) for value in rows["train"]],
+        "total (s)": [Cell(seconds(value)) for value in rows["total"]],
+        f"× {REFERENCE}": [Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING for factor in rows["factor"]],
+    }
+    spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
+    over = "the strategy's own seeds" if differing else f"{rows['n'].iloc[0]} {count(rows['n'].iloc[0], 'seed')}"
+    mixed = "Seconds are from different devices and do not compare. " if len(source.devices) > 1 else ""
+    caption = (
+        f"Cost on {source.datasets[0][0]}, means over {over}: seconds of a "
+        f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
+        f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
+        f"{mixed}Seconds are by the clock: a machine that did more at a time took longer."
+    )
+    return Table.of_columns(columns, rows.reset_index(), sentences(caption, source.cheats))
+
+
+SECTION = Section("Cost", table=Part("cost", table))

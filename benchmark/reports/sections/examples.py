@@ -1,0 +1,74 @@
+"""Test images and what learners predict for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.figures import style
+from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.views import View
+from benchmark.results.records import ExamplesRecord, RunRecord
+from benchmark.results.store import read_examples
+
+COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.1, 0.2  # images in a row; inches, of a line of the caption
+LONG = 6  # letters of a class name beside which there is no room for its probability
+WRONG = "#b2182b"
+
+
+def figure(report: Report, _: View) -> Figure | None:
+    """See ``examples_figure``, of all runs."""
+    return examples_figure(report.runs)
+
+
+def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
+    """Test images with the predicted class, its probability and, where it is wrong, the true one; None without any.
+
+    Two rows for each learner, of the first run that left examples: evenly spaced images, and the most confident
+    mistakes.
+    """
+    blocks = {}
+    for run in runs:
+        if run.key.learner not in blocks and (found := read_examples(run.path)):
+            blocks[run.key.learner] = (run, found)
+    if not blocks:
+        return None
+    names = {str(name) for _, found in blocks.values() for name in found.names}
+    lines = 2 if max(map(len, names)) <= LONG else 3
+    row = CELL + lines * CAPTION
+    with mpl.rc_context(style.RC):
+        height = len(blocks) * (HEADING + 2 * row) + 0.15
+        figure = Figure(figsize=(style.BOTH_COLUMNS, height))
+        for number, (learner, (run, found)) in enumerate(blocks.items()):
+            top = height - number * (HEADING + 2 * row)
+            who = f"{run.key.strategy}, {learner}, seed {run.key.seed}, {run.label_counts[-1]} labels"
+            figure.text(0.04 / style.BOTH_COLUMNS, (top - 0.03) / height, who, va="top", fontsize=7)
+            for place, mistakes in enumerate((False, True)):
+                chosen = np.flatnonzero(found.mistakes == mistakes)[:COLUMNS]
+                bottom = top - HEADING - (place + 1) * row
+                for column, i in enumerate(chosen):
+                    left = (0.04 + column * (style.BOTH_COLUMNS - 0.08) / COLUMNS) / style.BOTH_COLUMNS
+                    box = (left, (bottom + lines * CAPTION) / height, CELL / style.BOTH_COLUMNS, CELL / height)
+                    _example(figure.add_axes(box), found, int(i), ", " if lines == 2 else "\n")
+        style.remark(figure, "of each learner: evenly spaced test images; below, its most confident mistakes")
+    return figure
+
+
+def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
+    image, names = found.images[i], found.names
+    predicted, label = int(found.predicted[i]), int(found.labels[i])
+    grey = image.shape[2] == 1
+    axes.imshow(image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
+    axes.set_axis_off()
+    right = predicted == label
+    said = f"{style.short(str(names[predicted]), 12)}{separator}{100 * found.confidence[i]:.0f} %"
+    said += "" if right else f"\nis {style.short(str(names[label]), 12)}"
+    axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)
+
+
+SECTION = Section("Test images and what is predicted of them", figure=Part("examples", figure, place="linked"))

@@ -1,0 +1,20 @@
+"""Losses in the course of the training, of learners that leave traces."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.figures.traces import trace_figure
+from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.views import View
+
+TITLES = {"labelled_loss": "Labelled loss (nats)", "unlabelled_loss": "Unlabelled loss (nats)"}
+
+
+def figure(report: Report, _: View) -> Figure | None:
+    """A panel for each of ``TITLES``; None without traces."""
+    return trace_figure(report.traces, TITLES, report.ranking, report.source)
+
+
+SECTION = Section("Losses in the course of the training", figure=Part("losses", figure, place="linked"))

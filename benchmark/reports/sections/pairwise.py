@@ -1,0 +1,196 @@
+"""Who beats whom: the penalty matrix of Ash et al.
+
+"Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", ICLR 2020, arXiv:1906.03671. At each label
+count, i beats j where the two-sided paired t-test over n seeds says so at p < 0.05, that is where the t-score exceeds
+the 97.5 % quantile of n − 1 degrees of freedom (2.776 for their 5 seeds). A win of i over j adds 1/(number of label
+counts) to the entry (i, j); the sum of column j is the penalty of j. Ours: all label counts of the run are used, not an
+exponential grid, and it is one experiment at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from benchmark.reports.data import Report
+from benchmark.reports.rendering.figures import style
+from benchmark.reports.rendering.tables.cells import row_name, seeds_are, seeds_in_words, sentences
+from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
+from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, Key
+from benchmark.reports.statistics.significance import LEVEL, accuracies, beats
+from benchmark.reports.statistics.views import View
+from benchmark.reports.words import count, name
+
+CELL, SMALL_CELL = 0.27, 0.155  # inches
+PRINTED = 15  # up to so many strategies each cell has its number
+
+
+class Pairwise(NamedTuple):
+    """``wins[i, j]``: at how many of the ``labels`` the strategy ``keys[i]`` beats ``keys[j]``, over ``n`` seeds."""
+
+    keys: list[Key]
+    wins: np.ndarray
+    labels: list[int]
+    n: int
+
+    @property
+    def penalties(self) -> np.ndarray:
+        """(K, K): the share of label counts at which row beats column; NaN where the seeds are too few."""
+        return self.wins / len(self.labels) if self.n >= FEWEST_SEEDS else np.full(self.wins.shape, math.nan)
+
+
+def wins(_: Report, view: View) -> Pairwise:
+    """See ``pairwise``, of the view."""
+    return pairwise(view.rows, view.ranking)
+
+
+def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
+    """Who beats whom at which label counts, among ``seeds.compared`` rows, in the order of ``ranking``."""
+    present, seeds, labels, accuracy = accuracies(rows)
+    order = [key for key in ranking if key in set(present)]
+    accuracy = accuracy[[present.index(key) for key in order]]
+    n = len(seeds)
+    wins = np.zeros((len(order), len(order)), dtype=int)
+    if n >= FEWEST_SEEDS:
+        for i, own in enumerate(accuracy):
+            wins[i] = beats(own - accuracy).sum(axis=1)
+    return Pairwise(order, wins, labels, n)
+
+
+def table(report: Report, view: View) -> Table | None:
+    """The penalty matrix, columns numbered like the rows, with the sums of rows and columns."""
+    if len(report.views[-1].compared) == 1:
+        return None
+    source, found = report.source, report.once(wins, view)
+    penalties = found.penalties
+    several = len(source.learners) > 1
+    names = [name(*key, several) for key in found.keys]
+    rows = [
+        [
+            Cell(f"{i + 1} {row_name(key, source)}"),
+            *(Cell("") if i == j else _share(value) for j, value in enumerate(line)),
+            _share(line.sum()),
+        ]
+        for i, (key, line) in enumerate(zip(found.keys, penalties, strict=True))
+    ]
+    data = pd.DataFrame(penalties, columns=names)
+    data.insert(0, "strategy", [key[0] for key in found.keys])
+    data.insert(1, "learner", [key[1] for key in found.keys])
+    total = pd.DataFrame([["sum", "", *penalties.sum(axis=0)]], columns=data.columns)
+    caption = (
+        f"Who beats whom on {source.datasets[0][0]}: the share of {len(found.labels)} "
+        f"{count(len(found.labels), 'label count')} at which the "
+        f"row's strategy beats the column's in a two-sided paired t-test over {seeds_in_words(found.n)} at "
+        f"p < {LEVEL:g}, not corrected (the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671, over all label "
+        "counts). Columns have the rows' numbers. The sum of a column is the penalty: lower is better. "
+    )
+    if found.n < FEWEST_SEEDS:
+        caption += f"{seeds_are(found.n)} too few for a t-test (from {FEWEST_SEEDS} on): the cells are empty. "
+    return Table(
+        data=pd.concat([data, total], ignore_index=True),
+        header=["strategy", *map(str, range(1, len(names) + 1)), "sum"],
+        rows=[*rows, [Cell("sum"), *map(_share, penalties.sum(axis=0)), Cell("")]],
+        caption=sentences(caption, view.scope, source.cheats),
+        rule_before=len(rows),
+    )
+
+
+def figure(report: Report, view: View) -> Figure | None:
+    """The penalty matrix; None for a strategy alone, or too few seeds for a test."""
+    found = report.once(wins, view)
+    if len(found.keys) == 1 or found.n < FEWEST_SEEDS:
+        return None
+    return heat_map(found, report.source.cheating)
+
+
+def heat_map(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figure:
+    """The penalty matrix as a heat map: rows beat columns, best strategies first; column sums below.
+
+    Numbers stand in the cells for up to 15 strategies; columns are numbered like the rows.
+    """
+    penalties, k = pairwise.penalties, len(pairwise.keys)
+    few = k <= PRINTED
+    labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, cheating), start=1)]
+    with mpl.rc_context(style.RC):
+        figure = Figure(figsize=(style.ONE_COLUMN, style.ONE_COLUMN))
+        left = style.text_width(figure, labels) + 0.12
+        bottom, top, right = 0.18, 0.42, 0.62
+        cell = CELL if few else min(SMALL_CELL, (style.BOTH_COLUMNS - left - right) / k)
+        said = "entry: share of label counts at which the row beats the column"
+        width = max(left + cell * k + right, style.ONE_COLUMN)
+        height = bottom + cell * (k + 1.3) + top
+        figure.set_size_inches(width, height)
+        box = (left / width, (bottom + 1.3 * cell) / height, cell * k / width, cell * k / height)
+        axes = figure.add_axes(box)
+        colours = sns.light_palette(style.HEAT, as_cmap=True)
+        axes.pcolormesh(
+            np.arange(k + 1),
+            np.arange(k + 1),
+            penalties,
+            cmap=colours,
+            vmin=0,
+            vmax=1,
+            edgecolor="white",
+            linewidth=0.5,
+        )
+        axes.set_ylim(k, 0)
+        axes.set_yticks(np.arange(k) + 0.5, labels)
+        axes.set_xticks(np.arange(k) + 0.5, [str(i) for i in range(1, k + 1)])
+        axes.tick_params(length=0, pad=2)
+        axes.xaxis.tick_top()
+        if not few:
+            axes.tick_params(axis="x", labelsize=5)
+            axes.tick_params(axis="y", labelsize=6)
+        for i, j in np.ndindex(k, k) if few else ():
+            if i != j and penalties[i, j] > 0:
+                colour = "white" if penalties[i, j] > 0.6 else style.INK
+                axes.text(
+                    j + 0.5,
+                    i + 0.5,
+                    _short_share(float(penalties[i, j])),
+                    ha="center",
+                    va="center",
+                    color=colour,
+                    fontsize=6,
+                )
+        sums = figure.add_axes((left / width, bottom / height, cell * k / width, cell / height))
+        sums.set_axis_off()
+        sums.set_xlim(0, k)
+        size = 6 if few else 4.5
+        for j, total in enumerate(penalties.sum(axis=0)):
+            sums.text(j + 0.5, 0.5, f"{total:.1f}" if few else f"{total:.0f}", ha="center", va="center", fontsize=size)
+        sums.text(-0.15, 0.5, "column sum", ha="right", va="center", fontsize=6)
+        bar = figure.add_axes(((left + cell * k + 0.1) / width, box[1], 0.09 / width, min(cell * k, 1.2) / height))
+        scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), colours)
+        figure.colorbar(scale, cax=bar, ticks=[0, 0.5, 1])
+        bar.tick_params(labelsize=6, length=1.5)
+        bar.spines[:].set_visible(False)
+        figure.text(0.04 / width, 1 - 0.05 / height, said, ha="left", va="top", fontsize=6.5)
+        cheats = "‡ reads true labels; " if {key[0] for key in pairwise.keys} & set(cheating) else ""
+        counts = len(pairwise.labels)
+        test = f"paired t-test, p < 0.05, {pairwise.n} seeds, {counts} {count(counts, 'label count')}"
+        style.remark(figure, f"{cheats}lower sums are better; {test}")
+    return figure
+
+
+def _share(value: float) -> Cell:
+    return MISSING if math.isnan(value) else Cell(f"{value:.2f}")
+
+
+def _short_share(value: float) -> str:
+    return "1" if value == 1 else f"{value:.2f}"[1:]
+
+
+SECTION = Section(
+    "Who beats whom",
+    table=Part("pairwise", table, place="linked", wide="linked"),
+    figure=Part("pairwise", figure, place="linked", wide="linked"),
+)

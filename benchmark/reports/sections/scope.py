@@ -1,0 +1,29 @@
+"""What the comparison covers: where it ends, what it leaves out, and which runs differ from the others."""
+
+from __future__ import annotations
+
+from benchmark.reports.data import Report
+from benchmark.reports.sections.section import Section
+
+
+def notes(report: Report) -> list[str]:
+    """Where the comparison ends and who is not in it, incomplete and repeated runs, devices, strategies that cheat."""
+    first, source = report.views[0], report.source
+    found = [*_ends(report), first.scope, *report.selection_notes, *first.notes, *source.footnotes, source.cheats]
+    return [note for note in found if note]
+
+
+def _ends(report: Report) -> list[str]:
+    """Where the comparison of areas ends, if before the last label count, and who is not in it."""
+    summary, last = report.views[-1].summary, report.last
+    end = summary["labels"].iloc[0]
+    notes = []
+    if end < last:
+        notes.append(f"Areas and final accuracies end at {end} labels: not all strategies reach {last}.")
+    absent = summary.loc[summary["n"] == 0, "strategy"].unique()
+    if len(absent):
+        notes.append(f"Not in the comparison at {end} labels: {', '.join(absent)}.")
+    return notes
+
+
+SECTION = Section("What the comparison covers", notes=notes)

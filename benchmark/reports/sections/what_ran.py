@@ -1,0 +1,136 @@
+"""What ran, and the command lines that run it again."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from benchmark.reports.data import Report
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.rendering.tables.table import escape_markdown
+from benchmark.reports.rendering.web.markup import facts
+from benchmark.reports.sections.section import Section
+from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.seeds import GROUP
+from benchmark.reports.words import count, ranges
+
+
+def readme(report: Report) -> list[str]:
+    """Both as Markdown."""
+    source, protocol = report.source, report.source.protocol
+    altered = protocol.get("name", source.experiment) != source.experiment
+    return [
+        "## What ran",
+        "",
+        *(f"- {escape_markdown(key)}: {escape_markdown(value)}" for key, value in settings(report)),
+        "",
+        "## Run it again",
+        "",
+        "```",
+        *commands(report.curves, source),
+        "```",
+        "",
+        *(["`experiment.json` holds what differs from the protocol's own settings.", ""] if altered else []),
+        "Runs that are here already are shown, not recomputed; `--fresh` computes them anew. The numbers behind",
+        "everything are the lines in `runs/`; `curves.csv`, `tables/` and `figures/` derive from them:",
+        "",
+        "```",
+        f"python run_benchmark.py --report results/{source.experiment}",
+        "```",
+        "",
+    ]
+
+
+def page(report: Report) -> str:
+    """Both as HTML."""
+    command = "\n".join(commands(report.curves, report.source))
+    return "\n".join(
+        [
+            "<section><h2>What ran</h2>",
+            facts(headline(report.source)),
+            f"<details><summary>All settings</summary>{facts(settings(report))}</details>",
+            f"<pre><code>{escape(command)}</code></pre></section>",
+        ]
+    )
+
+
+def settings(report: Report) -> list[tuple[str, str]]:
+    """Names and values of all that the runs have in common."""
+    source, protocol = report.source, report.source.protocol
+    told = {"name", "description", "papers", "notes", "dataset", "budgets", "ladder", "strategies", "learners", "seeds"}
+    hours = math.fsum(report.curves["train_seconds"].dropna()) / 3600
+    return [
+        ("protocol", f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint}"),
+        ("dataset", source.dataset),
+        ("labels", " ".join(map(str, sorted(set(report.curves["labels"].tolist()))))),
+        ("strategies", ", ".join(source.strategies)),
+        ("learners", ", ".join(source.learners)),
+        ("seeds", ranges(source.seeds)),
+        *((key, _flat(value)) for key, value in protocol.items() if key not in told),
+        ("runs", f"{len(report.curves.groupby([*GROUP, 'seed']))}, {hours:.2f} hours of training"),
+        (count(len(source.devices), "device"), ", ".join(source.devices)),
+        ("software", f"{source.software}; engine {' / '.join(map(str, source.engines))}"),
+        *([("plugins", ", ".join(source.plugins))] if source.plugins else []),
+    ]
+
+
+def _flat(value: Any) -> str:
+    """A protocol's field in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(inner)}" if inner != {} else key for key, inner in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_flat, value)) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def headline(source: Provenance) -> list[tuple[str, str]]:
+    """Names and values that a number is checked by."""
+    return [
+        ("protocol", str(source.protocol.get("name", source.experiment))),
+        ("fingerprint", source.fingerprint),
+        *(
+            (f"data set {who}", f"SHA-256 {sha256}" + f" ({note})" * bool(note))
+            for who, sha256, note in source.datasets
+        ),
+        ("seeds", ranges(source.seeds)),
+        ("device", ", ".join(source.devices)),
+        ("software", ", ".join(f"{library} {' / '.join(versions)}" for library, versions in source.versions.items())),
+        ("engine", " / ".join(map(str, source.engines))),
+        ("commit", ", ".join(source.commits)),
+    ]
+
+
+def commands(curves: pd.DataFrame, source: Provenance) -> list[str]:
+    """A line for those strategies and learners that have the same seeds and label counts, the largest part first."""
+    plans: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[str, list[str]]] = {}  # who has which learners
+    for (strategy, learner), rows in groups(curves, GROUP).items():
+        plan = tuple(sorted(set(rows["seed"].tolist()))), tuple(sorted(set(rows["labels"].tolist())))
+        plans.setdefault(plan, {}).setdefault(strategy, []).append(learner)
+    parts: list[tuple[list[str], list[str], tuple[int, ...], tuple[int, ...]]] = []
+    for (seeds, labels), learners_of in plans.items():
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for strategy, learners in learners_of.items():
+            alike.setdefault(tuple(learners), []).append(strategy)
+        parts += [(strategies, list(learners), seeds, labels) for learners, strategies in alike.items()]
+    parts.sort(key=lambda part: -len(part[0]) * len(part[1]) * len(part[2]) * len(part[3]))
+    return [_line(source, *part) for part in parts]
+
+
+def _line(
+    source: Provenance, strategies: list[str], learners: list[str], seeds: tuple[int, ...], labels: tuple[int, ...]
+) -> str:
+    protocol = source.protocol
+    words = ["python run_benchmark.py --protocol", shlex.quote(str(protocol.get("name", source.experiment)))]
+    words += ["--strategies", *map(shlex.quote, strategies)]
+    if source.learners != ("supervised",):
+        words += ["--learner", *map(shlex.quote, learners)]
+    if list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
+        words += ["--budgets", *map(str, labels)]
+    return " ".join([*words, "--seeds", *map(str, seeds)])
+
+
+SECTION = Section("What ran", readme=readme, page=page)

@@ -1,0 +1,27 @@
+"""What learners noted in the course of their trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import pandas as pd
+
+from benchmark.results.records import RunRecord
+from benchmark.results.store import read_traces
+
+
+def traced(runs: Iterable[RunRecord]) -> pd.DataFrame:
+    """The traces of the runs' last rounds, as far as they are of one label count: the largest.
+
+    Columns: strategy, learner, seed, labels, step, and whatever the learners noted. Empty without traces.
+    """
+    rows = []
+    for run in runs:
+        labels = {record.round: record.num_labelled for record in run.rounds}
+        for trace in read_traces(run.path):
+            if trace.round in labels:
+                where = {"labels": labels[trace.round], "round": trace.round, "step": trace.step}
+                rows.append({**asdict(run.key), **where, **trace.values})
+    frame = pd.DataFrame(rows)
+    return frame[frame["labels"] == frame["labels"].max()] if len(frame) else frame

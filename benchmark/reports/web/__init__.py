@@ -1,1 +1,0 @@
-"""The results as web pages."""

@@ -1,0 +1,232 @@
+"""``--compare``: differences paired by seed, checked with SciPy; what is left out, and what differs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_run
+
+import run_benchmark
+from benchmark.reports.comparison.compare import Comparison, compare_experiments
+from benchmark.reports.statistics import agreement
+from benchmark.reports.statistics.curves import curves
+from benchmark.results.errors import StoreError
+from benchmark.results.store import read_experiment
+
+STRATEGIES = ["random", "margin", "entropy"]
+SEEDS = range(4)
+
+
+def shift(strategy: str, seed: int) -> float:
+    """What the second experiment has more: little, and different for every run."""
+    return 0.02 * math.sin(7 * seed + 3 * len(strategy)) + {"margin": 0.05}.get(strategy, 0.0)
+
+
+def grid(root: Path, shifted: bool, seeds: range = SEEDS, budgets: list[int] = BUDGETS, **protocol: Any) -> Path:
+    write_experiment(root, budgets, **protocol)
+    for strategy, seed in itertools.product(STRATEGIES, seeds):
+        write_run(root, strategy, seed, budgets, shift=shift(strategy, seed) if shifted else 0.0)
+    return root
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> list[Path]:
+    return [grid(tmp_path / "a", False), grid(tmp_path / "b", True)]
+
+
+def row(comparison: Comparison, strategy: str) -> dict[str, Any]:
+    table = comparison.differences
+    (found,) = table[table["strategy"] == strategy].to_dict("records")
+    return found
+
+
+def accuracies(strategy: str, shifted: bool, budgets: list[int] = BUDGETS) -> list[list[float]]:
+    return [
+        [accuracy_of(strategy, seed, n) + (shift(strategy, seed) if shifted else 0) for n in budgets] for seed in SEEDS
+    ]
+
+
+def test_differences_intervals_and_p_are_scipys(roots: list[Path]) -> None:
+    result = compare_experiments(roots)
+    for strategy in STRATEGIES:
+        found = row(result, strategy)
+        assert found["n"] == 4
+        both = [accuracies(strategy, shifted) for shifted in (False, True)]
+        areas = [[integrate.trapezoid(run, BUDGETS) / (BUDGETS[-1] - BUDGETS[0]) for run in runs] for runs in both]
+        finals = [[run[-1] for run in runs] for runs in both]
+        for measure, (before, after) in (("area", areas), ("final", finals)):
+            test = stats.ttest_rel(after, before)
+            interval = test.confidence_interval(0.95)
+            assert found[f"{measure}_p"] == pytest.approx(test.pvalue, rel=1e-6)
+            assert (found[f"{measure}_low"], found[f"{measure}_high"]) == pytest.approx(tuple(interval))
+            assert found[f"{measure}_first"] == pytest.approx(sum(before) / 4)
+            assert found[f"{measure}_second"] - found[f"{measure}_first"] == pytest.approx(found[f"{measure}_mean"])
+    for measure in ("area", "final"):  # Holm, as the smallest times 3, the next times 2, each not below the one before
+        rising = result.differences.sort_values(f"{measure}_p")
+        small, middle, large = rising[f"{measure}_p"]
+        expected = [min(1, 3 * small)]
+        expected.append(max(expected[0], min(1, 2 * middle)))
+        expected.append(max(expected[1], large))
+        assert rising[f"{measure}_p_holm"].tolist() == pytest.approx(expected)
+
+
+def test_an_experiment_does_not_differ_from_itself(roots: list[Path]) -> None:
+    result = compare_experiments([roots[0], roots[0]])
+    assert (result.differences[["area_mean", "final_mean", "area_low", "area_high"]] == 0).all(axis=None)
+    assert (result.differences["area_p_holm"] == 1).all()
+    assert [cell.text for cell in result.tables[0].rows[0]][-3:] == ["+0.00", "[+0.00, +0.00]", "1.000"]
+    assert "The protocols, versions and devices do not differ." in result.notes
+    assert [table.header[0] for table in result.tables] == ["strategy", "rankings"]
+
+
+def test_rankings_are_those_of_agreement(roots: list[Path]) -> None:
+    expected = agreement.compare(*(curves(read_experiment(root)) for root in roots))
+    (_, rankings) = compare_experiments(roots).tables
+    assert [row[0].text for row in rankings.rows] == ["a with b", "a with itself", "b with itself"]
+    for found, one in zip(rankings.rows, (expected.between, expected.first, expected.second), strict=True):
+        assert [float(cell.text) for cell in found[1:]] == pytest.approx(one, abs=0.005)
+    assert f"mean over {expected.splits} splits, on 3 strategies" in rankings.caption
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        ({"strategies": ["margin", "entropy"]}, "a ranking takes random and at least two other strategies in both"),
+        ({"seeds": [0, 1, 2]}, "splitting seeds into halves takes at least 4 that all runs share, not [0, 1, 2]"),
+    ],
+)
+def test_too_few_for_a_ranking(roots: list[Path], selection: dict[str, Any], said: str) -> None:
+    result = compare_experiments(roots, **selection)
+    assert len(result.tables) == 1
+    (note,) = (note for note in result.notes if note.startswith("No agreement of rankings: "))
+    assert said in note
+
+
+def test_only_what_both_have_is_compared_and_the_rest_is_named(tmp_path: Path) -> None:
+    first = grid(tmp_path / "a", False, budgets=[20, 40, 60, 80])
+    second = grid(tmp_path / "b", True, range(1, 6), budgets=[20, 60, 80, 100])
+    write_run(second, "margin", 2, [20, 60])  # stops early
+    write_run(first, "badge", 0)
+    write_run(second, "coreset", 1)
+    result = compare_experiments([first, second])
+    assert result.differences["strategy"].tolist() == sorted(STRATEGIES)
+    assert result.differences["n"].tolist() == [3, 2, 3]
+    expected = [accuracy_of("margin", seed, 80) for seed in (1, 3)]
+    assert row(result, "margin")["final_first"] == pytest.approx(sum(expected) / 2)
+    gains = [shift("margin", seed) for seed in (1, 3)]  # the same at all label counts, so the area's too
+    assert row(result, "margin")["area_mean"] == pytest.approx(sum(gains) / 2)
+    for note in (
+        "Label counts in a only, left out: 40.",
+        "Label counts in b only, left out: 100.",
+        "In a only: badge.",
+        "In b only: coreset.",
+        "In a only: seed 0 of entropy, margin, random.",
+        "In b only: seeds 4, 5 of entropy, margin, random.",
+        "Incomplete in b: seed 2 of margin.",
+        "b: margin is incomplete: seed 2 at 60 of 100 labels.",
+    ):
+        assert note in result.notes
+    assert "at 20 60 80 labels" in result.tables[0].caption
+
+
+def test_one_seed_gives_a_difference_and_no_test(roots: list[Path]) -> None:
+    result = compare_experiments(roots, seeds=[2])
+    margin = row(result, "margin")
+    assert margin["final_mean"] == pytest.approx(shift("margin", 2))
+    assert all(math.isnan(margin[key]) for key in ("area_low", "area_p", "area_p_holm", "final_p_holm"))
+    assert "Fewer than 3 shared seeds, too few for a test: entropy, margin, random." in result.notes
+
+
+def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
+    recipe = {"epochs": 10, "learning_rate": 0.1}
+    first = write_experiment(tmp_path / "a", recipe=recipe, model={"name": "cnn", "parameters": {"width": 8}})
+    other = {"name": "cnn", "parameters": {"width": 16}}
+    second = write_experiment(tmp_path / "b", recipe={**recipe, "epochs": 20}, model=other, features=None)
+    for root, versions, device in ((first, "2.15.0", "cpu (X)"), (second, "2.11.0", "cuda (Y)")):
+        write_run(root, "margin", 0, libraries={"torch": versions, "numpy": "2.2.0"}, device=device)
+    settings = compare_experiments([first, second]).tables[-1]
+    assert settings.header == ["what differs", "a", "b"]
+    assert {line[0].text: [cell.text for cell in line[1:]] for line in settings.rows} == {
+        "recipe.epochs": ["10", "20"],
+        "model.parameters.width": ["8", "16"],
+        "features": ["–", "None"],
+        "version of torch": ["2.15.0", "2.11.0"],
+        "device": ["cpu (X)", "cuda (Y)"],
+    }
+
+
+def test_two_learners_of_one_experiment(tmp_path: Path) -> None:
+    root = write_experiment(tmp_path / "a")
+    for seed in (0, 1, 2):
+        write_run(root, "margin", seed)
+        write_run(root, "margin", seed, learner="fixmatch", shift=0.1 + 0.01 * seed)
+    result = compare_experiments([root], learners=["supervised", "fixmatch"])
+    assert row(result, "margin")["final_mean"] == pytest.approx(0.11)
+    assert row(result, "margin")["n"] == 3
+    assert result.tables[0].caption.startswith("fixmatch minus supervised")
+    again = compare_experiments([root, root])  # without a choice each learner is a row
+    assert again.differences["learner"].tolist() == ["fixmatch", "supervised"]
+    assert [line[0].text for line in again.tables[0].rows] == ["margin (fixmatch)", "margin (supervised)"]
+
+
+def test_the_command_prints_and_writes_only_where_asked(
+    roots: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    command = ["--compare", *map(str, roots), "--strategies", "random", "margin", "entropy", "--budgets", "20", "80"]
+    assert run_benchmark.main(command) == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 100
+    (line,) = (line.split() for line in printed.splitlines() if line.startswith("  margin"))
+    gains = [shift("margin", seed) for seed in SEEDS]
+    assert line[1] == "4"
+    assert float(line[2].replace("−", "-")) == pytest.approx(100 * sum(gains) / 4, abs=0.005)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+    out = tmp_path / "out"
+    assert run_benchmark.main([*command, "--output", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {"comparison.csv", "comparison.md"}
+    table = pd.read_csv(out / "comparison.csv")
+    assert table.loc[table["strategy"] == "margin", "final_mean"].item() == pytest.approx(sum(gains) / 4)
+    assert (out / "comparison.md").read_text().startswith("# b against a\n\n| strategy |")
+    assert {path for path in tmp_path.rglob("*") if path.is_file() and path.parent != out} == before
+
+
+def test_what_cannot_be_compared_is_one_line(roots: list[Path], tmp_path: Path) -> None:
+    empty = write_experiment(tmp_path / "empty")
+    elsewhere = grid(tmp_path / "elsewhere", False, budgets=[30, 50])
+    others = grid(tmp_path / "others", False, range(7, 9))
+    for request, message in (
+        ([tmp_path / "none", roots[0]], "holds no experiment"),
+        ([roots[0], empty], "has no complete round"),
+        ([roots[0], elsewhere], "a and elsewhere have no label count of a strategy"),
+        ([roots[0], others], "a and others share no run"),
+        ([roots[0]], "--compare takes two experiments, or one and two learners"),
+        ([*roots, empty], "--compare takes two experiments, or one and two learners"),
+    ):
+        with pytest.raises(StoreError, match=message) as raised:
+            compare_experiments(request)
+        assert "\n" not in str(raised.value)
+
+
+def test_experiments_of_one_name_are_told_apart_by_their_paths(roots: list[Path], tmp_path: Path) -> None:
+    again = grid(tmp_path / "mine" / "a", True)
+    assert compare_experiments([roots[0], again]).title == f"{again} against {roots[0]}"
+
+
+def test_comparing_takes_no_torch() -> None:
+    code = "import sys, benchmark.reports.comparison.compare; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[3])
+
+
+def test_several_values_of_one_side_are_all_shown(roots: list[Path]) -> None:
+    write_run(roots[1], "badge", 0, commit="1234567")
+    (_, _, settings) = compare_experiments(roots).tables
+    assert [[cell.text for cell in line] for line in settings.rows] == [["commit", "abcdef0", "1234567 / abcdef0"]]

@@ -1,0 +1,107 @@
+"""Figures of lines: legible with few and many strategies, seeds and label counts."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from support.made_reports import report_of, rising_curves
+
+from benchmark.reports.rendering.figures.lines import NAMED, Panel, line_figure, remark, style_lines
+from benchmark.reports.sections import accuracy
+
+
+def accuracy_figure(curves: pd.DataFrame) -> Figure:
+    report = report_of(curves)
+    figure = accuracy.figure(report, report.views[0])
+    assert figure is not None
+    return figure
+
+
+def texts_of(figure: Figure) -> list[Any]:
+    """All that is written beside the lines, once drawn, with its extent."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return [t for axes in figure.axes for t in axes.texts if isinstance(t, Annotation)]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "seeds", "labels", "learners"),
+    [(1, 1, 5, 1), (1, 3, 5, 1), (2, 3, 15, 1), (9, 1, 15, 1), (9, 10, 15, 1), (30, 3, 15, 1), (4, 3, 5, 2)],
+)
+def test_names_in_the_figure_do_not_overlap_and_are_not_cut(
+    strategies: int, seeds: int, labels: int, learners: int
+) -> None:
+    figure = accuracy_figure(rising_curves(strategies, seeds, labels, learners))
+    names = texts_of(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    extents = [super(Annotation, name).get_window_extent(renderer) for name in names]
+    assert len(names) == strategies * learners if strategies * learners <= NAMED else len(names) >= 6
+    assert any(name.get_text().startswith("random") for name in names)
+    for a, b in itertools.combinations(extents, 2):
+        assert min(a.y1, b.y1) - max(a.y0, b.y0) < 0.25 * a.height
+    assert all(e.x0 >= 0 and e.x1 <= figure.bbox.width and e.y0 >= 0 and e.y1 <= figure.bbox.height for e in extents)
+    assert len(figure.axes) == (1 if strategies == 1 else 2)
+
+
+def test_bands_need_two_seeds() -> None:
+    def drawn(seeds: int) -> int:
+        bands = accuracy_figure(rising_curves(4, seeds, 4)).axes[0].collections
+        return sum(any(np.isfinite(path.vertices).any() for path in band.get_paths()) for band in bands)
+
+    assert drawn(3) == 3  # random and the best two
+    assert drawn(1) == 0
+
+
+def test_the_remark_counts_seeds_in_each_panel() -> None:
+    one, many, mixed = pd.Series([1, 1]), pd.Series([3, 3]), pd.Series([1, 10])
+    assert remark([one, one], {}) == "one seed"
+    assert remark([many, many], {}) == "mean over 3 seeds"
+    assert remark([one, mixed], {}) == "mean over one seed (on the right 1 to 10)"
+
+
+def test_long_tick_labels_are_within_the_figure() -> None:
+    rows = [("random", "supervised", labels, y, y, y) for labels, y in ((10, 0.9971), (20, 0.9988))]
+    table = pd.DataFrame(rows, columns=["strategy", "learner", "labels", "mean", "low", "high"])
+    lines = style_lines([("random", "supervised")])
+    figure = line_figure([Panel("balance", table), Panel("balance", table)], lines, "")
+    first, second = figure.axes
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert max(len(label.get_text()) for label in first.get_yticklabels()) >= 6
+    for axes, edge in ((first, 0), (second, first.get_window_extent(renderer).x1)):
+        assert all(label.get_window_extent(renderer).x0 >= edge for label in axes.get_yticklabels())
+
+
+@pytest.mark.parametrize(
+    ("counts", "scale"), [([250, 1000], "linear"), ([100, 200, 400], "linear"), ([10, 20, 50, 100], "log")]
+)
+def test_few_or_uneven_label_counts_have_ticks(counts: list[int], scale: str) -> None:
+    curves = rising_curves(2, 2, len(counts))
+    places = dict(zip(sorted(set(curves["labels"])), counts, strict=True))
+    figure = accuracy_figure(curves.assign(labels=curves["labels"].map(places)))
+    for axes in figure.axes:
+        assert axes.get_xscale() == scale
+        assert axes.get_xticks().tolist() == counts
+
+
+def test_of_a_single_strategy_learners_differ_in_colour() -> None:
+    names = [
+        "supervised",
+        "fixmatch",
+        "noisy-student",
+        "flexmatch",
+        "freematch",
+        "softmatch",
+        "pseudo-label",
+        "self-training",
+    ]
+    lines = style_lines([("random", name) for name in names])
+    assert len({line.colour for line in lines.values()}) == len(names)
+    both = style_lines([(strategy, name) for strategy in ("random", "margin") for name in names[:2]])
+    assert both["random", "fixmatch"].colour == both["random", "supervised"].colour

@@ -1,0 +1,96 @@
+"""The page over all experiments."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_grid, write_run
+
+from benchmark.reports import read_report, write_report
+from benchmark.reports.rendering.web.overview import overview_page, write_overview
+from benchmark.reports.rendering.web.page import experiment_page
+from benchmark.results.records import DatasetRecord
+
+CORE = ["random", "margin", "entropy"]
+OTHERS = [f"method{i}" for i in range(7)]
+
+
+def area(strategy: str, seed: int) -> float:
+    curve = [accuracy_of(strategy, seed, labels) for labels in BUDGETS]
+    return float(np.trapezoid(curve, BUDGETS) / (BUDGETS[-1] - BUDGETS[0]))
+
+
+def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int) -> None:
+    root = write_experiment(results / name)
+    for strategy, seed in itertools.product(strategies, range(seeds)):
+        write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", "0" * 64))
+    report = read_report(root)
+    (report.root / "index.html").write_text(experiment_page(report, [], [], []))
+
+
+def test_ranks_are_over_seeds_and_independent_data_sets(tmp_path: Path) -> None:
+    experiment(tmp_path, "mnist", "mnist", [*CORE, *OTHERS[:4]], 7)
+    experiment(tmp_path, "mnist-slow", "mnist", CORE, 6)  # the same data again: no further blocks
+    assert "Mean ranks over data sets" not in overview_page(tmp_path)
+    experiment(tmp_path, "cifar10", "cifar10", ["entropy", "badge", "margin", "random"], 2)
+    page = overview_page(tmp_path)
+    assert "over 9 blocks, the seeds of independent data sets (2 of cifar10, 7 of mnist)" in page
+    assert "No test of the ranks and no diagram: they take at least 10 blocks and 3 to 10 strategies." in page
+    experiment(tmp_path, "cifar10", "cifar10", ["entropy", "badge", "margin", "random"], 3)
+    page = overview_page(tmp_path)
+    areas = np.array([[area(s, k) for s in CORE] for n in (3, 7) for k in range(n)])
+    ranks = stats.rankdata(-areas, axis=1).mean(axis=0)
+    for strategy, rank in zip(CORE, ranks, strict=True):
+        assert re.search(rf">{strategy}</th><td>{rank:.2f}</td>", page.split("Mean ranks over data sets")[-1])
+    p = stats.friedmanchisquare(*areas.T).pvalue
+    assert f"Friedman's test: p {'&lt; 0.001' if p < 0.001 else f'= {p:.3f}'}" in page.replace("&#x27;", "'")
+    assert page.count('src="data:image/png;base64,') == 1
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_grid(tmp_path_factory.mktemp("results") / "mnist", ["random", "margin", "entropy"])
+    write_report(root)
+    return root
+
+
+def test_the_overview_has_a_row_for_each_experiment(root: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(root, tmp_path / name)
+    report = read_report(write_grid(tmp_path / "three, & <more>", ["random", "margin"], seeds=1))
+    write_run(report.root, "true-loss", 0, shift=0.3, diagnostic=True)
+    (report.root / "index.html").write_text(experiment_page(read_report(report.root), [], [], []))
+    write_overview(tmp_path)
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "index.html").write_text("<p>else</p>")
+    page = overview_page(tmp_path)
+    rows = re.findall(r'<tr><th scope="row"[^>]*><a href="([^"]*)">.*?</tr>', page)
+    assert [unquote(unescape(row)) for row in rows] == [
+        "one/index.html",
+        "three, & <more>/index.html",
+        "two/index.html",
+    ]
+    best = pd.read_csv(root / "tables" / "summary.csv").iloc[0]
+    assert best["strategy"] == "margin"
+    assert page.count(f"<td>{100 * best['area_mean']:.1f} ± {100 * best['area_sd']:.1f}</td>") == 2
+    assert page.count('<td class="text">margin</td>') == 3  # the one that reads the labels is not the best
+    assert (tmp_path / "index.html").read_text() == page
+
+
+def test_a_page_of_others_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    report = read_report(write_grid(tmp_path / "e", ["random"], seeds=1))
+    (report.root / "index.html").write_text(experiment_page(report, [], [], []))
+    write_overview(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "mine"
+    assert (tmp_path / "e" / "index.html").is_file()

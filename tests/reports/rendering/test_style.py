@@ -1,0 +1,31 @@
+"""How figures look, and their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import pyplot
+from support.made_reports import report_of, rising_curves
+
+from benchmark.reports.rendering.figures.style import look, save
+from benchmark.reports.sections import accuracy
+
+
+def test_a_strategy_keeps_its_colour() -> None:
+    assert look("margin") == look("margin")
+    assert look("typiclust[neighbours=5]").colour == look("typiclust").colour
+    core = ["random", "margin", "badge", "coreset", "learning-loss", "entropy", "bald", "typiclust"]
+    assert len({look(name).colour for name in core}) == len(core)
+
+
+def test_figures_do_not_touch_pyplot(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    report = report_of(rising_curves(3, 2, 4))
+    figure = accuracy.figure(report, report.views[0])
+    assert figure is not None
+    save(figure, tmp_path / "figure")
+    assert pyplot.get_fignums() == []
+    assert dict(mpl.rcParams) == before
+    assert b"CreationDate" not in (tmp_path / "figure.pdf").read_bytes()
+    assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,0 +1,79 @@
+"""From lines on disk to learning curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.report_lines import BUDGETS, accuracy_of, round_of, write_experiment, write_grid, write_run
+
+from benchmark.reports import notes_of, write_report
+from benchmark.reports.statistics.curves import curves
+from benchmark.results.run_file import RunFile
+from benchmark.results.store import read_experiment
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_grid(tmp_path / "mnist", ["random", "margin", "entropy"])
+
+
+def test_curves_hold_every_round_in_the_protocols_order(tmp_path: Path) -> None:
+    root = write_experiment(tmp_path / "e", strategies=["random", "margin"])
+    for strategy in ("badge", "margin", "random", "coreset"):
+        write_run(root, strategy, 1)
+        write_run(root, strategy, 0)
+    frame = curves(read_experiment(root))
+    assert list(frame.columns) == [
+        *("strategy", "learner", "seed", "labels", "accuracy"),
+        *("nll", "ece", "train_seconds", "query_seconds"),
+    ]
+    expected = [(s, k, b) for s in ("random", "margin", "badge", "coreset") for k in (0, 1) for b in BUDGETS]
+    assert list(zip(frame["strategy"], frame["seed"], frame["labels"], strict=True)) == expected
+    assert frame["accuracy"].tolist() == [accuracy_of(s, k, b) for s, k, b in expected]
+    assert frame["query_seconds"].isna().tolist() == [b == BUDGETS[-1] for _, _, b in expected]
+
+
+def test_a_torn_last_line_and_a_superseded_round_do_not_count(tmp_path: Path) -> None:
+    root = write_experiment(tmp_path / "e")
+    write_run(root, "random", 0, [20, 40], tail='{"kind":"round","round":2,"labels":60,"accu')
+    path = write_run(root, "random", 1, [20, 40])
+    with RunFile(path, wait=False) as file:
+        file.append_round(round_of(1, 40, accuracy=0.125))
+    frame = curves(read_experiment(root))
+    assert frame["labels"].tolist() == [20, 40, 20, 40]
+    assert frame["accuracy"].tolist()[3] == 0.125
+
+
+def test_selection_by_strategy_learner_seed_and_budget(root: Path) -> None:
+    write_run(root, "margin", 0, learner="fixmatch")
+    experiment = read_experiment(root)
+    frame = curves(experiment, strategies=["margin"], learners=["fixmatch"], seeds=[0], budgets=[20, 60])
+    assert list(zip(frame["learner"], frame["labels"], strict=True)) == [("fixmatch", 20), ("fixmatch", 60)]
+
+
+def test_the_newest_complete_attempt_counts(tmp_path: Path) -> None:
+    root = write_experiment(tmp_path / "e")
+    write_run(root, "margin", 0)
+    write_run(root, "margin", 0, attempt=2, shift=0.02)
+    write_run(root, "margin", 0, [20, 40], attempt=3, shift=0.04)
+    write_run(root, "entropy", 0, [20, 40, 60])
+    write_run(root, "entropy", 0, [20, 40], attempt=2, shift=0.04)
+    frame = curves(read_experiment(root))
+    final = frame.groupby("strategy")["accuracy"].last()
+    assert final["margin"] == accuracy_of("margin", 0, 80) + 0.02
+    assert final["entropy"] == accuracy_of("entropy", 0, 60)  # none complete: the one that reaches furthest
+    shorter = curves(read_experiment(root), budgets=[20, 40])
+    assert shorter[shorter["strategy"] == "margin"]["accuracy"].iloc[-1] == accuracy_of("margin", 0, 40) + 0.04
+    notes = notes_of(write_report(root))
+    assert "margin: attempt 2 is shown (attempt 3 is not complete), seed 0." in notes
+    assert "entropy is incomplete: seed 0 at 60 of 80 labels." in notes
+
+
+def test_curves_csv_keeps_full_precision_and_rounds_seconds(root: Path) -> None:
+    write_report(root)
+    rows = (root / "curves.csv").read_text().splitlines()
+    assert rows[1] == f"entropy,supervised,0,20,{accuracy_of('entropy', 0, 20)!r},{1 / 3!r},0.1,1.235,0.5"
+    again = pd.read_csv(root / "curves.csv")
+    pd.testing.assert_series_equal(again["nll"], curves(read_experiment(root))["nll"], check_exact=True)
