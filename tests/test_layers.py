@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 REPORTS = "benchmark.reports"
+ABOVE_RENDERING = (f"{REPORTS}.sections", f"{REPORTS}.report", f"{REPORTS}.comparison")
+ABOVE_STATISTICS = (f"{REPORTS}.data", f"{REPORTS}.rendering", *ABOVE_RENDERING)
 ENTRY = ("run_benchmark", "benchmark.cli")
 EXECUTION = ("benchmark.campaign", "benchmark.verification")
 RUNS = (*EXECUTION, "benchmark.loop")
@@ -36,6 +38,16 @@ FORBIDDEN = {
     "benchmark.campaign": (*ENTRY, "benchmark.verification", REPORTS),
     "benchmark.verification": ENTRY,
     REPORTS: (*ENTRY, *RUNS, *TRAINING, *DATA),
+    # Within reports: words → statistics, provenance → data → rendering → sections → report; comparison stands beside.
+    f"{REPORTS}.words": (f"{REPORTS}.statistics", f"{REPORTS}.provenance", *ABOVE_STATISTICS),
+    f"{REPORTS}.statistics": (f"{REPORTS}.provenance", *ABOVE_STATISTICS),
+    f"{REPORTS}.provenance": (f"{REPORTS}.statistics", *ABOVE_STATISTICS),
+    f"{REPORTS}.data": (f"{REPORTS}.rendering", *ABOVE_RENDERING),
+    f"{REPORTS}.rendering": ABOVE_RENDERING,
+    f"{REPORTS}.rendering.tables": (f"{REPORTS}.data", f"{REPORTS}.rendering.figures", f"{REPORTS}.rendering.web"),
+    f"{REPORTS}.rendering.figures": (f"{REPORTS}.data", f"{REPORTS}.rendering.tables", f"{REPORTS}.rendering.web"),
+    f"{REPORTS}.sections": (f"{REPORTS}.report", f"{REPORTS}.comparison"),
+    f"{REPORTS}.comparison": (f"{REPORTS}.data", f"{REPORTS}.sections", f"{REPORTS}.report"),
 }
 
 
@@ -69,6 +81,16 @@ def test_imports_point_down(package: str) -> None:
         if f"{module}.".startswith(f"{above}.")
     ]
     assert not upwards
+
+
+def test_sections_know_nothing_of_one_another() -> None:
+    sections = f"{REPORTS}.sections"
+    for path in files(sections):
+        if path.stem not in ("__init__", "section", "catalogue"):
+            known = {module for module in imports(path.read_text(encoding="utf-8")) if module.startswith(sections)}
+            assert all(module.startswith(f"{sections}.section") for module in known), (
+                f"{path.name} imports {sorted(known)}"
+            )
 
 
 def test_every_package_has_its_place() -> None:
