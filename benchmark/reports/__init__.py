@@ -1,8 +1,8 @@
-"""What an experiment's lines become, from the lines on disk alone.
+"""Reports: from the records of an experiment to tables, figures and pages.
 
-``data`` reads them and ``statistics`` makes numbers of them. A report is a list of ``sections``, each with everything
-of one thing that is said; ``rendering`` knows how tables, figures and pages look. ``report`` writes all sections, and
-``comparison`` sets two experiments side by side.
+``data`` reads the records and ``statistics`` computes. A report is a list of ``sections``, one file for everything that
+a report says of one thing; ``rendering`` defines how tables, figures and pages look. ``report`` writes all sections,
+``comparison`` compares two experiments.
 """
 
 from benchmark.reports.data import Report, read_report

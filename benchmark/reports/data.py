@@ -1,4 +1,4 @@
-"""A report as data: what an experiment's lines say, before any of it is shown."""
+"""An experiment's runs as data, from which the sections of a report are made."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Report:
-    """An experiment's runs as data, from which the sections make what they show.
+    """The runs that a report shows, their learning curves, and the views of them.
 
-    ``runs`` are those that are shown, ``curves`` their tidy learning curves, and ``last`` the label count aimed at.
-    ``views`` are one or two, see ``views.views``; the first is the headline's. ``selection_notes`` say which runs are
-    incomplete, repeated or missing. ``baseline`` is the strategy that all are tested against besides random, ``target``
-    the accuracy (0–1) whose labels are counted, None for random's final one.
+    ``curves`` is a tidy table, see ``curves.curves``; ``last`` is the last label count of the budget schedule.
+    ``views`` are one or two, see ``views.views``; the first is the headline. ``selection_notes`` name runs that are
+    incomplete, repeated or missing. ``baseline`` is the strategy that all others are tested against besides random.
+    ``target`` is the accuracy (0–1) for which labels saved are counted; None stands for random's final accuracy.
     """
 
     root: Path
@@ -45,12 +45,12 @@ class Report:
 
     @property
     def accuracy(self) -> pd.DataFrame:
-        """Of the first view: strategy, learner, labels, mean, sd, low, high, n."""
+        """Accuracy in the first view: see ``View.accuracy``."""
         return self.views[0].accuracy
 
     @property
     def summary(self) -> pd.DataFrame:
-        """Of the first view: see ``summary.summarise``."""
+        """The summary of the first view: see ``summary.summarise``."""
         return self.views[0].summary
 
     @property
@@ -70,11 +70,11 @@ class Report:
 
     @cached_property
     def traces(self) -> pd.DataFrame:
-        """What learners noted in the course of their trainings: see ``traces.traced``."""
+        """What learners recorded during training: see ``traces.traced``."""
         return traced(self.runs)
 
     def once(self, compute: Callable[..., T], *arguments: Any) -> T:
-        """``compute(report, *arguments)``, kept from the first time on: what a section's parts share."""
+        """``compute(report, *arguments)``, computed once: for what several parts of a section share."""
         key = (compute, *arguments)
         if key not in self._kept:
             self._kept[key] = compute(self, *arguments)
@@ -91,10 +91,11 @@ def read_report(
     baseline: str = BASELINE,
     target: float | None = None,
 ) -> Report:
-    """The report of the experiment at ``root``, from its lines alone; writes nothing.
+    """The report of the experiment at ``root``, from its records alone; writes nothing.
 
-    The first arguments select runs, None all of them; strategies and learners in canonical form. For ``baseline`` and
-    ``target`` see ``Report``. Raises ValueError if ``root`` holds no experiment, or no complete round of the selection.
+    ``strategies`` and ``learners`` (in canonical form), ``seeds`` and ``budgets`` select runs, None selects all. For
+    ``baseline`` and ``target`` see ``Report``. Raises StoreError if there is no experiment at ``root``, or no complete
+    round among the selected runs.
     """
     experiment = read_experiment(root)
     selection = select(experiment, strategies, learners, seeds, budgets)

@@ -1,4 +1,4 @@
-"""Where numbers come from: what the headers of the runs behind a table say, in words."""
+"""Where numbers come from: protocol, data, devices and versions, from the headers of the runs behind them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a caption says of the runs; each tuple holds every value met, the most frequent first.
+    """What the headers of a report's runs say; each tuple has all distinct values, the most frequent first.
 
-    ``marked`` are the strategies (with learners) that have runs on another engine, device or torch than most;
-    ``footnotes`` say which. ``plugins`` are the strategies that came with a source file of their own, ``cheating``
-    those that read the true labels.
+    ``marked`` are the strategies (with learners) with runs on another engine version, device or torch version than
+    most, or with a changed source; ``footnotes`` say which. ``plugins`` are the strategies from source files of their
+    own, ``diagnostic`` those that use true labels.
     """
 
     experiment: str
@@ -34,38 +34,40 @@ class Provenance:
     versions: dict[str, tuple[str, ...]]
     commits: tuple[str, ...]
     plugins: tuple[str, ...]
-    cheating: tuple[str, ...]
+    diagnostic: tuple[str, ...]
     marked: frozenset[tuple[str, str]]
     footnotes: tuple[str, ...]
 
     @property
     def about(self) -> list[str]:
-        """What is said of the protocol: what it is, and what to know of it; without what it does not say."""
+        """The protocol's description and notes, where it has any."""
         return [self.protocol[key] for key in ("description", "notes") if self.protocol.get(key)]
 
     @property
     def dataset(self) -> str:
-        """Name, first 12 digits of the checksum, and the note where there is one."""
+        """Name, first 12 digits of the checksum and note of each data set."""
         return "; ".join(
             f"{name}, SHA-256 {sha256[:12]}" + (f" ({note})" if note else "") for name, sha256, note in self.datasets
         )
 
     @property
-    def cheats(self) -> str:
-        """A sentence on who reads the true labels, for captions and notes; empty where nobody does."""
+    def diagnostic_note(self) -> str:
+        """A sentence for captions and notes on the diagnostics among the strategies; empty if there are none."""
         return (
-            f"‡ Reads true labels, a diagnostic and no competitor: {', '.join(self.cheating)}." if self.cheating else ""
+            f"‡ Reads true labels, a diagnostic and no competitor: {', '.join(self.diagnostic)}."
+            if self.diagnostic
+            else ""
         )
 
     @property
     def software(self) -> str:
-        """Every library with its version or versions, and the commit or commits."""
+        """All libraries with their versions, and the commits."""
         libraries = [f"{library} {' / '.join(versions)}" for library, versions in self.versions.items()]
         return f"{', '.join(libraries)}; {count(len(self.commits), 'commit')} {', '.join(self.commits)}"
 
     @property
     def sentence(self) -> str:
-        """Everything a reader needs to check a number, for captions."""
+        """All that a reader needs to check a number, for captions."""
         return (
             f"Protocol {self.protocol.get('name', self.experiment)}, fingerprint {self.fingerprint[:8]}; "
             f"{count(len(self.learners), 'learner')} {', '.join(self.learners)}; "
@@ -76,7 +78,7 @@ class Provenance:
 
 
 def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
-    """Gather the headers of ``runs``, which are the ones shown."""
+    """The provenance of ``runs``, those that the report shows."""
     headers = [run.header for run in runs]
     axes = {
         "engine": [f"engine version {h.engine_version}" for h in headers],
@@ -124,12 +126,12 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
         },
         commits=_frequent(h.commit or "unknown" for h in headers),
         plugins=tuple(sources),
-        cheating=tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)),
+        diagnostic=tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
     )
 
 
 def _frequent(values: Any) -> tuple[Any, ...]:
-    """The distinct values, the most frequent first, the first met where counts tie."""
+    """The distinct values, the most frequent first; ties in the order of first occurrence."""
     return tuple(value for value, _ in Counter(values).most_common())

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Made(NamedTuple, Generic[T]):
-    """A table or figure of a report: the name of its files, its title and place, and what a figure shows."""
+    """A table or figure of a report: name of its files, title, place on the page, and alternative text."""
 
     name: str
     title: str
@@ -37,7 +37,7 @@ class Made(NamedTuple, Generic[T]):
 
 
 def notes_of(report: Report) -> list[str]:
-    """What all sections say in sentences: who is better, and what to know of the comparison."""
+    """The notes of all sections: verdicts, then what limits the comparison."""
     return [note for section in SECTIONS if section.notes is not None for note in section.notes(report)]
 
 
@@ -79,10 +79,10 @@ def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[
 
 
 def write_report(root: Path, baseline: str = BASELINE, target: float | None = None) -> Report:
-    """Write curves.csv, tables/, figures/, README.md and index.html of all the runs at ``root``; see ``read_report``.
+    """Write curves.csv, tables/, figures/, README.md and index.html for all runs at ``root``; see ``read_report``.
 
-    In the folder above, index.html becomes the overview of all experiments there. Tables and figures that were there
-    and do not apply any more are removed. The same lines give the same bytes.
+    Rewrites the overview of all experiments, index.html in the folder above. Removes tables and figures of an earlier
+    report that do not apply any more. The same records give the same bytes.
     """
     report = read_report(root, baseline=baseline, target=target)
     write_curves(report.curves, root / "curves.csv")
@@ -105,7 +105,7 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
 
 
 def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T]], suffixes: Sequence[str]) -> None:
-    """Remove what sections have written at another time and have not now."""
+    """Remove the files of parts that an earlier report had and this one has not."""
     kept = {one.name for one in made}
     for part, wide, suffix in itertools.product(parts, ("", WIDE), suffixes):
         if part is not None and part.name + wide not in kept:
@@ -115,7 +115,7 @@ def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T
 def results_page(
     report: Report, notes: Sequence[str], printed: Sequence[Made[Table]], drawn: Sequence[Made[Figure]]
 ) -> str:
-    """README.md: notes, figures and tables, links to the others, and the texts of the sections."""
+    """README.md: notes, figures and tables, links to those not shown, and the sections' texts."""
     source = report.source
     shown = [figure for figure in drawn if figure.place == "page"]
     more = [f"- {one.title}: [figure](figures/{one.name}.png)" for one in drawn if one.place == "linked"]

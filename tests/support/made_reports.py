@@ -62,7 +62,7 @@ def curves_of(accuracies: dict[str, np.ndarray], labels: Sequence[int]) -> pd.Da
 
 
 def report_of(
-    curves: pd.DataFrame, cheating: Sequence[str] = (), baseline: str = BASELINE, target: float | None = None
+    curves: pd.DataFrame, diagnostic: Sequence[str] = (), baseline: str = BASELINE, target: float | None = None
 ) -> Report:
     """A report of the curves, which has no runs."""
     source = Provenance(
@@ -78,7 +78,7 @@ def report_of(
         versions={},
         commits=("abcdef0",),
         plugins=(),
-        cheating=tuple(cheating),
+        diagnostic=tuple(diagnostic),
         marked=frozenset(),
         footnotes=(),
     )

@@ -1,1 +1,1 @@
-"""Two experiments, or two learners of one, against each other."""
+"""The comparison of two experiments, or of two learners of one experiment."""

@@ -1,10 +1,9 @@
-"""Two experiments, or two learners of one, against each other: paired by seed, from their lines alone.
+"""Compare two experiments, or two learners of one experiment, paired by seed, from their records alone.
 
-For every strategy (and learner) that both have, at the label counts that both have: the difference, second minus
-first, of the area under the budget curve and of the final accuracy, over the seeds that both have; its mean with a
-95 % t-interval, and the p of the paired t-test. The p of all compared strategies are corrected together after Holm
-("A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979), areas and
-final accuracies each by themselves. Whether both rank the strategies alike says ``agreement``.
+For every strategy (and learner) that both have, over the label counts and seeds that both have: the difference (second
+minus first) in area under the budget curve and in final accuracy, its mean with a 95 % t-interval, and the p-value of
+the paired t-test. Holm's correction covers all compared strategies, for areas and final accuracies separately. See
+``agreement`` for whether both rank the strategies alike.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment, RunHeader
 from benchmark.results.store import read_experiment
 
-_AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # no settings
+_AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # not settings
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``differences``: a row per strategy and learner; ``tables``: what is printed of it, of rankings and settings.
+    """``differences``: a row per strategy and learner; ``tables``: of differences, rankings and settings, for printing.
 
     Columns of ``differences``: strategy, learner, n (shared seeds) and, of area and of final accuracy (0–1), the
     means ``_first`` and ``_second``, the difference's ``_mean``, ``_low`` and ``_high``, ``_p`` and ``_p_holm``.
@@ -49,7 +48,7 @@ class Comparison:
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Write ``comparison.csv``, the differences, and ``comparison.md``, all that is printed."""
+    """Write the differences to ``comparison.csv``, and all tables and notes to ``comparison.md``."""
     parts = [f"# {escape_markdown(comparison.title)}\n", *map(markdown, comparison.tables)]
     if comparison.notes:
         parts.append("".join(f"- {escape_markdown(note)}\n" for note in comparison.notes))
@@ -72,7 +71,7 @@ def compare_experiments(
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
 ) -> Comparison:
-    """Compare two experiments, or with one root the two ``learners`` in it; the arguments select runs, None all.
+    """Compare two experiments or, given one root, its two ``learners``; the arguments select runs, None selects all.
 
     Raises StoreError, in one line, where there are no runs or none that can be paired.
     """
@@ -88,13 +87,15 @@ def compare_experiments(
             sides = [side._replace(title=str(root)) for side, root in zip(sides, roots, strict=True)]
     first, second = sides
     titles = (first.title, second.title)
-    ladders = [_label_counts(side.curves, partner=other.curves) for side, other in ((first, second), (second, first))]
-    counts = sorted(ladders[0] & ladders[1])
+    label_counts = [
+        _label_counts(side.curves, partner=other.curves) for side, other in ((first, second), (second, first))
+    ]
+    counts = sorted(label_counts[0] & label_counts[1])
     if not counts:
         raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
     runs = [_runs(side.curves, counts) for side in sides]
     notes = [f"{side.title}: {note}" for side in sides for note in side.notes]
-    notes += [*_other_counts(sides, ladders), *_unpaired(sides, runs)]
+    notes += [*_other_counts(sides, label_counts), *_unpaired(sides, runs)]
     joined = runs[0].merge(runs[1], on=RUN, suffixes=("_first", "_second"))
     if not len(joined):
         raise StoreError(
@@ -135,7 +136,7 @@ def _side(
 
 
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
-    """Area and final accuracy over ``counts``, one row per run that has them all."""
+    """Area and final accuracy over the label counts ``counts``, a row per run that has them all."""
     there = groups(curves[curves["labels"].isin(counts)], RUN)
     rows = [
         (*key, area_under_budget_curve(counts, run["accuracy"].tolist()), run["accuracy"].iloc[-1])
@@ -164,35 +165,35 @@ def _differences(joined: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label_counts(curves: pd.DataFrame, partner: pd.DataFrame) -> set[int]:
-    """The label counts of the strategies that ``partner`` has too."""
+    """The label counts of the strategies that are in ``partner`` too."""
     return {labels for key, run in groups(curves, GROUP).items() if key in keys(partner) for labels in run["labels"]}
 
 
-def _other_counts(sides: list[_Side], ladders: list[set[int]]) -> list[str]:
+def _other_counts(sides: list[_Side], label_counts: list[set[int]]) -> list[str]:
     return [
-        f"Label counts in {side.title} only, left out: {in_words(sorted(ladders[i] - ladders[1 - i]))}."
+        f"Label counts in {side.title} only, left out: {in_words(sorted(label_counts[i] - label_counts[1 - i]))}."
         for i, side in enumerate(sides)
-        if ladders[i] - ladders[1 - i]
+        if label_counts[i] - label_counts[1 - i]
     ]
 
 
 def _unpaired(sides: list[_Side], runs: list[pd.DataFrame]) -> list[str]:
-    """Who is in one only, which seeds are, and which runs lack label counts."""
+    """Sentences on strategies and seeds that only one side has, and on runs that lack label counts."""
     several = any(side.curves["learner"].nunique() > 1 for side in sides)
-    begun, whole = (
+    started, complete = (
         [{key: set(run["seed"]) for key, run in groups(frame, GROUP).items()} for frame in frames]
         for frames in ([side.curves for side in sides], runs)
     )
     notes = []
     for i, side in enumerate(sides):
-        mine, theirs = begun[i], begun[1 - i]
+        mine, theirs = started[i], started[1 - i]
         if alone := [name(key[0], key[1], several) for key in mine if key not in theirs]:
             notes.append(f"In {side.title} only: {', '.join(alone)}.")
-        unmatched: dict[str, list[str]] = {}  # who lacks the same seeds stands in one note
+        unmatched: dict[str, list[str]] = {}  # one note for all strategies that lack the same seeds
         for key in (key for key in mine if key in theirs):
             alone_there = mine[key] - theirs[key]
-            torn = (mine[key] & theirs[key]) - whole[i].get(key, set())
-            for seeds, reason in ((alone_there, f"In {side.title} only"), (torn, f"Incomplete in {side.title}")):
+            incomplete = (mine[key] & theirs[key]) - complete[i].get(key, set())
+            for seeds, reason in ((alone_there, f"In {side.title} only"), (incomplete, f"Incomplete in {side.title}")):
                 if seeds:
                     unmatched.setdefault(f"{reason}: {_seeds(seeds)} of", []).append(name(key[0], key[1], several))
         notes += [f"{reason} {', '.join(names)}." for reason, names in unmatched.items()]

@@ -1,4 +1,4 @@
-"""What differs between two settings: protocols, versions, devices, data."""
+"""Differences between the settings of two experiments: protocol, versions, devices, data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark.results.records import RunHeader
 
 
 def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
-    """Engine, versions, device, commit, data and plugins' sources by name; several values of one where they differ."""
+    """Engine, versions, device, commit, data and plugins' sources by name; all values where the headers differ."""
     found: dict[str, dict[str, None]] = {}
     for header in headers:
         facts: dict[str, object] = {
@@ -30,7 +30,7 @@ def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
 
 
 def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """The fields with different values, and both values; – for a field that one side does not have."""
+    """The fields whose values differ, with both values; – where one side does not have the field."""
     return [
         (key, first.get(key, MISSING.text), second.get(key, MISSING.text))
         for key in dict.fromkeys([*first, *second])
@@ -39,7 +39,7 @@ def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple
 
 
 def settings_table(settings: list[tuple[str, str, str]], first: str, second: str) -> Table:
-    """What differs between two settings, a field a row."""
+    """A table of the differences, a row per field."""
     return Table(
         data=pd.DataFrame(settings, columns=["field", "first", "second"]),
         header=["what differs", first, second],
@@ -58,7 +58,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def in_words(value: Any) -> str:
-    """A field's value, of a long list the first three and the last."""
+    """A field's value as text; of a long list the first three items, the last and the number."""
     if isinstance(value, list):
         texts = [str(item) for item in value]
         return " ".join(texts if len(texts) <= 6 else [*texts[:3], "…", texts[-1], f"({len(texts)})"])

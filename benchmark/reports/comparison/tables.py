@@ -1,4 +1,4 @@
-"""What is printed of a comparison of two experiments."""
+"""The tables of a comparison of two experiments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def differences_table(differences: pd.DataFrame, titles: tuple[str, str], counts
 
 
 def rankings_table(found: agreement.Comparison, titles: tuple[str, str], learner: str) -> Table:
-    """How well the two rank the strategies alike, and each with itself: see ``agreement``."""
+    """How well the two agree in ranking the strategies, and each with itself: see ``agreement``."""
     first, second = titles
     means = {
         f"{first} with {second}": found.between,

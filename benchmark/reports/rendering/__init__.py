@@ -1,1 +1,1 @@
-"""How a report looks: tables, figures, web pages and the terminal. Knows nothing of what a report consists of."""
+"""How tables, figures, web pages and the terminal look. Knows nothing of the sections of a report."""

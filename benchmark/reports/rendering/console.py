@@ -21,12 +21,12 @@ from benchmark.reports.words import count, ranges
 
 
 def console_table(report: Report) -> Group:
-    """A table for each view: see ``views.views``."""
+    """A summary for each view of the report: see ``views.views``."""
     return Group(*(_table(view, report.source) for view in report.views))
 
 
 def _table(view: View, source: Provenance) -> Group:
-    """Accuracy at up to 6 label counts, area and difference to random if there are such, at most 100 columns wide."""
+    """Accuracy at up to 6 label counts, area and difference to random where there are any; at most 100 columns wide."""
     accuracy, summary = view.accuracy, view.summary
     strategies = keys(summary)
     places = decimals(accuracy["sd"])
@@ -61,7 +61,7 @@ def _table(view: View, source: Provenance) -> Group:
 
 
 def for_console(table: Printed) -> Table:
-    """A table for the terminal, its caption below."""
+    """A report's table for the terminal, with its caption below."""
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=Text(table.caption), caption_justify="left")
     for number, title in enumerate(table.header):
         left = number < table.text_columns

@@ -1,4 +1,4 @@
-"""A report is a list of sections, each a file with everything of one thing that the report says.
+"""The sections of a report: one file for everything that the report says of one thing.
 
-To add one, write ``<name>.py`` with a ``SECTION`` in it, and list it in ``catalogue``.
+To add a section, write ``<name>.py`` with a ``SECTION`` and list it in ``catalogue``.
 """

@@ -19,9 +19,9 @@ PRINTED_COLUMNS = 10
 
 
 def table(report: Report, view: View) -> Table:
-    """Mean ± sd in % per strategy (rows, as in the summary) and label count (columns), the best mean bold.
+    """Mean ± sd in %: a row per strategy, in the order of the summary, a column per label count, the best mean bold.
 
-    The CSV holds every label count; the printed table at most 10, evenly chosen, first and last among them.
+    The CSV has every label count; the printed table at most 10, evenly spaced, with the first and the last.
     """
     source, accuracy = report.source, view.accuracy
     counts = sorted(set(accuracy["labels"].tolist()))
@@ -39,17 +39,19 @@ def table(report: Report, view: View) -> Table:
     if len(shown) < len(counts):
         caption += f"Shown are {len(shown)} of {len(counts)} label counts, evenly chosen; the CSV holds all. "
     data = accuracy[[*GROUP, "labels", "mean", "sd", "n"]]
-    return Table.of_columns(columns, data, sentences(caption, view.scope, source.cheats), rule_before=len(view.ranking))
+    return Table.of_columns(
+        columns, data, sentences(caption, view.scope, source.diagnostic_note), rule_before=len(view.ranking)
+    )
 
 
 def figure(report: Report, view: View) -> Figure | None:
     """Accuracy over labels and, beside it, the difference to random in points, paired by seed.
 
     Without random for every learner, or with random alone, there is one panel. With a single label count there are no
-    curves: a row per strategy then shows the accuracies there.
+    curves: the figure has a row per strategy instead.
     """
     if not view.several_label_counts:
-        return area_figure(view, report.source.cheating)
+        return area_figure(view, report.source.diagnostic)
     panels = [Panel("Test accuracy (%)", together(view.accuracy), 100, (0, 100))]
     gains = view.gains
     if len(gains) and {learner for _, learner in keys(gains)} == set(view.shared["learner"]):

@@ -1,4 +1,4 @@
-"""What was bought: how evenly the answers fall on the classes, from the lines."""
+"""Class balance: how evenly the acquired labels are distributed over the classes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmark.results.records import RunRecord
 
 
 def evenness(counts: Iterable[int], classes: int) -> float:
-    """The entropy of the class shares over its maximum ln ``classes``: 1 is even, 0 a single class; NaN if empty."""
+    """The entropy of the class shares divided by ln ``classes``: 1 is even, 0 a single class; NaN without labels."""
     present = [count for count in counts if count]
     total = sum(present)
     if not total or classes < 2:
@@ -31,10 +31,10 @@ def evenness(counts: Iterable[int], classes: int) -> float:
 
 
 def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
-    """One row per run and round that buys: strategy, learner, seed, labels (before), batch and labelled.
+    """One row per run and round with a query: strategy, learner, seed, labels (before it), batch and labelled.
 
-    ``batch`` is the evenness of the answers bought there, ``labelled`` of all answers with them, those of the
-    initial labels among them. Runs whose lines tell no answers are left out. The classes are those of the test set.
+    ``batch`` is the evenness of the batch acquired there, ``labelled`` that of all labels up to and including it. Runs
+    whose records have no acquired labels are left out. The classes are those of the test set.
     """
     rows = []
     for run in runs:
@@ -51,7 +51,7 @@ def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
 
 
 def balance(report: Report) -> pd.DataFrame:
-    """See ``class_balance``, of all runs."""
+    """``class_balance`` of all runs."""
     return class_balance(report.runs)
 
 
@@ -61,17 +61,17 @@ def figure(report: Report, view: View) -> Figure | None:
 
 
 def balance_figure(balance: pd.DataFrame, view: View, source: Provenance) -> Figure | None:
-    """How evenly the classes were bought (see ``class_balance``), by batch and in all; None for a single batch.
+    """Class balance of each batch and of all labels (see ``class_balance``); None for a single batch.
 
-    Without bands: batches are small, and intervals as wide as the axes would hide the lines.
+    Without bands: batches are small, and their wide intervals would hide the lines.
     """
     mine = only(balance, view.ranking)
-    shared = comparable(mine, view.guests)[0] if len(mine) else mine
+    shared = comparable(mine, view.unfinished)[0] if len(mine) else mine
     panels = []
     for column, title in (("batch", "Class balance of the batch"), ("labelled", "Class balance of all labels")):
-        told = shared.dropna(subset=[column])
-        if told["labels"].nunique() > 1:
-            table = together(intervals(told, column))
+        present = shared.dropna(subset=[column])
+        if present["labels"].nunique() > 1:
+            table = together(intervals(present, column))
             panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the purchase"))
     return panel_figure(panels, view, source, "balance: entropy of classes / its maximum; ", bands=False)
 

@@ -1,4 +1,4 @@
-"""Calibration: how far the predicted probabilities can be trusted."""
+"""Calibration of the predicted probabilities."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def figure(report: Report, view: View) -> Figure | None:
         return None
     panels = []
     for column, title, scale in (("ece", "Calibration error, ECE (%)", 100.0), ("nll", "NLL (nats)", 1.0)):
-        told = view.shared.dropna(subset=[column])
-        if len(told):
-            panels.append(Panel(title, together(intervals(told, column)), scale, (0, float("inf"))))
+        present = view.shared.dropna(subset=[column])
+        if len(present):
+            panels.append(Panel(title, together(intervals(present, column)), scale, (0, float("inf"))))
     return panel_figure(panels, view, report.source)
 
 

@@ -1,4 +1,4 @@
-"""The sections of a report, in its order."""
+"""All sections, in the order of a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last checkpoints: accuracy of the last step, the median of the last checkpoints, and the pseudo-labels."""
+"""The end of training: accuracy of the last step, median of the last checkpoints, quality of pseudo-labels."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ MEASURES = ("final", "median", "accepted", "precision", "right")
 def last_checkpoints(runs: Sequence[RunRecord], ranking: Sequence[Key], labels: int) -> pd.DataFrame:
     """One row per strategy and learner, in the order of ``ranking``; empty unless a learner kept checkpoints.
 
-    Columns: strategy, learner, labels, n (runs that have a round with so many labels), and ``_mean`` and ``_sd`` over
-    them of ``MEASURES`` (0–1): the last step's accuracy, the median of the last checkpoints', and what was noted last
-    of the pseudo-labels (see ``judging.judged``). NaN where a learner has no such thing.
+    Columns: strategy, learner, labels, n (runs with a round at that label count), and over these runs ``_mean`` and
+    ``_sd`` of each of ``MEASURES`` (0–1): the last step's accuracy, the median accuracy of the last checkpoints, and
+    the last recorded quality of the pseudo-labels (see ``judging.judged``). NaN where a learner has no such measure.
     """
     if not any(record.checkpoint_accuracies for run in runs for record in run.rounds):
         return pd.DataFrame()
@@ -46,7 +46,7 @@ def last_checkpoints(runs: Sequence[RunRecord], ranking: Sequence[Key], labels: 
 
 
 def _measured(run: RunRecord, labels: int) -> list[dict[str, Any]]:
-    """A row of the run's round with ``labels`` labels; none where there is no such round."""
+    """A row for the run's round with ``labels`` labels; empty if there is none."""
     rows = []
     for record in run.rounds:
         if record.num_labelled == labels:

@@ -1,4 +1,4 @@
-"""What to cite: a bibliography of exactly the strategies, learners and protocol of a report, and of the suite."""
+"""What to cite: a bibliography of the suite and of a report's protocol, strategies and learners."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def files(report: Report) -> dict[str, bytes]:
 
 
 def bibliography(source: Provenance) -> str:
-    """A .bib file: the suite, the protocol's papers, the strategies' and learners'; above each entry who is meant.
+    """A .bib file: the suite and the papers of protocol, strategies and learners; a comment names what each is for.
 
     Strategies that are not of the suite are named as such: only their authors know what to cite.
     """
@@ -66,7 +66,7 @@ def bibliography(source: Provenance) -> str:
 
 
 def bibliographies() -> str:
-    """The suite's own .bib files, one behind the other."""
+    """The suite's own .bib files, concatenated."""
     texts = [resources.files(package).joinpath(name).read_text(encoding="utf-8") for package, name in BIBLIOGRAPHIES]
     return "\n".join(texts)
 
@@ -87,7 +87,7 @@ def suite(source: Provenance) -> str:
 
 
 def strategy_layers(strategy: str, wrappers: tuple[str, ...]) -> list[str]:
-    """The names in a canonical strategy from the outside in: power[beta=2]:bald[samples=50] gives power, bald."""
+    """The names in a canonical strategy, outermost first: power[beta=2]:bald[samples=50] gives power, bald."""
     layers = []
     pattern = re.compile(rf"({'|'.join(map(re.escape, wrappers))})(?:\[[^\]]*\])?:(.+)", flags=re.DOTALL)
     while match := pattern.fullmatch(strategy):
@@ -97,12 +97,12 @@ def strategy_layers(strategy: str, wrappers: tuple[str, ...]) -> list[str]:
 
 
 def read_entries(text: str) -> dict[str, str]:
-    """The entries of a .bib file by key, as they stand; each begins and ends at the start of a line."""
+    """The entries of a .bib file by key, verbatim; each must begin and end at the start of a line."""
     return {match[1]: match[0] for match in re.finditer(r"^@\w+\{([^,\s]+),\n.*?^\}", text, flags=re.M | re.S)}
 
 
 def _comment(text: str) -> str:
-    """A line that BibTeX skips, whatever it says."""
+    """A comment that BibTeX skips."""
     return f"% {re.sub(r'[@{}]', '', ' '.join(text.split()))}"
 
 

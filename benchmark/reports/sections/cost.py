@@ -1,4 +1,4 @@
-"""Cost: seconds of queries and of training."""
+"""Cost: seconds of queries and training."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from benchmark.reports.words import count
 
 
 def costs(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
-    """Seconds of ``seeds.reaching`` rows, per strategy and learner; means over its runs.
+    """Seconds per strategy and learner, means over its runs in ``rows``, which are of ``seeds.reaching``.
 
-    Columns: strategy, learner, n (runs), query_mean, query_sd (of a round: mean of a run's rounds, then over runs),
-    query (all rounds of a run that buy towards the last label count), train (of a run, a shared first round counted
-    for each), total (both), factor (of the reference's total with the same learner, over the seeds that both have).
+    Columns: strategy, learner, n (runs), query_mean, query_sd (per query: mean over a run's rounds, then over runs),
+    query (all queries of a run before the last label count), train (of a run, a shared first round counted for each
+    run), total (both), factor (total divided by the reference's with the same learner, over the seeds that both have).
     """
     last = rows["labels"].max()
     runs = []
     for key, (labels, train, query) in by_run(rows, *SECONDS).items():
-        bought = known(value for count, value in zip(labels, query, strict=True) if count < last)
-        runs.append((*key, mean_and_sd(bought)[0], math.fsum(bought), math.fsum(known(train))))
+        queries = known(value for count, value in zip(labels, query, strict=True) if count < last)
+        runs.append((*key, mean_and_sd(queries)[0], math.fsum(queries), math.fsum(known(train))))
     table = pd.DataFrame(runs, columns=[*RUN, "round", "query", "train"])
     table["total"] = table["query"] + table["train"]
     others = table.loc[table["strategy"] == reference, ["learner", "seed", "total"]]
@@ -44,9 +44,9 @@ def costs(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
 
 
 def table(report: Report, _: View) -> Table:
-    """A row per strategy: seconds of a query, of all queries, of training, and the total against random's.
+    """A row per strategy: seconds per query, of all queries, of training and of both, and the multiple of random's.
 
-    Where strategies have different numbers of seeds, a column has their numbers.
+    Where strategies have different numbers of seeds, a column shows them.
     """
     source, cost = report.source, costs(report.rows)
     order = [key for key in report.ranking if key in set(keys(cost))]
@@ -73,7 +73,7 @@ def table(report: Report, _: View) -> Table:
         f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
         f"{mixed}Seconds are by the clock: a machine that did more at a time took longer."
     )
-    return Table.of_columns(columns, rows.reset_index(), sentences(caption, source.cheats))
+    return Table.of_columns(columns, rows.reset_index(), sentences(caption, source.diagnostic_note))
 
 
 SECTION = Section("Cost", table=Part("cost", table))

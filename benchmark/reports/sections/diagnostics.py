@@ -1,4 +1,4 @@
-"""Diagnostics: how well the predicted loss ranks images by the true one, beside the final accuracy."""
+"""Diagnostics of predicted losses: how well they rank images by the true loss."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRINTED = {
 
 
 def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
-    """One row per strategy and learner whose lines have diagnostics, the best final accuracy first.
+    """One row per strategy and learner whose records have such diagnostics, the best final accuracy first.
 
     Columns: strategy, learner, n (seeds), labels (where accuracy is final), final_mean, final_sd (0–1), and
     ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds before that, then mean
@@ -50,7 +50,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
         measured = [
             {name.removeprefix(KIND): value for name, value in record.diagnostics.items() if KIND in name}
             for record in run.rounds
-            if record.num_labelled < horizon  # where a shorter ladder ends nothing is chosen and nothing measured
+            if record.num_labelled < horizon  # a schedule that ends there has no query and no measurement there
         ]
         names = list(dict.fromkeys(name for line in measured for name in line))
         if names:

@@ -1,4 +1,4 @@
-"""Test images and what learners predict for them."""
+"""Test images with the learners' predictions."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from benchmark.reports.statistics.views import View
 from benchmark.results.records import ExamplesRecord, RunRecord
 from benchmark.results.store import read_examples
 
-COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.1, 0.2  # images in a row; inches, of a line of the caption
-LONG = 6  # letters of a class name beside which there is no room for its probability
+COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.1, 0.2  # images in a row; the others in inches, CAPTION per line
+LONG = 6  # with longer class names, the probability takes a line of its own
 WRONG = "#b2182b"
 
 
 def figure(report: Report, _: View) -> Figure | None:
-    """See ``examples_figure``, of all runs."""
+    """``examples_figure`` of all runs."""
     return examples_figure(report.runs)
 
 
 def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
-    """Test images with the predicted class, its probability and, where it is wrong, the true one; None without any.
+    """Test images with the predicted class, its probability and, if wrong, the true class; None without examples.
 
-    Two rows for each learner, of the first run that left examples: evenly spaced images, and the most confident
-    mistakes.
+    Two rows per learner, from its first run with examples: evenly spaced images, and the most confident mistakes.
     """
     blocks = {}
     for run in runs:

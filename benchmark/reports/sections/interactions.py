@@ -1,12 +1,12 @@
-"""Interactions of strategy and learner: what the choice of labels is worth with each learner.
+"""Interaction of strategy and learner: how the gain over random changes with the learner.
 
-With a(s, l) the area under the budget curve of a strategy s with a learner l, the change is
+With a(s, l) the area under the budget curve of strategy s with learner l, the change is
 
     (a(s, l) − a(random, l)) − (a(s, supervised) − a(random, supervised)),
 
-the interaction of strategy and learner, paired by seed: below 0 the choice is worth less with the learner. The test is
-that of strategies: Student's paired t-test, two-sided, with Holm's correction over the strategies and learners of the
-table. With one label count the area is the accuracy there.
+paired by seed. Below 0, choosing labels gains less with the learner than with supervised learning. The test is
+Student's paired t-test, two-sided, with Holm's correction over the strategies and learners of the table. With a single
+label count, the area is the accuracy there.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ GAINS = ("supervised", "gain", "change")
 
 
 def compute(report: Report) -> pd.DataFrame:
-    """See ``interactions``, of all runs."""
+    """``interactions`` of all runs."""
     return interactions(report.areas)
 
 
 def interactions(areas: pd.DataFrame) -> pd.DataFrame:
-    """A row per strategy and learner of which, and of random, there are supervised runs of the same seeds; else empty.
+    """A row per strategy and learner that has seeds in common with random, and with supervised runs of both.
 
     ``areas``: see ``summary.run_areas``, 0–1. Columns: strategy, learner, n (these seeds), the mean differences to
     random ``supervised`` and ``gain`` (with the learner) and their difference ``change``, each with its 95 % t-interval
-    ``_low`` and ``_high``; sd, t, p and p_holm of the change.
+    ``_low`` and ``_high``; sd, t, p and p_holm of the change. Empty where there is nothing to compare.
     """
     against_random = paired(areas, "area", ["learner", "seed"])[[*GROUP, "seed", "gain"]]
     changes = paired(against_random, "gain", ["strategy", "seed"], SUPERVISED, of="learner")
@@ -61,7 +61,7 @@ def interactions(areas: pd.DataFrame) -> pd.DataFrame:
 
 
 def notes(report: Report) -> list[str]:
-    """In words, for each number of seeds from 2 on: for whom the choice is worth more, less, or neither is shown."""
+    """For each number of seeds from 2 on, which strategies gain more with a learner, which less, and which neither."""
     found = report.once(compute)
     notes = []
     for n, rows in groups(found, ["n"]).items() if len(found) else ():
@@ -78,7 +78,7 @@ def notes(report: Report) -> list[str]:
 
 
 def table(report: Report, _: View) -> Table | None:
-    """A row per strategy and learner of ``interactions``, in the order of the ranking."""
+    """A row per strategy and learner in ``interactions``, in the order of the summary."""
     source, found = report.source, report.once(compute)
     if not len(found):
         return None
@@ -110,7 +110,7 @@ def table(report: Report, _: View) -> Table | None:
     )
     if (found["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a t-test: the cells are empty. "
-    made = Table.of_columns(columns, found.drop(columns="sd"), sentences(caption, source.cheats))
+    made = Table.of_columns(columns, found.drop(columns="sd"), sentences(caption, source.diagnostic_note))
     return replace(made, header=[head.partition(" (")[0] for head in columns])
 
 

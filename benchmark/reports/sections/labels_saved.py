@@ -1,9 +1,9 @@
-"""Labels saved: how many fewer than random a strategy takes to reach an accuracy.
+"""Labels saved: how many fewer labels than random a strategy needs to reach an accuracy.
 
-The labels that an accuracy takes are where the mean curve over seeds, linear between label counts, first reaches it:
-the first crossing, with no smoothing. A mean curve that dips later is not punished for it, and one that never gets
-there has none (infinity). Intervals are percentile intervals of a bootstrap over seeds (Efron & Tibshirani 1993):
-seeds are drawn with replacement, the same for all strategies, and curves and crossings computed anew.
+The labels needed are where the mean curve over seeds, linear between label counts, first reaches the accuracy, without
+smoothing. A mean curve that dips again later keeps that number; one that never reaches the accuracy needs infinitely
+many. Intervals are percentile intervals of a bootstrap over seeds (Efron & Tibshirani 1993): seeds are drawn with
+replacement, the same for all strategies, and curves and crossings are recomputed.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
 
 RESAMPLES = 2000
-FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for a percentile to mean anything
+FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for percentiles
 
 
 def savings(report: Report, view: View) -> pd.DataFrame:
-    """See ``labels_saved``, of the view."""
+    """``labels_saved`` of the view."""
     return labels_saved(view.rows, report.target)
 
 
 def first_crossing(labels: np.ndarray, curves: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Where ``curves`` (…, L) over ``labels`` (L,), linear in between, first reach ``target`` (…,); else infinity.
+    """Where ``curves`` (…, L) over ``labels`` (L,), linear in between, first reach ``target`` (…,); infinity if never.
 
-    A curve that is there from the start takes the first label count.
+    For a curve that starts above the target, the first label count.
     """
     reached = curves >= target[..., None]
     at = reached.argmax(axis=-1)
@@ -61,12 +61,12 @@ def first_crossing(labels: np.ndarray, curves: np.ndarray, target: np.ndarray) -
 
 
 def labels_saved(rows: pd.DataFrame, target: float | None = None, reference: str = REFERENCE) -> pd.DataFrame:
-    """Labels to reach the accuracy ``target`` (0–1), and those saved against ``reference``, per strategy and learner.
+    """Labels needed to reach the accuracy ``target`` (0–1), and saved against ``reference``, per strategy and learner.
 
     ``rows`` are of ``seeds.compared``. The default target is the reference's mean final accuracy with the same
-    learner, drawn anew in each bootstrap resample. Columns: strategy, learner, n (seeds), target, needed (infinity:
-    not reached), saved (of the reference's; minus infinity where only the strategy does not get there), low, high
-    (95 % percentile interval over seeds, order statistics of 2,000 resamples; NaN for fewer than 5 seeds).
+    learner, recomputed in each bootstrap resample. Columns: strategy, learner, n (seeds), target, needed (infinity: not
+    reached), saved (minus infinity where only the reference reaches the target), low, high (95 % percentile interval
+    over seeds, order statistics of 2,000 resamples; NaN for fewer than 5 seeds).
     """
     order, seeds, counts, accuracy = accuracies(rows)
     labels, n = np.asarray(counts, dtype=float), len(seeds)
@@ -88,7 +88,7 @@ def labels_saved(rows: pd.DataFrame, target: float | None = None, reference: str
             if key[1] != learner:
                 continue
             needed = first_crossing(labels, resampled(curves), goal)
-            with np.errstate(invalid="ignore"):  # neither gets there: inf − inf, of which nothing can be said
+            with np.errstate(invalid="ignore"):  # neither reaches it: inf − inf is NaN
                 saved = spent - needed
             bounds = (math.nan, math.nan)
             if n >= FEWEST_SEEDS_BOOTSTRAP and key[0] != reference and not np.isnan(saved).any():
@@ -100,9 +100,9 @@ def labels_saved(rows: pd.DataFrame, target: float | None = None, reference: str
 
 
 def table(report: Report, view: View) -> Table | None:
-    """A row per strategy: areas on labels and on log labels, labels to reach the target, and labels saved.
+    """A row per strategy: areas over labels and over log labels, labels to reach the target, and labels saved.
 
-    None for a single label count, or a strategy alone.
+    None for a single label count or a single strategy.
     """
     if not view.several_label_counts or len(report.views[-1].compared) == 1:
         return None
@@ -148,26 +148,26 @@ def table(report: Report, view: View) -> Table | None:
     return Table.of_columns(
         columns,
         rows.join(means[["area_mean", "area_sd", "log_area_mean", "log_area_sd"]]).reset_index(),
-        sentences(caption, view.scope, source.cheats),
+        sentences(caption, view.scope, source.diagnostic_note),
     )
 
 
 def figure(report: Report, view: View) -> Figure | None:
     """Bars of the labels saved against random (see ``labels_saved``), in the order of the ranking.
 
-    Whiskers are 95 % bootstrap intervals; an arrow says that an end lies outside, not reached in some resamples. None
-    where no strategy's number of labels is finite: there is nothing to compare, or no scale to draw it on.
+    Lines are 95 % bootstrap intervals; an arrow marks an infinite end, where some resamples never reach the target.
+    None where no number of labels saved is finite: there is nothing to compare, or no scale to draw it on.
     """
     if not view.several_label_counts:
         return None
-    saved, cheating = report.once(savings, view), set(report.source.cheating)
+    saved, diagnostic = report.once(savings, view), set(report.source.diagnostic)
     rows = saved[saved["saved"].notna()].set_index(GROUP)
     order = [key for key in view.ranking if key in rows.index]
     if not np.isfinite(rows["saved"]).any():
         return None
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, 0.75 + ROW * max(len(order), 2)))
-        labels = style.row_labels(order, cheating)
+        labels = style.row_labels(order, diagnostic)
         left = style.text_width(figure, labels) + 0.12
         (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.14, bottom=0.4)
         shown = rows.loc[order]
@@ -176,13 +176,13 @@ def figure(report: Report, view: View) -> Figure | None:
         axes.set_title(f"Labels saved against {REFERENCE}", loc="right")
         n = int(shown["n"].iloc[0])
         whiskers = "lines: 95 % bootstrap interval" if shown["low"].notna().any() else "too few for intervals"
-        cheats = "‡ reads true labels; " if {strategy for strategy, _ in order} & cheating else ""
-        style.remark(figure, f"{cheats}mean curve over {n} seeds, {whiskers}" if n > 1 else f"{cheats}one seed")
+        explained = "‡ reads true labels; " if {strategy for strategy, _ in order} & diagnostic else ""
+        style.remark(figure, f"{explained}mean curve over {n} seeds, {whiskers}" if n > 1 else f"{explained}one seed")
     return figure
 
 
 def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[Key], colours: Mapping[Key, str]) -> None:
-    """A bar per row, in labels; infinite ends stop at the axes' edge with an arrow, infinite bars become words."""
+    """Draw a bar per row; infinite ends of intervals become arrows at the edge, infinite bars become words."""
     numbers = shown[["saved", "low", "high"]].to_numpy(dtype=float)
     finite = [*numbers[np.isfinite(numbers)].tolist(), 0.0]
     room = max(max(finite) - min(finite), 1.0)
@@ -210,7 +210,7 @@ def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[Key], colours: Mappin
 
 
 def _labels(value: float) -> str:
-    """Labels saved, with sign; −∞ where the strategy does not get there, ∞ where only it does."""
+    """Labels saved, with sign; −∞ where only random reaches the target, ∞ where only the strategy does."""
     if math.isnan(value):
         return MISSING.text
     return f"{value:+.0f}".replace("-", "−").replace("inf", "∞")

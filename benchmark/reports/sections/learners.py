@@ -1,7 +1,7 @@
-"""Learners beside supervised learning: what each gains with the same strategy, paired by seed.
+"""Learners compared with supervised learning: what each gains with the same strategy, paired by seed.
 
-The test is that of strategies: Student's paired t-test, two-sided, with Holm's correction over the strategies and
-learners of the table. With one label count the area is the accuracy there.
+The test is Student's paired t-test, two-sided, with Holm's correction over the strategies and learners of the table.
+With a single label count, the area is the accuracy there.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ PRINTED_COLUMNS = 6  # label counts
 
 
 def compute(report: Report) -> pd.DataFrame:
-    """See ``against_supervised``, of all runs."""
+    """``against_supervised`` for all runs."""
     return against_supervised(report.rows, report.areas)
 
 
 def against_supervised(rows: pd.DataFrame, areas: pd.DataFrame) -> pd.DataFrame:
-    """A row per strategy and learner that shares seeds with the same strategy's supervised runs; else empty.
+    """A row per strategy and learner that shares seeds with the same strategy's supervised runs.
 
     ``rows`` are of ``seeds.reaching``, ``areas`` of ``summary.run_areas`` on them, both 0–1. Columns: strategy,
     learner, n (these seeds), gain (mean difference in area), low, high (its 95 % t-interval), sd, t, p, p_holm, and for
@@ -62,12 +62,12 @@ def against_supervised(rows: pd.DataFrame, areas: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_counts(tests: pd.DataFrame) -> list[int]:
-    """The label counts that ``against_supervised`` has a difference for."""
+    """The label counts for which ``against_supervised`` has differences."""
     return sorted(int(column[5:]) for column in map(str, tests) if column.startswith("gain_"))
 
 
 def notes(report: Report) -> list[str]:
-    """In words, for each number of seeds: who is shown to differ from supervised learning, and who is not."""
+    """For each number of seeds, which strategies and learners differ from supervised learning."""
     tests = report.once(compute)
     notes = []
     measure = "area" if len(label_counts(tests)) > 1 else "accuracy"
@@ -85,7 +85,7 @@ def notes(report: Report) -> list[str]:
 
 
 def table(report: Report, _: View) -> Table | None:
-    """A row per strategy and learner of ``against_supervised``, in the order of the ranking: the gain, and its test."""
+    """A row per strategy and learner in ``against_supervised``, in the order of the summary: the gain and its test."""
     source, tests = report.source, report.once(compute)
     if not len(tests):
         return None
@@ -123,7 +123,7 @@ def table(report: Report, _: View) -> Table | None:
         caption += "The last columns are mean differences in accuracy at these label counts. "
     if (tests["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a t-test: the cells are empty. "
-    return Table.of_columns(columns, tests.drop(columns="sd"), sentences(caption, source.cheats))
+    return Table.of_columns(columns, tests.drop(columns="sd"), sentences(caption, source.diagnostic_note))
 
 
 SECTION = Section("Beside supervised learning", notes=notes, table=Part("learners", table))

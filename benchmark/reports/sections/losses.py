@@ -1,4 +1,4 @@
-"""Losses in the course of the training, of learners that leave traces."""
+"""Training losses over steps, for learners that record them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Who beats whom: the penalty matrix of Ash et al.
+"""Pairwise comparison: the penalty matrix of Ash et al.
 
 "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", ICLR 2020, arXiv:1906.03671. At each label
-count, i beats j where the two-sided paired t-test over n seeds says so at p < 0.05, that is where the t-score exceeds
-the 97.5 % quantile of n − 1 degrees of freedom (2.776 for their 5 seeds). A win of i over j adds 1/(number of label
-counts) to the entry (i, j); the sum of column j is the penalty of j. Ours: all label counts of the run are used, not an
-exponential grid, and it is one experiment at a time.
+count, i beats j if the two-sided paired t-test over n seeds says so at p < 0.05, that is if the t-score exceeds the
+97.5 % quantile for n − 1 degrees of freedom (2.776 for their 5 seeds). A win of i over j adds 1/(number of label
+counts) to the entry (i, j); the sum of column j is the penalty of j. Different from theirs, the matrix uses all label
+counts rather than an exponential grid, and a single experiment.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from benchmark.reports.statistics.views import View
 from benchmark.reports.words import count, name
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches
-PRINTED = 15  # up to so many strategies each cell has its number
+PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 
 
 class Pairwise(NamedTuple):
-    """``wins[i, j]``: at how many of the ``labels`` the strategy ``keys[i]`` beats ``keys[j]``, over ``n`` seeds."""
+    """``wins[i, j]``: the number of ``labels`` at which ``keys[i]`` beats ``keys[j]`` over ``n`` seeds."""
 
     keys: list[Key]
     wins: np.ndarray
@@ -43,17 +43,17 @@ class Pairwise(NamedTuple):
 
     @property
     def penalties(self) -> np.ndarray:
-        """(K, K): the share of label counts at which row beats column; NaN where the seeds are too few."""
+        """(K, K): the share of label counts at which the row beats the column; NaN for too few seeds."""
         return self.wins / len(self.labels) if self.n >= FEWEST_SEEDS else np.full(self.wins.shape, math.nan)
 
 
 def wins(_: Report, view: View) -> Pairwise:
-    """See ``pairwise``, of the view."""
+    """``pairwise`` of the view."""
     return pairwise(view.rows, view.ranking)
 
 
 def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
-    """Who beats whom at which label counts, among ``seeds.compared`` rows, in the order of ``ranking``."""
+    """Compare all pairs of strategies in ``rows``, which are of ``seeds.compared``, in the order of ``ranking``."""
     present, seeds, labels, accuracy = accuracies(rows)
     order = [key for key in ranking if key in set(present)]
     accuracy = accuracy[[present.index(key) for key in order]]
@@ -66,7 +66,7 @@ def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
 
 
 def table(report: Report, view: View) -> Table | None:
-    """The penalty matrix, columns numbered like the rows, with the sums of rows and columns."""
+    """The penalty matrix with sums of rows and columns, the columns numbered like the rows."""
     if len(report.views[-1].compared) == 1:
         return None
     source, found = report.source, report.once(wins, view)
@@ -98,27 +98,27 @@ def table(report: Report, view: View) -> Table | None:
         data=pd.concat([data, total], ignore_index=True),
         header=["strategy", *map(str, range(1, len(names) + 1)), "sum"],
         rows=[*rows, [Cell("sum"), *map(_share, penalties.sum(axis=0)), Cell("")]],
-        caption=sentences(caption, view.scope, source.cheats),
+        caption=sentences(caption, view.scope, source.diagnostic_note),
         rule_before=len(rows),
     )
 
 
 def figure(report: Report, view: View) -> Figure | None:
-    """The penalty matrix; None for a strategy alone, or too few seeds for a test."""
+    """The penalty matrix; None for a single strategy or too few seeds for a test."""
     found = report.once(wins, view)
     if len(found.keys) == 1 or found.n < FEWEST_SEEDS:
         return None
-    return heat_map(found, report.source.cheating)
+    return heat_map(found, report.source.diagnostic)
 
 
-def heat_map(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figure:
+def heat_map(pairwise: Pairwise, diagnostic: Collection[str] = ()) -> Figure:
     """The penalty matrix as a heat map: rows beat columns, best strategies first; column sums below.
 
     Numbers stand in the cells for up to 15 strategies; columns are numbered like the rows.
     """
     penalties, k = pairwise.penalties, len(pairwise.keys)
     few = k <= PRINTED
-    labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, cheating), start=1)]
+    labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, diagnostic), start=1)]
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, style.ONE_COLUMN))
         left = style.text_width(figure, labels) + 0.12
@@ -174,10 +174,10 @@ def heat_map(pairwise: Pairwise, cheating: Collection[str] = ()) -> Figure:
         bar.tick_params(labelsize=6, length=1.5)
         bar.spines[:].set_visible(False)
         figure.text(0.04 / width, 1 - 0.05 / height, said, ha="left", va="top", fontsize=6.5)
-        cheats = "‡ reads true labels; " if {key[0] for key in pairwise.keys} & set(cheating) else ""
+        explained = "‡ reads true labels; " if {key[0] for key in pairwise.keys} & set(diagnostic) else ""
         counts = len(pairwise.labels)
         test = f"paired t-test, p < 0.05, {pairwise.n} seeds, {counts} {count(counts, 'label count')}"
-        style.remark(figure, f"{cheats}lower sums are better; {test}")
+        style.remark(figure, f"{explained}lower sums are better; {test}")
     return figure
 
 

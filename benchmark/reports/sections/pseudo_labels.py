@@ -1,4 +1,4 @@
-"""Pseudo-labels in the course of the training, of learners that leave traces."""
+"""Quality of pseudo-labels over training steps, for learners that record it."""
 
 from __future__ import annotations
 

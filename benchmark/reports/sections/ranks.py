@@ -12,7 +12,7 @@ from benchmark.reports.statistics.views import View
 
 
 def notes(report: Report) -> list[str]:
-    """Says so where only a library is missing."""
+    """A sentence where there is no diagram only because a library is not installed."""
     if ranks_allowed(report.views[0].blocks) and not can_test_ranks():
         return ["No critical-difference diagram: scikit-posthocs is not installed."]
     return []
@@ -21,7 +21,7 @@ def notes(report: Report) -> list[str]:
 def figure(report: Report, view: View) -> Figure | None:
     """The critical-difference diagram; None where the ranks cannot be tested."""
     ranks = rank_tests_if_allowed(view.blocks)
-    return None if ranks is None else rank_figure(ranks, report.source.cheating)
+    return None if ranks is None else rank_figure(ranks, report.source.diagnostic)
 
 
 SECTION = Section(

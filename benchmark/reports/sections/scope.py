@@ -7,14 +7,21 @@ from benchmark.reports.sections.section import Section
 
 
 def notes(report: Report) -> list[str]:
-    """Where the comparison ends and who is not in it, incomplete and repeated runs, devices, strategies that cheat."""
+    """Where the comparison ends, strategies and seeds left out, runs that differ from most, and diagnostics."""
     first, source = report.views[0], report.source
-    found = [*_ends(report), first.scope, *report.selection_notes, *first.notes, *source.footnotes, source.cheats]
+    found = [
+        *_ends(report),
+        first.scope,
+        *report.selection_notes,
+        *first.notes,
+        *source.footnotes,
+        source.diagnostic_note,
+    ]
     return [note for note in found if note]
 
 
 def _ends(report: Report) -> list[str]:
-    """Where the comparison of areas ends, if before the last label count, and who is not in it."""
+    """Where the comparison of areas ends, if before the last label count, and the strategies not in it."""
     summary, last = report.views[-1].summary, report.last
     end = summary["labels"].iloc[0]
     notes = []

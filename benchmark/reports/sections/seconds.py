@@ -1,4 +1,4 @@
-"""Accuracy over seconds."""
+"""Accuracy over the time spent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from benchmark.reports.statistics.views import View
 
 
 def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` (see ``curves.curves``) with the column seconds: what a run took until that accuracy was there.
+    """``rows`` (see ``curves.curves``) with the column seconds: the time until the round's model was trained.
 
-    All training so far, and all queries before.
+    This is all training up to and including the round, and all queries before it.
     """
     ordered = rows.sort_values([*RUN, "labels"], kind="stable")
     each = ordered.groupby(RUN, sort=False)
@@ -29,7 +29,7 @@ def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(report: Report, view: View) -> Figure | None:
-    """Accuracy over the seconds of training and queries until it was there; None where no line has seconds."""
+    """Accuracy over the seconds of training and queries that led to it; None where no seconds are recorded."""
     if not view.several_label_counts:
         return None
     timed = elapsed(view.curves).loc[view.shared.index].dropna(subset=["seconds"])

@@ -1,4 +1,4 @@
-"""What a section of a report is."""
+"""The interface of a section."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Part(Generic[T]):
-    """A table or a figure of a section.
+    """A table or figure of a section.
 
-    ``name`` is that of its files, without suffix. ``make`` draws it for a view of the report, or gives None where the
-    report has nothing for it. ``place`` says whether it is shown on the results page (a table also on the web page) or
-    linked from there. ``wide`` is the place of the one made for the wide view; None for a part that is made once,
-    whatever the views. ``alt`` describes a figure to those who do not see it, by default with the section's title.
+    ``name`` is the name of its files, without suffix. ``make`` makes it for a view of the report and returns None where
+    it does not apply. ``place`` says whether it is shown in README.md (a table on the web page too) or linked from
+    there. ``wide`` is the place of the one for the wide view; None if the part is made for the first view only. ``alt``
+    is a figure's alternative text, by default the section's title.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Part(Generic[T]):
 
 @dataclass(frozen=True)
 class Section:
-    """Everything of one thing that a report says; what does not apply is None, or empty.
+    """Everything that a report says of one thing; parts that a section does not have are None.
 
-    ``notes`` are sentences for the top of the pages, ``readme`` lines of Markdown and ``page`` HTML that stand below
-    the tables, and ``files`` what else to write, contents by path in the report's folder.
+    ``notes`` are sentences at the top of README.md and of the web page. ``readme`` (lines of Markdown) and ``page``
+    (HTML) stand below the tables. ``files`` are further files, contents by path within the report's folder.
     """
 
     title: str

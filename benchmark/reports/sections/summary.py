@@ -1,4 +1,4 @@
-"""The summary: a row per strategy, and which strategies beat random."""
+"""The summary: a row per strategy, and verdicts on which strategies are better than random."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from benchmark.reports.statistics.views import View
 
 
 def notes(report: Report) -> list[str]:
-    """See ``verdicts``, of the widest view."""
+    """``verdicts`` of the widest view."""
     return verdicts(report.views[-1].summary)
 
 
 def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
-    """In words, per learner: which strategies beat the reference in area, and which cannot be shown to."""
+    """Sentences per learner: which strategies are better than the reference in area, which are not, which worse."""
     several = summary["learner"].nunique() > 1
     notes = []
     for learner, rows in groups(summary, ["learner"]).items():
@@ -56,8 +56,8 @@ def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
 def table(report: Report, view: View) -> Table:
     """One row per strategy: seeds, area, final accuracy, paired difference to random, seconds.
 
-    Where there is one label count, the accuracy stands for area and final accuracy; where nothing pairs with random,
-    there is no difference. Where some differences have more seeds than the means, a column ``pairs`` counts them.
+    With a single label count, the accuracy stands for area and final accuracy. Without runs of random there is no
+    difference. Where some differences are over more seeds than the means, the column pairs counts them.
     """
     source, summary = report.source, view.summary
     places = decimals(pd.concat([summary["area_sd"], summary["final_sd"]]))
@@ -102,7 +102,7 @@ def table(report: Report, view: View) -> Table:
         "Train is seconds of training a run, a shared first round counted for each; query is seconds a round. "
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
-    return Table.of_columns(columns, summary, sentences(caption, view.scope, source.cheats))
+    return Table.of_columns(columns, summary, sentences(caption, view.scope, source.diagnostic_note))
 
 
 SECTION = Section("Summary", notes=notes, table=Part("summary", table, wide="page"))

@@ -1,10 +1,9 @@
-"""Tests by seed: is a strategy better than random, or than a baseline?
+"""Paired tests over seeds: is a strategy better than random, or than a baseline?
 
-The primary test is Student's paired t-test on the area under the budget curve, paired by seed, two-sided, over all
-seeds that the two share. Its family is each strategy against random and against one named baseline; Holm's step-down
-correction keeps the probability of any false claim in that family at the level. Nothing else is corrected by it.
-Wilcoxon's signed-rank test stands beside it from 9 seeds on: with fewer its smallest p-value, 2/2ⁿ, does not survive a
-correction for ten comparisons.
+The primary test is Student's paired t-test on the area under the budget curve, two-sided, over all seeds that the two
+share. Its family is each strategy against random and against one named baseline; Holm's step-down correction keeps the
+probability of any false claim in that family at the level. It covers nothing else. Wilcoxon's signed-rank test is added
+from 9 seeds on: with fewer, its smallest p-value, 2/2ⁿ, does not survive a correction for ten comparisons.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def signed_rank(differences: Sequence[float]) -> float:
 
 
 def compute(report: Report) -> pd.DataFrame:
-    """See ``primary_tests``, of all runs; apart are strategies that have too few seeds for the first view."""
+    """``primary_tests`` of all runs; strategies with too few seeds for the first view are a family of their own."""
     return primary_tests(report.areas, report.baseline, set(report.ranking) - set(report.views[0].ranking))
 
 
@@ -48,8 +47,8 @@ def primary_tests(runs: pd.DataFrame, baseline: str = BASELINE, apart: Collectio
 
     Columns: strategy, learner, reference, n (the seeds that both have), gain (mean difference in area), low, high (its
     95 % t-interval), t, p, p_holm (over all rows; but ``apart``, strategies with few seeds, are a family of their own
-    and do not weaken the others), wilcoxon (p-value, not corrected). The reference is random, then
-    ``baseline`` where it ran; random against the baseline is the same test as the other way round and stands once.
+    and do not weaken the others), wilcoxon (p-value, uncorrected). The reference is random, then ``baseline`` where it
+    ran; random against the baseline would be the baseline against random again, and is left out.
     """
     rows = []
     for reference in dict.fromkeys((REFERENCE, baseline)):
@@ -87,9 +86,9 @@ def records(rows: pd.DataFrame, reference: str = REFERENCE) -> dict[Key, tuple[i
 
 
 def table(report: Report, _: View) -> Table | None:
-    """A row per strategy, those of the first view before the others: mean rank, tests against random and the baseline.
+    """A row per strategy, those of the first view first: mean rank, tests against random and the baseline.
 
-    Ranks are the first view's. Where strategies have different numbers of seeds, each test has a column with its own.
+    Ranks are of the first view. Where tests have different numbers of seeds, a column shows them.
     """
     source, views = report.source, report.views
     tests, wins = compute(report), records(report.rows)
@@ -125,12 +124,12 @@ def table(report: Report, _: View) -> Table | None:
             header += ["Wilcoxon", "W–T–L"]
             columns.append([Cell(p_value(p)) for p in rows["wilcoxon"]])
             columns.append([Cell("–".join(map(str, wins[key]))) if key in wins else MISSING for key in order])
-    told = tests.copy()
-    told["rank"] = [ranks.get(key, math.nan) for key in zip(told["strategy"], told["learner"], strict=True)]
+    data = tests.copy()
+    data["rank"] = [ranks.get(key, math.nan) for key in zip(data["strategy"], data["learner"], strict=True)]
     for i, column in enumerate(("won", "tied", "lost")):
-        told[column] = [
+        data[column] = [
             wins[strategy, learner][i] if (strategy, learner) in wins and reference == REFERENCE else math.nan
-            for strategy, learner, reference in zip(told["strategy"], told["learner"], told["reference"], strict=True)
+            for strategy, learner, reference in zip(data["strategy"], data["learner"], data["reference"], strict=True)
         ]
     n, counts = len(first.blocks), len(accuracies(first.rows)[2])
     tested_first = [key in set(first.ranking) for key in zip(tests["strategy"], tests["learner"], strict=True)]
@@ -158,7 +157,9 @@ def table(report: Report, _: View) -> Table | None:
             )
     if known and known[-1] >= FEWEST_SEEDS_WILCOXON:
         caption += "Wilcoxon is the two-sided p-value of the signed-rank test, not corrected. "
-    return Table(told, header, [list(row) for row in zip(*columns, strict=True)], sentences(caption, source.cheats))
+    return Table(
+        data, header, [list(row) for row in zip(*columns, strict=True)], sentences(caption, source.diagnostic_note)
+    )
 
 
 def _points(value: float, places: int, marked: bool) -> Cell:

@@ -1,4 +1,4 @@
-"""What ran, and the command lines that run it again."""
+"""What ran, and the commands that run it again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmark.reports.words import count, ranges
 
 
 def readme(report: Report) -> list[str]:
-    """Both as Markdown."""
+    """The settings, and the commands, as Markdown."""
     source, protocol = report.source, report.source.protocol
     altered = protocol.get("name", source.experiment) != source.experiment
     return [
@@ -46,7 +46,7 @@ def readme(report: Report) -> list[str]:
 
 
 def page(report: Report) -> str:
-    """Both as HTML."""
+    """The settings, and the commands, as HTML."""
     command = "\n".join(commands(report.curves, report.source))
     return "\n".join(
         [
@@ -59,9 +59,20 @@ def page(report: Report) -> str:
 
 
 def settings(report: Report) -> list[tuple[str, str]]:
-    """Names and values of all that the runs have in common."""
+    """All settings by name."""
     source, protocol = report.source, report.source.protocol
-    told = {"name", "description", "papers", "notes", "dataset", "budgets", "ladder", "strategies", "learners", "seeds"}
+    elsewhere = {
+        "name",
+        "description",
+        "papers",
+        "notes",
+        "dataset",
+        "budgets",
+        "ladder",
+        "strategies",
+        "learners",
+        "seeds",
+    }
     hours = math.fsum(report.curves["train_seconds"].dropna()) / 3600
     return [
         ("protocol", f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint}"),
@@ -70,7 +81,7 @@ def settings(report: Report) -> list[tuple[str, str]]:
         ("strategies", ", ".join(source.strategies)),
         ("learners", ", ".join(source.learners)),
         ("seeds", ranges(source.seeds)),
-        *((key, _flat(value)) for key, value in protocol.items() if key not in told),
+        *((key, _flat(value)) for key, value in protocol.items() if key not in elsewhere),
         ("runs", f"{len(report.curves.groupby([*GROUP, 'seed']))}, {hours:.2f} hours of training"),
         (count(len(source.devices), "device"), ", ".join(source.devices)),
         ("software", f"{source.software}; engine {' / '.join(map(str, source.engines))}"),
@@ -79,7 +90,7 @@ def settings(report: Report) -> list[tuple[str, str]]:
 
 
 def _flat(value: Any) -> str:
-    """A protocol's field in words."""
+    """A field of the protocol as text."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_flat(inner)}" if inner != {} else key for key, inner in value.items())
     if isinstance(value, list):
@@ -88,7 +99,7 @@ def _flat(value: Any) -> str:
 
 
 def headline(source: Provenance) -> list[tuple[str, str]]:
-    """Names and values that a number is checked by."""
+    """The settings by name that a reader needs to check a number."""
     return [
         ("protocol", str(source.protocol.get("name", source.experiment))),
         ("fingerprint", source.fingerprint),
@@ -105,8 +116,10 @@ def headline(source: Provenance) -> list[tuple[str, str]]:
 
 
 def commands(curves: pd.DataFrame, source: Provenance) -> list[str]:
-    """A line for those strategies and learners that have the same seeds and label counts, the largest part first."""
-    plans: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[str, list[str]]] = {}  # who has which learners
+    """A command for each group of strategies and learners with the same seeds and label counts, the largest first."""
+    plans: dict[
+        tuple[tuple[int, ...], tuple[int, ...]], dict[str, list[str]]
+    ] = {}  # seeds and labels: strategies: learners
     for (strategy, learner), rows in groups(curves, GROUP).items():
         plan = tuple(sorted(set(rows["seed"].tolist()))), tuple(sorted(set(rows["labels"].tolist())))
         plans.setdefault(plan, {}).setdefault(strategy, []).append(learner)

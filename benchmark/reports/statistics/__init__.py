@@ -1,1 +1,1 @@
-"""Curves from the lines, and what they say: areas, intervals, tests, labels saved; numbers alone."""
+"""The statistics that several sections share: curves, seeds, areas, intervals, tests, ranks. Numbers only."""

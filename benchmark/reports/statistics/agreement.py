@@ -1,4 +1,4 @@
-"""Do two recipes rank the strategies alike? Measured against how well one of them agrees with itself.
+"""Do two recipes rank the strategies alike? Measured against how well each recipe agrees with itself.
 
 Two sets of runs of the same recipe on different seeds do not rank strategies identically either. So the seeds are
 split into halves in every possible way, and the areas of the strategies, averaged over a half, are compared: one
@@ -30,7 +30,7 @@ class Agreement(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """``between`` two recipes, ``first`` and ``second`` with themselves; over ``splits`` splits of ``seeds``."""
+    """Agreement ``between`` the recipes, and of the ``first`` and ``second`` with itself, over splits of ``seeds``."""
 
     between: Agreement
     first: Agreement
@@ -41,7 +41,7 @@ class Comparison(NamedTuple):
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
-    """The agreement of two sets of curves (see ``curves.curves``) on the strategies, seeds and labels they share.
+    """The agreement of two sets of curves (see ``curves.curves``) on the strategies, seeds and labels that they share.
 
     Raises ValueError if they share fewer than 3 strategies with random among them, or fewer than 4 seeds.
     """

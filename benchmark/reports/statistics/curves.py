@@ -1,4 +1,4 @@
-"""From lines on disk to one tidy table: which runs count, and their learning curves."""
+"""From records on disk to learning curves: which runs count, and their rounds as one tidy table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_sec
 
 
 class Selection(NamedTuple):
-    """One run per (strategy, learner, seed), in the order of all tables; ``last`` is the label count aimed at."""
+    """One run per (strategy, learner, seed), in the order of tables; ``last`` is the schedule's last label count."""
 
     runs: list[RunRecord]
     last: int
@@ -38,7 +38,7 @@ def select(
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
 ) -> Selection:
-    """The newest complete attempt of each run; where none is complete, the one that reaches furthest.
+    """The newest complete attempt of each run; where none is complete, the one that gets furthest.
 
     A run is complete when it reaches the last of ``budgets``, by default the protocol's. None selects all.
     Raises StoreError if no run has a complete round.
@@ -64,7 +64,7 @@ def select(
     listed = list(experiment.protocol.get("strategies", ()))
     several = len({learner for _, learner, _ in attempts}) > 1
     chosen: list[RunRecord] = []
-    short: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # who ends where, with which seeds
+    short: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # names: where they end: seeds
     repeated: dict[str, list[str]] = defaultdict(list)
     for key in sorted(attempts, key=lambda k: (listed.index(k[0]) if k[0] in listed else len(listed), *k)):
         reached, run = max(attempts[key], key=lambda a: (a[0] >= last, a[0] < last and a[0], a[1].attempt))
@@ -101,13 +101,13 @@ def curves(
     """The learning curves of the selected runs (see ``select``), one row per run and round.
 
     Columns: strategy, learner, seed, labels, accuracy (0–1), nll, ece, train_seconds, query_seconds (NaN in
-    rounds that buy nothing). Strategies stand in the protocol's order, the others by name after them.
+    rounds without a query). Strategies stand in the protocol's order, the others by name after them.
     """
     return tidy(select(experiment, strategies, learners, seeds, budgets).runs, budgets)
 
 
 def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> pd.DataFrame:
-    """The rounds of ``runs`` as a table (see ``curves``), at the label counts ``budgets`` or at all."""
+    """The rounds of ``runs`` as a table (see ``curves``), at the label counts in ``budgets``, by default at all."""
     wanted = set(budgets or ())
     rows = [
         (
@@ -125,11 +125,11 @@ def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> p
 
 
 def write_curves(frame: pd.DataFrame, path: Path) -> None:
-    """Write the table as CSV: measures in full precision, seconds rounded to 3 decimals."""
+    """Write the table as CSV: measures at full precision, seconds rounded to 3 decimals."""
     seconds = {"train_seconds": 3, "query_seconds": 3}
     write_atomically(path, frame.round(seconds).to_csv(index=False, lineterminator="\n").encode())
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]:
-    """The rows of each value of the columns ``by`` (a tuple, or the value of a single column), in order."""
+    """The rows by the values of the columns ``by`` (a tuple, or a single column's value), in order of occurrence."""
     return dict(iter(frame.groupby(by[0] if len(by) == 1 else list(by), sort=False)))

@@ -1,6 +1,6 @@
 """Ranks of strategies over independent blocks: Friedman's test, then Nemenyi's (Demšar, JMLR 2006).
 
-A block is a seed of an independent experiment. Label counts of one run are no blocks: they depend on one another.
+A block is a seed of an independent experiment. The label counts of one run are not blocks: they are dependent.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Ranks(NamedTuple):
 def blocks(*runs: pd.DataFrame) -> pd.DataFrame:
     """Areas, a row per (experiment, seed) and a column per (strategy, learner), for tests by rank.
 
-    ``runs`` are tables of ``summary.areas``, one per independent experiment. Strategies that are not in all of
-    them and seeds that some strategy lacks are left out.
+    ``runs`` are tables from ``summary.areas``, one per independent experiment. Strategies that are missing from one of
+    them, and seeds that some strategy lacks, are left out.
     """
     tables = {number: table.pivot(index="seed", columns=GROUP, values="area") for number, table in enumerate(runs)}
     order = [key for key in keys(runs[0]) if all(key in table.columns for table in tables.values())]
@@ -41,12 +41,12 @@ def blocks(*runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_ranks(table: pd.DataFrame) -> pd.Series:
-    """The mean over ``blocks`` of each column's rank, 1 the largest area; ties share their ranks."""
+    """Each column's mean rank over ``blocks``; rank 1 is the largest area, ties get their average rank."""
     return table.rank(axis=1, ascending=False).mean()
 
 
 def ranks_allowed(table: pd.DataFrame) -> bool:
-    """Whether ``blocks`` are enough, and strategies few enough, for Friedman's test and a diagram of ranks."""
+    """Whether there are enough ``blocks``, and few enough strategies, for Friedman's test and a diagram of ranks."""
     return len(table) >= FEWEST_BLOCKS and 3 <= table.shape[1] <= MOST_RANKED
 
 

@@ -1,8 +1,8 @@
-"""Which runs stand beside one another: the label counts that all reach, and the seeds that all share.
+"""Which runs can be compared: the label counts that all strategies reach, and the seeds that all share.
 
-Means over different seeds do not compare: what a seed draws at first moves all its curves. So every mean that stands
-beside another is over the same seeds (``comparable``). A few strategies with many seeds beside many with few would
-then be cut down to the few; ``parties`` tells them apart, so that each party can be shown at its best.
+Means over different seeds are not comparable: a seed's initial labels shift all its curves. So means that are compared
+are over the same seeds (``comparable``). A few strategies with many seeds among many with few would lose most of
+theirs; ``seed_groups`` tells the two apart, so that a report can show both.
 """
 
 from __future__ import annotations
@@ -20,29 +20,30 @@ GROUP = ["strategy", "learner"]
 REFERENCE = "random"  # the strategy that all are compared with
 BASELINE = "margin"  # what strategies are tested against besides the reference, unless another is named
 SUPERVISED = "supervised"  # the learner that others are compared with
-ENOUGH = 0.8  # of the most seeds: a strategy with so many takes few seeds from the others
+ENOUGH = 0.8  # of the largest number of seeds: strategies with as many cost the others few seeds
 FEWEST_SEEDS = 3  # for a t-test
-NAMED = 6  # up to so many strategies a note names each
+NAMED = 6  # a note names each of up to this many strategies
 
 Key = tuple[str, str]  # strategy, learner
 
 
-class Parties(NamedTuple):
-    """``most``: the strategies (with learners) with the most seeds; ``fewer``: those with too few to join them.
+class SeedGroups(NamedTuple):
+    """Strategies (with learners) by how many of the seeds they have.
 
-    ``guests`` have no run that gets to the end, or none of a seed that the reference has: they are shown where they
-    have all the seeds that the others share, and take none from them.
+    ``complete`` have the most seeds or nearly as many, ``partial`` far fewer. ``unfinished`` have no run that reaches
+    the end, or none with a seed of the reference: they are shown only where they have all seeds that the others share,
+    and never reduce those.
     """
 
-    most: list[Key]
-    fewer: list[Key]
-    guests: list[Key]
+    complete: list[Key]
+    partial: list[Key]
+    unfinished: list[Key]
 
 
-def parties(curves: pd.DataFrame, last: int | None = None) -> Parties:
-    """Tell the strategies apart by the seeds of their complete runs (see ``reaching``) that their reference has too.
+def seed_groups(curves: pd.DataFrame, last: int | None = None) -> SeedGroups:
+    """Group strategies by the number of seeds that they have complete runs (see ``reaching``) and a reference for.
 
-    Enough are 80 % of what the strategy with the most of them has; if that is less than 3, everyone has enough.
+    Complete are those with at least 80 % of the largest number; all are if that is less than 3.
     """
     order = list(groups(curves, GROUP))
     ran = {key: set(run["seed"]) for key, run in groups(reaching(curves, last), GROUP).items()}
@@ -51,10 +52,10 @@ def parties(curves: pd.DataFrame, last: int | None = None) -> Parties:
         usable = {key: len(ran.get(key, ())) for key in order}  # nothing pairs with random
     most = max((n for key, n in usable.items() if key[0] != REFERENCE), default=max(usable.values()))
     least = ENOUGH * most if most >= FEWEST_SEEDS else 1
-    return Parties(
-        [key for key in order if usable[key] >= least],
-        [key for key in order if 0 < usable[key] < least],
-        [key for key in order if not usable[key]],
+    return SeedGroups(
+        complete=[key for key in order if usable[key] >= least],
+        partial=[key for key in order if 0 < usable[key] < least],
+        unfinished=[key for key in order if not usable[key]],
     )
 
 
@@ -66,10 +67,10 @@ def only(frame: pd.DataFrame, who: Collection[Key]) -> pd.DataFrame:
 
 
 def reaching(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
-    """The rows up to the last label count that all strategies reach, of the runs that get there.
+    """The rows up to the last label count that all strategies reach, of the runs that reach it.
 
-    Strategies that nowhere reach ``last`` do not hold back the others, if there are two at least: they are left out.
-    One that gets there alone, as random may, has nobody to stand beside there, and is followed as far as all go.
+    Strategies without a run up to ``last`` are left out, provided that at least two have one. If only one has, as
+    random may, there is nothing to compare it with, and all end where the shortest ends.
     """
     reach = curves.groupby(GROUP, sort=False)["labels"].max()
     full = reach[reach >= (last or 0)]
@@ -79,43 +80,43 @@ def reaching(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
 
 
 def together(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows at label counts that two strategies have; all rows if there are none.
+    """The rows at label counts that at least two strategies have; all rows if there are none.
 
-    For figures: where one goes on alone there is nothing to compare, and its line would press the others together.
+    For figures: where a single strategy goes on there is nothing to compare, and its line would squeeze the others.
     """
     there = rows[[*GROUP, "labels"]].drop_duplicates()["labels"].value_counts()
     shared = there.index[there > 1]
     return rows[rows["labels"].isin(shared)] if len(shared) else rows
 
 
-def compared(curves: pd.DataFrame, last: int | None = None, guests: Collection[Key] = ()) -> pd.DataFrame:
-    """The rows behind every comparison: those of ``reaching``, of the seeds that all strategies there share."""
+def compared(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
+    """The rows behind comparisons of areas: those of ``reaching``, of the seeds that all strategies there share."""
     rows = reaching(curves, last)
-    there, _ = comparable(rows[rows["labels"] == rows["labels"].max()], guests)
+    there, _ = comparable(rows[rows["labels"] == rows["labels"].max()], unfinished)
     return rows.merge(there[RUN], on=RUN)
 
 
-def comparable(curves: pd.DataFrame, guests: Collection[Key] = ()) -> tuple[pd.DataFrame, list[str]]:
-    """At each label count, the rows of the seeds that all strategies there share; notes on what is left out.
+def comparable(curves: pd.DataFrame, unfinished: Collection[Key] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """At each label count, the rows of the seeds that all strategies there share; and notes on what is left out.
 
-    A strategy (with a learner) that shares no seed with the others is left out at that label count: those
-    with more seeds stay. So are ``guests`` that lack one of the shared seeds.
+    Where strategies share no seed, those with fewer seeds are left out, until the others share some. ``unfinished``
+    strategies are left out where they lack a shared seed.
     """
     sizes = len(curves[GROUP].drop_duplicates()), curves["seed"].nunique(), curves["labels"].nunique()
     if len(curves) == math.prod(sizes):
-        return curves.sort_index(), []  # everyone has every seed at every label count: nothing to leave out
+        return curves.sort_index(), []  # every strategy has every seed at every label count
     several = curves["learner"].nunique() > 1
-    at: dict[int, dict[Key, set[int]]] = {}  # at each label count, who has which seeds
+    at: dict[int, dict[Key, set[int]]] = {}  # label count: strategy: its seeds
     for *key, seed, labels in zip(*(curves[field].tolist() for field in (*RUN, "labels")), strict=True):
         at.setdefault(labels, {}).setdefault((key[0], key[1]), set()).add(seed)
     kept: set[tuple[int, str, str, int]] = set()
-    absent: dict[tuple[Key, str], list[int]] = {}  # who is left out and why, at which label counts
-    lacking: dict[tuple[int, tuple[Key, ...]], list[int]] = {}  # a seed and who lacks it, at which label counts
+    absent: dict[tuple[Key, str], list[int]] = {}  # strategy and reason: label counts
+    lacking: dict[tuple[int, tuple[Key, ...]], list[int]] = {}  # seed and strategies that lack it: label counts
     for labels, seeds in sorted(at.items()):
-        hosts = {key: own for key, own in seeds.items() if key not in guests}
-        shared, strangers = _shared(hosts or seeds)
-        apart = dict.fromkeys(strangers, "shares no seed with the others")
-        apart |= {key: "lacks seeds of the others" for key in seeds if key in guests and not shared <= seeds[key]}
+        finished = {key: own for key, own in seeds.items() if key not in unfinished}
+        shared, disjoint = _shared(finished or seeds)
+        apart = dict.fromkeys(disjoint, "shares no seed with the others")
+        apart |= {key: "lacks seeds of the others" for key in seeds if key in unfinished and not shared <= seeds[key]}
         for key, why in apart.items():
             absent.setdefault((key, why), []).append(labels)
             del seeds[key]
@@ -123,7 +124,9 @@ def comparable(curves: pd.DataFrame, guests: Collection[Key] = ()) -> tuple[pd.D
             who = tuple(key for key in seeds if seed not in seeds[key])
             lacking.setdefault((seed, who), []).append(labels)
         kept |= {(labels, *key, seed) for key in seeds for seed in shared}
-    together: dict[tuple[tuple[Key, ...], tuple[int, ...]], list[int]] = {}  # seeds that the same strategies lack
+    together: dict[
+        tuple[tuple[Key, ...], tuple[int, ...]], list[int]
+    ] = {}  # strategies and label counts: the seeds that they lack there
     for (seed, who), counts in lacking.items():
         together.setdefault((who, tuple(counts)), []).append(seed)
     reasons = [(f"{name(*key, several)}, which {why}", counts) for (key, why), counts in absent.items()]
@@ -139,18 +142,18 @@ def comparable(curves: pd.DataFrame, guests: Collection[Key] = ()) -> tuple[pd.D
 
 
 def _listed(who: Sequence[Key], several: bool) -> str:
-    """Names of strategies, the first few of many."""
+    """The names of strategies; of many, the first three and the number."""
     names = [name(*key, several) for key in who]
     return ", ".join(names if len(names) <= NAMED else [*names[:3], f"… ({len(names)} strategies)"])
 
 
 def _shared(seeds: dict[Any, set[int]]) -> tuple[set[int], list[Any]]:
-    """The seeds that all have in common, and those who must be left aside for there to be any."""
+    """The seeds that all share, and the keys that must be left out for there to be any."""
     shared: set[int] = set()
-    strangers = []
+    disjoint = []
     for key in sorted(seeds, key=lambda key: -len(seeds[key])):
         if shared and not shared & seeds[key]:
-            strangers.append(key)
+            disjoint.append(key)
         else:
             shared = shared & seeds[key] if shared else seeds[key]
-    return shared, strangers
+    return shared, disjoint

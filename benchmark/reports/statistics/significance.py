@@ -45,14 +45,17 @@ def paired_t(differences: Sequence[float]) -> tuple[float, float]:
 
 
 def beats(differences: np.ndarray) -> np.ndarray:
-    """(…, n, L) differences of n ≥ 2 seeds: (…, L), where the two-sided paired t-test says p < 0.05 and above 0."""
+    """Where the mean of ``differences`` is above 0 with p < 0.05 in a two-sided paired t-test.
+
+    ``differences`` are (…, n, L) over n ≥ 2 seeds; the result is (…, L).
+    """
     n = differences.shape[-2]
     margin = t_quantile(1 - LEVEL / 2, n - 1) / math.sqrt(n) * differences.std(axis=-2, ddof=1)
     return differences.mean(axis=-2) > margin
 
 
 def accuracies(rows: pd.DataFrame) -> tuple[list[Key], list[int], list[int], np.ndarray]:
-    """The accuracies of ``seeds.compared`` rows as an array (strategies, seeds, labels), with its axes.
+    """The accuracies of ``seeds.compared`` rows: strategies, seeds, label counts, and the array over these axes.
 
     Label counts and seeds at which a run is missing are left out.
     """

@@ -1,7 +1,7 @@
-"""What the curves say: areas, intervals over seeds, and differences to a reference, paired by seed.
+"""Areas under the budget curve, intervals over seeds, and differences to a reference, paired by seed.
 
-Every mean that stands beside another is taken over the same seeds (``seeds.comparable``); a difference to a reference
-is over the seeds that the two share. Sums are exact (``math.fsum``), so the same lines give the same digits on every
+Means that are compared are taken over the same seeds (``seeds.comparable``); a difference to a reference is over the
+seeds that the two share. Sums are exact (``math.fsum``), so that the same records give the same digits on every
 machine.
 """
 
@@ -32,9 +32,9 @@ class Interval(NamedTuple):
 
 
 def area_under_budget_curve(labels: Sequence[float], accuracy: Sequence[float]) -> float:
-    """The area under accuracy over ``labels`` by trapezoids, divided by the range of labels: a mean accuracy.
+    """The area under ``accuracy`` over ``labels`` by trapezoids, divided by the range of labels: a mean accuracy.
 
-    A single label count gives its accuracy. Raises ValueError unless the label counts increase strictly.
+    For a single label count, the accuracy there. Raises ValueError unless the label counts increase strictly.
     """
     x, y = np.asarray(labels, dtype=float), np.asarray(accuracy, dtype=float)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
@@ -48,7 +48,7 @@ def area_under_budget_curve(labels: Sequence[float], accuracy: Sequence[float]) 
 
 
 def mean_and_sd(values: Iterable[float]) -> tuple[float, float]:
-    """The mean and the sample standard deviation (n − 1); NaN where there are too few values."""
+    """The mean and the sample standard deviation (n − 1); NaN for too few values."""
     array = [float(v) for v in values]
     if not array:
         return math.nan, math.nan
@@ -69,7 +69,7 @@ def mean_interval(values: Iterable[float], level: float = 0.95) -> Interval:
 
 @lru_cache
 def t_quantile(probability: float, degrees: int) -> float:
-    """The quantile of Student's t distribution, kept: a report asks for the same few thousands of times."""
+    """A quantile of Student's t distribution, cached: a report needs the same few thousands of times."""
     return float(stats.t.ppf(probability, degrees))
 
 
@@ -86,9 +86,10 @@ def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = (*GROUP, "lab
 def paired(
     frame: pd.DataFrame, value: str, on: Sequence[str], reference: str = REFERENCE, of: str = "strategy"
 ) -> pd.DataFrame:
-    """``value`` minus the reference's where ``on`` (learner, seed, …) agree, as the column ``gain``.
+    """``value`` minus the reference's with the same ``on`` (learner, seed, …), as the column ``gain``.
 
-    The reference is a strategy, or whatever the column ``of`` holds. It and rows without a partner are dropped.
+    The reference is a value of the column ``of``, by default a strategy. Its own rows, and rows without a partner, are
+    dropped.
     """
     partner = frame.loc[frame[of] == reference, [*on, value]].rename(columns={value: "reference"})
     joined = frame[frame[of] != reference].merge(partner, on=list(on))
@@ -96,7 +97,7 @@ def paired(
 
 
 def by_run(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, str, int], list[tuple[Any, ...]]]:
-    """Labels and ``columns`` of each run in ``rows``: a tuple per column, its values round by round."""
+    """Labels and ``columns`` of each run in ``rows``: a tuple of values, round by round, for each column."""
     runs: dict[tuple[str, str, int], list[tuple[Any, ...]]] = {}
     for key, line in zip(
         zip(*(rows[field] for field in RUN), strict=True),
@@ -112,9 +113,9 @@ def known(values: Iterable[float]) -> list[float]:
     return [value for value in values if not math.isnan(value)]
 
 
-def areas(curves: pd.DataFrame, last: int | None = None, guests: Collection[Key] = ()) -> pd.DataFrame:
+def areas(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
     """One row per run of ``seeds.compared``: see ``run_areas``."""
-    return run_areas(compared(curves, last, guests))
+    return run_areas(compared(curves, last, unfinished))
 
 
 def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
@@ -134,18 +135,18 @@ def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(
-    curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE, guests: Collection[Key] = ()
+    curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE, unfinished: Collection[Key] = ()
 ) -> pd.DataFrame:
     """One row per strategy and learner, the largest area first; accuracies are 0–1.
 
     Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``seeds.reaching``), area, log_area
     and final accuracy (``_mean``, ``_sd``), train_seconds of a run and query_seconds of a round, all over the seeds
-    that all strategies share; the area's difference to the reference (``gain_mean``, its 95 % t-interval ``gain_low``
-    and ``gain_high``), over the ``gain_n`` seeds that the strategy shares with the reference. Strategies that do not
-    get there have n = 0 and NaN.
+    that all strategies share; the difference in area to the reference (``gain_mean``, its 95 % t-interval ``gain_low``
+    and ``gain_high``) over the ``gain_n`` seeds that the strategy shares with the reference. Strategies that do not
+    reach the end have n = 0 and NaN.
     """
     everything = run_areas(reaching(curves, last))
-    shared = compared(curves, last, guests)[RUN].drop_duplicates()
+    shared = compared(curves, last, unfinished)[RUN].drop_duplicates()
     runs = everything.merge(shared, on=RUN)
     mine = groups(runs, GROUP)
     gains = groups(paired(everything, "area", ["learner", "seed"], reference), GROUP)
@@ -179,9 +180,10 @@ def keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
 def judged(
     rows: pd.DataFrame, interval: tuple[str, str], beginnings: Iterable[str], what: str, called: Callable[[Key], str]
 ) -> list[str]:
-    """A sentence each on those whose ``interval`` (its two columns) lies above 0, includes it, and lies below.
+    """A sentence for the strategies whose interval lies above 0, one where it includes 0, one where it lies below 0.
 
-    ``beginnings`` are those of the three sentences, ``what`` the interval is of.
+    ``interval`` names the columns of its two ends, ``beginnings`` start the three sentences, ``what`` names the
+    quantity, and ``called`` gives a strategy's name.
     """
     above, below = rows[interval[0]] > 0, rows[interval[1]] < 0
     cases = {"lies above 0": above, "includes 0": ~above & ~below, "lies below 0": below}

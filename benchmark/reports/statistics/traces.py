@@ -1,4 +1,4 @@
-"""What learners noted in the course of their trainings."""
+"""What learners recorded during training: losses, and the quality of pseudo-labels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from benchmark.results.store import read_traces
 
 
 def traced(runs: Iterable[RunRecord]) -> pd.DataFrame:
-    """The traces of the runs' last rounds, as far as they are of one label count: the largest.
+    """The traces of all rounds at the largest label count that has any.
 
-    Columns: strategy, learner, seed, labels, step, and whatever the learners noted. Empty without traces.
+    Columns: strategy, learner, seed, labels, step, and whatever the learners recorded. Empty without traces.
     """
     rows = []
     for run in runs:

@@ -1,9 +1,9 @@
-"""What is shown side by side: all strategies over the seeds that they share, or, before that, those with the most.
+"""Views: the strategies that a report compares, over the seeds that they share.
 
-A report has one view, of all strategies. Where some have far fewer seeds than others (``seeds.parties``), it has two:
-the first of the strategies with the most seeds, over the seeds that those share; the second, wide one of all of them,
-over the seeds that all share, which are few. Differences to random do not need the choice: in both views each is over
-all seeds that the strategy shares with random.
+A report usually has one view, of all strategies. Where some have far fewer seeds than others (``seeds.seed_groups``),
+it has two: the first of the strategies with the most seeds, over the seeds that those share; the second, the wide view,
+of all strategies, over the few seeds that all share. Differences to random are the same in both: each is over all seeds
+that the strategy shares with random.
 """
 
 from __future__ import annotations
@@ -14,65 +14,66 @@ from functools import cached_property
 import pandas as pd
 
 from benchmark.reports.statistics.ranks import blocks, mean_ranks
-from benchmark.reports.statistics.seeds import Key, comparable, compared, only, parties
+from benchmark.reports.statistics.seeds import Key, comparable, compared, only, seed_groups
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
 from benchmark.reports.words import count, ranges
 
-WIDE = "-all"  # ends the names of the wide view's tables and figures
+WIDE = "-all"  # suffix of the names of the wide view's tables and figures
 
 
 class View:
-    """Strategies side by side; each statistic of them is computed when it is first asked for.
+    """Strategies that are compared; each statistic is computed on first use.
 
-    ``curves`` are the rows of its strategies (see ``curves.curves``), ``last`` the label count aimed at, ``guests``
-    those of them that take no seeds from the others.
-    ``suffix`` ends the names of its tables and figures, ``scope`` is a sentence on who is in it, empty for everyone.
+    ``curves`` are the rows of the strategies (see ``curves.curves``), ``last`` is the last label count of the budget
+    schedule, ``unfinished`` are strategies that do not reduce the shared seeds (see ``seeds.SeedGroups``). ``suffix``
+    ends the names of the view's tables and figures. ``scope`` is a sentence on the strategies and seeds, empty for a
+    report's only view.
     """
 
     def __init__(
         self,
         curves: pd.DataFrame,
         last: int | None = None,
-        guests: Collection[Key] = (),
+        unfinished: Collection[Key] = (),
         suffix: str = "",
         scope: str = "",
     ) -> None:
-        self.curves, self.last, self.guests = curves, last, guests
+        self.curves, self.last, self.unfinished = curves, last, unfinished
         self.suffix, self.scope = suffix, scope
 
     @cached_property
     def _comparable(self) -> tuple[pd.DataFrame, list[str]]:
-        return comparable(self.curves, self.guests)
+        return comparable(self.curves, self.unfinished)
 
     @property
     def shared(self) -> pd.DataFrame:
-        """At each label count, the rows of the seeds that all share there."""
+        """At each label count, the rows of the seeds that all strategies there share."""
         return self._comparable[0]
 
     @property
     def notes(self) -> list[str]:
-        """What ``shared`` leaves out."""
+        """Sentences on what ``shared`` leaves out."""
         return self._comparable[1]
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The rows behind all comparisons of areas: see ``seeds.compared``."""
-        return compared(self.curves, self.last, self.guests)
+        """The rows behind comparisons of areas: see ``seeds.compared``."""
+        return compared(self.curves, self.last, self.unfinished)
 
     @cached_property
     def compared(self) -> list[Key]:
-        """The strategies (with learners) that have ``rows``, the largest area first."""
+        """The strategies (with learners) in ``rows``, the largest area first."""
         present = set(keys(self.rows))
         return [key for key in self.ranking if key in present]
 
     @cached_property
     def seeds(self) -> list[int]:
-        """The seeds of ``rows``, which all strategies there have."""
+        """The seeds in ``rows``, which all strategies there share."""
         return sorted(set(self.rows["seed"].tolist()))
 
     @property
     def several_label_counts(self) -> bool:
-        """Whether there are curves at all, and with them areas and seconds along the way."""
+        """Whether there are curves, rather than accuracies at a single label count."""
         return bool(self.curves["labels"].nunique() > 1)
 
     @cached_property
@@ -82,18 +83,18 @@ class View:
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
-        """strategy, learner, labels, mean, sd, low, high, n of the accuracy (0–1), over ``shared``."""
+        """The accuracy (0–1) over ``shared``: strategy, learner, labels, mean, sd, low, high, n."""
         return intervals(self.shared, "accuracy")
 
     @cached_property
     def gains(self) -> pd.DataFrame:
-        """As ``accuracy``, of the difference to random: at each label count over the seeds that the two have there."""
+        """The difference in accuracy to random, over the seeds that the two share; columns as in ``accuracy``."""
         return intervals(paired(self.curves, "accuracy", ["learner", "seed", "labels"]), "gain")
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """See ``summary.summarise``."""
-        return summarise(self.curves, self.last, guests=self.guests)
+        return summarise(self.curves, self.last, unfinished=self.unfinished)
 
     @property
     def ranking(self) -> list[Key]:
@@ -102,7 +103,7 @@ class View:
 
     @cached_property
     def blocks(self) -> pd.DataFrame:
-        """A row per seed, the areas of all: see ``significance.blocks``."""
+        """The areas of all strategies, a row per seed: see ``ranks.blocks``."""
         return blocks(self.areas)
 
     @cached_property
@@ -112,22 +113,23 @@ class View:
 
 
 def views(curves: pd.DataFrame, last: int | None = None) -> list[View]:
-    """The view of those with the most seeds and the wide one, or, where nobody has far fewer, one of all."""
-    most, fewer, guests = parties(curves, last)
-    if not fewer:
-        return [View(curves, last, guests)]
-    everyone = View(curves, last, guests, suffix=WIDE)
-    first = View(only(curves, [*most, *guests]), last, guests)
-    seeds, common = (view.seeds for view in (first, everyone))
+    """The one view of all strategies, or the view of those with the most seeds and the wide view."""
+    complete, partial, unfinished = seed_groups(curves, last)
+    if not partial:
+        return [View(curves, last, unfinished)]
+    wide = View(curves, last, unfinished, suffix=WIDE)
+    first = View(only(curves, [*complete, *unfinished]), last, unfinished)
+    seeds, common = (view.seeds for view in (first, wide))
     several = curves["learner"].nunique() > 1
     what = "strategies and learners" if several else "strategies"
     first.scope = (
-        f"Here are the {len(most)} of {len(most) + len(fewer)} {what} with the most seeds, over the "
+        f"Here are the {len(complete)} of {len(complete) + len(partial)} {what} with the most seeds, over the "
         f"{len(seeds)} {count(len(seeds), 'seed')} {ranges(seeds)} that they share; tables and figures named -all show "
         f"all over {ranges(common)}."
     )
-    everyone.scope = (
-        f"Here are all {len(most) + len(fewer)} {what}, over the {len(common)} {count(len(common), 'seed')} "
-        f"{ranges(common)} that they share; {len(most)} of them have {len(seeds)} (tables and figures without -all)."
+    wide.scope = (
+        f"Here are all {len(complete) + len(partial)} {what}, over the {len(common)} {count(len(common), 'seed')} "
+        f"{ranges(common)} that they share; {len(complete)} of them have {len(seeds)} "
+        "(tables and figures without -all)."
     )
-    return [first, everyone]
+    return [first, wide]

@@ -50,7 +50,7 @@ def written(figure: Figure) -> list[Any]:
 def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(strategies: int) -> None:
     view = View(rising_curves(strategies, 3, 5))
     found = pairwise(view.rows, view.ranking)
-    figure = heat_map(found, cheating=["method3"])
+    figure = heat_map(found, diagnostic=["method3"])
     assert figure.get_figwidth() <= BOTH_COLUMNS + 0.01
     texts = written(figure)
     renderer = FigureCanvasAgg(figure).get_renderer()

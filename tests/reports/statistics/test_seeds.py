@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmark.reports.statistics.seeds import comparable, parties
+from benchmark.reports.statistics.seeds import comparable, seed_groups
 
 
 def frame_of(seeds: dict[str, range | list[int]], labels: list[int] = [10, 20]) -> pd.DataFrame:  # noqa: B006
@@ -19,30 +19,32 @@ def names(keys: list[tuple[str, str]]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "most", "fewer", "guests"),
+    ("seeds", "complete", "partial", "unfinished"),
     [
         ({"random": range(10), "a": range(10), "b": range(3)}, ["random", "a"], ["b"], []),
         ({"random": range(10), "a": range(9), "b": range(8), "c": range(7)}, ["random", "a", "b"], ["c"], []),
         ({"random": range(5), "a": range(5), "b": range(4), "c": range(3)}, ["random", "a", "b"], ["c"], []),
         ({"random": range(2), "a": range(2), "b": range(1)}, ["random", "a", "b"], [], []),  # too few for any test
         ({"random": range(3), "a": range(20), "b": range(3)}, ["random", "a", "b"], [], []),  # what random has too
-        ({"random": range(10), "a": range(3), "b": range(3)}, ["random", "a", "b"], [], []),  # random alone is no party
+        ({"random": range(10), "a": range(3), "b": range(3)}, ["random", "a", "b"], [], []),  # random alone is no group
         ({"random": range(5), "a": range(5), "b": [7, 8]}, ["random", "a"], [], ["b"]),
         ({"a": range(10), "b": range(3)}, ["a"], ["b"], []),
         ({"random": range(3)}, ["random"], [], []),
     ],
 )
-def test_parties(seeds: dict[str, range | list[int]], most: list[str], fewer: list[str], guests: list[str]) -> None:
-    found = parties(frame_of(seeds))
-    assert [names(keys) for keys in found] == [most, fewer, guests]
+def test_seed_groups(
+    seeds: dict[str, range | list[int]], complete: list[str], partial: list[str], unfinished: list[str]
+) -> None:
+    found = seed_groups(frame_of(seeds))
+    assert [names(keys) for keys in found] == [complete, partial, unfinished]
 
 
 def test_who_is_not_done_takes_no_seed_from_the_others() -> None:
     begun = frame_of({"late": [0], "early": range(5)}, [10])
     frame = pd.concat([frame_of({"random": range(5), "a": range(5)}), begun], ignore_index=True)
-    found = parties(frame, last=20)
-    assert names(found.guests) == ["late", "early"]
-    shared, notes = comparable(frame, found.guests)
+    found = seed_groups(frame, last=20)
+    assert names(found.unfinished) == ["late", "early"]
+    shared, notes = comparable(frame, found.unfinished)
     assert shared.groupby(["strategy", "labels"]).size().to_dict() == {
         **{(name, labels): 5 for name in ("random", "a") for labels in (10, 20)},
         ("early", 10): 5,

@@ -16,14 +16,14 @@ from benchmark.reports.statistics.significance import LEVEL
 NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column
 
 
-def rank_figure(ranks: Ranks, cheating: Collection[str] = (), what: str = "seeds") -> Figure:
-    """Mean ranks, the best on the left.
+def rank_figure(ranks: Ranks, diagnostic: Collection[str] = (), what: str = "seeds") -> Figure:
+    """Mean ranks, the best on the left; bars join strategies that do not differ in Nemenyi's test at the 5 % level.
 
-    Bars join strategies of which no two differ in Nemenyi's test at 5 %.
+    ``diagnostic`` strategies carry a ‡; ``what`` names the blocks.
     """
     mean = ranks.mean.sort_values(kind="stable")
     keys = list(mean.index)
-    labels = style.row_labels(keys, cheating)
+    labels = style.row_labels(keys, diagnostic)
     bars = _indistinct(ranks, keys)
     half = (len(keys) + 1) // 2
     row, top = 0.17, 0.52
@@ -66,13 +66,13 @@ def rank_figure(ranks: Ranks, cheating: Collection[str] = (), what: str = "seeds
                 va="center",
             )
         p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
-        cheats = "‡ reads true labels; " if {key[0] for key in keys} & set(cheating) else ""
-        style.remark(figure, f"{cheats}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
+        marks = style.diagnostic_remark(keys, diagnostic)
+        style.remark(figure, f"{marks}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
     return figure
 
 
 def _indistinct(ranks: Ranks, keys: list[Key]) -> list[tuple[int, int]]:
-    """The longest stretches of ``keys`` (best first) whose ends do not differ, so that nothing inside does either."""
+    """The longest runs of ``keys`` (best first) whose ends do not differ; nothing between them differs either."""
     found: list[tuple[int, int]] = []
     p_values = ranks.nemenyi.loc[keys, keys].to_numpy()
     for i in range(len(keys)):

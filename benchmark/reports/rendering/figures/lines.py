@@ -1,4 +1,4 @@
-"""Lines over labels or seconds with their names beside them: few stand out, the others recede into grey."""
+"""Line figures over labels, seconds or steps: a few lines in colour, the others in grey, names beside the lines."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
-BANDS = 2  # of these, the best so many with a band: more bands would hide one another
-NAMED = 12  # up to so many lines each have their name beside them
+BANDS = 2  # of these, how many have a band: more bands would hide one another
+NAMED = 12  # with up to this many lines, each has its name beside it
 LEFT, GAP, TICK = 0.36, 0.42, 0.11  # inches: the margin, between axes, from the edge of a tick's label to its axis
 LINE = 8.6  # points from one name to the next
 DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
@@ -40,7 +40,7 @@ class Line(NamedTuple):
 class Panel(NamedTuple):
     """One pair of axes: ``table`` has the columns strategy, learner, mean, low, high (times ``scale``) and ``x``.
 
-    ``bounds`` are values that the axis does not pass; ``zero`` marks a difference to a reference, the line at 0.
+    The y-axis stays within ``bounds``. ``zero`` is for differences to a reference, which is then the line at 0.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Panel(NamedTuple):
 
 
 def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, height: float = 2.8) -> Figure:
-    """The panels side by side, the names of the lines to the right of the last, ``remark`` below."""
+    """The panels side by side, the lines' names to the right of the last panel, ``remark`` below."""
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.BOTH_COLUMNS if len(panels) > 1 else style.ONE_COLUMN, height))
         names = style.text_width(figure, [line.label for line in lines.values()])
@@ -69,33 +69,33 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, he
     return figure
 
 
-def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], cheating: Collection[str] = ()) -> str:
-    """What a reader has to know of the lines: marks, grey ones, the seeds (``n`` in each panel), the bands."""
-    cheats = "‡ reads true labels; " if {strategy for strategy, _ in lines} & set(cheating) else ""
+def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], diagnostic: Collection[str] = ()) -> str:
+    """The remark below the panels: marks, grey lines, numbers of seeds (``n`` of each panel) and bands."""
+    marks = style.diagnostic_remark(lines, diagnostic)
     hidden = sum(not line.label for line in lines.values())
     others = f"{hidden} others in grey; " if hidden else ""
     seeds = [f"{few.max()}" if few.min() == few.max() else f"{few.min()} to {few.max()}" for few in n]
     if set(seeds) == {"1"}:
-        return f"{cheats}{others}one seed"
-    told = "one seed" if seeds[0] == "1" else f"{seeds[0]} seeds"
-    told += f" (on the right {seeds[-1]})" if seeds[-1] != seeds[0] else ""
+        return f"{marks}{others}one seed"
+    over = "one seed" if seeds[0] == "1" else f"{seeds[0]} seeds"
+    over += f" (on the right {seeds[-1]})" if seeds[-1] != seeds[0] else ""
     bands = ", bands: 95 % interval" if any(line.band for line in lines.values()) else ""
-    return f"{cheats}{others}mean over {told}{bands}"
+    return f"{marks}{others}mean over {over}{bands}"
 
 
 def style_lines(
-    ranking: Sequence[Key], highlight: Collection[str] = (), cheating: Collection[str] = ()
+    ranking: Sequence[Key], highlight: Collection[str] = (), diagnostic: Collection[str] = ()
 ) -> dict[Key, Line]:
     """The best few of ``ranking`` (best first), the reference and ``highlight`` in colour, the rest in grey.
 
-    Learners differ by their dashes, and of a single strategy by their colours too; with a single learner, strategies
-    that share a colour differ by their dashes.
+    Dashes tell learners apart, and where there is a single strategy colours do too. With a single learner, dashes tell
+    strategies of the same colour apart.
     """
     learners = sorted({learner for _, learner in ranking})
     by_learner = differ_by_learner(ranking)
     best = [key for key in ranking if key[0] != REFERENCE][:HIGHLIGHTED]
     lines: dict[Key, Line] = {}
-    for key, label in zip(ranking, style.row_labels(ranking, cheating), strict=True):
+    for key, label in zip(ranking, style.row_labels(ranking, diagnostic), strict=True):
         colour, marker = style.look(key[by_learner])
         always = key[0] == REFERENCE or key[0] in highlight
         strong = always or key in best
@@ -113,7 +113,7 @@ def style_lines(
 
 
 def differ_by_learner(ranking: Collection[Key]) -> bool:
-    """Whether the colours of lines are their learners': there is one strategy, with several."""
+    """Whether colours stand for learners: there is a single strategy with several learners."""
     return len({strategy for strategy, _ in ranking}) == 1 < len({learner for _, learner in ranking})
 
 
@@ -150,7 +150,7 @@ def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
 
 
 def _limit(axes: Axes, panel: Panel, banded: pd.DataFrame) -> None:
-    """All means in view, and of the bands as much as leaves the means more than half of the height."""
+    """Show all means, and of the bands as much as leaves the means more than half of the height."""
     low, high = panel.scale * panel.table["mean"].min(), panel.scale * panel.table["mean"].max()
     room = max(high - low, 0.002 * panel.scale)
     bottom = max(min(low, panel.scale * banded["low"].min()), low - 0.4 * room) - 0.06 * room
@@ -161,7 +161,7 @@ def _limit(axes: Axes, panel: Panel, banded: pd.DataFrame) -> None:
 
 
 def _ticks(axes: Axes, panel: Panel) -> None:
-    """A linear axis for a nearly even ladder, else a logarithmic one; few or uneven label counts have ticks at them."""
+    """A linear axis for evenly spaced label counts, else a logarithmic one; few or uneven counts get a tick each."""
     counts = sorted(set(panel.table[panel.x].tolist()))
     steps = [b - a for a, b in pairwise(counts)]
     if panel.x == "labels" and steps and max(steps) > 4 * min(steps):
@@ -173,7 +173,7 @@ def _ticks(axes: Axes, panel: Panel) -> None:
     elif panel.x == "labels" and len(counts) <= 3:
         axes.xaxis.set_major_locator(FixedLocator(counts))
     else:
-        most = 4 if panel.x == "step" and counts[-1] >= 10_000 else 6  # up to three panels: long numbers would touch
+        most = 4 if panel.x == "step" and counts[-1] >= 10_000 else 6  # long numbers would touch
         axes.xaxis.set_major_locator(MaxNLocator(most, integer=panel.x != "seconds", steps=[1, 2, 2.5, 5, 10]))
     if axes.get_xscale() == "log":
         axes.xaxis.set_minor_locator(NullLocator())
@@ -182,20 +182,20 @@ def _ticks(axes: Axes, panel: Panel) -> None:
 
 
 def _name_lines(figure: Figure, axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
-    """Names to the right of the axes, at the lines' ends, moved apart as little as keeps them from touching."""
+    """Write names to the right of the axes, at the lines' ends, moved apart just enough not to touch."""
     lowest, highest = axes.get_ylim()
     curves = groups(panel.table, GROUP)
     edge = panel.table[panel.x].max()
     ends = []
     for key, line in lines.items():
-        if line.label:  # a strategy without a curve here is the reference: the line at 0
+        if line.label:  # a strategy without a curve is the reference: the line at 0
             x, y = (curves[key][panel.x].iloc[-1], curves[key]["mean"].iloc[-1]) if key in curves else (edge, 0)
             ends.append((min(max(panel.scale * y, lowest), highest), x, line))
     ends.sort(key=lambda end: end[0])
     width, height = 72 * figure.get_size_inches() * axes.get_position().size
     step = min(LINE, height / max(len(ends) - 1, 1))
     wanted = [(y - lowest) / (highest - lowest) * height for y, _, _ in ends]
-    lifted = [at - i * step for i, at in enumerate(wanted)]  # in order and apart by a step: not descending here
+    lifted = [at - i * step for i, at in enumerate(wanted)]  # at least a step apart is the same as not descending here
     placed = isotonic_regression(lifted, y_min=0, y_max=max(height - (len(ends) - 1) * step, 0))
     for i, (y, x, line) in enumerate(ends):
         axes.annotate(

@@ -1,4 +1,4 @@
-"""Figures with a row per strategy, the best on top; and of them, areas with their difference to random."""
+"""Figures with a row per strategy, the best on top, and the one of areas and their differences to random."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from benchmark.reports.statistics.views import View
 ROW = 0.165  # inches
 
 
-def area_figure(view: View, cheating: Collection[str] = ()) -> Figure:
-    """A row per strategy: its area under the budget curve, and the difference to random, paired by seed.
+def area_figure(view: View, diagnostic: Collection[str] = ()) -> Figure:
+    """A row per strategy: its area under the budget curve and the difference to random, paired by seed.
 
-    Dots are means, lines 95 % t-intervals, small rings the single seeds: on the left those that all strategies share,
-    on the right those that each shares with random. A filled dot on the right says that the interval excludes 0. With
-    a single label count the area is the accuracy there, and named so. Strategies that are ``cheating`` have a ‡.
+    Dots are means, lines 95 % t-intervals, small rings single seeds: on the left the seeds that all strategies share,
+    on the right those that each shares with random. A dot on the right is filled where the interval excludes 0. With a
+    single label count the area is the accuracy there, and is called so. ``diagnostic`` strategies carry a ‡.
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
     gains = paired(run_areas(reaching(curves, view.last)), "area", ["learner", "seed"])
     ranking = [key for key in view.ranking if key in present]
     first, horizon, seeds = curves["labels"].min(), runs["labels"].iloc[0], runs["seed"].nunique()
-    ladder = f"Mean accuracy, {first}–{horizon} labels (%)" if first < horizon else f"Accuracy, {first} labels (%)"
-    tables = {"area": (runs, ladder)}
+    title = f"Mean accuracy, {first}–{horizon} labels (%)" if first < horizon else f"Accuracy, {first} labels (%)"
+    tables = {"area": (runs, title)}
     if len(gains):
         tables["gain"] = (gains, f"Difference to {REFERENCE} (points)")
     both = len(tables) > 1
@@ -42,12 +42,11 @@ def area_figure(view: View, cheating: Collection[str] = ()) -> Figure:
     said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
     if pairs and seeds > 1:
         said = said.replace("seeds;", f"seeds (on the right up to {pairs[-1]}, those shared with {REFERENCE});")
-    if {strategy for strategy, _ in ranking} & set(cheating):
-        said = f"‡ reads true labels; {said}"
+    said = style.diagnostic_remark(ranking, diagnostic) + said
     with mpl.rc_context(style.RC):
         height = 0.75 + ROW * max(len(ranking), 2)
         figure = Figure(figsize=(style.BOTH_COLUMNS if both else style.ONE_COLUMN, height))
-        labels = style.row_labels(ranking, cheating)
+        labels = style.row_labels(ranking, diagnostic)
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
@@ -59,7 +58,7 @@ def area_figure(view: View, cheating: Collection[str] = ()) -> Figure:
 
 
 def row_colours(ranking: Sequence[Key]) -> dict[Key, str]:
-    """The colour of each row: where there are many, only those that stand out in the other figures have their own."""
+    """The colour of each row; among many rows, only those that stand out in the line figures have their own."""
     return {
         key: style.look(key[0]).colour if line.strong or len(ranking) <= NAMED else style.FAINT
         for key, line in style_lines(ranking).items()
@@ -67,7 +66,7 @@ def row_colours(ranking: Sequence[Key]) -> dict[Key, str]:
 
 
 def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: Sequence[Key], colours: Mapping[Key, str]) -> None:
-    """Seeds, means and intervals of ``value``, in %, a row per key of ``ranking`` from the top."""
+    """Draw seeds, means and intervals of ``value`` in %, a row per key of ``ranking`` from the top."""
     seeds = groups(table, GROUP)
     means = groups(intervals(table, value, GROUP), GROUP)
     ends = [100 * table[value].min(), 100 * table[value].max()]
@@ -101,7 +100,7 @@ def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: Sequence[Key], c
             markeredgewidth=0.9,
             zorder=4,
         )
-    room = max(max(ends) - min(ends), 0.2)  # all seeds in view, and of the intervals as much as leaves them room
+    room = max(max(ends) - min(ends), 0.2)  # show all seeds, and of the intervals what fits
     axes.set_xlim(
         max(min(wide), min(ends) - 0.6 * room) - 0.05 * room,
         min(max(wide), max(ends) + 0.6 * room) + 0.05 * room,

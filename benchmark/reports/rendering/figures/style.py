@@ -1,10 +1,10 @@
-"""How figures look: a fixed colour and marker per strategy, sizes that a two-column paper can print."""
+"""The style of all figures: a fixed colour and marker per strategy, and sizes that fit a two-column paper."""
 
 from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,9 +81,10 @@ class Look(NamedTuple):
 
 
 def look(strategy: str) -> Look:
-    """The same for a strategy in every figure; parameters change the marker only. Random is nearly black.
+    """The colour and marker of a strategy, the same in every figure; parameters change the marker only.
 
-    So are learners, and the supervised one.
+    Random is nearly black. Learners have a look too, where they are what a figure tells apart; supervised is nearly
+    black.
     """
     base, _, parameters = strategy.partition("[")
     if base in (REFERENCE, "supervised"):
@@ -95,19 +96,24 @@ def look(strategy: str) -> Look:
 
 
 def short(label: str, most: int = 30) -> str:
-    """A label that fits beside a figure: its middle is left out where it is too long."""
+    """The label, with its middle left out where it has more than ``most`` characters."""
     if len(label) <= most:
         return label
     return f"{label[: most - 10]}…{label[-9:]}"
 
 
-def row_labels(keys: Sequence[Key], cheating: Collection[str] = ()) -> list[str]:
-    """What strategies (with learners) are called in a figure; ‡ on those that are ``cheating``."""
-    return [short(label) + "‡" * (key[0] in cheating) for key, label in zip(keys, names(keys), strict=True)]
+def row_labels(keys: Sequence[Key], diagnostic: Collection[str] = ()) -> list[str]:
+    """The names of strategies (with learners) in a figure; ``diagnostic`` strategies carry a ‡."""
+    return [short(label) + "‡" * (key[0] in diagnostic) for key, label in zip(keys, names(keys), strict=True)]
+
+
+def diagnostic_remark(keys: Iterable[Key], diagnostic: Collection[str]) -> str:
+    """What ‡ means, to begin a remark with; empty where none of ``keys`` is a diagnostic."""
+    return "‡ reads true labels; " if {strategy for strategy, _ in keys} & set(diagnostic) else ""
 
 
 def text_width(figure: Figure, labels: Sequence[str]) -> float:
-    """Inches that the widest of ``labels`` takes at the size of tick labels."""
+    """The width in inches of the widest of ``labels``, set in the size of tick labels."""
     probe = figure.text(0, 0, "\n".join(labels), fontsize=RC["xtick.labelsize"])
     extent = probe.get_window_extent(FigureCanvasAgg(figure).get_renderer())
     probe.remove()
@@ -115,14 +121,14 @@ def text_width(figure: Figure, labels: Sequence[str]) -> float:
 
 
 def side_by_side(figure: Figure, n: int, *, left: float, gap: float, right: float, bottom: float) -> list[Axes]:
-    """``n`` equally wide axes in a row, with the margins in inches."""
+    """``n`` equally wide axes in a row; margins in inches."""
     row = [figure.add_axes((0, 0, 1, 1), label=str(i)) for i in range(n)]
     place(figure, row, left=left, gap=gap, right=right, bottom=bottom)
     return row
 
 
 def place(figure: Figure, row: Sequence[Axes], *, left: float, gap: float, right: float, bottom: float) -> None:
-    """Put axes side by side, equally wide, with the margins in inches."""
+    """Place axes side by side, equally wide; margins in inches."""
     total, height = figure.get_size_inches()
     top = 0.26
     width = (total - left - right - gap * (len(row) - 1)) / len(row)
@@ -132,13 +138,13 @@ def place(figure: Figure, row: Sequence[Axes], *, left: float, gap: float, right
 
 
 def remark(figure: Figure, text: str) -> None:
-    """What marks and bands mean, small, in the lower right corner."""
+    """Write ``text``, which explains marks and bands, small in the lower right corner."""
     width, height = figure.get_size_inches()
     figure.text(1 - 0.04 / width, 0.03 / height, text, ha="right", va="bottom", fontsize=6, color=FAINT)
 
 
 def value_ticks() -> MaxNLocator:
-    """Round ticks for an axis of accuracies or of their differences."""
+    """Ticks at round values, for an axis of accuracies or differences."""
     return MaxNLocator(7, steps=[1, 2, 5, 10], min_n_ticks=3)
 
 

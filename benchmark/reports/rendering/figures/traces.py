@@ -12,7 +12,7 @@ from benchmark.reports.rendering.figures.lines import Panel, line_figure, remark
 from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import intervals, keys
 
-MARKED = 20  # up to so many points a line has markers
+MARKED = 20  # with up to this many points, a line has markers
 
 
 def trace_figure(
@@ -22,25 +22,23 @@ def trace_figure(
     source: Provenance,
     scale: float = 1,
 ) -> Figure | None:
-    """A panel for each of the columns ``titles``, times ``scale``, over the steps; None where there is none of them.
+    """A panel for each column in ``titles``, times ``scale``, over training steps; None if ``traces`` has none of them.
 
-    Lines are means over seeds, of one label count.
+    Lines are means over seeds. All traces are of one label count, see ``traces.traced``.
     """
     panels = []
     bounds = (0.0, 100.0 if scale == 100 else float("inf"))
     for column, title in titles.items():
-        told = traces.dropna(subset=[column]) if column in traces else traces[:0]
-        if len(told):
-            table = intervals(told, column, by=[*GROUP, "step"]).sort_values("step", kind="stable")
+        rows = traces.dropna(subset=[column]) if column in traces else traces[:0]
+        if len(rows):
+            table = intervals(rows, column, by=[*GROUP, "step"]).sort_values("step", kind="stable")
             panels.append(Panel(title, table, scale, bounds, x="step", x_title="steps"))
     if not panels:
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
-    styles = style_lines(
-        ranking, source.plugins, source.cheating
-    )  # of all, so that they look and are called as elsewhere
+    styles = style_lines(ranking, source.plugins, source.diagnostic)  # styled among all, to look as elsewhere
     lines = {key: line for key, line in styles.items() if key in present}
     if max(panel.table.groupby(GROUP).size().max() for panel in panels) > MARKED:
         lines = {key: line._replace(marker="") for key, line in lines.items()}
     said = f"at {traces['labels'].iloc[0]} labels; "
-    return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels], lines, source.cheating))
+    return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels], lines, source.diagnostic))

@@ -14,7 +14,7 @@ from benchmark.results.atomic import write_atomically
 
 
 class Cell(NamedTuple):
-    """What stands in a table, as plain text; ``bold`` concerns ``text`` alone, not the ± ``spread``."""
+    """A cell, as plain text; ``bold`` applies to ``text`` alone, not to the ± ``spread``."""
 
     text: str
     bold: bool = False
@@ -26,10 +26,10 @@ MISSING = Cell("–")
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to be written: ``data`` are its bare numbers, the rest is what a reader sees.
+    """A table ready to be written: ``data`` has the bare numbers for the CSV, the rest is what a reader sees.
 
-    The first ``text_columns`` columns are aligned left, the others right. ``rule_before`` is the row that a
-    thin rule sets apart.
+    The first ``text_columns`` columns are aligned left, the others right. A thin rule stands before the row
+    ``rule_before``.
     """
 
     data: pd.DataFrame
@@ -37,7 +37,7 @@ class Table:
     rows: list[list[Cell]]
     caption: str
     label: str = ""  # for \ref
-    source: str = ""  # where the numbers come from, the caption's second part
+    source: str = ""  # where the numbers come from, printed after the caption
     footnotes: tuple[str, ...] = ()
     text_columns: int = 1
     rule_before: int | None = None
@@ -61,12 +61,12 @@ def write(table: Table, stem: Path) -> None:
 
 
 def csv(table: Table) -> str:
-    """The bare numbers to 10 significant digits: more than a test set resolves, all alike everywhere."""
+    """The bare numbers to 10 significant digits: more than a test set resolves, and the same on every machine."""
     return table.data.to_csv(index=False, lineterminator="\n", float_format="%.10g")
 
 
 def markdown(table: Table, source: bool = True) -> str:
-    """A GitHub-flavoured table in aligned columns; below it the caption, the ``source`` and the footnotes."""
+    """A GitHub-flavoured table in aligned columns, then the caption, the ``source`` if wanted, and the footnotes."""
     cells = [[escape_markdown(title) for title in table.header]]
     for row in table.rows:
         cells.append([_markdown(cell) for cell in row])
@@ -93,9 +93,9 @@ def _markdown(cell: Cell) -> str:
 
 
 def latex(table: Table) -> str:
-    """A ``table*`` for a two-column paper, shrunk if too wide; needs the packages booktabs, graphicx and siunitx.
+    """A ``table*`` for a two-column paper, scaled down if too wide; needs booktabs, graphicx and siunitx.
 
-    Columns of plain numbers are siunitx's S columns; those with a spread, bold or intervals are aligned right.
+    Columns of plain numbers become siunitx's S columns; columns with spreads, bold or intervals are aligned right.
     """
     formats = ["l"] * table.text_columns
     formats += [_format([row[i] for row in table.rows]) for i in range(table.text_columns, len(table.header))]
@@ -137,7 +137,7 @@ _NUMBER = re.compile(r"([+−]?)(\d+)(?:\.(\d+))?(\*?)")  # sign, digits, decima
 
 
 def _format(cells: list[Cell]) -> str:
-    """The column's type: S, with the room that its numbers need, or r where anything else stands in it."""
+    """The column's type: S with the digits that its numbers need, or r if it holds anything but plain numbers."""
     shown = [cell for cell in cells if cell.text not in ("", MISSING.text)]
     found = [_NUMBER.fullmatch(cell.text) for cell in shown if not cell.bold and not cell.spread]
     numbers = [match.groups(default="") for match in found if match]
@@ -150,7 +150,7 @@ def _format(cells: list[Cell]) -> str:
 
 
 def _number(cell: Cell) -> str:
-    """A number as siunitx reads it; what is none, in braces."""
+    """A number in siunitx's syntax; anything else in braces."""
     if _NUMBER.fullmatch(cell.text):
         return cell.text.replace("−", "-").replace("*", "{*}")
     return f"{{{escape_latex(cell.text)}}}" if cell.text else ""
@@ -191,10 +191,10 @@ _LATEX_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 
 
 def escape_latex(text: str) -> str:
-    """Plain text as LaTeX sets it, wherever it stands; line breaks become spaces."""
+    """Plain text with LaTeX's special characters escaped; line breaks become spaces."""
     return _LATEX_SPECIAL.sub(lambda match: _LATEX[match.group()], " ".join(text.split()))
 
 
 def escape_markdown(text: str) -> str:
-    """Plain text as GitHub shows it, in or outside of a table; line breaks become spaces."""
+    """Plain text with Markdown's special characters escaped, for use in and outside tables; no line breaks."""
     return re.sub(r"([\\`*_\[\]<>|~#$])", r"\\\1", " ".join(text.split()))

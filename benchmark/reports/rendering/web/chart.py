@@ -19,17 +19,17 @@ from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, together
 from benchmark.reports.words import ranges
 
-EVEN = 4  # a ladder whose largest step is more than so many times its smallest has a logarithmic axis
+EVEN = 4  # the axis is logarithmic if the largest step between label counts is more than this times the smallest
 
 
 def chart_data(report: Report) -> dict[str, Any]:
-    """What the script draws: ``labels``, whether their axis is ``log``arithmic, and ``lines``.
+    """What the page's script draws: the label counts, whether their axis is logarithmic, and the lines.
 
-    Lines hold, in the order of the widest view's summary, for accuracy, gain (the difference to random, paired by
-    seed) and, where there is a wide view, all (the accuracy in it): labels, mean, low, high and n as
-    ``summary.intervals`` gives them, and the text that is shown of each point; nothing where a strategy is not in
-    that view. ``strong`` and ``band`` say for each of them whether the line stands out. Accuracies are 0–1, to 6
-    decimals.
+    Each line is a strategy with a learner, in the order of the widest view's summary. It has up to three curves:
+    ``accuracy`` in the first view, ``gain`` (the difference to random, paired by seed) and, where there is a wide view,
+    ``all``, the accuracy there. A curve has labels, mean, low, high and n as from ``summary.intervals``, and the text
+    shown at each point; it is empty for a strategy that is not in the view. ``strong`` and ``band`` say for each curve
+    whether it is in colour and whether it has a band. Accuracies are 0–1, rounded to 6 decimals.
     """
     source, first, widest = report.source, report.views[0], report.views[-1]
     places = decimals(first.accuracy["sd"])
@@ -39,7 +39,7 @@ def chart_data(report: Report) -> dict[str, Any]:
     who = {"accuracy": (first, curves["accuracy"]), "gain": (widest, wide.get("all", curves["accuracy"]))}
     who |= {"all": who["gain"]} if wide else {}
     drawn = {
-        kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.cheating)
+        kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.diagnostic)
         for kind, (view, own) in who.items()
     }
     counts = sorted(set(together(widest.accuracy)["labels"].tolist()))
@@ -68,7 +68,7 @@ def chart_data(report: Report) -> dict[str, Any]:
 
 
 def _curve(table: pd.DataFrame, places: int, signed: bool) -> dict[str, list[Any]]:
-    """Columns of ``intervals`` as lists, and what is said of each point."""
+    """Columns of ``intervals`` as lists, and the text shown at each point."""
 
     def said(value: float) -> str:
         return points(value, places) if signed else f"{100 * value:.{places}f}"
@@ -82,7 +82,7 @@ def _curve(table: pd.DataFrame, places: int, signed: bool) -> dict[str, list[Any
 
 
 def chart(data: dict[str, Any], report: Report) -> str:
-    """The chart's frame and its legend; the script draws the rest into them."""
+    """The chart's frame, controls and legend as HTML; the page's script draws the lines."""
     choices = {"accuracy": "Accuracy", "gain": f"Difference to {REFERENCE}"}
     if len(report.views) > 1:
         few, many = (f"{len(view.compared)} strategies" for view in report.views)

@@ -1,4 +1,4 @@
-"""Pieces of web pages: a whole document that needs nothing else, and a table that its script can sort."""
+"""Parts of web pages: a self-contained document, tables that its script can sort, lists of names and values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OURS = '<meta name="generator" content="acqbench">'
 
 
 def document(title: str, header: str, main: str, data: dict[str, Any]) -> str:
-    """The template, filled; the policy lets nothing but its own script and style run, and nothing be fetched."""
+    """A whole page. Its security policy allows its own script and style only, and no requests."""
     script, sheet = _part("page.js"), _part("page.css")
     policy = f"script-src {_digest(script)}; style-src {_digest(sheet)}"
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
@@ -47,7 +47,7 @@ def sortable(
     foot: Sequence[Sequence[Cell]] = (),
     links: Sequence[str] = (),
 ) -> str:
-    """A table that the script can sort; ``text`` are the columns of words, ``links`` the addresses of the rows."""
+    """A table that the script can sort; ``text`` lists the columns of words, ``links`` the addresses of the rows."""
     words = [' class="text"' if i in text else "" for i in range(len(header))]
 
     def row(cells: Sequence[Cell], link: str = "") -> str:
@@ -80,12 +80,12 @@ def named(cell: Cell) -> str:
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and values."""
+    """A description list of names and values."""
     return f"<dl>{''.join(f'<dt>{escape(key)}</dt><dd>{escape(value)}</dd>' for key, value in pairs)}</dl>"
 
 
 def plain(column: pd.Series[Any]) -> list[Any]:
-    """A column for JSON: 6 decimals, None for NaN."""
+    """A column for JSON: floats rounded to 6 decimals, None for NaN."""
     return [
         (round(value, 6) if math.isfinite(value) else None) if isinstance(value, float) else value
         for value in column.tolist()

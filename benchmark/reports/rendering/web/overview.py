@@ -1,4 +1,4 @@
-"""The page over all experiments: a row for each, and who ranks where over their data sets."""
+"""The overview of all experiments: a row for each, and the strategies' ranks over independent data sets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "ar
 
 
 class Across(NamedTuple):
-    """Ranks over data sets: ``blocks`` as of ``significance.blocks``, by experiment; ``ranks`` where allowed."""
+    """Ranks over data sets: ``blocks`` from ``ranks.blocks``, by experiment; ``ranks`` where they can be tested."""
 
     experiments: list[str]
     datasets: list[str]
@@ -47,14 +47,14 @@ class Across(NamedTuple):
 
 
 def write_overview(results: Path) -> None:
-    """Write index.html in ``results``, unless a page is there that is not ours."""
+    """Write index.html in ``results``, unless a page is there that acqbench did not write."""
     path = results / "index.html"
     if not path.exists() or OURS in path.read_text(encoding="utf-8", errors="replace"):
         write_atomically(path, overview_page(results).encode())
 
 
 def overview_page(results: Path) -> str:
-    """The page over all experiments in ``results`` that have a page of their own, by name."""
+    """The overview of all experiments in ``results`` that have a results page, sorted by name."""
     found = {path.parent.name: row for path in sorted(results.glob("*/index.html")) if (row := _read(path))}
     rows = [
         [Cell(experiment), *(Cell(str(row.get(column, "–"))) for column in OVERVIEW)]
@@ -79,11 +79,11 @@ def overview_page(results: Path) -> str:
 
 
 def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
-    """The ranks of the strategies that all data sets have, from what the experiments' pages say of themselves.
+    """The ranks of the strategies that ran on all data sets, from the data in the experiments' pages.
 
-    Blocks are seeds of independent data sets, so a data set counts once: by the experiment of its own name, else the
-    one with the most runs. Only the strategies with the most seeds of each experiment are known here. None unless two
-    data sets have two strategies in common.
+    Blocks are seeds of independent data sets, so each data set counts once: with the experiment of the same name, or
+    else the one with the most runs. Pages hold only the strategies with the most seeds. None unless at least two data
+    sets have at least two strategies in common.
     """
     chosen: dict[str, str] = {}
     order = sorted(found, key=lambda who: (who != found[who].get("data set"), -len(found[who].get("areas", ())), who))
@@ -102,7 +102,7 @@ def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
 
 
 def _ranks_section(found: Across | None) -> str:
-    """Mean ranks over all blocks and in each data set; the diagram where it is allowed."""
+    """Mean ranks over all blocks and in each data set; the diagram where ranks can be tested."""
     if found is None:
         return ""
     table = found.blocks
@@ -141,20 +141,20 @@ def _ranks_section(found: Across | None) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What an experiment's page says of itself; empty for a page that is not ours."""
+    """An experiment's row, from its page (see ``overview``); empty for a page that acqbench did not write."""
     text = path.read_text(encoding="utf-8", errors="replace")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, flags=re.DOTALL)
     return dict(json.loads(found[1]).get("overview", {})) if OURS in text and found else {}
 
 
 def overview(report: Report) -> dict[str, Any]:
-    """The experiment in a row (see ``OVERVIEW``), and ``areas``: of the strategies with the most seeds, by seed.
+    """The experiment as a row of the overview (see ``OVERVIEW``), and the ``areas`` of its first view's runs.
 
-    ``areas`` holds strategy, learner, seed and area (0–1, 6 decimals) of each run; not of strategies that cheat.
+    ``areas`` has strategy, learner, seed and area (0–1, 6 decimals) of each run; diagnostics are left out.
     """
     source, summary = report.source, report.summary
     counts = int(report.curves["labels"].min()), int(summary["labels"].iloc[0])  # where the comparison ends
-    honest = summary[~summary["strategy"].isin(source.cheating) & (summary["n"] > 0)]
+    ranked = summary[~summary["strategy"].isin(source.diagnostic) & (summary["n"] > 0)]
     row: dict[str, Any] = {
         "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
         "data set": source.datasets[0][0],
@@ -163,8 +163,8 @@ def overview(report: Report) -> dict[str, Any]:
         "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
         "device": ", ".join(source.devices),
     }
-    if len(honest):
-        best = honest.iloc[0]
+    if len(ranked):
+        best = ranked.iloc[0]
         places = decimals(summary["area_sd"])
         spread = f" ± {100 * best['area_sd']:.{places}f}" if math.isfinite(best["area_sd"]) else ""
         row["best"] = name(best["strategy"], best["learner"], several=len(source.learners) > 1)
@@ -173,7 +173,7 @@ def overview(report: Report) -> dict[str, Any]:
             between = (points(best[end], places) for end in ("gain_low", "gain_high") if math.isfinite(best[end]))
             row[f"vs. {REFERENCE}"] = f"{points(best['gain_mean'], places)} [{', '.join(between)}]".removesuffix(" []")
     runs = report.views[0].areas
-    runs = runs[~runs["strategy"].isin(source.cheating)]
+    runs = runs[~runs["strategy"].isin(source.diagnostic)]
     row["areas"] = [
         [*run, round(area, 6)] for *run, area in zip(*(runs[field].tolist() for field in (*RUN, "area")), strict=True)
     ]

@@ -1,7 +1,6 @@
-"""The results page of one experiment: one file, no network access, the script and the style inside.
+"""The results page of one experiment: one file with its script and style inside, and no network access.
 
-Every number is one that the tables and figures print: the page takes their data and their texts, the script only
-places, sorts and hides them.
+Every number on it stands in a table or figure too: the script only places, sorts and hides what the page holds.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from benchmark.reports.words import name
 def experiment_page(
     report: Report, notes: Sequence[str], tables: Sequence[tuple[str, Table]], texts: Sequence[str]
 ) -> str:
-    """The page: notes, the chart, ``tables`` with their titles, ``texts`` in HTML, and links to the files beside it."""
+    """The page: notes, the chart, ``tables`` with their titles, ``texts`` in HTML, and links to the report's files."""
     source = report.source
     data = page_data(report)
     header = [
@@ -48,7 +47,7 @@ def experiment_page(
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """What the page holds for scripts: of the chart, of the summary, and for the page over all experiments."""
+    """The page's data as JSON: its row in the overview of all experiments, the chart and the summary."""
     summary = report.summary
     return {
         "overview": overview(report),
@@ -58,7 +57,7 @@ def page_data(report: Report) -> dict[str, Any]:
 
 
 def _section(title: str, table: Table) -> str:
-    """A printed table, with what its caption says below it."""
+    """A table with its caption and footnotes below."""
     body = table.rows[: table.rule_before]
     foot = table.rows[table.rule_before :] if table.rule_before is not None else []
     columns = list(range(table.text_columns))
@@ -74,7 +73,7 @@ def _list(kind: str, items: Iterable[str]) -> str:
 
 
 def _files(root: Path) -> list[Path]:
-    """The files that belong to the report, those for reading first."""
+    """The report's files, those meant for reading first."""
     found = [root / "README.md", root / "curves.csv", root / "experiment.json"]
     return found + [path for folder in ("tables", "figures") for path in sorted((root / folder).glob("[!.]*"))]
 
@@ -85,7 +84,7 @@ def _link(path: Path, root: Path, text: str = "") -> str:
 
 
 def _lines(report: Report) -> str:
-    """Links to the files of lines, a row per strategy and learner."""
+    """Links to the runs' records, a row per strategy and learner."""
     paths: dict[tuple[str, str], list[str]] = {}
     for run in report.runs:
         strategy, learner, seed = key_of(run)
