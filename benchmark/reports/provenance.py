@@ -53,11 +53,7 @@ class Provenance:
     @property
     def diagnostic_note(self) -> str:
         """A sentence for captions and notes on the diagnostics among the strategies; empty if there are none."""
-        return (
-            f"‡ Reads true labels, a diagnostic and no competitor: {', '.join(self.diagnostic)}."
-            if self.diagnostic
-            else ""
-        )
+        return f"‡ Diagnostic (uses true labels; not ranked): {', '.join(self.diagnostic)}." if self.diagnostic else ""
 
     @property
     def software(self) -> str:

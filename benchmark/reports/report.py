@@ -119,11 +119,7 @@ def results_page(
     source = report.source
     shown = [figure for figure in drawn if figure.place == "page"]
     more = [f"- {one.title}: [figure](figures/{one.name}.png)" for one in drawn if one.place == "linked"]
-    more += [
-        f"- {one.content.caption.split(':')[0]}: [table](tables/{one.name}.md)"
-        for one in printed
-        if one.place == "linked"
-    ]
+    more += [f"- {one.title}: [table](tables/{one.name}.md)" for one in printed if one.place == "linked"]
     lines = [
         f"# {source.experiment}",
         "",

@@ -199,7 +199,7 @@ def test_tables_and_figures_mark_them(tmp_path: Path) -> None:
         write_run(root, "margin", seed)
         write_run(root, "true-loss", seed, diagnostic=True)
     report = write_report(root)
-    sentence = "‡ Reads true labels, a diagnostic and no competitor: true-loss."
+    sentence = "‡ Diagnostic (uses true labels; not ranked): true-loss."
     for table in ("accuracy", "summary"):
         text = (root / "tables" / f"{table}.md").read_text()
         assert "| true-loss‡" in text
@@ -213,7 +213,7 @@ def test_tables_and_figures_mark_them(tmp_path: Path) -> None:
     texts = [t.get_text() for t in curves.findobj() if label(t)]
     assert "true-loss‡" in texts
     assert "margin" in texts
-    assert any(text.startswith("‡ reads true labels; ") for text in texts)
+    assert any(text.startswith("‡ diagnostic, uses true labels; ") for text in texts)
     names = [t.get_text() for t in rows.axes[0].get_yticklabels()]
     assert sorted(names) == ["margin", "random", "true-loss‡"]
 

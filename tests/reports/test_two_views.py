@@ -70,17 +70,23 @@ def test_each_test_is_over_the_seeds_that_the_two_share(root: Path) -> None:
     assert rows["margin"]["Wilcoxon"].text != "–"
     assert rows["method3"]["Wilcoxon"].text == "–"
     assert sum(map(int, rows["method3"]["W–T–L"].text.split("–"))) == len(BUDGETS)
-    assert "3 seeds are too few for Wilcoxon's signed-rank test (from 9 on): its cells are empty." in table.caption
-    assert "over the 3 tests of the strategies with a rank and, by itself, over the 14 others" in table.caption
+    assert (
+        "3 seeds are too few for Wilcoxon's signed-rank test (at least 9 are needed): its cells are empty."
+        in table.caption
+    )
+    assert "over the 3 tests of the strategies with a rank and, separately, over the 14 others" in table.caption
     assert "Each test is over all seeds that the two strategies share" in table.caption
-    assert "Rank is the mean over 10 seeds of the rank of the 3 strategies with a rank" in table.caption
+    assert (
+        "Rank is the mean rank of the 3 strategies with a rank by area under the budget curve over 10 seeds"
+        in table.caption
+    )
 
 
 def test_both_views_are_written_and_say_what_they_are(root: Path) -> None:
     for name in ("summary", "accuracy", "labels", "pairwise"):
         shown, wide = ((root / "tables" / f"{name}{suffix}.md").read_text() for suffix in ("", "-all"))
-        assert "Here are the 3 of 10 strategies with the most seeds, over the 10 seeds 0–9 that they share" in shown
-        assert "Here are all 10 strategies, over the 3 seeds 0–2 that they share; 3 of them have 10" in wide
+        assert "Shown are the 3 of 10 strategies with the most seeds, over the 10 seeds 0–9 that they share" in shown
+        assert "Shown are all 10 strategies, over the 3 seeds 0–2 that they share; 3 of them have 10 seeds" in wide
         assert ("method3" in shown, "method3" in wide, "margin" in wide) == (False, True, True)
     for name in ("accuracy", "areas", "labels-saved", "pairwise", "calibration", "seconds"):
         assert (root / "figures" / f"{name}.png").is_file()

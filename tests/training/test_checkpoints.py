@@ -89,7 +89,7 @@ def test_the_table_has_medians_of_runs_and_the_last_noted_shares(tmp_path: Path)
     assert row["final_mean"] == pytest.approx(sum(finals) / 3)
     assert row["median_mean"] == pytest.approx(sum(medians) / 3)
     assert (row["accepted_mean"], row["precision_mean"], row["right_mean"]) == pytest.approx((0.5, 0.81, 0.3))
-    assert "## The last checkpoints" in (root / "README.md").read_text()
+    assert "## Last checkpoints" in (root / "README.md").read_text()
     lines = (root / "tables" / "checkpoints.md").read_text().splitlines()
     assert next(line for line in lines if "(supervised)" in line).count(" – ") == 4
 

@@ -34,7 +34,9 @@ def differences_table(differences: pd.DataFrame, titles: tuple[str, str], counts
         f"{second} minus {first} in points of test accuracy, paired by seed, at {in_words(counts)} labels: area under "
         "the budget curve and final accuracy, mean difference with its 95 % t-interval, and p of the paired t-test "
     )
-    caption += f"after Holm over {len(differences)} strategies." if len(differences) > 1 else "(one strategy)."
+    caption += (
+        f"after Holm's correction over {len(differences)} strategies." if len(differences) > 1 else "(one strategy)."
+    )
     header = ["strategy", "seeds", *(title for m in MEASURES for title in (m, "95 % interval", "p"))]
     return Table(differences, header, rows, caption)
 

@@ -37,7 +37,7 @@ def table(report: Report, view: View) -> Table:
     if len(view.ranking) > 1:
         caption += "The best mean of each column is bold. "
     if len(shown) < len(counts):
-        caption += f"Shown are {len(shown)} of {len(counts)} label counts, evenly chosen; the CSV holds all. "
+        caption += f"The table shows {len(shown)} of {len(counts)} label counts, evenly spaced; the CSV file has all. "
     data = accuracy[[*GROUP, "labels", "mean", "sd", "n"]]
     return Table.of_columns(
         columns, data, sentences(caption, view.scope, source.diagnostic_note), rule_before=len(view.ranking)

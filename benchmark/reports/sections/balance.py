@@ -72,8 +72,8 @@ def balance_figure(balance: pd.DataFrame, view: View, source: Provenance) -> Fig
         present = shared.dropna(subset=[column])
         if present["labels"].nunique() > 1:
             table = together(intervals(present, column))
-            panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the purchase"))
+            panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the acquisition"))
     return panel_figure(panels, view, source, "balance: entropy of classes / its maximum; ", bands=False)
 
 
-SECTION = Section("What was bought", figure=Part("balance", figure, place="linked", wide="linked"))
+SECTION = Section("Class balance of acquired labels", figure=Part("balance", figure, place="linked", wide="linked"))

@@ -74,17 +74,17 @@ def table(report: Report, _: View) -> Table | None:
         "last step": marked_best(frame["final_mean"], frame["final_sd"], places),
         "median": marked_best(frame["median_mean"], frame["median_sd"], places),
         "accepted": [_share(value) for value in frame["accepted_mean"]],
-        "right": [_share(value) for value in frame["precision_mean"]],
-        "right of all": [_share(value) for value in frame["right_mean"]],
+        "correct": [_share(value) for value in frame["precision_mean"]],
+        "correct of all": [_share(value) for value in frame["right_mean"]],
     }
     spread = "mean ± standard deviation over seeds" if frame["n"].max() > 1 else "one seed, no spread"
     caption = (
-        f"The ends of the trainings on {source.datasets[0][0]} with {frame['labels'].iloc[0]} labels, in % "
+        f"The end of training on {source.datasets[0][0]} with {frame['labels'].iloc[0]} labels, in % "
         f"({spread}): test accuracy of the network after the last step, which all other tables and figures show, "
         "and the median of its accuracies after each of the last five epochs, for learners that average their "
-        "weights. Accepted is the share of the unlabelled images whose last pseudo-label had a weight; right, the "
-        "share of these that are right, by weight; right of all, whatever the weight. No checkpoint is chosen by "
-        "its test accuracy."
+        "weights. Accepted is the share of the unlabelled images whose last pseudo-label had a non-zero weight; "
+        "correct, the share of correct pseudo-labels among these, weighted; correct of all, that among all, "
+        "unweighted. No checkpoint is chosen by its test accuracy."
     )
     return Table.of_columns(columns, frame, caption)
 
@@ -93,4 +93,4 @@ def _share(value: float) -> Cell:
     return Cell(f"{100 * value:.1f}") if math.isfinite(value) else MISSING
 
 
-SECTION = Section("The last checkpoints", table=Part("checkpoints", table))
+SECTION = Section("Last checkpoints", table=Part("checkpoints", table))

@@ -19,7 +19,7 @@ def readme(report: Report) -> list[str]:
     return [
         "## How to cite",
         "",
-        "`tables/strategies.bib` holds the papers of the strategies and of the protocol, and this:",
+        "`tables/strategies.bib` has the papers of the strategies, the learners and the protocol, and this entry:",
         "",
         "```bibtex",
         suite(report.source),
@@ -61,7 +61,7 @@ def bibliography(source: Provenance) -> str:
     parts = [suite(source)]
     parts += [f"{_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items()]
     if others:
-        parts.append(_comment(f"Not of the suite, ask their authors: {', '.join(others)}"))
+        parts.append(_comment(f"Not part of the suite, to be cited as their authors ask: {', '.join(others)}"))
     return "\n\n".join(parts) + "\n"
 
 

@@ -66,12 +66,12 @@ def table(report: Report, _: View) -> Table:
     }
     spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
     over = "the strategy's own seeds" if differing else f"{rows['n'].iloc[0]} {count(rows['n'].iloc[0], 'seed')}"
-    mixed = "Seconds are from different devices and do not compare. " if len(source.devices) > 1 else ""
+    mixed = "Timings are from different devices and are not comparable. " if len(source.devices) > 1 else ""
     caption = (
-        f"Cost on {source.datasets[0][0]}, means over {over}: seconds of a "
-        f"query (a run's mean over its rounds{spread}), of all queries of a run, of its training, a shared first "
-        f"round counted for each, and of both, as a multiple of {REFERENCE}'s in the last column. "
-        f"{mixed}Seconds are by the clock: a machine that did more at a time took longer."
+        f"Cost on {source.datasets[0][0]}, means over {over}: seconds per query (a run's mean over its "
+        f"rounds{spread}), for all queries of a run, for its training (a shared first round counted for each run), and "
+        f"for both; the last column is the total as a multiple of {REFERENCE}'s. {mixed}Seconds are wall-clock time, "
+        "which depends on the load of the machine."
     )
     return Table.of_columns(columns, rows.reset_index(), sentences(caption, source.diagnostic_note))
 

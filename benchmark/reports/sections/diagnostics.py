@@ -84,11 +84,11 @@ def table(report: Report, _: View) -> Table | None:
                 _measure(*pair) for pair in zip(ranking[f"{name}_mean"], ranking[f"{name}_sd"], strict=True)
             ]
     caption = (
-        f"How well the predicted loss ranks images by the true one on {source.datasets[0][0]}: means over the "
+        f"How well the predicted loss ranks images by the true loss on {source.datasets[0][0]}: means over the "
         "rounds before the last, ± standard deviation over seeds. Final is the accuracy in % at "
-        f"{ranking['labels'].iloc[0]} labels. τ is Kendall's τ_b, ρ Spearman's, pairs the share of pairs in the "
-        "right order, AUROC that of the predicted loss for images classified wrongly. The true losses of the pool "
-        "serve this table alone. The CSV holds all parts."
+        f"{ranking['labels'].iloc[0]} labels. τ is Kendall's τ_b, ρ is Spearman's, pairs is the share of pairs in the "
+        "right order, AUROC is that of the predicted loss for misclassified images. The true losses of the pool are "
+        "used for this table only. The CSV file has all parts."
     )
     return Table.of_columns(columns, ranking, caption)
 

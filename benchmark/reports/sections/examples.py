@@ -54,7 +54,7 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
                     left = (0.04 + column * (style.BOTH_COLUMNS - 0.08) / COLUMNS) / style.BOTH_COLUMNS
                     box = (left, (bottom + lines * CAPTION) / height, CELL / style.BOTH_COLUMNS, CELL / height)
                     _example(figure.add_axes(box), found, int(i), ", " if lines == 2 else "\n")
-        style.remark(figure, "of each learner: evenly spaced test images; below, its most confident mistakes")
+        style.remark(figure, "for each learner: evenly spaced test images; below, its most confident mistakes")
     return figure
 
 
@@ -70,4 +70,4 @@ def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)
 
 
-SECTION = Section("Test images and what is predicted of them", figure=Part("examples", figure, place="linked"))
+SECTION = Section("Test images with predictions", figure=Part("examples", figure, place="linked"))

@@ -68,10 +68,10 @@ def notes(report: Report) -> list[str]:
         if n == 1:
             continue
         beginnings = (
-            f"The gain on {REFERENCE} is {words} than with the learner {SUPERVISED}"
-            for words in ("larger", "not shown to be other", "smaller")
+            f"The gain over {REFERENCE} is {words} with supervised learning"
+            for words in ("larger than", "not shown to differ from that", "smaller than")
         )
-        what = f"the change, {n} paired seeds"
+        what = f"the change over {n} paired seeds"
         interval = ("change_low", "change_high")
         notes += judged(rows, interval, beginnings, what, lambda key: name(*key, several=True))
     return notes
@@ -102,11 +102,11 @@ def table(report: Report, _: View) -> Table | None:
     }
     family = int(found["p"].notna().sum())
     caption = (
-        f"What the choice of labels is worth on {source.datasets[0][0]}: the mean difference in area under the budget "
+        f"Gain over {REFERENCE} by learner on {source.datasets[0][0]}: the mean difference in area under the budget "
         f"curve to {REFERENCE}, in points, with the learner {SUPERVISED} and with the row's, and the change from the "
-        "first to the second, paired by seed, with 95 % t-intervals, not corrected. p is of the change's two-sided "
-        f"paired t-test, Holm its value after Holm's correction over the {family} {count(family, 'test')} of this "
-        f"table; {MARK} marks what stays below {LEVEL:g}. "
+        "first to the second, paired by seed, with 95 % t-intervals, not corrected. p is that of the two-sided "
+        f"paired t-test on the change, Holm is p after Holm's correction over the {family} {count(family, 'test')} of "
+        f"this table; {MARK} marks values below {LEVEL:g}. "
     )
     if (found["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a t-test: the cells are empty. "
@@ -114,4 +114,4 @@ def table(report: Report, _: View) -> Table | None:
     return replace(made, header=[head.partition(" (")[0] for head in columns])
 
 
-SECTION = Section("What the choice is worth with each learner", notes=notes, table=Part("interactions", table))
+SECTION = Section("Gain over random by learner", notes=notes, table=Part("interactions", table))

@@ -130,20 +130,21 @@ def table(report: Report, view: View) -> Table | None:
         ],
     }
     caption = (
-        f"Label efficiency on {source.datasets[0][0]}, {seeds_in_words(n)}. Area is the mean test accuracy in % on "
-        "the way over labels, log area that over the logarithm of labels, which weighs the start more (± standard "
+        f"Label efficiency on {source.datasets[0][0]}, {seeds_in_words(n)}. Area is the mean test accuracy in % over "
+        "label counts, log area the mean over their logarithm, which gives more weight to the start (± standard "
         "deviation over seeds). Labels is where the mean curve over seeds, linear between label counts, first reaches "
-        f"the accuracy in % (the final one of {REFERENCE}, unless another was asked for); saved is how many "
-        f"fewer than {REFERENCE} with the same learner. "
+        f"the accuracy in % (the final accuracy of {REFERENCE}, unless another was asked for); saved is how many "
+        f"fewer that is than for {REFERENCE} with the same learner. "
     )
     if n >= FEWEST_SEEDS_BOOTSTRAP:
         caption += (
-            f"The interval is the 95 % percentile interval of a bootstrap over the {n} seeds, {RESAMPLES} resamples "
-            "shared by all strategies; −∞ means not reached in more than 2.5 % of them. "
+            f"The interval is the 95 % percentile interval of a bootstrap over the {n} seeds with {RESAMPLES} "
+            "resamples, the same for all strategies; −∞ means not reached in more than 2.5 % of them. "
         )
     else:
         caption += (
-            f"{seeds_are(n)} too few for a bootstrap interval (from {FEWEST_SEEDS_BOOTSTRAP} on): its cells are empty. "
+            f"{seeds_are(n)} too few for a bootstrap interval (at least {FEWEST_SEEDS_BOOTSTRAP} are needed): its "
+            "cells are empty. "
         )
     return Table.of_columns(
         columns,

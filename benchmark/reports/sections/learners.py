@@ -73,13 +73,13 @@ def notes(report: Report) -> list[str]:
     measure = "area" if len(label_counts(tests)) > 1 else "accuracy"
     for n, rows in groups(tests, ["n"]).items() if len(tests) else ():
         if n == 1:
-            notes.append(f"One seed only: any difference to the learner {SUPERVISED} may be chance.")
+            notes.append("One seed only: any difference to supervised learning may be chance.")
             continue
         beginnings = (
-            f"{words} the learner {SUPERVISED}"
+            f"{words} supervised learning"
             for words in ("Better than with", "Not shown to differ from", "Worse than with")
         )
-        what = f"the {measure}'s difference, {n} paired seeds"
+        what = f"the difference in {measure} over {n} paired seeds"
         notes += judged(rows, ("low", "high"), beginnings, what, lambda key: name(*key, several=True))
     return notes
 
@@ -114,10 +114,10 @@ def table(report: Report, _: View) -> Table | None:
     family = int(tests["p"].notna().sum())
     what = "area under the budget curve" if len(counts) > 1 else f"accuracy at {counts[0]} labels"
     caption = (
-        f"Learners beside supervised learning on {source.datasets[0][0]}: the difference in {what}, in points, to the "
-        f"learner {SUPERVISED} with the same strategy, paired by seed, with the 95 % t-interval of its mean, not "
-        "corrected. p is of the two-sided paired t-test, Holm its value after Holm's correction over the "
-        f"{family} {count(family, 'test')} of this table; {MARK} marks what stays below {LEVEL:g}. "
+        f"Learners compared with supervised learning on {source.datasets[0][0]}: the difference in {what}, in points, "
+        f"to the learner {SUPERVISED} with the same strategy, paired by seed, with the 95 % t-interval of its mean, "
+        f"not corrected. p is that of the two-sided paired t-test, Holm is p after Holm's correction over the {family} "
+        f"{count(family, 'test')} of this table; {MARK} marks values below {LEVEL:g}. "
     )
     if shown:
         caption += "The last columns are mean differences in accuracy at these label counts. "
@@ -126,4 +126,4 @@ def table(report: Report, _: View) -> Table | None:
     return Table.of_columns(columns, tests.drop(columns="sd"), sentences(caption, source.diagnostic_note))
 
 
-SECTION = Section("Beside supervised learning", notes=notes, table=Part("learners", table))
+SECTION = Section("Compared with supervised learning", notes=notes, table=Part("learners", table))

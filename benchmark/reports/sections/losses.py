@@ -17,4 +17,4 @@ def figure(report: Report, _: View) -> Figure | None:
     return trace_figure(report.traces, TITLES, report.ranking, report.source)
 
 
-SECTION = Section("Losses in the course of the training", figure=Part("losses", figure, place="linked"))
+SECTION = Section("Training losses", figure=Part("losses", figure, place="linked"))

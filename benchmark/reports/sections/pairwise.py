@@ -86,14 +86,16 @@ def table(report: Report, view: View) -> Table | None:
     data.insert(1, "learner", [key[1] for key in found.keys])
     total = pd.DataFrame([["sum", "", *penalties.sum(axis=0)]], columns=data.columns)
     caption = (
-        f"Who beats whom on {source.datasets[0][0]}: the share of {len(found.labels)} "
+        f"Pairwise wins on {source.datasets[0][0]}: the share of {len(found.labels)} "
         f"{count(len(found.labels), 'label count')} at which the "
         f"row's strategy beats the column's in a two-sided paired t-test over {seeds_in_words(found.n)} at "
         f"p < {LEVEL:g}, not corrected (the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671, over all label "
-        "counts). Columns have the rows' numbers. The sum of a column is the penalty: lower is better. "
+        "counts). Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )
     if found.n < FEWEST_SEEDS:
-        caption += f"{seeds_are(found.n)} too few for a t-test (from {FEWEST_SEEDS} on): the cells are empty. "
+        caption += (
+            f"{seeds_are(found.n)} too few for a t-test (at least {FEWEST_SEEDS} are needed): the cells are empty. "
+        )
     return Table(
         data=pd.concat([data, total], ignore_index=True),
         header=["strategy", *map(str, range(1, len(names) + 1)), "sum"],
@@ -190,7 +192,7 @@ def _short_share(value: float) -> str:
 
 
 SECTION = Section(
-    "Who beats whom",
+    "Pairwise wins",
     table=Part("pairwise", table, place="linked", wide="linked"),
     figure=Part("pairwise", figure, place="linked", wide="linked"),
 )

@@ -11,8 +11,8 @@ from benchmark.reports.statistics.views import View
 
 TITLES = {
     "accepted": "Accepted (%)",
-    "precision": "Right of these (%)",
-    "right": "Right of all (%)",
+    "precision": "Correct of accepted (%)",
+    "right": "Correct of all (%)",
 }
 
 

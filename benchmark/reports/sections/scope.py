@@ -29,7 +29,7 @@ def _ends(report: Report) -> list[str]:
         notes.append(f"Areas and final accuracies end at {end} labels: not all strategies reach {last}.")
     absent = summary.loc[summary["n"] == 0, "strategy"].unique()
     if len(absent):
-        notes.append(f"Not in the comparison at {end} labels: {', '.join(absent)}.")
+        notes.append(f"Not compared at {end} labels: {', '.join(absent)}.")
     return notes
 
 

@@ -40,4 +40,4 @@ def figure(report: Report, view: View) -> Figure | None:
     return panel_figure([panel], view, report.source)
 
 
-SECTION = Section("Accuracy over seconds", figure=Part("seconds", figure, place="linked", wide="linked"))
+SECTION = Section("Accuracy over time", figure=Part("seconds", figure, place="linked", wide="linked"))

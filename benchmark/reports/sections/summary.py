@@ -37,17 +37,19 @@ def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
         tail = f" (learner {learner})" if several else ""
         others = rows[rows["gain_n"] > 0]
         if reference not in set(rows.loc[rows["n"] > 0, "strategy"]):
-            notes.append(f"No run of {reference} to compare with{tail}: differences to it are not shown.")
+            notes.append(f"No run of {reference} to compare with{tail}: no differences to it are shown.")
         elif others["gain_n"].max() == 1:
             notes.append(f"One seed only{tail}: no intervals, and any difference to {reference} may be chance.")
         for n in sorted({n for n in others["gain_n"] if n > 1}, reverse=True):
             alike = others[others["gain_n"] == n]
-            beginnings = (f"{words} {reference}{tail}" for words in ("Better than", "Not shown to beat", "Worse than"))
+            beginnings = (
+                f"{words} {reference}{tail}" for words in ("Better than", "Not shown to be better than", "Worse than")
+            )
             notes += judged(
                 alike,
                 ("gain_low", "gain_high"),
                 beginnings,
-                f"the area's difference, {n} paired seeds",
+                f"the difference in area over {n} paired seeds",
                 lambda key: key[0],
             )
     return notes
@@ -83,23 +85,23 @@ def table(report: Report, view: View) -> Table:
         "query (s)": [Cell(seconds(value)) for value in summary["query_seconds"]],
     }
     spread = "± standard deviation over seeds" if summary["n"].max() > 1 else "one seed, no spread"
-    caption = f"Acquisition strategies on {source.datasets[0][0]}, in the order of "
+    caption = f"Acquisition strategies on {source.datasets[0][0]}, ordered by "
     if several:
         caption += (
-            f"the area under the budget curve: the mean test accuracy in % on the way to {last} labels. Final is the "
-            f"accuracy in % at {last} labels ({spread}). "
+            f"the area under the budget curve: the mean test accuracy in % over the label counts up to {last}. Final "
+            f"is the accuracy in % at {last} labels ({spread}). "
         )
     else:
         caption += f"the test accuracy in % at {last} labels ({spread}). "
     if paired:
-        pairs = f", over the pairs of seeds that it shares with {REFERENCE}" if differing else ""
-        corrected = ", not corrected for the number of comparisons" if len(summary) > 2 else ""
+        pairs = f" over the seeds shared with {REFERENCE}" if differing else ""
+        corrected = ", not corrected for multiple comparisons" if len(summary) > 2 else ""
         caption += (
-            f"vs. {REFERENCE} is the {'area' if several else 'accuracy'}'s mean difference to {REFERENCE} in points, "
+            f"vs. {REFERENCE} is the mean difference in {'area' if several else 'accuracy'} to {REFERENCE} in points, "
             f"paired by seed{pairs}, with its 95 % t-interval{corrected}. "
         )
     caption += (
-        "Train is seconds of training a run, a shared first round counted for each; query is seconds a round. "
+        "Train is seconds of training per run, a shared first round counted for each; query is seconds per round. "
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
     return Table.of_columns(columns, summary, sentences(caption, view.scope, source.diagnostic_note))

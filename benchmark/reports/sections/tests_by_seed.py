@@ -136,24 +136,23 @@ def table(report: Report, _: View) -> Table | None:
     family, rest = int(tests.loc[tested_first, "p"].notna().sum()), int(tests["p"].notna().sum())
     families = f"the {family} tests of this table"
     if len(views) > 1:
-        families = f"the {family} tests of the strategies with a rank and, by itself, over the {rest - family} others"
+        families = f"the {family} tests of the strategies with a rank and, separately, over the {rest - family} others"
     who = f" of the {len(ranks)} strategies with a rank" if len(ranks) < len(order) else ""
     caption = (
-        f"Tests by seed on {source.datasets[0][0]}. Rank is the mean over {n} {count(n, 'seed')} of the rank{who} by "
-        "area under the budget curve, 1 is best. Differences in area are in points, paired by seed, with the 95 % "
-        "t-interval of the mean, not corrected. p is of the two-sided paired t-test on the area, Holm its value after "
-        f"Holm's correction over {families}; {MARK} marks what stays below "
-        f"{LEVEL:g}. W–T–L counts the label counts ({counts} in all) won, tied and lost against "
-        f"{REFERENCE} at p < {LEVEL:g} in a paired t-test, not corrected. "
+        f"Paired tests over seeds on {source.datasets[0][0]}. Rank is the mean rank{who} by area under the budget "
+        f"curve over {n} {count(n, 'seed')}; 1 is best. Differences in area are in points, paired by seed, with the 95 "
+        "% t-interval of the mean, not corrected. p is that of the two-sided paired t-test on the area, Holm is p "
+        f"after Holm's correction over {families}; {MARK} marks values below {LEVEL:g}. W–T–L counts the label counts "
+        f"({counts} in all) won, tied and lost against {REFERENCE} at p < {LEVEL:g} in a paired t-test, not corrected. "
     )
     if len(known) > 1:
-        caption += "Each test is over all seeds that the two strategies share; the column seeds counts them. "
+        caption += "Each test is over all seeds that the two strategies share, counted in the column seeds. "
     for fewest, test in ((FEWEST_SEEDS, "a t-test"), (FEWEST_SEEDS_WILCOXON, "Wilcoxon's signed-rank test")):
         if few := [m for m in known or [n] if m < fewest]:
             verb = "is" if few == [1] else "are"
             caption += (
-                f"{' and '.join(map(str, few))} {count(max(few), 'seed')} {verb} too few for {test} (from {fewest} "
-                "on): its cells are empty. "
+                f"{' and '.join(map(str, few))} {count(max(few), 'seed')} {verb} too few for {test} (at least "
+                f"{fewest} are needed): its cells are empty. "
             )
     if known and known[-1] >= FEWEST_SEEDS_WILCOXON:
         caption += "Wilcoxon is the two-sided p-value of the signed-rank test, not corrected. "
@@ -166,4 +165,4 @@ def _points(value: float, places: int, marked: bool) -> Cell:
     return Cell(points(value, places) + MARK * marked) if math.isfinite(value) else MISSING
 
 
-SECTION = Section("Tests by seed", table=Part("tests", table))
+SECTION = Section("Paired tests", table=Part("tests", table))

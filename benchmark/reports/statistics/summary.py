@@ -188,7 +188,7 @@ def judged(
     above, below = rows[interval[0]] > 0, rows[interval[1]] < 0
     cases = {"lies above 0": above, "includes 0": ~above & ~below, "lies below 0": below}
     return [
-        f"{beginning} – the 95 % interval of {what}, {where}: {', '.join(map(called, keys(rows[chosen])))}."
+        f"{beginning} – the 95 % interval of {what} {where}: {', '.join(map(called, keys(rows[chosen])))}."
         for beginning, (where, chosen) in zip(beginnings, cases.items(), strict=True)
         if chosen.any()
     ]

@@ -123,13 +123,13 @@ def views(curves: pd.DataFrame, last: int | None = None) -> list[View]:
     several = curves["learner"].nunique() > 1
     what = "strategies and learners" if several else "strategies"
     first.scope = (
-        f"Here are the {len(complete)} of {len(complete) + len(partial)} {what} with the most seeds, over the "
-        f"{len(seeds)} {count(len(seeds), 'seed')} {ranges(seeds)} that they share; tables and figures named -all show "
-        f"all over {ranges(common)}."
+        f"Shown are the {len(complete)} of {len(complete) + len(partial)} {what} with the most seeds, over the "
+        f"{len(seeds)} {count(len(seeds), 'seed')} {ranges(seeds)} that they share; tables and figures ending in -all "
+        f"show all {what} over seeds {ranges(common)}."
     )
     wide.scope = (
-        f"Here are all {len(complete) + len(partial)} {what}, over the {len(common)} {count(len(common), 'seed')} "
-        f"{ranges(common)} that they share; {len(complete)} of them have {len(seeds)} "
+        f"Shown are all {len(complete) + len(partial)} {what}, over the {len(common)} {count(len(common), 'seed')} "
+        f"{ranges(common)} that they share; {len(complete)} of them have {len(seeds)} seeds "
         "(tables and figures without -all)."
     )
     return [first, wide]

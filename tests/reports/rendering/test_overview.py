@@ -43,8 +43,8 @@ def test_ranks_are_over_seeds_and_independent_data_sets(tmp_path: Path) -> None:
     assert "Mean ranks over data sets" not in overview_page(tmp_path)
     experiment(tmp_path, "cifar10", "cifar10", ["entropy", "badge", "margin", "random"], 2)
     page = overview_page(tmp_path)
-    assert "over 9 blocks, the seeds of independent data sets (2 of cifar10, 7 of mnist)" in page
-    assert "No test of the ranks and no diagram: they take at least 10 blocks and 3 to 10 strategies." in page
+    assert "over 9 blocks, which are the seeds of independent data sets (2 of cifar10, 7 of mnist)" in page
+    assert "The ranks are not tested or drawn: that takes at least 10 blocks and 3 to 10 strategies." in page
     experiment(tmp_path, "cifar10", "cifar10", ["entropy", "badge", "margin", "random"], 3)
     page = overview_page(tmp_path)
     areas = np.array([[area(s, k) for s in CORE] for n in (3, 7) for k in range(n)])

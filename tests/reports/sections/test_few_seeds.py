@@ -17,9 +17,9 @@ def test_few_seeds_leave_cells_empty_and_the_caption_says_so(tmp_path: Path) -> 
     row = next(row for row in made["tests"].rows if row[0].text == "margin")
     assert [row[made["tests"].header.index(column)].text for column in ("p", "Holm", "Wilcoxon", "W–T–L")] == ["–"] * 4
     assert "*" not in "".join(cell.text for row in made["tests"].rows for cell in row)
-    assert "2 seeds are too few for a t-test (from 3 on): its cells are empty." in made["tests"].caption
-    assert "2 seeds are too few for Wilcoxon's signed-rank test (from 9 on)" in made["tests"].caption
-    assert "2 seeds are too few for a bootstrap interval (from 5 on)" in made["labels"].caption
+    assert "2 seeds are too few for a t-test (at least 3 are needed): its cells are empty." in made["tests"].caption
+    assert "2 seeds are too few for Wilcoxon's signed-rank test (at least 9 are needed)" in made["tests"].caption
+    assert "2 seeds are too few for a bootstrap interval (at least 5 are needed)" in made["labels"].caption
     assert "2 seeds are too few for a t-test" in made["pairwise"].caption
     assert {cell.text for row in made["pairwise"].rows for cell in row[1:]} == {"–", ""}
 
@@ -29,7 +29,7 @@ def test_a_report_of_unequal_seeds_prints_the_seeds_it_compares(tmp_path: Path) 
     write_run(root, "margin", 7)
     report = read_report(root)
     assert compute(report)["n"].tolist() == [4]
-    assert "mean over 4 seeds" in next(one.content.caption for one in tables_of(report) if one.name == "tests")
+    assert "budget curve over 4 seeds" in next(one.content.caption for one in tables_of(report) if one.name == "tests")
     assert any("seed 7, which random did not run" in note for note in notes_of(report))
 
 

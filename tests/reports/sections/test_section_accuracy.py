@@ -46,4 +46,4 @@ def test_a_long_ladder_prints_ten_columns_at_most_and_says_so(tmp_path: Path) ->
     assert pd.read_csv(root / "tables" / "accuracy.csv")["labels"].nunique() == 15
     header = (root / "tables" / "accuracy.md").read_text().splitlines()[0]
     assert [int(n) for n in re.findall(r"\d+", header)] == [20, 60, 100, 140, 180, 220, 260, 300]
-    assert "Shown are 8 of 15 label counts" in (root / "tables" / "accuracy.tex").read_text()
+    assert "The table shows 8 of 15 label counts" in (root / "tables" / "accuracy.tex").read_text()

@@ -44,7 +44,7 @@ def test_the_entries_are_those_of_what_ran(tmp_path: Path) -> None:
     assert set(references(text.replace("  note   = {Version", "  year = {2020},\n  note = {Version"))) == set(entries)
     lines = text.splitlines()
     assert "% the protocol e, learning-loss[ranking=ranknet]" in lines
-    assert "% Not of the suite, ask their authors: /abc.py:Mine, gone" in lines
+    assert "% Not part of the suite, to be cited as their authors ask: /abc.py:Mine, gone" in lines
     assert not [line for line in lines if line.startswith("%") and set(line) & set("@{}")]
 
 

@@ -63,8 +63,8 @@ def test_interactions_are_differences_of_gains_and_scipys() -> None:
     assert first["p_holm"] == pytest.approx(4 * found["p"].min())
     notes = interactions.notes(report_of(frame))
     assert notes[-1] == (
-        "The gain on random is smaller than with the learner supervised – the 95 % interval of the change, 5 paired "
-        "seeds, lies below 0: margin (fixmatch)."
+        "The gain over random is smaller than with supervised learning – the 95 % interval of the change over 5 paired "
+        "seeds lies below 0: margin (fixmatch)."
     )
     assert all("margin (fixmatch)" not in note for note in notes[:-1])
 
@@ -97,6 +97,6 @@ def test_a_page_says_what_the_choice_is_worth(tmp_path: Path) -> None:
     assert (row[0], row[1], row[6]) == ("margin (fixmatch)", "3", "−3.10\\*")
     assert (row[2], row[4]) == tuple(f"{100 * gains[who]:+.2f}" for who in ("supervised", learner))
     page = (root / "README.md").read_text()
-    assert "## What the choice is worth with each learner" in page
+    assert "## Gain over random by learner" in page
     assert "| random (fixmatch)" in page
     assert "lies below 0: margin (fixmatch\\[mu=3,steps=1000\\])." in page

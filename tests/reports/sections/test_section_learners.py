@@ -83,13 +83,13 @@ def test_nothing_to_compare_gives_no_rows() -> None:
 def test_notes_say_what_is_shown_and_what_is_not() -> None:
     notes = learners.notes(report_of(curves(5, ("random",))))
     assert notes == [
-        "Better than with the learner supervised – the 95 % interval of the area's difference, 5 paired seeds, lies "
+        "Better than with supervised learning – the 95 % interval of the difference in area over 5 paired seeds lies "
         "above 0: random (fixmatch).",
-        "Not shown to differ from the learner supervised – the 95 % interval of the area's difference, 5 paired seeds, "
-        "includes 0: random (pseudo-label).",
+        "Not shown to differ from supervised learning – the 95 % interval of the difference in area over 5 paired "
+        "seeds includes 0: random (pseudo-label).",
     ]
     one = learners.notes(report_of(curves(1, ("random",))))
-    assert one == ["One seed only: any difference to the learner supervised may be chance."]
+    assert one == ["One seed only: any difference to supervised learning may be chance."]
 
 
 def test_a_page_of_one_label_count_and_one_strategy(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_page_of_one_label_count_and_one_strategy(tmp_path: Path) -> None:
     (root / "tables" / "labels.md").write_text("of another time")
     report = read_report(root)
     assert notes_of(report)[0] == (
-        "Better than with the learner supervised – the 95 % interval of the accuracy's difference, 3 paired seeds, "
+        "Better than with supervised learning – the 95 % interval of the difference in accuracy over 3 paired seeds "
         "lies above 0: random (fixmatch)."
     )
     assert page_data(report)["overview"]["labels"] == "20"
@@ -124,7 +124,7 @@ def test_a_page_of_one_label_count_and_one_strategy(tmp_path: Path) -> None:
     assert "+11.0\\*" in printed
     assert "the difference in accuracy at 20 labels" in printed
     page = (root / "README.md").read_text()
-    assert page.index("## Summary") < page.index("## Beside supervised learning") < page.index("## Cost")
+    assert page.index("## Summary") < page.index("## Compared with supervised learning") < page.index("## Cost")
 
 
 def test_two_seeds_have_an_interval_and_no_test(tmp_path: Path) -> None:

@@ -45,5 +45,5 @@ def test_a_strategy_without_a_complete_run_is_shown_but_not_ranked(root: Path) -
     report = write_report(root)
     assert report.summary.set_index("strategy").loc["broken", "n"] == 0
     assert report.summary["labels"].eq(80).all()
-    assert "Not in the comparison at 80 labels: broken." in notes_of(report)
+    assert "Not compared at 80 labels: broken." in notes_of(report)
     assert report.accuracy.query("strategy == 'broken'")["labels"].tolist() == [20, 40]

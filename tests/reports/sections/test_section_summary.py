@@ -26,9 +26,9 @@ def curves(gains: dict[str, float] = GAINS, seeds: int = 5, learner: str = "supe
 def test_verdicts_are_those_of_the_intervals() -> None:
     words = notes(report_of(curves()))
     assert [text.split(" – ")[0] for text in words] == [
-        *("Better than random", "Not shown to beat random", "Worse than random")
+        *("Better than random", "Not shown to be better than random", "Worse than random")
     ]
-    assert words[0].endswith("5 paired seeds, lies above 0: margin.")
+    assert words[0].endswith("5 paired seeds lies above 0: margin.")
     assert words[1].endswith(": same.")
 
 

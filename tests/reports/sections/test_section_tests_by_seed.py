@@ -1,4 +1,4 @@
-"""Tests by seed, against SciPy called directly and against enumeration."""
+"""Paired tests, against SciPy called directly and against enumeration."""
 
 from __future__ import annotations
 

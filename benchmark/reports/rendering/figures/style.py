@@ -109,7 +109,7 @@ def row_labels(keys: Sequence[Key], diagnostic: Collection[str] = ()) -> list[st
 
 def diagnostic_remark(keys: Iterable[Key], diagnostic: Collection[str]) -> str:
     """What ‡ means, to begin a remark with; empty where none of ``keys`` is a diagnostic."""
-    return "‡ reads true labels; " if {strategy for strategy, _ in keys} & set(diagnostic) else ""
+    return "‡ diagnostic, uses true labels; " if {strategy for strategy, _ in keys} & set(diagnostic) else ""
 
 
 def text_width(figure: Figure, labels: Sequence[str]) -> float:

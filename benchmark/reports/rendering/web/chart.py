@@ -98,7 +98,7 @@ def chart(data: dict[str, Any], report: Report) -> str:
         f"{' checked' if kind == 'accuracy' else ''}> {escape(text)}</label>"
         for kind, text in choices.items()
     )
-    views = f'<fieldset><legend class="unseen">What is drawn</legend>{options}</fieldset>'
+    views = f'<fieldset><legend class="unseen">Quantity shown</legend>{options}</fieldset>'
     entries = "".join(
         '<label><input type="checkbox" autocomplete="off" checked>'
         f'<svg aria-hidden="true"></svg><span>{named(Cell(line["name"]))}</span></label>'
@@ -106,7 +106,7 @@ def chart(data: dict[str, Any], report: Report) -> str:
     )
     buttons = "".join(
         f'<button type="button" data-show="{which}">{text}</button> '
-        for which, text in (("all", "All"), ("best", "The best"), ("none", "None"))
+        for which, text in (("all", "All"), ("best", "Best"), ("none", "None"))
     )
     return (
         '<section><h2 id="over">Test accuracy over the number of labels</h2>'
@@ -114,8 +114,9 @@ def chart(data: dict[str, Any], report: Report) -> str:
         '<div class="chart"><svg id="curves" tabindex="0" role="application" aria-labelledby="over" '
         'aria-describedby="how"></svg><div id="tip" role="status"></div></div>'
         '<noscript><p>Without JavaScript: <a href="figures/accuracy.png">the chart as a file</a>.</p></noscript>'
-        f'<div class="legend" role="group" aria-label="Strategies drawn">{entries}</div>'
-        '<p class="caption" id="how">In % (differences in points): the mean over the seeds that all strategies drawn '
-        f"share (a difference: that the strategy shares with {REFERENCE}), bands 95 % t-intervals. The best and the "
-        "reference stand out. Point at a line, or move along it with the arrow keys, to read its values.</p></section>"
+        f'<div class="legend" role="group" aria-label="Strategies shown">{entries}</div>'
+        '<p class="caption" id="how">Means in % (differences in points) over the seeds that all strategies shown share '
+        f"(for a difference: that the strategy shares with {REFERENCE}); bands are 95 % t-intervals. The best "
+        "strategies and the reference are in colour. Point at a line, or move along it with the arrow keys, to read "
+        "its values.</p></section>"
     )

@@ -70,8 +70,8 @@ def overview_page(results: Path) -> str:
     )
     explained = (
         "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
-        f"labels, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in points, "
-        "paired by seed, with its 95 % t-interval. Strategies that read the true labels are left out."
+        f"label counts, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in "
+        "points, paired by seed, with its 95 % t-interval. Diagnostics, which use true labels, are left out."
     )
     header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
     ranks = _ranks_section(across(found))
@@ -117,19 +117,22 @@ def _ranks_section(found: Across | None) -> str:
     ]
     where = ", ".join(f"{len(part)} of {who}" for part, who in zip(parts, found.experiments, strict=True))
     said = (
-        f"Mean ranks by area under the budget curve, 1 is best, over {len(table)} blocks, the seeds of independent "
-        f"data sets ({where}), of the strategies that all of them have among those with the most seeds. "
+        f"Mean ranks by area under the budget curve, 1 is best, over {len(table)} blocks, which are the seeds of "
+        f"independent data sets ({where}). The strategies are those with the most seeds on each of these data sets. "
     )
     picture = ""
     if found.ranks is None:
         said += (
-            f"No test of the ranks and no diagram: they take at least {FEWEST_BLOCKS} blocks and 3 to {MOST_RANKED} "
+            f"The ranks are not tested or drawn: that takes at least {FEWEST_BLOCKS} blocks and 3 to {MOST_RANKED} "
             "strategies."
         )
     else:
         ranks = found.ranks
         p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
-        said += f"Friedman's test: p {p}; two differ in Nemenyi's at 5 % from {ranks.critical_difference:.2f} on."
+        said += (
+            f"Friedman's test: p {p}; two strategies differ in Nemenyi's test at 5 % if their mean ranks are at least "
+            f"{ranks.critical_difference:.2f} apart."
+        )
         image = base64.b64encode(style.png(rank_figure(ranks, what="seeds of data sets"))).decode()
         picture = (
             f'<p><img class="print" src="data:image/png;base64,{image}" alt="Critical-difference diagram of the mean '

@@ -41,7 +41,7 @@ def experiment_page(
         *texts,
         "<section><h2>Files</h2>",
         _list("files", (_link(path, report.root) for path in _files(report.root))),
-        f"<details><summary>The lines of all {len(report.runs)} runs</summary>{_lines(report)}</details></section>",
+        f"<details><summary>The records of all {len(report.runs)} runs</summary>{_lines(report)}</details></section>",
     ]
     return document(source.experiment, "\n".join(header), "\n".join(main), data)
 
