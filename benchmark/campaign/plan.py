@@ -17,7 +17,7 @@ from strategies.registry import Spec
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run, its strategy, and the file it goes to; ``done`` where the file has all that was asked for.
+    """A run, its strategy, and the file it goes to; ``done`` where the file has all requested rounds.
 
     ``note`` says on one line why a run on disk is not continued; empty where there is nothing to say.
     """
@@ -44,7 +44,7 @@ def unroll(specs: list[Spec], learners: tuple[str, ...], seeds: tuple[int, ...])
 def plan(protocol: Protocol, runs: list[tuple[RunKey, Spec]], root: Path, device: str, fresh: bool) -> list[RunPlan]:
     """What is done and where the rest goes. Raises StoreError for files that belong to another experiment.
 
-    ``fresh`` computes all runs anew, in files of one attempt's number; asked for again, it continues those.
+    ``fresh`` recomputes all runs as one new attempt; repeated, it continues that attempt until it is complete.
     """
     found = [_attempts(protocol, key, root) for key, _ in runs]
     if not fresh:
@@ -96,7 +96,7 @@ def _attempts(protocol: Protocol, key: RunKey, root: Path) -> list[RunRecord]:
 
 
 def _complete(protocol: Protocol, spec: Spec, found: list[RunRecord]) -> dict[int, RunRecord]:
-    """The attempts, by number, that have all that is asked for, by the plugin's present source."""
+    """The attempts, by number, that have all requested rounds, by the plugin's present source."""
     return {
         record.attempt: record
         for record in found

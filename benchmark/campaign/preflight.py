@@ -44,7 +44,7 @@ def networks(protocol: Protocol) -> None:
 
 
 def runnable(protocol: Protocol, console: Console) -> list[Spec]:
-    """The strategies asked for; those that a group brought in and that cannot run are left out, with a line."""
+    """The requested strategies; members of a group that cannot run are left out, with a line of output each."""
     specs = []
     for spec, named in expand(protocol.strategies):
         obstacle = _obstacle(protocol, spec)
@@ -65,18 +65,18 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
     needs = strategy.needs
     if "oracle" in needs:
         if protocol.oracle == "person":
-            return "it reads the true labels, and nobody knows them where a person answers"
+            return "it reads the true labels, which are unknown where a person labels"
         if obstacle := oracle_obstacle(strategy):
             return obstacle
     if "dropout" in needs and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
     if "features" in needs and protocol.features is None:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
-    purchases = [b - a for a, b in pairwise(protocol.budgets)]
-    largest = max([*purchases, protocol.budgets[0] if protocol.initial == "strategy" else 0])
+    batches = [b - a for a, b in pairwise(protocol.budgets)]
+    largest = max([*batches, protocol.budgets[0] if protocol.initial == "strategy" else 0])
     if strategy.max_batch is not None and strategy.max_batch < largest:
         return (
-            f"it buys at most {strategy.max_batch} images at a time and the largest purchase is {largest} "
+            f"it queries at most {strategy.max_batch} images at a time and the largest batch is {largest} "
             "(take smaller steps in --budgets)"
         )
     return ""
@@ -114,7 +114,7 @@ def folder(protocol: Protocol, name: str | None, results: Path, cache: Path) -> 
 
 
 def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> datasets.ImageData:
-    """The dataset, once it is sure that the protocol can run on it and go on with the runs at ``root``."""
+    """The dataset, once it is sure that the protocol can run on it and continue the runs at ``root``."""
     data = datasets.load(protocol.dataset, data_dir)
     if protocol.budgets[-1] > len(data.train_labels):
         raise ProtocolError(

@@ -44,7 +44,7 @@ class Finished:
 class Executor:
     """Computes tasks; yields each as it ends. Tasks that another process holds are taken up again at the end.
 
-    A context manager: what takes time to start, starts on entering, beside whatever is done until ``execute``.
+    A context manager: what takes time to start, starts on entering, while the caller loads the data.
     """
 
     def execute(self, tasks: list[RunTask], data: ImageData, emit: Emit) -> Iterator[Finished]:

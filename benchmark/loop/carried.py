@@ -1,6 +1,6 @@
-"""State beside the lines, in ``cache/``: what a run carries from round to round, and round 0, which runs share.
+"""State in ``cache/``: what a run carries from round to round, and the model of round 0, which runs share.
 
-And the states that a long training saves on its way, until its round's line is there.
+Also the checkpoints of a long training, until its round is recorded.
 """
 
 from __future__ import annotations

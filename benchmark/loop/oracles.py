@@ -1,4 +1,4 @@
-"""Who answers when a strategy buys labels."""
+"""Oracles: where the labels of queried images come from."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Oracle(Protocol):
 class SimulatedOracle:
     """The dataset's own labels (N,), each wrong with probability ``noise``.
 
-    A wrong answer is one of the other classes, uniformly. Which images get which wrong answer is fixed by
-    ``generator`` beforehand: asking in another order, or twice, changes nothing.
+    A wrong label is one of the other classes, uniformly. ``generator`` fixes beforehand which images get which wrong
+    label, so the order of queries, or a repeated query, changes nothing.
     """
 
     def __init__(self, labels: Tensor, class_count: int, noise: float, generator: torch.Generator) -> None:
@@ -40,10 +40,10 @@ class SimulatedOracle:
 class PersonOracle:
     """A person at the terminal, who is shown one image after the other and asked for its class.
 
-    ``images`` (N, H, W, c) uint8; the image in question is written, enlarged, to ``log`` with the suffix ``.png``. A
-    reply is a class's name or its number; ``u`` takes the last answer back. Every answer goes to ``log`` at once and
-    no image is asked for twice, in this run or another, so an interruption loses nothing. ``ask`` takes a prompt and
-    returns the reply, by default at the terminal.
+    ``images`` (N, H, W, c) uint8; the current image is written, enlarged, to ``log`` with the suffix ``.png``. A reply
+    is a class's name or its number; ``u`` undoes the last one. Every label goes to ``log`` at once and no image is
+    shown twice, in this run or another, so an interruption loses nothing. ``ask`` takes a prompt and returns the
+    reply, by default at the terminal.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PersonOracle:
         log.parent.mkdir(parents=True, exist_ok=True)
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         lines = text[: text.rfind("\n") + 1].splitlines()
-        if not text.endswith("\n") and text:  # an answer torn by a crash: drop it, or the next would run into it
+        if not text.endswith("\n") and text:  # a line torn by a crash: drop it, or the next would be appended to it
             log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         self._known: dict[int, int] = dict(json.loads(line) for line in lines)
 
@@ -71,7 +71,7 @@ class PersonOracle:
         return torch.tensor([self._known[index] for index in wanted], dtype=torch.int64)
 
     def _inquire(self, index: int, which: str) -> int | None:
-        """The class of an image; None to take the last answer back."""
+        """The class of an image; None to undo the last label."""
         pixels = self._images[index].cpu().numpy()
         picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
         scale = max(1, 256 // max(picture.size))

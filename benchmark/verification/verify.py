@@ -1,7 +1,7 @@
 """Recomputing runs on disk and comparing them round by round with their records.
 
 A few runs are drawn at random and recomputed in a temporary folder by the experiment's own protocol, the one in its
-experiment.json, with a cache of their own: the shared round 0 and the self-supervised features are computed anew too.
+experiment.json, with a cache of their own: the shared round 0 and the self-supervised features are recomputed too.
 Nothing is written where the runs lie.
 """
 
@@ -139,7 +139,7 @@ def _resolved(records: list[RunRecord], named: dict[str, Spec], console: Console
 
 
 def _budgets(protocol: Protocol, records: list[RunRecord]) -> list[int]:
-    """As far as the longest of the runs went; to the last budget where one was to go on."""
+    """As far as the longest of the runs went; to the last budget where one is unfinished."""
     if any(record.rounds[-1].acquired_indices for record in records):
         return list(protocol.budgets)
     reached = max(record.label_counts[-1] for record in records)

@@ -176,7 +176,7 @@ def test_a_strategy_outside_the_group_is_refused_in_a_line(tmp_path: Path, capsy
 
 def test_a_person_has_no_true_labels_to_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(tmp_path, "--strategies", "true-loss", "--set", "oracle=person") == 2
-    assert "nobody knows them" in capsys.readouterr().err
+    assert "which are unknown where a person labels" in capsys.readouterr().err
 
 
 def test_the_header_says_who_cheats(tmp_path: Path) -> None:

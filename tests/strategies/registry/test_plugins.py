@@ -220,13 +220,13 @@ def test_a_purchase_above_the_largest_one(plugin: Path, named: str) -> None:
     named = named.format(plugin)
     fits = load("digits").override(budgets=(100, 120, 130))
     assert left(fits, named)[1] == ""
-    obstacle = "it buys at most 20 images at a time and the largest purchase is 21 (take smaller steps in --budgets)"
+    obstacle = "it queries at most 20 images at a time and the largest batch is 21 (take smaller steps in --budgets)"
     above = fits.override(budgets=(10, 20, 41))
     assert left(above, "mine", "random") == (["random"], f"left out: limited: {obstacle}\n")
     with pytest.raises(ProtocolError) as caught:
         left(above, named)
     assert str(caught.value).endswith(f"limited' cannot run here: {obstacle}")
-    with pytest.raises(ProtocolError, match="the largest purchase is 100"):
+    with pytest.raises(ProtocolError, match="the largest batch is 100"):
         left(fits.override(initial="strategy"), named)  # it then chooses the first labels as well
 
 
