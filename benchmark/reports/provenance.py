@@ -19,10 +19,11 @@ class Provenance:
 
     ``marked`` are the strategies (with learners) with runs on another engine version, device or torch version than
     most, or with a changed source; ``footnotes`` say which. ``plugins`` are the strategies from source files of their
-    own, ``diagnostic`` those that use true labels.
+    own, ``diagnostic`` those that use true labels. ``results_version`` is that of published results, None for others.
     """
 
     experiment: str
+    results_version: str | None
     protocol: Mapping[str, Any]
     fingerprint: str
     strategies: tuple[str, ...]
@@ -64,8 +65,9 @@ class Provenance:
     @property
     def sentence(self) -> str:
         """All that a reader needs to check a number, for captions."""
+        version = f"results version {self.results_version}, " if self.results_version else ""
         return (
-            f"Protocol {self.protocol.get('name', self.experiment)}, fingerprint {self.fingerprint[:8]}; "
+            f"Protocol {self.protocol.get('name', self.experiment)}, {version}fingerprint {self.fingerprint[:8]}; "
             f"{count(len(self.learners), 'learner')} {', '.join(self.learners)}; "
             f"{count(len(self.seeds), 'seed')} {ranges(self.seeds)}. "
             f"Dataset {self.dataset}. {count(len(self.devices), 'Device')} {', '.join(self.devices)}. "
@@ -107,6 +109,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
             footnotes.append(f"The source of {strategy} changed between its runs ({len(versions)} versions).")
     return Provenance(
         experiment=experiment.name,
+        results_version=experiment.results_version,
         protocol=experiment.protocol,
         fingerprint=experiment.fingerprint,
         strategies=tuple(dict.fromkeys(h.key.strategy for h in headers)),

@@ -66,6 +66,7 @@ def report_of(
 ) -> Report:
     """A report of the curves, which has no runs."""
     source = Provenance(
+        results_version=None,
         experiment="e",
         protocol={"name": "e"},
         fingerprint="f" * 64,
