@@ -230,11 +230,11 @@ def show_list(console: Console) -> int:
 
 
 def _described(strategy: Strategy) -> str:
-    """A strategy's summary; in brackets its groups, what it needs, the largest purchase and its paper's key."""
+    """A strategy's summary; in brackets groups, needs, the largest acquisition batch and the paper's key."""
     facts = [
         ", ".join(strategy.groups),
         f"needs {', '.join(sorted(strategy.needs))}" if strategy.needs else "",
-        f"at most {strategy.max_batch} images a purchase" if strategy.max_batch is not None else "",
+        f"at most {strategy.max_batch} images per batch" if strategy.max_batch is not None else "",
         strategy.paper,
     ]
     return f"{strategy.summary} [{'; '.join(filter(None, facts))}]"

@@ -79,7 +79,7 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
     if len(todo) < len(plans):
         console.print(
             f"{len(plans) - len(todo)} of {len(plans)} runs are in {root} already"
-            + ("; --fresh computes them anew" if not todo else f"; computing the other {len(todo)}"),
+            + ("; --fresh recomputes them" if not todo else f"; computing the other {len(todo)}"),
             markup=False,
             soft_wrap=True,
         )

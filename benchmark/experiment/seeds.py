@@ -2,7 +2,7 @@
 
 Streams are never advanced from one round to the next, so a resumed run draws what an uninterrupted one draws,
 and all strategies of a seed share every stream but ``attachment`` and ``query``: comparisons are paired. The second
-training of ``Pool.cross_fit`` draws from the round's own ``weights``, ``batches`` and ``dropout`` anew.
+training of ``Pool.cross_fit`` starts the round's own ``weights``, ``batches`` and ``dropout`` again.
 """
 
 from __future__ import annotations

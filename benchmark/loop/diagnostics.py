@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.training.predict import Predictions
+from benchmark.training.batches import Images
+from benchmark.training.predict import Predictions, Predictor
 
 POOL_SIZE = 2_000  # of the unlabelled images, at most so many are looked at
 
@@ -17,6 +19,14 @@ def spaced(positions: Tensor, most: int = POOL_SIZE) -> Tensor:
     """At most ``most`` of ``positions`` (N,), evenly spaced: no draw, and all parts of a sorted pool."""
     count = min(most, len(positions))
     return positions[[i * len(positions) // count for i in range(count)]]
+
+
+def rank_agreements(predictor: Predictor, parts: Mapping[str, tuple[Images, Tensor, Tensor]]) -> dict[str, float]:
+    """``rank_agreement`` on each of the named ``parts``: images, indices (M,) into them and their labels (M,)."""
+    found: dict[str, float] = {}
+    for part, (images, indices, labels) in parts.items():
+        found |= rank_agreement(predictor.predict(images, indices), labels, part)
+    return found
 
 
 def rank_agreement(predictions: Predictions, labels: Tensor, part: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ from benchmark.experiment import seeds
 from benchmark.features import source as features
 from benchmark.loop.carried import Carried
 from benchmark.loop.clock import Clock
-from benchmark.loop.diagnostics import rank_agreement, spaced
+from benchmark.loop.diagnostics import rank_agreements, spaced
 from benchmark.loop.examples import examples
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet, draw_initial
@@ -258,10 +258,7 @@ class ActiveLearningRun:
         if self.protocol.oracle == "simulated":  # a person is not asked for what was not queried
             unlabelled = spaced(task.unlabelled)
             parts["pool"] = (self.images, unlabelled, self.oracle.answer(unlabelled))
-        found: dict[str, float] = {}
-        for part, (images, indices, labels) in parts.items():
-            found |= rank_agreement(predictor.predict(images, indices), labels, part)
-        return found
+        return rank_agreements(predictor, parts)
 
     # --- from round to round
 

@@ -139,7 +139,7 @@ def test_looking_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         folder.mkdir()
         assert bench(folder, *request) == 0
         found.append(run_lines(folder))
-        monkeypatch.setattr(active_learning, "rank_agreement", lambda *arguments: {})
+        monkeypatch.setattr(active_learning, "rank_agreements", lambda *arguments: {})
     diagnostics = [[line.pop("diagnostics", None) for line in lines[1:]] for f in found for lines in f.values()]
     assert diagnostics[0][0]
     assert not diagnostics[1][0]
