@@ -96,3 +96,9 @@ def test_it_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None
     assert header["commit"] is None
     assert len(header["strategy_source_sha256"]) == 64
     assert {"README.md", "curves.csv", "figures", "tables"} <= {path.name for path in root.iterdir()}
+
+
+def test_no_two_test_files_have_the_same_name() -> None:
+    """Pytest imports them by their names, without their folders."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if "performance" not in path.parts]
+    assert len(names) == len(set(names))
