@@ -114,8 +114,8 @@ def main() -> None:
     rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s > 0)]
     rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))
     total = sum(s for _, s in rows)
-    ladder = protocol.budgets
-    print(f"\n{options.strategy} on {protocol.name}, {ladder[0]} to {ladder[-1]} labels, one thread")
+    budgets = protocol.budgets
+    print(f"\n{options.strategy} on {protocol.name}, {budgets[0]} to {budgets[-1]} labels, one thread")
     for name, seconds in rows:
         print(f"{name:<48} {seconds:8.1f} s {100 * seconds / total:5.1f} %")
     print(f"{'in all':<48} {total:8.1f} s")

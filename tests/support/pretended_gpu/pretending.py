@@ -33,6 +33,7 @@ def pretended_gpu() -> Iterator[Log]:
         "torch.cuda.device_count": lambda: 1,
         "torch.cuda.synchronize": lambda *_: None,
         "torch.cuda.get_device_name": lambda *_: NAME,
+        "torch.cuda.get_device_capability": lambda *_: (9, 0),
         "torch.cuda.is_bf16_supported": lambda *_, **__: True,
         "torch.autocast": autocast,
         "torch.Generator": Generator,
