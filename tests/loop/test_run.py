@@ -84,7 +84,7 @@ def test_the_same_command_again_computes_nothing_and_says_so(copy: Path, capsys:
     assert bench(copy, "--data-dir", "nowhere") == 0
     assert {path: path.read_bytes() for path in copy.glob("results/*/runs/*/*")} == before
     out = capsys.readouterr().out
-    assert f"4 of 4 runs are in {experiment(copy)} already; --fresh computes them anew" in out
+    assert f"4 of 4 runs are in {experiment(copy)} already; --fresh recomputes them" in out
     assert "labels, accuracy" not in out
 
 
