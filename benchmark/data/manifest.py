@@ -105,7 +105,7 @@ class Difference:
             if count
         ]
         if self.labels:
-            parts.append(f"{self.labels:,} labels")
+            parts.append(f"{self.labels:,} label{'s' * (self.labels != 1)}")
         return " and ".join(parts) or "nothing"
 
 

@@ -37,7 +37,8 @@ def altered(original: ImageData, *, train: int = 0, test: int = 0, labels: int =
         ({"train": 2, "test": 1}, True, "2 of 800 training images and 1 of 400 test images"),
         ({"train": 3}, False, "3 of 800 training images"),
         ({"test": 2}, False, "2 of 400 test images"),
-        ({"labels": 1}, False, "1 labels"),
+        ({"labels": 1}, False, "1 label"),
+        ({"labels": 5, "test": 1}, False, "1 of 400 test images and 5 labels"),
     ],
 )
 def test_a_few_images_may_differ_and_no_label(changes: dict[str, int], pairs: bool, words: str) -> None:
