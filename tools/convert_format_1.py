@@ -7,9 +7,10 @@ Converts the lines of runs, their traces and experiment.json, each file atomical
 so the command can be repeated after an interruption. Every converted file is converted back before it replaces the
 old one, and must give the old JSON values line by line: nothing is lost. Stop all runs in these folders beforehand.
 
-What format 1 did not record is "unknown" (versions of strategy and learner, CPU capability, threads, the features'
-seed); what it did not have is null (calibration seconds). The manifest follows from the data's recorded checksum where
-that is one of MANIFESTS, and is unknown otherwise. This file alone knows format 1.
+What format 1 did not record is "unknown" (CPU capability, threads, the features' seed); what it did not have is null
+(calibration seconds). All its strategies and learners are of version 1: that of 0.2 gave the same lines where they
+still have it. The manifest follows from the data's recorded checksum where that is one of MANIFESTS, and is unknown
+otherwise. This file alone knows format 1.
 """
 
 from __future__ import annotations
@@ -126,11 +127,14 @@ def new_header(old: Json) -> Json:
         "experiment": old["experiment"],
         "fingerprint": old["fingerprint"],
         "engine_version": old["engine"],
-        "strategy_version": UNKNOWN,
-        "learner_version": UNKNOWN,
+        "strategy_version": 1,
+        "learner_version": 1,
         "strategy_source_sha256": old["plugin_sha256"],
+        "learner_source_sha256": None,
+        "model_source_sha256": None,
+        "strategy_check": None,
         "diagnostic": old.get("cheating", False),
-        "dataset": {**old["dataset"], "manifest_sha256": MANIFESTS.get(old["dataset"]["sha256"], UNKNOWN)},
+        "dataset": _new_dataset(old["dataset"]),
         "environment": {
             "device": old["device"],
             "libraries": old["versions"],
@@ -142,6 +146,14 @@ def new_header(old: Json) -> Json:
         "feature_seed": UNKNOWN,
         "initial": _renamed(old["initial"], INITIAL),
     }
+
+
+def _new_dataset(old: Json) -> Json:
+    published = old["sha256"] in MANIFESTS
+    train_size = 60_000 if old["name"] == "mnist" else 50_000
+    none = {"train_images": 0, "train_size": train_size, "test_images": 0, "test_size": 10_000}
+    manifest = MANIFESTS.get(old["sha256"], UNKNOWN)
+    return {**old, "manifest_sha256": manifest, "differing": none if published else None}
 
 
 def old_header(new: Json) -> Json:

@@ -11,7 +11,7 @@ from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.learners import Learner
 from benchmark.results import environment
-from benchmark.results.records import UNKNOWN, DatasetRecord, LabelsRecord, RunHeader, Unknown
+from benchmark.results.records import DatasetRecord, LabelsRecord, RunHeader
 from strategies.api import Strategy
 
 
@@ -55,8 +55,11 @@ def run_header(
         strategy_version=_version(strategy),
         learner_version=_version(learner),
         strategy_source_sha256=task.source_sha256,
+        learner_source_sha256=None,
+        model_source_sha256=None,
+        strategy_check=None,
         diagnostic="diagnostic" in strategy.groups,
-        dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256),
+        dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256, None),
         environment=environment.record(data.train_images.device),
         commit=task.commit,
         feature_seed=features.seed if features is not None and reads_features else None,
@@ -64,7 +67,6 @@ def run_header(
     )
 
 
-def _version(thing: Strategy | Learner) -> int | Unknown:
+def _version(thing: Strategy | Learner) -> int:
     """The version that a class declares of itself."""
-    version = getattr(type(thing), "version", None)
-    return version if isinstance(version, int) else UNKNOWN
+    return int(getattr(type(thing), "version", 1))

@@ -172,8 +172,9 @@ def _union(kinds: list[_Kind]) -> _Kind:
         for kind in kinds:
             try:
                 return kind.read(value, name)
-            except FieldError:
-                continue
+            except FieldError as error:
+                if isinstance(value, dict) and not str(error).startswith(f"{_short(name)} must be "):
+                    raise  # it says what is wrong inside
         raise _error(name, words, value)
 
     return _Kind(words, read)

@@ -33,17 +33,29 @@ Version = Annotated[int, Range(1)]
 
 
 @dataclass(frozen=True)
+class DifferingRecord:
+    """How many images of each split differ from those of the published manifest."""
+
+    train_images: Count
+    train_size: Count
+    test_images: Count
+    test_size: Count
+
+
+@dataclass(frozen=True)
 class DatasetRecord:
     """The data of a run: their name, the checksum of their content, and a remark on their source.
 
     ``manifest_sha256`` is that of their manifest, which tells how far they agree with another copy
-    (``benchmark.data.manifest``).
+    (``benchmark.data.manifest``); ``differing`` is how far they agree with the published one, null where none of
+    that name is published.
     """
 
     name: str
     sha256: Sha256
     note: str
     manifest_sha256: Sha256 | Unknown
+    differing: DifferingRecord | None
 
 
 @dataclass(frozen=True)
@@ -78,18 +90,23 @@ class LabelsRecord:
 class RunHeader:
     """The first line of a run: what it is and where it was computed.
 
-    ``strategy_source_sha256`` is the checksum of a plugin's file, null for the suite's own strategies. A
-    ``diagnostic`` strategy reads true labels. ``commit`` is that of the checkout, null outside of one.
-    ``feature_seed`` is the seed of the self-supervised features that the strategy reads, null where it reads none.
+    ``…_source_sha256`` are checksums of a plugin's source, null for what is the suite's own; ``…_version`` are those
+    that classes declare, 1 where they declare none. ``strategy_check`` is the verdict of ``check_strategy`` on a
+    plugin, null for the suite's own strategies. A ``diagnostic`` strategy reads true labels. ``commit`` is that of
+    the checkout, null outside of one. ``feature_seed`` is the seed of the self-supervised features that the strategy
+    reads, null where it reads none.
     """
 
     key: RunKey
     experiment: str
     fingerprint: Sha256
     engine_version: Version
-    strategy_version: Version | Unknown
-    learner_version: Version | Unknown
+    strategy_version: Version
+    learner_version: Version
     strategy_source_sha256: Sha256 | None
+    learner_source_sha256: Sha256 | None
+    model_source_sha256: Sha256 | None
+    strategy_check: str | None
     diagnostic: bool
     dataset: DatasetRecord
     environment: EnvironmentRecord

@@ -47,7 +47,7 @@ def test_the_layout_of_a_round() -> None:
 
 def test_the_layout_of_a_header() -> None:
     key = RunKey("margin", "supervised", 0)
-    header = header_of(key, 2, strategy_version="unknown", feature_seed="unknown")
+    header = header_of(key, 2, strategy_version=2, feature_seed="unknown")
     assert written(header) == {
         "kind": "header",
         "format": 2,
@@ -55,11 +55,20 @@ def test_the_layout_of_a_header() -> None:
         "experiment": "made-up",
         "fingerprint": "f" * 64,
         "engine_version": 1,
-        "strategy_version": "unknown",
+        "strategy_version": 2,
         "learner_version": 1,
         "strategy_source_sha256": None,
+        "learner_source_sha256": None,
+        "model_source_sha256": None,
+        "strategy_check": None,
         "diagnostic": False,
-        "dataset": {"name": "mnist", "sha256": "0123456789abcdef" * 4, "note": "", "manifest_sha256": "9" * 64},
+        "dataset": {
+            "name": "mnist",
+            "sha256": "0123456789abcdef" * 4,
+            "note": "",
+            "manifest_sha256": "9" * 64,
+            "differing": None,
+        },
         "environment": {
             "device": "cpu (X)",
             "libraries": {"acqbench": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.2.0"},

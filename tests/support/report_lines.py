@@ -27,7 +27,7 @@ from benchmark.results.store import read_run
 
 BUDGETS = [20, 40, 60, 80]
 LIBRARIES = {"acqbench": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.2.0"}
-DATASET = DatasetRecord("mnist", "0123456789abcdef" * 4, "", "9" * 64)
+DATASET = DatasetRecord("mnist", "0123456789abcdef" * 4, "", "9" * 64, None)
 
 
 def accuracy_of(strategy: str, seed: int, labels: int) -> float:
@@ -49,6 +49,9 @@ def header_of(key: RunKey, initial: int = 20, **changes: Any) -> RunHeader:
         strategy_version=1,
         learner_version=1,
         strategy_source_sha256=None,
+        learner_source_sha256=None,
+        model_source_sha256=None,
+        strategy_check=None,
         diagnostic=False,
         dataset=DATASET,
         environment=replace(EnvironmentRecord("cpu (X)", LIBRARIES, "AVX2", 1, {}), **own),

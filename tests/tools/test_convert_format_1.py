@@ -112,9 +112,10 @@ def test_what_it_leaves_is_read_and_says_the_same(old: Path) -> None:
     assert (header.engine_version, header.commit, header.diagnostic, header.dataset.note) == (1, None, False, "a note")
     assert (header.environment.device, header.environment.libraries["torch"]) == ("cpu (AMD EPYC)", "2.15.0")
     assert header.initial.acquired_indices == (5, 2)
-    unknown = [header.strategy_version, header.learner_version, header.feature_seed, header.environment.num_threads]
+    assert (header.strategy_version, header.learner_version, header.dataset.differing) == (1, 1, None)
+    unknown = [header.feature_seed, header.environment.num_threads]
     unknown += [header.environment.cpu_capability, header.dataset.manifest_sha256]
-    assert unknown == [UNKNOWN] * 6
+    assert unknown == [UNKNOWN] * 4
     first, last = run.rounds
     assert (first.num_labelled, first.accuracy, first.checkpoint_accuracies) == (2, 0.1, (0.2, 0.1))
     assert (first.acquired_indices, first.acquired_labels, first.shared_training) == ((9,), (1,), True)

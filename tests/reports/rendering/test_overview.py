@@ -32,7 +32,7 @@ def area(strategy: str, seed: int) -> float:
 def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int) -> None:
     root = write_experiment(results / name)
     for strategy, seed in itertools.product(strategies, range(seeds)):
-        write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", "0" * 64))
+        write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", "0" * 64, None))
     report = read_report(root)
     (report.root / "index.html").write_text(experiment_page(report, [], [], []))
 
