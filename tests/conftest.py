@@ -1,12 +1,15 @@
 """What tests of several files share as fixtures."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 from benchmark.data import datasets
 
 settings.register_profile("suite", deadline=None, derandomize=True)  # the same examples on a machine of any load
-settings.load_profile("suite")
+settings.register_profile("thorough", deadline=None, max_examples=10_000)  # HYPOTHESIS_PROFILE=thorough pytest …
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session")
