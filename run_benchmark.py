@@ -18,7 +18,7 @@ examples:
   python run_benchmark.py --protocol cifar10-ll4al --set warm_start=true --time-limit 50m
   python run_benchmark.py --list
   python run_benchmark.py --report results/mnist
-  python run_benchmark.py --compare results/mnist results/mnist-1a2b3c4d
+  python run_benchmark.py --compare mnist mnist-1a2b3c4d
   python run_benchmark.py --verify results/mnist --sample 3
 
 exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
@@ -55,25 +55,36 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
     how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 50m or 2h")
     how.add_argument("--fresh", action="store_true", help="compute anew, beside the runs on disk")
-    how.add_argument("--name", help="the folder under results/ (default: the protocol's name)")
+    how.add_argument("--name", help="the experiment's folder (default: the protocol's name)")
     how.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR")
-    how.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR")
+    how.add_argument(
+        "--results-dir",
+        type=Path,
+        metavar="DIR",
+        help="where runs and reports go (default: results/own in a checkout of the suite, elsewhere results)",
+    )
+    how.add_argument(
+        "--published",
+        type=Path,
+        metavar="DIR",
+        help="results that are read, never written (default: results in the checkout)",
+    )
     how.add_argument("--cache-dir", type=Path, default=Path("cache"), metavar="DIR")
     other = p.add_argument_group("instead of running")
     other.add_argument("--list", action="store_true", help="strategies, learners, data sets, models, protocols")
-    other.add_argument("--report", type=Path, metavar="DIR", help="write tables and figures again from its runs")
+    other.add_argument("--report", type=Path, metavar="DIR|NAME", help="write tables and figures of its runs")
     other.add_argument(
         "--compare",
         nargs="+",
         type=Path,
-        metavar="DIR",
+        metavar="DIR|NAME",
         help="two experiments, or two --learner of one, paired by seed: differences, tests, rankings, settings",
     )
     other.add_argument("--output", type=Path, metavar="DIR", help="where --compare also writes a .csv and a .md")
     other.add_argument(
         "--verify",
         type=Path,
-        metavar="DIR",
+        metavar="DIR|NAME",
         help="compute some of its runs again, compare line by line; status 0 if they agree, else 1 (3: time limit)",
     )
     other.add_argument("--sample", type=positive, default=3, metavar="N", help="how many --verify draws (default: 3)")
@@ -90,14 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return cli.main(options)
 
 
+LAYERS = ("results_dir", "published")
 # What can be done instead of running, and the flags that have an effect on it.
 MODES = {
     "list": (),
-    "report": (),
-    "compare": ("strategies", "learner", "seeds", "budgets", "output"),
+    "report": LAYERS,
+    "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
     "verify": (
         *("strategies", "learner", "seeds", "sample"),
-        *("device", "workers", "executor", "time_limit", "data_dir"),
+        *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
     ),
 }
 OF_OTHER_MODES = ("output", "sample")  # that have no effect on a run

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,10 +18,14 @@ from benchmark.campaign.progress import duration
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
+from benchmark.experiment.library import as_published
 from benchmark.learners import LEARNERS, Learner, build
 from benchmark.models import factory
+from benchmark.results import layers as results
 from benchmark.results import store
 from benchmark.results.errors import StoreError
+from benchmark.results.layers import Layers
+from benchmark.results.records import RunRecord
 from strategies import registry
 from strategies.api import Strategy
 
@@ -35,11 +40,12 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         if arguments.list:
             return show_list(console)
+        layers = results.find_layers(arguments.results_dir, arguments.published, Path.cwd())
         if arguments.report is not None:
-            return report(arguments, console)
+            return report(arguments.report, layers, console)
         if arguments.compare is not None:
-            return compare(arguments, console)
-        places = Places(arguments.data_dir, arguments.results_dir, arguments.cache_dir)
+            return compare(arguments, layers, console)
+        places = Places(layers, arguments.data_dir, arguments.cache_dir)
         options = Options(
             places,
             arguments.name,
@@ -127,58 +133,86 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status."""
     began = time.time()
     finished = compute_missing(protocol, options, console)
-    show(finished, console)
-    console.print(
-        f"{duration(time.time() - began)}; lines, tables and figures are in {finished.root}",
-        markup=False,
-        soft_wrap=True,
-    )
+    if show(finished, console):
+        console.print(
+            f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",
+            markup=False,
+            soft_wrap=True,
+        )
     if finished.status == UNFINISHED:
         console.print("stopped at the time limit; repeat the command to go on")
     return finished.status
 
 
-def show(finished: Campaign, console: Console) -> None:
-    """Write tables and figures of all that is on disk; print what was asked for."""
-    from benchmark.reports import console_table, notes_of, read_report, write_report  # here: it takes seconds
+def show(finished: Campaign, console: Console) -> bool:
+    """Print what was asked for, then write tables and figures; whether they could be written.
+
+    They show all of the user's own runs and, of the published ones, those that were asked for. Raises OSError where
+    they cannot be written although something was computed for them.
+    """
+    from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
 
     protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
-    there = [record for record in store.read_runs(finished.root, protocol.fingerprint) if record.rounds]
-    if there:
-        write_report(finished.root)
-    if not any(
-        record.key.strategy in asked and record.key.learner in protocol.learners and record.key.seed in protocol.seeds
-        for record in there
-    ):
+    experiment = finished.folders.experiment()
+
+    def wanted(run: RunRecord) -> bool:
+        key = run.key
+        return key.strategy in asked and key.learner in protocol.learners and key.seed in protocol.seeds
+
+    if any(run.rounds and wanted(run) for run in experiment.runs):
+        found = report_of(experiment, asked, protocol.learners, protocol.seeds, protocol.budgets)
+        console.print(console_table(found))
+        for note in notes_of(found):
+            console.print(note, markup=False)
+    else:
         console.print("no round was finished: there is nothing to show yet")
-        return
-    found = read_report(
-        finished.root, strategies=asked, learners=protocol.learners, seeds=protocol.seeds, budgets=protocol.budgets
-    )
+    page = results.with_published(experiment, wanted)
+    if not any(run.rounds for run in page.runs):
+        return True
+    budgets = None
+    if page.published is not None:
+        own = (run for run in page.runs if not page.is_published(run))
+        budgets = sorted({*protocol.budgets, *(count for run in own for count in run.label_counts)})
+    try:
+        store.write_description(page.root, protocol.fingerprint, as_published(protocol).to_dict())
+        write(report_of(page, budgets=budgets))
+    except OSError as error:
+        if finished.computed:
+            raise
+        console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
+        return False
+    return True
+
+
+def report(given: Path, layers: Layers, console: Console) -> int:
+    """Print an experiment's table, and write tables and figures from its lines."""
+    from benchmark.reports import console_table, notes_of, report_of, write
+
+    folders = layers.find(given)
+    experiment, budgets = results.beside_own(folders.experiment())
+    found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
     console.print(console_table(found))
     for note in notes_of(found):
         console.print(note, markup=False)
-
-
-def report(arguments: argparse.Namespace, console: Console) -> int:
-    """Write tables and figures again from the lines of an experiment."""
-    from benchmark.reports import console_table, notes_of, write_report
-
-    result = write_report(arguments.report)
-    console.print(console_table(result))
-    for note in notes_of(result):
-        console.print(note, markup=False)
+    try:
+        store.write_description(folders.written, experiment.fingerprint, experiment.protocol)
+        write(found)
+    except OSError as error:
+        console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
+    else:
+        console.print(f"tables and figures are in {folders.written}", markup=False, soft_wrap=True)
     return 0
 
 
-def compare(arguments: argparse.Namespace, console: Console) -> int:
+def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
     """Print two experiments' differences; write them where asked to."""
     from benchmark.reports.comparison.compare import compare_experiments, write_comparison
     from benchmark.reports.rendering.console import for_console
 
     specs, learners = _selected(arguments)
     strategies = None if specs is None else [spec.canonical for spec in specs]
-    result = compare_experiments(arguments.compare, strategies, learners, arguments.seeds, arguments.budgets)
+    experiments = results.compared([layers.find(given) for given in arguments.compare])
+    result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
     for table in result.tables:
         console.print(for_console(table))
     for note in result.notes:
@@ -193,8 +227,8 @@ def verify(arguments: argparse.Namespace, options: Options, console: Console) ->
     """Compute some of an experiment's runs again and compare; ``--strategies``, ``--learner``, ``--seeds`` narrow."""
     from benchmark.verification import verify as verification
 
-    root, sample = arguments.verify, arguments.sample
-    return verification.verify(root, sample, options, console, *_selected(arguments), arguments.seeds)
+    experiment = options.places.layers.find(arguments.verify).experiment()
+    return verification.verify(experiment, arguments.sample, options, console, *_selected(arguments), arguments.seeds)
 
 
 def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None, list[str] | None]:

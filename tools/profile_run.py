@@ -37,6 +37,7 @@ from benchmark.experiment import load
 from benchmark.features.source import FeatureSource
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.run import ActiveLearningRun
+from benchmark.results.layers import Layers
 from benchmark.results.run_file import RunFile
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.batches import Batches, Images
@@ -109,7 +110,7 @@ def main() -> None:
         asked["budgets"] = options.budgets
     protocol = load(options.protocol).override(**asked)
     with tempfile.TemporaryDirectory() as folder:
-        places = Places(options.data_dir, Path(folder) / "results", Path(folder) / "cache")
+        places = Places(Layers(Path(folder) / "results"), options.data_dir, Path(folder) / "cache")
         spent = profiled(lambda: cli.run(protocol, Options(places, workers=1, device="cpu"), Console()))
     rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s > 0)]
     rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))

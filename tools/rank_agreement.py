@@ -22,10 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark.campaign.campaign import Options, Places, compute_missing
 from benchmark.experiment import load
-from benchmark.experiment.library import experiment_name
 from benchmark.reports.statistics.agreement import Agreement, Comparison, compare
 from benchmark.reports.statistics.curves import curves
-from benchmark.results.store import read_experiment
+from benchmark.results.layers import find_layers
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 
@@ -38,17 +37,18 @@ def main() -> int:
     p.add_argument("--seeds", nargs="+", type=int, required=True)
     p.add_argument("--budgets", nargs="+", type=int, required=True)
     p.add_argument("--data-dir", type=Path, default=Path("data"))
-    p.add_argument("--results-dir", type=Path, default=Path("results"))
+    p.add_argument("--results-dir", type=Path)
     p.add_argument("--device", default="auto")
     options = p.parse_args()
     found = []
     for name in (options.fast, options.slow):
         asked = {field: getattr(options, field) for field in ("strategies", "seeds", "budgets")}
         protocol = load(name).override(**asked)
-        places = Places(options.data_dir, options.results_dir)
-        if status := compute_missing(protocol, Options(places, device=options.device), Console(highlight=False)).status:
-            return status
-        found.append(curves(read_experiment(options.results_dir / experiment_name(protocol)), **asked))
+        places = Places(find_layers(options.results_dir, None, Path.cwd()), options.data_dir)
+        finished = compute_missing(protocol, Options(places, device=options.device), Console(highlight=False))
+        if finished.status:
+            return finished.status
+        found.append(curves(finished.folders.experiment(), **asked))
     text = report(options.fast, options.slow, compare(*found), options.budgets)
     print(text)
     (DOCS / f"agreement-{options.fast}.md").write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from benchmark.experiment.library import as_published
 from benchmark.loop.task import RunTask
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
+from benchmark.results.layers import Folders, Layers
 from strategies.registry import Spec
 
 DONE, FAILED, USAGE, UNFINISHED = 0, 1, 2, 3
@@ -32,8 +33,8 @@ DONE, FAILED, USAGE, UNFINISHED = 0, 1, 2, 3
 class Places:
     """Folders."""
 
+    layers: Layers
     data: Path = Path("data")
-    results: Path = Path("results")
     cache: Path = Path("cache")
 
 
@@ -41,7 +42,7 @@ class Places:
 class Options:
     """Execution options; none affects results."""
 
-    places: Places = field(default_factory=Places)
+    places: Places
     name: str | None = None
     fresh: bool = False
     device: str = "auto"
@@ -52,10 +53,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Campaign:
-    """What a request came to: its exit ``status``, the experiment's folder, and what was asked for."""
+    """What a request came to: its exit ``status``, the experiment's folders, and what was asked for.
+
+    ``computed`` says whether anything had to be computed.
+    """
 
     status: int
-    root: Path
+    computed: bool
+    folders: Folders
     protocol: Protocol
     specs: list[Spec]
 
@@ -72,28 +77,36 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
     checks.networks(protocol)
     specs = checks.runnable(protocol, console)
     device = checks.device(options.device)
-    root = checks.folder(protocol, options.name, places.results, places.cache)
+    folders = checks.folders(protocol, options.name, places.layers)
+    root = folders.written
     runs = grid.unroll(specs, protocol.learners, protocol.seeds)
-    plans = grid.plan(protocol, runs, root, device, options.fresh)
+    plans = grid.plan(protocol, runs, folders, device, options.fresh)
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
-        console.print(
-            f"{len(plans) - len(todo)} of {len(plans)} runs are in {root} already"
-            + ("; --fresh recomputes them" if not todo else f"; computing the other {len(todo)}"),
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(_there(plans, root), markup=False, soft_wrap=True)
     for note in filter(None, (p.note for p in todo)):
         console.print(note, markup=False, soft_wrap=True)
     status = DONE
     if todo:
+        checks.writable(root, places.cache)
         with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
-            data = checks.data(protocol, specs, root, places.data)
+            data = checks.data(protocol, specs, folders, places.data)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             tasks = tasks_of(protocol, todo, data, device, options, began)
             status = compute(protocol, tasks, data, executor, console)
-    return Campaign(status, root, protocol, specs)
+    return Campaign(status, bool(todo), folders, protocol, specs)
+
+
+def _there(plans: list[RunPlan], root: Path) -> str:
+    """How many of the planned runs need not be computed, and where they are."""
+    done = [p for p in plans if p.done]
+    own = sum(p.path.is_relative_to(root) for p in done)
+    parts = [f"{own} of {len(plans)} runs are in {root} already"] if own else []
+    if published := len(done) - own:
+        parts.append(f"{published} of {len(plans)} runs are published")
+    rest = "--fresh recomputes them" if len(done) == len(plans) else f"computing the other {len(plans) - len(done)}"
+    return "; ".join([*parts, rest])
 
 
 def tasks_of(
@@ -116,6 +129,7 @@ def tasks_of(
             device=device,
             commit=commit,
             deadline=deadline,
+            begun=p.begun,
         )
         for p in todo
     ]
@@ -137,5 +151,6 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
 
 
 def _missing_rounds(task: RunTask) -> int:
-    record = store.read_run(task.path) if task.path.exists() else None
+    path = task.begun if task.begun is not None and not task.path.exists() else task.path
+    record = store.read_run(path) if path.exists() else None
     return len(task.protocol.budgets) - (len(record.rounds) if record else 0)

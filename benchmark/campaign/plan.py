@@ -9,9 +9,10 @@ from benchmark import ENGINE_VERSION
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.results import environment
+from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunRecord
-from benchmark.results.store import attempts, check_fingerprint
+from benchmark.results.store import check_fingerprint
 from strategies.registry import Spec
 
 
@@ -19,6 +20,7 @@ from strategies.registry import Spec
 class RunPlan:
     """A run, its strategy, and the file it goes to; ``done`` where the file has all requested rounds.
 
+    A run that continues a published one, at ``begun``, takes its lines over into ``path``.
     ``note`` says on one line why a run on disk is not continued; empty where there is nothing to say.
     """
 
@@ -26,6 +28,7 @@ class RunPlan:
     spec: Spec
     path: Path
     done: bool = False
+    begun: Path | None = None
     note: str = ""
 
 
@@ -41,27 +44,33 @@ def unroll(specs: list[Spec], learners: tuple[str, ...], seeds: tuple[int, ...])
     return [(RunKey(spec.canonical, learner, seed), spec) for seed in seeds for learner in learners for spec in order]
 
 
-def plan(protocol: Protocol, runs: list[tuple[RunKey, Spec]], root: Path, device: str, fresh: bool) -> list[RunPlan]:
+def plan(
+    protocol: Protocol, runs: list[tuple[RunKey, Spec]], folders: Folders, device: str, fresh: bool
+) -> list[RunPlan]:
     """What is done and where the rest goes. Raises StoreError for files that belong to another experiment.
 
+    A run is done whether the user's own or a published file has it; all others go to the user's own folder.
     ``fresh`` recomputes all runs as one new attempt; repeated, it continues that attempt until it is complete.
     """
-    found = [_attempts(protocol, key, root) for key, _ in runs]
+    found = [_attempts(protocol, key, folders) for key, _ in runs]
     if not fresh:
-        return [_plan(protocol, *run, records, root, device) for run, records in zip(runs, found, strict=True)]
+        return [_plan(protocol, *run, records, folders, device) for run, records in zip(runs, found, strict=True)]
     number = max((record.attempt for records in found for record in records), default=0)
     unfinished = any(
         number not in _complete(protocol, spec, records) for (_, spec), records in zip(runs, found, strict=True)
     )
-    if number < 2 or not unfinished:
+    own = any(record.attempt == number and folders.is_own(record) for records in found for record in records)
+    if number < 2 or not own or not unfinished:
         number += 1
     return [
-        _plan_fresh(protocol, *run, records, root, device, number) for run, records in zip(runs, found, strict=True)
+        _plan_fresh(protocol, *run, records, folders, device, number) for run, records in zip(runs, found, strict=True)
     ]
 
 
-def _plan(protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], root: Path, device: str) -> RunPlan:
-    next_path = run_path(root, key, found[-1].attempt + 1 if found else 1)
+def _plan(
+    protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], folders: Folders, device: str
+) -> RunPlan:
+    next_path = run_path(folders.written, key, found[-1].attempt + 1 if found else 1)
     if not found:
         return RunPlan(key, spec, next_path)
     if complete := _complete(protocol, spec, found):
@@ -73,11 +82,13 @@ def _plan(protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], r
         return RunPlan(
             key, spec, next_path, note=f"{key}: started on another device, engine or PyTorch version; {attempt}"
         )
-    return RunPlan(key, spec, found[-1].path)
+    if folders.is_own(found[-1]):
+        return RunPlan(key, spec, found[-1].path)
+    return RunPlan(key, spec, run_path(folders.written, key, found[-1].attempt), begun=found[-1].path)
 
 
 def _plan_fresh(
-    protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], root: Path, device: str, number: int
+    protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], folders: Folders, device: str, number: int
 ) -> RunPlan:
     complete = _complete(protocol, spec, found)
     if number in complete:
@@ -85,11 +96,11 @@ def _plan_fresh(
     started = found[-1] if found and found[-1].attempt == number else None
     if started is not None and not _resumable(started, spec, device):
         number += 1
-    return RunPlan(key, spec, run_path(root, key, number))
+    return RunPlan(key, spec, run_path(folders.written, key, number))
 
 
-def _attempts(protocol: Protocol, key: RunKey, root: Path) -> list[RunRecord]:
-    found = attempts(root, key)
+def _attempts(protocol: Protocol, key: RunKey, folders: Folders) -> list[RunRecord]:
+    found = folders.attempts(key)
     for record in found:
         check_fingerprint(record, protocol.fingerprint)
     return found

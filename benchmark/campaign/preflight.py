@@ -19,6 +19,7 @@ from benchmark.features import source as features
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.models import factory
 from benchmark.results import store
+from benchmark.results.layers import Folders, Layers
 from strategies.registry import Spec, expand
 
 
@@ -97,35 +98,43 @@ def device(name: str) -> str:
     return name
 
 
-def folder(protocol: Protocol, name: str | None, results: Path, cache: Path) -> Path:
-    """The experiment's folder in ``results``, once it is sure that it and the cache can be written to."""
+def folders(protocol: Protocol, name: str | None, layers: Layers) -> Folders:
+    """The experiment's folders, once it is sure that they are the protocol's. Raises ProtocolError or StoreError."""
     chosen = experiment_name(protocol) if name is None else name
     if not is_folder_name(chosen):
-        raise ProtocolError(f"--name is the name of a folder in {results}, which '{chosen}' cannot be")
-    root = results / chosen
-    for place in (results, cache, *([root] if root.exists() else [])):
+        raise ProtocolError(f"--name is the name of a folder in {layers.own}, which '{chosen}' cannot be")
+    found = layers.folders(chosen)
+    for root in found.read:
+        store.check_description(root, protocol.fingerprint)
+    return found
+
+
+def writable(root: Path, cache: Path) -> None:
+    """Raise ProtocolError unless the experiment's folder ``root`` and the cache can be written to."""
+    for place in (root.parent, cache, *([root] if root.exists() else [])):
         try:
             place.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=place):
                 pass
         except OSError as error:
             raise ProtocolError(f"cannot write to {place}: {error.strerror or error}") from error
-    return root
 
 
-def data(protocol: Protocol, specs: list[Spec], root: Path, data_dir: Path) -> datasets.ImageData:
-    """The dataset, once it is sure that the protocol can run on it and continue the runs at ``root``."""
+def data(protocol: Protocol, specs: list[Spec], folders: Folders, data_dir: Path) -> datasets.ImageData:
+    """The dataset, once it is sure that the protocol can run on it and continue the runs in ``folders``."""
     data = datasets.load(protocol.dataset, data_dir)
     if protocol.budgets[-1] > len(data.train_labels):
         raise ProtocolError(
             f"budgets go up to {protocol.budgets[-1]}, but '{data.name}' has {len(data.train_labels)} training images"
         )
-    for record in store.read_runs(root, protocol.fingerprint):
+    known = [record for root in folders.read for record in store.read_runs(root, protocol.fingerprint)]
+    for record in known:
         recorded = record.header.dataset.sha256
         if recorded != data.sha256:
             raise ProtocolError(
-                f"'{protocol.dataset}' is not the data that the runs in {root} were computed on (SHA-256 "
-                f"{data.sha256[:12]}, not {recorded[:12]}): put the same data in place or choose another --name"
+                f"'{protocol.dataset}' is not the data that the runs in {record.path.parents[2]} were computed on "
+                f"(SHA-256 {data.sha256[:12]}, not {recorded[:12]}): put the same data in place or choose another "
+                "--name"
             )
     model = protocol.model
     try:

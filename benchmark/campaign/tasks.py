@@ -80,7 +80,7 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
         return task.deadline is None or now + took <= task.deadline
 
     try:
-        with RunFile(task.path, wait=task.wait) as file:
+        with RunFile(task.path, wait=task.wait, begun=task.begun) as file:
             return "done" if ActiveLearningRun(task, spec.build(), data, file).execute(on_round) else "stopped"
     except Busy:
         return "busy"

@@ -20,7 +20,8 @@ class RunTask:
     """A run to compute and where: everything but the data. It can be pickled.
 
     ``strategies.registry.resolve`` turns ``reference`` into the strategy in any process; ``source_sha256`` is the
-    checksum of a plugin's file, None for the suite's own strategies. ``path`` is the run's file. ``dataset_sha256``
+    checksum of a plugin's file, None for the suite's own strategies. ``path`` is the run's file; where it does not
+    exist yet, the run continues the published one at ``begun``, None for none. ``dataset_sha256``
     identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest. ``deadline`` is
     in seconds since the epoch; None for none. With ``wait`` the run is taken up when another process that computes it
     has let go.
@@ -39,6 +40,7 @@ class RunTask:
     commit: str | None = None
     deadline: float | None = None
     wait: bool = False
+    begun: Path | None = None
 
 
 def run_header(

@@ -5,8 +5,8 @@ a report says of one thing; ``rendering`` defines how tables, figures and pages 
 ``comparison`` compares two experiments.
 """
 
-from benchmark.reports.data import Report, read_report
+from benchmark.reports.data import Report, read_report, report_of
 from benchmark.reports.rendering.console import console_table
-from benchmark.reports.report import notes_of, write_report
+from benchmark.reports.report import notes_of, write, write_report
 
-__all__ = ["Report", "console_table", "notes_of", "read_report", "write_report"]
+__all__ = ["Report", "console_table", "notes_of", "read_report", "report_of", "write", "write_report"]

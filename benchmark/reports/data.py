@@ -16,7 +16,7 @@ from benchmark.reports.statistics.seeds import BASELINE, Key, reaching
 from benchmark.reports.statistics.summary import run_areas
 from benchmark.reports.statistics.traces import traced
 from benchmark.reports.statistics.views import View, views
-from benchmark.results.records import RunRecord
+from benchmark.results.records import Experiment, RunRecord
 from benchmark.results.store import read_experiment
 
 T = TypeVar("T")
@@ -91,17 +91,29 @@ def read_report(
     baseline: str = BASELINE,
     target: float | None = None,
 ) -> Report:
-    """The report of the experiment at ``root``, from its records alone; writes nothing.
+    """The report of the experiment at ``root``, see ``report_of``. Raises StoreError if there is none."""
+    return report_of(read_experiment(root), strategies, learners, seeds, budgets, baseline, target)
+
+
+def report_of(
+    experiment: Experiment,
+    strategies: Collection[str] | None = None,
+    learners: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+    baseline: str = BASELINE,
+    target: float | None = None,
+) -> Report:
+    """The report of an experiment, from its records alone; writes nothing.
 
     ``strategies`` and ``learners`` (in canonical form), ``seeds`` and ``budgets`` select runs, None selects all. For
-    ``baseline`` and ``target`` see ``Report``. Raises StoreError if there is no experiment at ``root``, or no complete
-    round among the selected runs.
+    ``baseline`` and ``target`` see ``Report``. Raises StoreError if there is no complete round among the selected
+    runs.
     """
-    experiment = read_experiment(root)
     selection = select(experiment, strategies, learners, seeds, budgets)
     curves = tidy(selection.runs, budgets)
     return Report(
-        root=root,
+        root=experiment.root,
         runs=selection.runs,
         curves=curves,
         last=selection.last,

@@ -20,6 +20,7 @@ class Provenance:
     ``marked`` are the strategies (with learners) with runs on another engine version, device or torch version than
     most, or with a changed source; ``footnotes`` say which. ``plugins`` are the strategies from source files of their
     own, ``diagnostic`` those that use true labels. ``results_version`` is that of published results, None for others.
+    ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
     """
 
     experiment: str
@@ -38,6 +39,7 @@ class Provenance:
     diagnostic: tuple[str, ...]
     marked: frozenset[tuple[str, str]]
     footnotes: tuple[str, ...]
+    published: str = ""
 
     @property
     def about(self) -> list[str]:
@@ -84,6 +86,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
         "torch": [f"torch {h.environment.libraries.get('torch', 'unknown')}" for h in headers],
     }
     learners = {h.key.learner for h in headers}
+    published = sum(map(experiment.is_published, runs))
     marked: set[tuple[str, str]] = set()
     footnotes = []
     for values in axes.values():
@@ -109,7 +112,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
             footnotes.append(f"The source of {strategy} changed between its runs ({len(versions)} versions).")
     return Provenance(
         experiment=experiment.name,
-        results_version=experiment.results_version,
+        results_version=experiment.results_version if experiment.published is None or published == len(runs) else None,
         protocol=experiment.protocol,
         fingerprint=experiment.fingerprint,
         strategies=tuple(dict.fromkeys(h.key.strategy for h in headers)),
@@ -128,7 +131,16 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
         diagnostic=tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
+        published=_published(published, len(runs), experiment.results_version),
     )
+
+
+def _published(some: int, runs: int, version: str | None) -> str:
+    """How many of the runs are published, in a sentence; empty for none."""
+    if not some:
+        return ""
+    which = "All runs are" if some == runs else f"{some} of the {runs} runs {'is' if some == 1 else 'are'}"
+    return f"{which} published" + (f" (results version {version})." if version else ".")
 
 
 def _frequent(values: Any) -> tuple[Any, ...]:

@@ -79,12 +79,19 @@ def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[
 
 
 def write_report(root: Path, baseline: str = BASELINE, target: float | None = None) -> Report:
-    """Write curves.csv, tables/, figures/, README.md and index.html for all runs at ``root``; see ``read_report``.
+    """Read and write the report of all runs at ``root``: see ``read_report`` and ``write``."""
+    report = read_report(root, baseline=baseline, target=target)
+    write(report)
+    return report
+
+
+def write(report: Report) -> None:
+    """Write curves.csv, tables/, figures/, README.md and index.html of a report into its folder.
 
     Rewrites the overview of all experiments, index.html in the folder above. Removes tables and figures of an earlier
     report that do not apply any more. The same records give the same bytes.
     """
-    report = read_report(root, baseline=baseline, target=target)
+    root = report.root
     write_curves(report.curves, root / "curves.csv")
     printed, drawn, notes = tables_of(report), figures_of(report), notes_of(report)
     for table in printed:
@@ -101,7 +108,6 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
     texts = [section.page(report) for section in SECTIONS if section.page is not None]
     write_atomically(root / "index.html", experiment_page(report, notes, shown, texts).encode())
     write_overview(root.resolve().parent)
-    return report
 
 
 def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T]], suffixes: Sequence[str]) -> None:

@@ -234,7 +234,10 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment's folder ``root``: its description (see ``ExperimentDescription``) and all its runs."""
+    """An experiment's folder ``root``: its description (see ``ExperimentDescription``) and all its runs.
+
+    ``published`` is the folder of its published runs where these are shown together with the user's own, else None.
+    """
 
     name: str
     results_version: str | None
@@ -242,6 +245,11 @@ class Experiment:
     protocol: Mapping[str, Any]
     root: Path
     runs: tuple[RunRecord, ...]
+    published: Path | None = None
+
+    def is_published(self, run: RunRecord) -> bool:
+        """Whether ``run`` is a published one among the user's own."""
+        return self.published is not None and run.path.is_relative_to(self.published)
 
 
 def _check_lengths(indices: tuple[int, ...], labels: tuple[int, ...]) -> None:

@@ -22,9 +22,13 @@ from benchmark.results.store import read_traces
 class RunFile:
     """A run's file, open for appending by one process. Use as a context manager; holds the run's lock."""
 
-    def __init__(self, path: Path, *, wait: bool) -> None:
-        """Entering raises Busy at once when another process is at this run, unless ``wait``."""
+    def __init__(self, path: Path, *, wait: bool, begun: Path | None = None) -> None:
+        """Entering raises Busy at once when another process is at this run, unless ``wait``.
+
+        A file that is not there yet begins as a copy of the run at ``begun``, which is only read.
+        """
         self.path = path
+        self._begun = begun
         self._wait = wait
         self._last_sha256 = ""  # of the last line
         locks = path.parents[2] / ".locks"
@@ -38,6 +42,7 @@ class RunFile:
             raise Busy(str(self.path)) from error
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._copy_begun()
             self._repair()
         except BaseException:
             self._lock.release()
@@ -76,6 +81,14 @@ class RunFile:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **vars(record))
         write_atomically(examples_path(self.path), buffer.getvalue())
+
+    def _copy_begun(self) -> None:
+        """Take over the lines and traces of the run that this one continues; the lines last, which make it a run."""
+        if self._begun is None or self.path.exists():
+            return
+        if traces_path(self._begun).exists():
+            write_atomically(traces_path(self.path), traces_path(self._begun).read_bytes())
+        write_atomically(self.path, self._begun.read_bytes())
 
     def _repair(self) -> None:
         """Cut off what was torn by a crash, and find out which line the next one follows."""

@@ -129,20 +129,26 @@ def read_description(root: Path) -> ExperimentDescription | None:
     return lines.read_description_bytes(path, path.read_bytes()) if path.is_file() else None
 
 
+def check_description(root: Path, fingerprint: str) -> ExperimentDescription | None:
+    """experiment.json, or None where there is none. Raises StoreError if it has another fingerprint."""
+    present = read_description(root)
+    if present is not None and present.fingerprint != fingerprint:
+        raise StoreError(
+            f"{root} holds lines of another fingerprint ({present.fingerprint[:8]}, not {fingerprint[:8]}): "
+            "choose another --name"
+        )
+    return present
+
+
 def write_description(root: Path, fingerprint: str, protocol: Mapping[str, Any]) -> None:
     """Write experiment.json, or check that the one there has the same fingerprint and bring it up to date.
 
     It takes in a longer budget schedule and the protocol's description, notes and papers.
     """
-    present = read_description(root)
+    present = check_description(root, fingerprint)
     if present is None:
         new = ExperimentDescription(root.resolve().name, None, fingerprint, protocol)
     else:
-        if present.fingerprint != fingerprint:
-            raise StoreError(
-                f"{root} holds lines of another fingerprint ({present.fingerprint[:8]}, not {fingerprint[:8]}): "
-                "choose another --name"
-            )
         known = present.protocol
         words = {key: protocol[key] for key in WORDS if key in protocol}
         longest = max(known["budgets"], protocol["budgets"], key=len)

@@ -31,6 +31,7 @@ from benchmark.reports.statistics.curves import select
 from benchmark.reports.words import name
 from benchmark.results import store
 from benchmark.results.errors import StoreError
+from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
 from benchmark.results.records import Experiment, RunRecord
 from benchmark.verification.verdicts import judge, show
@@ -38,7 +39,7 @@ from strategies.registry import Spec, resolve
 
 
 def verify(
-    root: Path,
+    experiment: Experiment,
     sample: int,
     options: Options,
     console: Console,
@@ -46,14 +47,14 @@ def verify(
     learner_names: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
 ) -> int:
-    """Recompute ``sample`` runs of the experiment at ``root``, drawn among those selected, and print the verdicts.
+    """Recompute ``sample`` runs of an experiment, drawn among those selected, and print the verdicts.
 
     Returns the exit status: 0 if all agree, 1 if one does not or failed, 3 if the time limit came first. Raises
     ValueError (and OSError) with one line where nothing can be computed.
     """
     began = time.time()
     torch.set_num_threads(1)
-    experiment = store.read_experiment(root)
+    root = experiment.root
     protocol = _protocol(experiment, console)
     device = checks.device(options.device)
     named = None if specs is None else {spec.canonical: spec for spec in specs}
@@ -68,9 +69,9 @@ def verify(
     records = [record for record, _ in chosen]
     protocol = protocol.override(budgets=_budgets(protocol, records))
     with tempfile.TemporaryDirectory(prefix="acqbench-verify-") as folder:
-        places = Places(options.places.data, Path(folder) / "results", Path(folder) / "cache")
-        again = places.results / experiment.name
-        plans = [RunPlan(record.key, spec, run_path(again, record.key)) for record, spec in chosen]
+        places = Places(Layers(Path(folder) / "results"), options.places.data, Path(folder) / "cache")
+        again = places.layers.folders(experiment.name)
+        plans = [RunPlan(record.key, spec, run_path(again.written, record.key)) for record, spec in chosen]
         data = checks.data(protocol, [spec for _, spec in chosen], again, places.data)
         _same_data(records, data.sha256, root)
         console.print(

@@ -16,6 +16,7 @@ from benchmark.experiment import Protocol, library
 from benchmark.experiment.keys import RunKey
 from benchmark.results import environment
 from benchmark.results.errors import StoreError
+from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.run_file import RunFile
 from strategies.registry import Spec, resolve
@@ -53,7 +54,7 @@ def write(tmp_path: Path, tiny: Protocol) -> Write:
 
 
 def plan_one(tiny: Protocol, root: Path, spec: Spec, *, fresh: bool = False, device: str = "cpu") -> RunPlan:
-    (planned,) = plan(tiny, [of(spec)], root, device, fresh)
+    (planned,) = plan(tiny, [of(spec)], Folders(root, (root,)), device, fresh)
     return planned
 
 
@@ -213,11 +214,11 @@ def test_an_interrupted_fresh_pass_goes_on_where_it_stopped(tiny: Protocol, tmp_
     write(RANDOM, 3)
     write(margin, 3)
     write(RANDOM, 3, attempt=2)
-    again = plan(tiny, runs, tmp_path, "cpu", fresh=True)
+    again = plan(tiny, runs, Folders(tmp_path, (tmp_path,)), "cpu", fresh=True)
     assert [(p.done, p.path.name) for p in again] == [
         (True, "supervised-seed0.2.jsonl"),
         (False, "supervised-seed0.2.jsonl"),
     ]
     write(margin, 3, attempt=2)
-    following = plan(tiny, runs, tmp_path, "cpu", fresh=True)
+    following = plan(tiny, runs, Folders(tmp_path, (tmp_path,)), "cpu", fresh=True)
     assert {(p.done, p.path.name) for p in following} == {(False, "supervised-seed0.3.jsonl")}

@@ -207,10 +207,22 @@ def test_a_changed_plugin_is_computed_beside(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_full_disk_is_one_line_and_no_usage_error(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table is shown all the same; nothing is missing where all runs had been there before."""
     full = OSError(errno.ENOSPC, "No space left on device", "curves.csv")
-    with patch("benchmark.reports.write_report", side_effect=full):
-        assert bench(copy, report=True) == 1
-    assert capsys.readouterr().err == "error: [Errno 28] No space left on device: 'curves.csv'\n"
+    for missing, status in ((False, 0), (True, 1)):
+        if missing:
+            (experiment(copy) / "runs" / "random" / "supervised-seed1.jsonl").unlink()
+        with patch("benchmark.reports.write", side_effect=full):
+            assert bench(copy, report=True) == status
+        said = capsys.readouterr()
+        assert "margin" in said.out
+        assert "vs. random" in said.out
+        assert "figures are in" not in said.out
+        line = "[Errno 28] No space left on device: 'curves.csv'\n"
+        if missing:
+            assert said.err == f"error: {line}"
+        else:
+            assert said.out.endswith(f"nothing was written: {line}")
 
 
 def test_an_interrupt_can_be_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

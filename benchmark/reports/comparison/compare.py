@@ -28,7 +28,6 @@ from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment, RunHeader
-from benchmark.results.store import read_experiment
 
 _AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # not settings
 
@@ -65,26 +64,26 @@ class _Side(NamedTuple):
 
 
 def compare_experiments(
-    roots: Sequence[Path],
+    experiments: Sequence[Experiment],
     strategies: Collection[str] | None = None,
     learners: Sequence[str] | None = None,
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
 ) -> Comparison:
-    """Compare two experiments or, given one root, its two ``learners``; the arguments select runs, None selects all.
+    """Compare two experiments or, given one, its two ``learners``; the arguments select runs, None selects all.
 
     Raises StoreError, in one line, where there are no runs or none that can be paired.
     """
-    if len(roots) > 2 or (len(roots) == 1 and len(learners or ()) != 2):
+    if len(experiments) > 2 or (len(experiments) == 1 and len(learners or ()) != 2):
         raise StoreError("--compare takes two experiments, or one and two learners: --compare DIR --learner A B")
-    if len(roots) == 1:
+    if len(experiments) == 1:
         assert learners is not None
-        sides = [_side(roots[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
+        sides = [_side(experiments[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
         sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=learners[0]))
     else:
-        sides = [_side(root, strategies, learners, seeds, budgets) for root in roots]
+        sides = [_side(one, strategies, learners, seeds, budgets) for one in experiments]
         if sides[0].title == sides[1].title:
-            sides = [side._replace(title=str(root)) for side, root in zip(sides, roots, strict=True)]
+            sides = [side._replace(title=str(side.experiment.root)) for side in sides]
     first, second = sides
     titles = (first.title, second.title)
     label_counts = [
@@ -123,13 +122,12 @@ def compare_experiments(
 
 
 def _side(
-    root: Path,
+    experiment: Experiment,
     strategies: Collection[str] | None,
     learners: Collection[str] | None,
     seeds: Collection[int] | None,
     budgets: Collection[int] | None,
 ) -> _Side:
-    experiment = read_experiment(root)
     selection = select(experiment, strategies, learners, seeds, budgets)
     headers = [run.header for run in selection.runs]
     return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), selection.notes)

@@ -16,6 +16,7 @@ def notes(report: Report) -> list[str]:
         *first.notes,
         *source.footnotes,
         source.diagnostic_note,
+        source.published,
     ]
     return [note for note in found if note]
 

@@ -40,7 +40,8 @@ def select(
 ) -> Selection:
     """The newest complete attempt of each run; where none is complete, the one that gets furthest.
 
-    A run is complete when it reaches the last of ``budgets``, by default the protocol's. None selects all.
+    A run is complete when it reaches the last of ``budgets``, by default the protocol's. A complete run of the user's
+    own goes before a published one. None selects all.
     Raises StoreError if no run has a complete round.
     """
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
@@ -67,14 +68,23 @@ def select(
     short: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # names: where they end: seeds
     repeated: dict[str, list[str]] = defaultdict(list)
     for key in sorted(attempts, key=lambda k: (listed.index(k[0]) if k[0] in listed else len(listed), *k)):
-        reached, run = max(attempts[key], key=lambda a: (a[0] >= last, a[0] < last and a[0], a[1].attempt))
+        reached, run = max(
+            attempts[key],
+            key=lambda a: (a[0] >= last, a[0] < last and a[0], not experiment.is_published(a[1]), a[1].attempt),
+        )
         who = name(key[0], key[1], several)
         if reached:
             chosen.append(run)
         if reached < last:
             short[who][reached].append(key[2])
-        if len(attempts[key]) > 1:
-            newest = max(other.attempt for _, other in attempts[key])
+        public = experiment.is_published(run)
+        beside = [where for where, other in attempts[key] if experiment.is_published(other) != public]
+        if beside and public:
+            repeated[f"{who}: the published run is shown (your own is not complete)"].append(str(key[2]))
+        elif beside and max(beside) >= last:
+            repeated[f"{who}: your own run is shown, not the published one"].append(str(key[2]))
+        if len(attempts[key]) - len(beside) > 1:
+            newest = max(other.attempt for _, other in attempts[key] if experiment.is_published(other) == public)
             why = "the newest" if run.attempt == newest else f"attempt {newest} is not complete"
             repeated[f"{who}: attempt {run.attempt} is shown ({why})"].append(str(key[2]))
     alike: dict[str, list[str]] = defaultdict(list)

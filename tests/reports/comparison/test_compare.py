@@ -6,6 +6,7 @@ import itertools
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from benchmark.results.store import read_experiment
 
 STRATEGIES = ["random", "margin", "entropy"]
 SEEDS = range(4)
+
+
+def compared(roots: Sequence[Path], *selection: Any, **named: Any) -> Comparison:
+    return compare_experiments([read_experiment(root) for root in roots], *selection, **named)
 
 
 def shift(strategy: str, seed: int) -> float:
@@ -55,7 +60,7 @@ def accuracies(strategy: str, shifted: bool, budgets: list[int] = BUDGETS) -> li
 
 
 def test_differences_intervals_and_p_are_scipys(roots: list[Path]) -> None:
-    result = compare_experiments(roots)
+    result = compared(roots)
     for strategy in STRATEGIES:
         found = row(result, strategy)
         assert found["n"] == 4
@@ -79,7 +84,7 @@ def test_differences_intervals_and_p_are_scipys(roots: list[Path]) -> None:
 
 
 def test_an_experiment_does_not_differ_from_itself(roots: list[Path]) -> None:
-    result = compare_experiments([roots[0], roots[0]])
+    result = compared([roots[0], roots[0]])
     assert (result.differences[["area_mean", "final_mean", "area_low", "area_high"]] == 0).all(axis=None)
     assert (result.differences["area_p_holm"] == 1).all()
     assert [cell.text for cell in result.tables[0].rows[0]][-3:] == ["+0.00", "[+0.00, +0.00]", "1.000"]
@@ -89,7 +94,7 @@ def test_an_experiment_does_not_differ_from_itself(roots: list[Path]) -> None:
 
 def test_rankings_are_those_of_agreement(roots: list[Path]) -> None:
     expected = agreement.compare(*(curves(read_experiment(root)) for root in roots))
-    (_, rankings) = compare_experiments(roots).tables
+    (_, rankings) = compared(roots).tables
     assert [row[0].text for row in rankings.rows] == ["a with b", "a with itself", "b with itself"]
     for found, one in zip(rankings.rows, (expected.between, expected.first, expected.second), strict=True):
         assert [float(cell.text) for cell in found[1:]] == pytest.approx(one, abs=0.005)
@@ -104,7 +109,7 @@ def test_rankings_are_those_of_agreement(roots: list[Path]) -> None:
     ],
 )
 def test_too_few_for_a_ranking(roots: list[Path], selection: dict[str, Any], said: str) -> None:
-    result = compare_experiments(roots, **selection)
+    result = compared(roots, **selection)
     assert len(result.tables) == 1
     (note,) = (note for note in result.notes if note.startswith("No agreement of rankings: "))
     assert said in note
@@ -116,7 +121,7 @@ def test_only_what_both_have_is_compared_and_the_rest_is_named(tmp_path: Path) -
     write_run(second, "margin", 2, [20, 60])  # stops early
     write_run(first, "badge", 0)
     write_run(second, "coreset", 1)
-    result = compare_experiments([first, second])
+    result = compared([first, second])
     assert result.differences["strategy"].tolist() == sorted(STRATEGIES)
     assert result.differences["n"].tolist() == [3, 2, 3]
     expected = [accuracy_of("margin", seed, 80) for seed in (1, 3)]
@@ -138,7 +143,7 @@ def test_only_what_both_have_is_compared_and_the_rest_is_named(tmp_path: Path) -
 
 
 def test_one_seed_gives_a_difference_and_no_test(roots: list[Path]) -> None:
-    result = compare_experiments(roots, seeds=[2])
+    result = compared(roots, seeds=[2])
     margin = row(result, "margin")
     assert margin["final_mean"] == pytest.approx(shift("margin", 2))
     assert all(math.isnan(margin[key]) for key in ("area_low", "area_p", "area_p_holm", "final_p_holm"))
@@ -152,7 +157,7 @@ def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
     second = write_experiment(tmp_path / "b", recipe={**recipe, "epochs": 20}, model=other, features=None)
     for root, versions, device in ((first, "2.15.0", "cpu (X)"), (second, "2.11.0", "cuda (Y)")):
         write_run(root, "margin", 0, libraries={"torch": versions, "numpy": "2.2.0"}, device=device)
-    settings = compare_experiments([first, second]).tables[-1]
+    settings = compared([first, second]).tables[-1]
     assert settings.header == ["what differs", "a", "b"]
     assert {line[0].text: [cell.text for cell in line[1:]] for line in settings.rows} == {
         "recipe.epochs": ["10", "20"],
@@ -168,11 +173,11 @@ def test_two_learners_of_one_experiment(tmp_path: Path) -> None:
     for seed in (0, 1, 2):
         write_run(root, "margin", seed)
         write_run(root, "margin", seed, learner="fixmatch", shift=0.1 + 0.01 * seed)
-    result = compare_experiments([root], learners=["supervised", "fixmatch"])
+    result = compared([root], learners=["supervised", "fixmatch"])
     assert row(result, "margin")["final_mean"] == pytest.approx(0.11)
     assert row(result, "margin")["n"] == 3
     assert result.tables[0].caption.startswith("fixmatch minus supervised")
-    again = compare_experiments([root, root])  # without a choice each learner is a row
+    again = compared([root, root])  # without a choice each learner is a row
     assert again.differences["learner"].tolist() == ["fixmatch", "supervised"]
     assert [line[0].text for line in again.tables[0].rows] == ["margin (fixmatch)", "margin (supervised)"]
 
@@ -212,13 +217,13 @@ def test_what_cannot_be_compared_is_one_line(roots: list[Path], tmp_path: Path) 
         ([*roots, empty], "--compare takes two experiments, or one and two learners"),
     ):
         with pytest.raises(StoreError, match=message) as raised:
-            compare_experiments(request)
+            compared(request)
         assert "\n" not in str(raised.value)
 
 
 def test_experiments_of_one_name_are_told_apart_by_their_paths(roots: list[Path], tmp_path: Path) -> None:
     again = grid(tmp_path / "mine" / "a", True)
-    assert compare_experiments([roots[0], again]).title == f"{again} against {roots[0]}"
+    assert compared([roots[0], again]).title == f"{again} against {roots[0]}"
 
 
 def test_comparing_takes_no_torch() -> None:
@@ -228,5 +233,5 @@ def test_comparing_takes_no_torch() -> None:
 
 def test_several_values_of_one_side_are_all_shown(roots: list[Path]) -> None:
     write_run(roots[1], "badge", 0, commit="1234567")
-    (_, _, settings) = compare_experiments(roots).tables
+    (_, _, settings) = compared(roots).tables
     assert [[cell.text for cell in line] for line in settings.rows] == [["commit", "abcdef0", "1234567 / abcdef0"]]

@@ -5,6 +5,7 @@ Every number on it stands in a table or figure too: the script only places, sort
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -79,7 +80,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def _link(path: Path, root: Path, text: str = "") -> str:
-    address = path.relative_to(root).as_posix()
+    address = Path(os.path.relpath(path, root)).as_posix()  # published runs lie in another folder than the report
     return f'<a href="{escape(quote(address))}">{escape(text or address)}</a>'
 
 
