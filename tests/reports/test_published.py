@@ -11,7 +11,7 @@ from benchmark.reports import write_report
 from benchmark.results.store import read_experiment
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-PUBLISHED = sorted(p.parent.name for p in RESULTS.glob("*/experiment.json") if not p.parent.name.startswith("digits"))
+PUBLISHED = sorted(p.parent.name for p in RESULTS.glob("*/experiment.json"))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
