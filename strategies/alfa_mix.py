@@ -39,7 +39,7 @@ _GUARD = 1e-8  # the smallest divisor of the element-wise form
 _BLOCK = 2**22  # entries of embeddings, or of pairs of classes, at once
 
 
-@register("alfa-mix", group="hybrid", paper="parvaneh2022")
+@register("alfa-mix", group="hybrid", paper="parvaneh2022", version=1)
 class AlfaMix(Strategy):
     """k-means among the images whose class changes when a labelled class's mean embedding is mixed in a little."""
 

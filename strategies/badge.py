@@ -26,7 +26,7 @@ from strategies.kernels.gradients import gradient_embeddings
 from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
 
 
-@register("badge", group=("core", "hybrid"), paper="ash2020")
+@register("badge", group=("core", "hybrid"), paper="ash2020", version=1)
 class Badge(Strategy):
     """k-means++ seeding on the gradient embeddings (p − e_ŷ) ⊗ h, the longest first."""
 

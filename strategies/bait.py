@@ -26,7 +26,7 @@ from strategies.kernels.distances import Points
 from strategies.kernels.fisher import fisher_information, greedy_design
 
 
-@register("bait", group="hybrid", paper="ash2021")
+@register("bait", group="hybrid", paper="ash2021", version=1)
 class Bait(Strategy):
     """The batch that minimises tr(M⁻¹ F̄), M its Fisher information and F̄ the pool's: greedy, forward and backward.
 

@@ -8,7 +8,7 @@ from strategies.api import Pool, ScoreStrategy, register
 from strategies.kernels.mixtures import mutual_information
 
 
-@register("bald", group=("core", "bayesian"), paper="houlsby2011")
+@register("bald", group=("core", "bayesian"), paper="houlsby2011", version=1)
 class BALD(ScoreStrategy):
     """Mutual information of label and weights, I = H(p̄) − (1/K) Σ_k H(p^k), in nats.
 

@@ -32,7 +32,7 @@ from strategies.components.monte_carlo import MonteCarlo
 from strategies.kernels.mixtures import mixture_entropies, mixtures_at_once, mutual_information
 
 
-@register("batchbald", group="bayesian", paper="kirsch2019")
+@register("batchbald", group="bayesian", paper="kirsch2019", version=1)
 class BatchBALD(MonteCarlo):
     """Greedy batch of the largest joint mutual information of labels and weights, I(y_1, …, y_n; θ).
 

@@ -29,7 +29,7 @@ _ROUNDING = 1e-12  # divergences below this are rounding errors
 _BLOCK = 2**20  # divergences kept at once
 
 
-@register("cdal", group="diversity", paper="agarwal2020")
+@register("cdal", group="diversity", paper="agarwal2020", version=1)
 class CDAL(Strategy):
     """Greedy k-center on the predictions: the largest symmetric KL divergence from all labelled and chosen ones."""
 

@@ -18,7 +18,7 @@ from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 
 
-@register("clue", group="hybrid", paper="prabhu2021")
+@register("clue", group="hybrid", paper="prabhu2021", version=1)
 class CLUE(Strategy):
     """k-means on the embeddings weighted by predictive entropy; the image nearest to each centre.
 

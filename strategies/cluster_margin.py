@@ -24,7 +24,7 @@ from strategies.kernels.margins import margin_uncertainty
 _SAMPLE = 10_000  # the most images that are clustered hierarchically
 
 
-@register("cluster-margin", group="diversity", paper="citovsky2021")
+@register("cluster-margin", group="diversity", paper="citovsky2021", version=1)
 class ClusterMargin(Strategy):
     """Of the ``oversample`` · n lowest margins, n from average-linkage clusters in turn, small clusters first."""
 

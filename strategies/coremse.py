@@ -36,7 +36,7 @@ from strategies.kernels.mixtures import evenly_spaced
 _BLOCK = 1024  # images whose Gram matrices are kept at once
 
 
-@register("coremse", group="bayesian", paper="tan2021")
+@register("coremse", group="bayesian", paper="tan2021", version=1)
 class CoreMSE(MonteCarlo, ScoreStrategy):
     """Expected change of the predictions in squared error; a batch by k-means over what would change.
 

@@ -17,7 +17,7 @@ from strategies.api import Pool, Strategy, register
 from strategies.kernels.k_center import k_center
 
 
-@register("coreset", group=("core", "diversity"), paper="sener2018")
+@register("coreset", group=("core", "diversity"), paper="sener2018", version=1)
 class CoreSet(Strategy):
     """Greedy k-center: the image farthest from all labelled and chosen ones, again and again."""
 

@@ -35,7 +35,7 @@ _RESOLUTION = 0.05  # of a radius
 _BLOCK = 2**22  # distances kept at once
 
 
-@register("dcom", group="low-budget", paper="mishal2024")
+@register("dcom", group="low-budget", paper="mishal2024", version=1)
 class DCoM(FeatureSpaceStrategy):
     """Balls around labelled images as large as they are pure; their coverage weighs degree against margin.
 

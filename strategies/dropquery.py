@@ -23,7 +23,7 @@ from strategies.kernels.distances import Points
 _BLOCK = 4096  # images that a draw of masks is for
 
 
-@register("dropquery", group="hybrid", paper="gupte2024")
+@register("dropquery", group="hybrid", paper="gupte2024", version=1)
 class DropQuery(Strategy):
     """k-means among the images whose predicted class changes in most of three passes with dropout on the embedding.
 

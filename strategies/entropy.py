@@ -11,7 +11,7 @@ from torch import Tensor
 from strategies.api import Pool, ScoreStrategy, register
 
 
-@register("entropy", group=("core", "uncertainty"), paper="settles2009")
+@register("entropy", group=("core", "uncertainty"), paper="settles2009", version=1)
 class Entropy(ScoreStrategy):
     """Predictive entropy H(p) = −Σ_c p_c log p_c, in nats."""
 

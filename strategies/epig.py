@@ -23,7 +23,7 @@ from strategies.components.monte_carlo import MonteCarlo
 from strategies.kernels.mixtures import evenly_spaced, mixture_entropies, mixtures_at_once
 
 
-@register("epig", group="bayesian", paper="bickfordsmith2023")
+@register("epig", group="bayesian", paper="bickfordsmith2023", version=1)
 class EPIG(MonteCarlo, ScoreStrategy):
     """Mutual information of an image's label with those of target images, in nats, in the mean over the targets."""
 

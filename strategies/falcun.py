@@ -22,7 +22,7 @@ from strategies.kernels.kmeans_plus_plus import proportionally
 from strategies.kernels.margins import margin_uncertainty
 
 
-@register("falcun", group="hybrid", paper="gilhuber2024")
+@register("falcun", group="hybrid", paper="gilhuber2024", version=1)
 class FALCUN(Strategy):
     """Draws ∝ (u + d)^γ: the margin uncertainty u plus the distance d of the prediction from those drawn before.
 

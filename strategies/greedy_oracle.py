@@ -31,7 +31,7 @@ _STEPS = 10  # of the refit after each selection
 _BLOCK = 2**20  # test logits kept at once
 
 
-@register("greedy-oracle", group="diagnostic")
+@register("greedy-oracle", group="diagnostic", version=1)
 class GreedyOracle(Strategy):
     """Of 500 random candidates, repeatedly the one whose label lowers the test loss most: a diagnostic."""
 

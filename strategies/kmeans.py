@@ -17,7 +17,7 @@ from strategies.api import Pool, Strategy, register
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 
 
-@register("kmeans", group="diversity", paper="kang2004")
+@register("kmeans", group="diversity", paper="kang2004", version=1)
 class KMeans(Strategy):
     """The image nearest to the centre of each of n k-means clusters of the embeddings."""
 

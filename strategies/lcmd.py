@@ -22,7 +22,7 @@ from strategies.kernels.clusters import nearest_centre
 from strategies.kernels.distances import Points, squared_distances
 
 
-@register("lcmd", group="diversity", paper="holzmuller2023")
+@register("lcmd", group="diversity", paper="holzmuller2023", version=1)
 class LCMD(Strategy):
     """The farthest member of the largest cluster around labelled and chosen images, again and again."""
 

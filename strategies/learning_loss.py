@@ -12,7 +12,7 @@ from strategies.components.loss_prediction import LossPrediction, Ranking, ranki
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
-@register("learning-loss", group=("core", "learned"), paper="yoo2019")
+@register("learning-loss", group=("core", "learned"), paper="yoo2019", version=1)
 class LearningLoss(ScoreStrategy):
     """Predicted loss, highest first (Yoo & Kweon, CVPR 2019, arXiv 1905.03677).
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from strategies.api import Pool, ScoreStrategy, register
 
 
-@register("least-confidence", group=("core", "uncertainty"), paper="settles2009")
+@register("least-confidence", group=("core", "uncertainty"), paper="settles2009", version=1)
 class LeastConfidence(ScoreStrategy):
     """Least confidence 1 − max_c p_c."""
 

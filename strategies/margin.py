@@ -11,7 +11,7 @@ from strategies.api import Pool, ScoreStrategy, register
 from strategies.kernels.margins import margin_uncertainty
 
 
-@register("margin", group=("core", "uncertainty"), paper="scheffer2001")
+@register("margin", group=("core", "uncertainty"), paper="scheffer2001", version=1)
 class Margin(ScoreStrategy):
     """One minus the margin between the two most probable classes, 1 − (p_(1) − p_(2))."""
 

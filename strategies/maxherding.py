@@ -23,7 +23,7 @@ from strategies.components.feature_space import FeatureSpaceStrategy, Space, fil
 from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
 
 
-@register("maxherding", group="low-budget", paper="bae2024")
+@register("maxherding", group="low-budget", paper="bae2024", version=1)
 class MaxHerding(FeatureSpaceStrategy):
     """Greedy maximum of the mean kernel similarity to the nearest labelled or chosen image.
 

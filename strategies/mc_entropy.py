@@ -12,7 +12,7 @@ from strategies.api import Pool, ScoreStrategy, register
 from strategies.components.monte_carlo import MonteCarlo
 
 
-@register("mc-entropy", group="bayesian", paper="gal2017")
+@register("mc-entropy", group="bayesian", paper="gal2017", version=1)
 class MCEntropy(MonteCarlo, ScoreStrategy):
     """Entropy of the mean over dropout masks, H(p̄) = −Σ_c p̄_c log p̄_c, in nats."""
 

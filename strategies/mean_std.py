@@ -11,7 +11,7 @@ from strategies.api import Pool, ScoreStrategy, register
 from strategies.components.monte_carlo import MonteCarlo
 
 
-@register("mean-std", group="bayesian", paper="gal2017")
+@register("mean-std", group="bayesian", paper="gal2017", version=1)
 class MeanStd(MonteCarlo, ScoreStrategy):
     """Standard deviation over dropout masks, averaged over classes, (1/C) Σ_c √((1/K) Σ_k (p_c^k)² − p̄_c²)."""
 

@@ -24,7 +24,7 @@ from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
 _BALLS = 10_000  # the most balls whose purity is looked at
 
 
-@register("probcover", group="low-budget", paper="yehuda2022")
+@register("probcover", group="low-budget", paper="yehuda2022", version=1)
 class ProbCover(FeatureSpaceStrategy):
     """The image with the most uncovered images within a radius δ, again and again.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from strategies.api import Pool, Strategy, register
 
 
-@register("random", group=("core", "baseline"))
+@register("random", group=("core", "baseline"), version=1)
 class Random(Strategy):
     """Uniform draws without replacement."""
 

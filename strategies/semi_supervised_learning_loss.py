@@ -13,7 +13,7 @@ from strategies.components.loss_prediction import LossPrediction, Ranking, ranki
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
-@register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024")
+@register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024", version=1)
 class SemiSupervisedLearningLoss(Strategy):
     """Predicted loss from a module tuned on pseudo-labels, selected by cluster (Hwang et al., IEEE Access 2024).
 

@@ -19,7 +19,7 @@ from strategies.margin import Margin
 from strategies.typiclust import TypiClust
 
 
-@register("tcm", group="low-budget", paper="doucet2024")
+@register("tcm", group="low-budget", paper="doucet2024", version=1)
 class TCM(FeatureSpaceStrategy):
     """TypiClust while there are fewer than ``labels_per_class`` · C labels, margin sampling from then on.
 

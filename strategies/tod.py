@@ -21,7 +21,7 @@ from torch import Tensor
 from strategies.api import Pool, Strategy, register, top
 
 
-@register("tod", group="learned", paper="huang2021")
+@register("tod", group="learned", paper="huang2021", version=1)
 class TOD(Strategy):
     """Cyclic output discrepancy ½ ‖p_t − p_{t−1}‖² from the last round's model; uniform draws in round 0."""
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from strategies.api import OraclePool, Pool, ScoreStrategy, register
 
 
-@register("true-loss", group="diagnostic")
+@register("true-loss", group="diagnostic", version=1)
 class TrueLoss(ScoreStrategy):
     """The largest true loss −log p_y, read off the true labels: a diagnostic.
 

@@ -33,7 +33,7 @@ _SPARE = 64  # the most neighbours that are looked up beyond k, to do without th
 Distance = Literal["euclidean", "squared"]
 
 
-@register("typiclust", group="low-budget", paper="hacohen2022")
+@register("typiclust", group="low-budget", paper="hacohen2022", version=1)
 class TypiClust(FeatureSpaceStrategy):
     """The most typical image of each k-means cluster, those with the fewest labelled images first.
 

@@ -31,7 +31,7 @@ _BINS = 15
 _BLOCK = 512
 
 
-@register("uherding", group=("hybrid", "low-budget"), paper="bae2025")
+@register("uherding", group=("hybrid", "low-budget"), paper="bae2025", version=1)
 class UHerding(FeatureSpaceStrategy):
     """Greedy maximum of the uncertainty-weighted kernel similarity to the nearest labelled or chosen image.
 

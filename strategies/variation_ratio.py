@@ -14,7 +14,7 @@ from strategies.api import Pool, ScoreStrategy, register
 from strategies.components.monte_carlo import MonteCarlo
 
 
-@register("variation-ratio", group="bayesian", paper="gal2017")
+@register("variation-ratio", group="bayesian", paper="gal2017", version=1)
 class VariationRatio(MonteCarlo, ScoreStrategy):
     """Share of the dropout masks that do not vote for the modal class, 1 − max_c (1/K) Σ_k 1[argmax p^k = c]."""
 

@@ -30,6 +30,7 @@ class FixMatch(Online):
     """Pseudo-labels of weak views, where they are confident, learned on strong views."""
 
     name = "fixmatch"
+    version = 1
     paper = "sohn2020"
 
     def __init__(

@@ -50,6 +50,7 @@ class FlexMatch(Online):
     """FixMatch with a threshold per class, lower for classes that are less often predicted with confidence."""
 
     name = "flexmatch"
+    version = 1
     paper = "zhang2021"
 
     def __init__(

@@ -71,6 +71,7 @@ class FreeMatch(Online):
     """FixMatch with a threshold per class that follows the model's confidence, overall and in that class."""
 
     name = "freematch"
+    version = 1
     paper = "wang2023"
 
     def __init__(

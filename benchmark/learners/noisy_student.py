@@ -63,6 +63,7 @@ class NoisyStudent(SemiSupervised):
     """
 
     name = "noisy-student"
+    version = 1
     paper = "xie2020"
 
     def __init__(

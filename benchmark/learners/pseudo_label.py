@@ -49,6 +49,7 @@ class PseudoLabel(Online):
     """
 
     name = "pseudo-label"
+    version = 1
     paper = "lee2013"
 
     def __init__(

@@ -94,6 +94,7 @@ class SelfTraining(SemiSupervised):
     """
 
     name = "self-training"
+    version = 1
     paper = "zou2018"
 
     def __init__(

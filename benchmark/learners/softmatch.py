@@ -61,6 +61,7 @@ class SoftMatch(Online):
     """
 
     name = "softmatch"
+    version = 1
     paper = "chen2023"
 
     def __init__(

@@ -14,6 +14,7 @@ class Supervised(Learner):
     """Supervised learning on the labelled images alone, the default."""
 
     name = "supervised"
+    version = 1
 
     def fit(self, task: TrainingTask) -> TrainingResult:
         return fit(task)

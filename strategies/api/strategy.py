@@ -27,9 +27,10 @@ class Strategy:
     ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule.
     """
 
-    name: str = ""  # name, groups, paper and summary are set by @register
+    name: str = ""  # name, groups, paper, version and summary are set by @register
     groups: tuple[str, ...] = ()
     paper: str = ""
+    version: int = 1
     summary: str = ""
     needs: frozenset[str] = frozenset()
     hooks: frozenset[str] = frozenset()

@@ -1,7 +1,8 @@
 """Names of strategies, and the way from what a user types to an object.
 
 ``catalogue``: the suite's strategies in order · ``specs``: the language ``name[key=value,…]`` · ``resolution``: from a
-text to a ``Spec`` · ``plugins``: classes from elsewhere · ``wrappers``: ``power:``, ``softmax:`` and ``softrank:``.
+text to a ``Spec`` · ``plugins``: classes from elsewhere, with their modules' ``sources`` and ``loading`` · ``wrappers``:
+``power:``, ``softmax:`` and ``softrank:``.
 """
 
 from strategies.registry.plugins import UnknownStrategy

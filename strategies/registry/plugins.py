@@ -1,62 +1,66 @@
-"""Strategies from elsewhere: ``module:Class``, ``file.py:Class``, and the entry points of installed packages."""
+"""Classes from elsewhere: ``module:Class``, ``file.py:Class``, and the entry points of installed packages.
+
+They are strategies here; learners and networks are found by the same functions.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
-import inspect
-import sys
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from strategies.api import Strategy
 from strategies.api.registration import source_file
+from strategies.registry import loading, sources
+from strategies.registry.sources import Sources
 from strategies.registry.specs import SpecError, nearest
 
 ENTRY_POINTS = "acqbench.strategies"
-_FILE_MODULE = "acqbench_plugin_"  # begins the names of the modules made from plugin files
+T = TypeVar("T")
 
 
 class UnknownStrategy(SpecError):
     """A strategy that cannot be found or built; the message is one line that says what to change."""
 
 
-class Plugin(NamedTuple):
-    """A strategy class from elsewhere.
+class Plugin(NamedTuple, Generic[T]):
+    """A class from elsewhere.
 
-    ``name`` is for a class that is not registered under one; ``location`` is what another process finds it by.
+    ``name`` is its module's full name with its own, for a class that is not registered under another; ``location`` is
+    what another process finds it by, ``folder`` the one that it is imported from. ``source_sha256`` covers all local
+    modules that it imports; None for a class of the suite.
     """
 
-    cls: type[Strategy]
+    cls: type[T]
     name: str
     location: str
-    source_sha256: str
+    folder: str
+    source_sha256: str | None
 
 
-def load(text: str) -> Plugin:
-    """The class that ``module:Class`` or ``file.py:Class`` names. Raises UnknownStrategy."""
+def load(text: str, base: type[T], kind: str, error: type[SpecError] = SpecError) -> Plugin[T]:
+    """The subclass of ``base`` that ``module:Class`` or ``file.py:Class`` names.
+
+    Raises ``error``, in one line that begins with ``kind``, what such a class is called.
+    """
     where, _, class_name = text.rpartition(":")
-    path = Path(where)
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise UnknownStrategy(f"strategy '{text}': there is no file {path}")
-        module = _loaded(lambda: _import_file(path), text)
-    else:
-        module = _loaded(lambda: _import_module(where), text)
-        if getattr(module, "__file__", None) is None:
-            raise UnknownStrategy(f"strategy '{text}': {where} is not a module with a source file")
-        path = Path(inspect.getfile(module))
-    cls = getattr(module, class_name, None)
-    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-        offered = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Strategy)]
-        close = nearest(class_name, offered)
-        raise UnknownStrategy(f"strategy '{text}': {where} has no Strategy class '{class_name}'{close}")
-    location = f"{path.resolve()}:{class_name}" if where.endswith(".py") else text
-    return Plugin(cls, f"{path.stem}:{class_name}", location, _sha256(path))
+    what = f"{kind} '{text}'"
+    if sources.is_own(where):
+        module = _loaded(lambda: importlib.import_module(where), what, error)
+        return Plugin(_class(vars(module), class_name, base, f"{what}: {where}", error), text, text, "", None)
+    found = _loaded(lambda: _sources(where), what, error)
+    if found is None:
+        no_file = where.endswith(".py")
+        raise error(
+            f"{what}: {f'there is no file {where}' if no_file else f'{where} is not a module with a source file'}"
+        )
+    module = _loaded(lambda: loading.load(found), what, error)
+    cls = _class(vars(module), class_name, base, f"{what}: {where}", error)
+    return Plugin(cls, f"{found.main}:{class_name}", f"{found.reference}:{class_name}", str(found.root), found.sha256)
 
 
 def entry_points() -> dict[str, str]:
@@ -64,56 +68,83 @@ def entry_points() -> dict[str, str]:
     return {entry.name: entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
-def load_entry_point(name: str) -> Plugin | None:
+def load_entry_point(name: str) -> Plugin[Strategy] | None:
     """The class of the entry point ``name``; None where there is none. Raises UnknownStrategy."""
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
-        cls = _loaded(entry.load, name)
-        if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-            raise UnknownStrategy(f"strategy '{name}': its entry point {entry.value} is no Strategy class")
-        return Plugin(cls, name, name, _sha256(Path(inspect.getfile(cls))))
-    return None
+    value = entry_points().get(name)
+    if value is None:
+        return None
+    where, _, class_name = value.partition(":")
+    what = f"strategy '{name}'"
+    found = _loaded(lambda: sources.of_module(where) or _absent(where), what, UnknownStrategy)
+    module = _loaded(lambda: loading.load(found), what, UnknownStrategy)
+    cls = vars(module).get(class_name)
+    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
+        raise UnknownStrategy(f"{what}: its entry point {value} is no Strategy class")
+    return Plugin(cls, name, name, str(found.root), found.sha256)
 
 
-def origin(cls: type) -> tuple[str, str | None]:
-    """Where another process finds a registered class, and its source's SHA-256; ``("", None)`` for the suite's own."""
+def place(cls: type) -> str:
+    """Where any process finds a registered class, as ``file.py:Class``; empty for the suite's own."""
     file = source_file(cls)
-    if file is None or cls.__module__.partition(".")[0] == "strategies":
-        return "", None
-    where = file if cls.__module__.startswith(_FILE_MODULE) else cls.__module__
-    return f"{where}:{cls.__qualname__}", _sha256(Path(file))
+    return "" if file is None or sources.is_own(cls.__module__) else f"{file}:{cls.__qualname__}"
 
 
-def _loaded(load: Callable[[], Any], text: str) -> Any:
+def distinct_names(plugins: Iterable[tuple[str, str, str | None]]) -> dict[tuple[str, str], str]:
+    """For each ``(name, folder)`` a name that no other source has, from names, folders and sources' checksums.
+
+    It is the name itself where one source claims it; else as much of the folder's path stands before it as tells the
+    folders apart: ``a/mine:Mine`` and ``b/mine:Mine``. Raises UnknownStrategy where two in one folder claim it.
+    """
+    claims: dict[str, dict[str, str | None]] = {}
+    for name, folder, sha256 in plugins:
+        if claims.setdefault(name, {}).setdefault(folder, sha256) != sha256:
+            raise UnknownStrategy(f"two classes in {folder} are named '{name}': give one of them another name")
+    found = {}
+    for name, by_folder in claims.items():
+        folders = {folder: Path(folder).parts for folder in by_folder}
+        depth = 0
+        if len(set(by_folder.values())) > 1:
+            depth = next(n for n in range(1, 99) if len({parts[-n:] for parts in folders.values()}) == len(folders))
+        for folder, parts in folders.items():
+            found[name, folder] = "/".join([*(parts[-depth:] if depth else ()), name])
+    return found
+
+
+def _sources(where: str) -> Sources | None:
+    if not where.endswith(".py"):
+        return sources.of_module(where) or (None if _imports(where) else _absent(where))
+    return sources.of_file(Path(where)) if Path(where).is_file() else None
+
+
+def _imports(name: str) -> bool:
+    """Whether Python has a module of this name that is no source file, such as ``sys``."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False
+
+
+def _absent(name: str) -> Sources:
+    raise ModuleNotFoundError(f"No module named '{name}'")
+
+
+def _class(names: dict[str, object], name: str, base: type[T], what: str, error: type[SpecError]) -> type[T]:
+    cls = names.get(name)
+    if isinstance(cls, type) and issubclass(cls, base):
+        return cls
+    offered = [k for k, v in names.items() if isinstance(v, type) and issubclass(v, base) and v is not base]
+    raise error(f"{what} has no {base.__name__} class '{name}'{nearest(name, offered)}")
+
+
+def _loaded(load: Callable[[], T], what: str, error: type[SpecError]) -> T:
     """Run a plugin's import; whatever it raises becomes one line."""
     try:
         return load()
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise UnknownStrategy(f"strategy '{text}' does not import: {reason}") from error
+    except (Exception, SystemExit) as reason:
+        text = f"{type(reason).__name__}: {reason}".replace("\n", " ")
+        raise error(f"{what} does not import: {_public(text)}") from reason
 
 
-def _import_file(path: Path) -> ModuleType:
-    name = f"{_FILE_MODULE}{_sha256(path)[:12]}_{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    return importlib.import_module(name)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _public(text: str) -> str:
+    """A message with the names that modules have in their own repository."""
+    return re.sub(rf"{sources.PREFIX}[0-9a-f]{{16}}\.", "", text)

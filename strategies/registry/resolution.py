@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from strategies.api import Strategy, declaration_error, registration
@@ -31,15 +31,16 @@ from strategies.registry.wrappers import WRAPPERS
 class Spec:
     """A strategy with its parameters. ``canonical`` identifies it in files: keys sorted, defaults left out.
 
-    ``location`` is where another process finds a plugin's class, empty for the suite's own; ``source_sha256`` is of
-    the plugin's file. Of a wrapped strategy, ``cls`` and ``parameters`` are the wrapper's and ``inner`` is what is
-    inside.
+    ``location`` is where another process finds a plugin's class, empty for the suite's own, and ``folder`` is the one
+    that it is imported from; ``source_sha256`` is of all its local modules. Of a wrapped strategy, ``cls`` and
+    ``parameters`` are the wrapper's and ``inner`` is what is inside.
     """
 
     cls: type[Strategy] = field(repr=False)
     name: str
     parameters: tuple[tuple[str, Any], ...] = field(default=(), hash=False)  # lists have no hash
     location: str = ""
+    folder: str = ""
     source_sha256: str | None = None
     wrapper: str = ""
     inner: Spec | None = None
@@ -58,8 +59,24 @@ class Spec:
         return format_spec(self.location or self.name, self.parameters)
 
     @property
+    def innermost(self) -> Spec:
+        """The strategy inside of all wrappers."""
+        return self if self.inner is None else self.inner.innermost
+
+    def named(self, name: str) -> Spec:
+        """The same with another name for ``innermost``."""
+        if self.inner is None:
+            return replace(self, name=name)
+        inner = self.inner.named(name)
+        return replace(self, name=f"{self.wrapper}:{inner.name}", inner=inner)
+
+    @property
     def groups(self) -> tuple[str, ...]:
         return self.cls.groups if self.inner is None else self.build().groups
+
+    @property
+    def version(self) -> int:
+        return self.cls.version if self.inner is None else self.build().version
 
     def build(self) -> Strategy:
         own = arguments(self.parameters)
@@ -100,17 +117,23 @@ def installed() -> dict[str, str]:
 
 
 def expand(texts: Iterable[str]) -> list[tuple[Spec, bool]]:
-    """What ``--strategies`` names, without repetition; True where a strategy was named itself, not by a group."""
+    """What ``--strategies`` names, without repetition; True where a strategy was named itself, not by a group.
+
+    Where two sources among them claim one name, both get longer ones: see ``plugins.distinct_names``.
+    """
+    asked = [(spec, False) if text in groups() else (spec, True) for text in texts for spec in _named(text)]
+    leaves = [spec.innermost for spec, _ in asked]
+    names = plugins.distinct_names((leaf.name, leaf.folder, leaf.source_sha256) for leaf in leaves)
     found: dict[str, tuple[Spec, bool]] = {}
-    for text in texts:
-        if text in groups():
-            for name in members(text):
-                spec = resolve(name)
-                found.setdefault(spec.canonical, (spec, False))
-        else:
-            spec = resolve(text)
-            found[spec.canonical] = (spec, True)
+    for (spec, itself), leaf in zip(asked, leaves, strict=True):
+        spec = spec.named(names[leaf.name, leaf.folder])
+        found[spec.canonical] = (spec, itself or found.get(spec.canonical, (spec, False))[1])
     return list(found.values())
+
+
+def _named(text: str) -> list[Spec]:
+    """The strategies that a name or the name of a group stands for."""
+    return [resolve(name) for name in members(text)] if text in groups() else [resolve(text)]
 
 
 def resolve(text: str) -> Spec:
@@ -119,32 +142,35 @@ def resolve(text: str) -> Spec:
     if head in WRAPPERS:
         return _wrapped(text, head)
     name, parameters = parse(text)
-    if cls := registration.REGISTERED.get(name):
-        return _spec(cls, name, parameters, *plugins.origin(cls))
-    plugin = plugins.load(name) if ":" in name else plugins.load_entry_point(name)
+    cls = registration.REGISTERED.get(name)
+    location = name if cls is None else plugins.place(cls)
+    if cls is not None and not location:
+        return _checked(Spec(cls, name, changed_parameters(cls, name, parameters)))
+    plugin = _load(location) if ":" in location else plugins.load_entry_point(name)
     if plugin is not None:
         return _plugin(name, plugin, parameters)
     known = [*(own for own in names() if ":" not in own), *groups(), *WRAPPERS, *installed()]
     raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)}; --list shows all")
 
 
-def _spec(
-    cls: type[Strategy], name: str, parameters: dict[str, Any], location: str = "", sha256: str | None = None
-) -> Spec:
-    return _checked(Spec(cls, name, changed_parameters(cls, name, parameters), location, sha256))
+def _load(text: str) -> plugins.Plugin[Strategy]:
+    return plugins.load(text, Strategy, "strategy", UnknownStrategy)
 
 
-def _plugin(typed: str, plugin: plugins.Plugin, parameters: dict[str, Any]) -> Spec:
+def _plugin(typed: str, plugin: plugins.Plugin[Strategy], parameters: dict[str, Any]) -> Spec:
     cls = plugin.cls
     if "name" not in cls.__dict__:
         cls.name = plugin.name
         cls.summary = registration.first_line(cls)
-    if registration.REGISTERED.get(cls.name, cls) is not cls:
+    holder = registration.REGISTERED.get(cls.name, cls)
+    if holder is not cls and not plugins.place(holder):
         raise UnknownStrategy(f"strategy '{typed}': the name '{cls.name}' is taken; give the class another")
-    name = cls.name if ":" in typed else plugin.name  # an entry point's name holds, whatever the class's is
+    name = cls.name if ":" in plugin.location else plugin.name  # an entry point's name holds, whatever the class's is
     if name.partition(":")[0] in WRAPPERS:
         raise UnknownStrategy(f"strategy '{typed}': '{name}' begins with the name of a wrapper; give it another name")
-    return _spec(cls, name, parameters, plugin.location, plugin.source_sha256)
+    location = plugin.location if plugin.source_sha256 is not None else ""
+    chosen = changed_parameters(cls, name, parameters)
+    return _checked(Spec(cls, name, chosen, location, plugin.folder, plugin.source_sha256))
 
 
 def _wrapped(text: str, wrapper: str) -> Spec:

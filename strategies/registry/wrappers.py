@@ -94,6 +94,7 @@ class StochasticBatch(ScoreStrategy):
     """
 
     paper = "kirsch2023"
+    version = 1
     hooks = frozenset(HOOKS)
     takes_top_scores = False
 
@@ -108,6 +109,7 @@ class StochasticBatch(ScoreStrategy):
         self.summary = self.law.summary.format(inner.name)
         self.cost = f"that of {inner.name}, and O(N log N)"
         self.remarks = self.law.remarks
+        self.version = type(self).version + inner.version - 1  # rises with either
         self.needs, self.hooks, self.max_batch = inner.needs, inner.hooks, inner.max_batch
         self.spares_last_round = inner.spares_last_round
 
