@@ -15,6 +15,7 @@ from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
 from benchmark.learners import Learner, build
+from benchmark.loop.boundary import Boundary, of_strategy
 from benchmark.loop.carried import Carried, shared_round0
 from benchmark.loop.clock import Clock
 from benchmark.loop.judging import judged
@@ -65,7 +66,8 @@ class Fitter:
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
         network = self.blueprint.network(seed, "weights", number, device)
-        with seeds.scoped(seed, "attachment", number):
+        calls = of_strategy(self.run.key.strategy, self.strategy, self.run.source_sha256)
+        with calls("in attach"), seeds.scoped(seed, "attachment", number):
             attachment = self.strategy.attach(network.stage_channels, self.data.class_count)
         if "network" in carried:
             network.load_state_dict(carried["network"])
@@ -111,7 +113,7 @@ class Fitter:
     def _train(self, task: TrainingTask) -> tuple[Predictor, dict[str, Any]]:
         """Train; returns the fitted model, and what other runs need to take it over."""
         clock = Clock(self.device)
-        with clock("train"):
+        with clock("train"), self._calls(task)("in the training"):
             result = self.learner.fit(task)
         truth = self.data.train_labels[task.unlabelled] if self.protocol.oracle == "simulated" else None
         traces = judged(result.traces, result.pseudo_labels, truth)
@@ -122,6 +124,15 @@ class Fitter:
             "late": list(result.checkpoint_states),
         }
         return Predictor(result.network, result.attachment, task.recipe.precision), state
+
+    def _calls(self, task: TrainingTask) -> Boundary:
+        """The boundary around a training, in which the learner and the strategy's attachment take part."""
+        learner = f"learner '{self.learner.canonical}'"
+        if task.attachment is None:
+            return Boundary(learner)
+        attachment = f"the attachment of strategy '{self.run.key.strategy}'"
+        suites_own = type(self.learner).__module__.partition(".")[0] == "benchmark"
+        return Boundary(attachment if suites_own else f"{learner} or {attachment}")
 
     def _checkpoint_key(self, task: TrainingTask) -> dict[str, Any]:
         """Everything that the state of a training depends on, except how far it has got."""

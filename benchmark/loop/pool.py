@@ -37,7 +37,9 @@ class FittedPool:
         features: Callable[[], Tensor] | None = None,
         cross_fit: Callable[[float], tuple[Tensor, Tensor] | None] | None = None,
     ) -> None:
-        self.indices = indices.clone()
+        self._indices = indices.clone()
+        self._labelled_indices = labelled_indices.clone()
+        self.indices = indices.clone()  # a strategy's own copies: what it writes there changes no row of the outputs
         self.labelled_indices = labelled_indices.clone()
         self.labels = labels.clone()
         self.class_count = class_count
@@ -68,7 +70,7 @@ class FittedPool:
 
     @cached_property
     def labelled_embeddings(self) -> Tensor:
-        return self._fitted.predict(self._images, self.labelled_indices).embeddings
+        return self._fitted.predict(self._images, self._labelled_indices).embeddings
 
     @cached_property
     def head(self) -> nn.Linear:
@@ -84,7 +86,7 @@ class FittedPool:
     def mc_probs(self, samples: int) -> Tensor:
         """Probabilities (N, K, C) under K = ``samples`` dropout masks; kept for the next call."""
         if samples not in self._mc:
-            self._mc[samples] = self._fitted.mc_probs(self._images, self.indices, samples, *self._mc_stream)
+            self._mc[samples] = self._fitted.mc_probs(self._images, self._indices, samples, *self._mc_stream)
         return self._mc[samples]
 
     @property
@@ -101,11 +103,11 @@ class FittedPool:
         if self._features is None:
             raise ValueError("this protocol has no self-supervised features: set features.method=simclr")
         everything = self._features()
-        return everything[self.indices], everything[self.labelled_indices]
+        return everything[self._indices], everything[self._labelled_indices]
 
     @cached_property
     def previous_probs(self) -> Tensor | None:
-        return None if self._previous_probs is None else self._previous_probs[self.indices]
+        return None if self._previous_probs is None else self._previous_probs[self._indices]
 
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of a share of the labelled images, by a model fitted on the rest; kept."""
@@ -125,7 +127,7 @@ class FittedPool:
 
     @cached_property
     def _predictions(self) -> Predictions:
-        return self._fitted.predict(self._images, self.indices)
+        return self._fitted.predict(self._images, self._indices)
 
 
 class FittedOraclePool(FittedPool):
@@ -141,8 +143,8 @@ class FittedOraclePool(FittedPool):
         if obstacle := oracle_obstacle(strategy):
             raise ValueError(obstacle)
         vars(self).update(vars(pool))
-        self.true_labels = train_labels[pool.indices]
-        self.test_labels = test_labels
+        self.true_labels = train_labels[pool._indices]
+        self.test_labels = test_labels.clone()
         self._test_images = test_images
 
     @cached_property

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
 from benchmark.features import source as features
+from benchmark.loop.boundary import of_strategy
 from benchmark.loop.carried import Carried
 from benchmark.loop.clock import Clock
 from benchmark.loop.diagnostics import rank_agreements, spaced
@@ -38,6 +39,7 @@ class ActiveLearningRun:
     def __init__(self, run: RunTask, strategy: Strategy, data: ImageData, file: RunFile) -> None:
         protocol = run.protocol
         self.run, self.protocol, self.strategy, self.data, self.file = run, protocol, strategy, data, file
+        self._calls = of_strategy(run.key.strategy, strategy, run.source_sha256)
         self.device = data.train_images.device
         self.images = Images(data.train_images, data.mean, data.std)
         self.test_images = Images(data.test_images, data.mean, data.std)
@@ -58,7 +60,8 @@ class ActiveLearningRun:
         self.file.keep_traces(begin)
         rounds = len(self.protocol.budgets)
         for number in range(begin, rounds):
-            record = self._round(number, known)
+            with self._calls(f"in round {number}"):
+                record = self._round(number, known)
             self.file.append_round(record)
             self.carried.forget_before(number + 1)
             known = known.after(record)
@@ -101,7 +104,9 @@ class ActiveLearningRun:
         chosen = self._initial(count)
         answers = self.oracle.answer(chosen)
         none = torch.empty(0, dtype=torch.int64)
-        held_out = self.strategy.hold_out(Labelled(none, none, None), Labelled(chosen, answers, None))
+        with self._calls("in hold_out"):
+            new = Labelled(chosen.clone(), answers.clone(), None)
+            held_out = self.strategy.hold_out(Labelled(none, none, None), new)
         initial = LabelsRecord(tuple(chosen.tolist()), tuple(answers.tolist()), self._checked(held_out, chosen))
         self.file.append_header(run_header(self.run, self.strategy, self.fitter.learner, self.data, initial))
         return LabelledSet.initial(initial)
@@ -115,7 +120,7 @@ class ActiveLearningRun:
         none = everything[:0]
         classes = self.data.class_count
         pool = FittedPool(self.images, everything, none, none, classes, predictor=None, features=self.features)
-        return self._select(pool, count, 0).cpu()
+        return self._select(pool, everything, (), count, 0)
 
     # --- a round
 
@@ -123,7 +128,8 @@ class ActiveLearningRun:
         last = number + 1 == len(self.protocol.budgets)
         carried = self.carried.load(number) if self._carries else {}
         if "strategy" in carried:
-            self.strategy.load_state_dict(carried["strategy"])
+            with self._calls("in load_state_dict"):
+                self.strategy.load_state_dict(carried["strategy"])
         task, labelled, answers = self.fitter.task(number, known, carried)
         fitted = self.fitter.fit(task, self.carried)
         predictor = fitted.predictor
@@ -191,7 +197,8 @@ class ActiveLearningRun:
         """The dataset indices that the strategy queries in this round, on the CPU, in its order."""
         seed, budgets = self.run.key.seed, self.protocol.budgets
         if task.attachment is not None:
-            self.strategy.after_training(EngineTuning(task, predictor, labelled, answers))
+            with self._calls("in after_training", predictor, attachment=False):
+                self.strategy.after_training(EngineTuning(task, predictor, labelled, answers))
         draws = seeds.generator(seed, "candidates", number)
         scored = candidates(task.unlabelled.cpu(), self.protocol.candidates, draws).to(self.device)
         previous = carried.get("probs")
@@ -210,17 +217,33 @@ class ActiveLearningRun:
         if "oracle" in self.strategy.needs:
             data = self.data
             pool = FittedOraclePool(pool, self.strategy, data.train_labels, self.test_images, data.test_labels)
-        positions = self._select(pool, budgets[number + 1] - budgets[number], number)
-        return scored[positions].cpu()
+        batch = budgets[number + 1] - budgets[number]
+        return self._select(pool, scored, tuple(labelled.tolist()), batch, number, predictor)
 
-    def _select(self, pool: FittedPool, n: int, number: int) -> Tensor:
-        """The strategy's positions, checked: a plugin's mistake must not become a number."""
+    def _select(
+        self,
+        pool: FittedPool,
+        scored: Tensor,
+        known: tuple[int, ...],
+        n: int,
+        number: int,
+        predictor: Predictor | None = None,
+    ) -> Tensor:
+        """The dataset indices, int64 on the CPU, that the strategy selects among those of the pool, ``scored`` (N,).
+
+        They are checked, and not ``known``: a plugin's mistake must not become a number.
+        """
         generator = seeds.generator(self.run.key.seed, "query", number)
-        with torch.no_grad():
+        with torch.no_grad(), self._calls("in select", predictor):
             positions = self.strategy.select(pool, n, generator)
-        if error := selection_error(positions, n, len(pool.indices)):
+        error = selection_error(positions, n, len(scored))
+        if not error:
+            chosen = [int(index) for index in scored[positions.to(self.device)].tolist()]
+            if len(chosen) != n or len(set(chosen)) != n or set(chosen) & set(known):
+                error = f"select must return {n} distinct unlabelled images"
+        if error:
             raise ValueError(f"strategy '{self.run.key.strategy}': {error}")
-        return positions.to(self.device)
+        return torch.tensor(chosen, dtype=torch.int64)
 
     def _hold_out(
         self, number: int, predictor: Predictor, labelled: Tensor, answers: Tensor, acquired: Tensor, given: Tensor
@@ -234,10 +257,12 @@ class ActiveLearningRun:
         logits = predictor.predict(self.images, indices.to(self.device)).logits.cpu()
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
         old, new = (
-            Labelled(*(part[where] for part in (indices, labels, losses)))
+            Labelled(*(part[where].clone() for part in (indices, labels, losses)))
             for where in (slice(0, len(labelled)), slice(len(labelled), None))
         )
-        return self._checked(self.strategy.hold_out(old, new), indices)
+        with self._calls("in hold_out", predictor):
+            held_out = self.strategy.hold_out(old, new)
+        return self._checked(held_out, indices)
 
     def _checked(self, held_out: Tensor, labelled: Tensor) -> tuple[int, ...]:
         """The held-out indices, checked: labelled images, and not all of them."""
@@ -272,7 +297,9 @@ class ActiveLearningRun:
         if not self._carries:
             return
         state: dict[str, Any] = {}
-        if own := self.strategy.state_dict():
+        with self._calls("in state_dict", predictor):
+            own = self.strategy.state_dict()
+        if own:
             state["strategy"] = own
         if self.protocol.warm_start:
             state["network"] = predictor.network.state_dict()

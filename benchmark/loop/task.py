@@ -23,8 +23,9 @@ class RunTask:
     checksum of a plugin's file, None for the suite's own strategies. ``path`` is the run's file; where it does not
     exist yet, the run continues the published one at ``begun``, None for none. ``dataset_sha256``
     identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest. ``deadline`` is
-    in seconds since the epoch; None for none. With ``wait`` the run is taken up when another process that computes it
-    has let go.
+    in seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
+    on a plugin, None for the suite's own strategies. With ``wait`` the run is taken up when another process that
+    computes it has let go.
     """
 
     key: RunKey
@@ -38,6 +39,7 @@ class RunTask:
     manifest_sha256: str
     device: str
     commit: str | None = None
+    strategy_check: str | None = None
     deadline: float | None = None
     wait: bool = False
     begun: Path | None = None
@@ -59,7 +61,7 @@ def run_header(
         strategy_source_sha256=task.source_sha256,
         learner_source_sha256=None,
         model_source_sha256=None,
-        strategy_check=None,
+        strategy_check=task.strategy_check,
         diagnostic="diagnostic" in strategy.groups,
         dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256, None),
         environment=environment.record(data.train_images.device),

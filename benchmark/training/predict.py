@@ -41,10 +41,11 @@ class Predictor:
         for chunk, count in self._chunks(images, indices):
             with autocast(chunk.device, self.precision):
                 output = self.network(chunk)
-                if self.attachment is not None:
+                logits.append(output.logits[:count].float())
+                embeddings.append(output.embedding[:count].float())
+                if self.attachment is not None:  # it reads the output, and cannot change what is predicted
+                    logits[-1], embeddings[-1] = logits[-1].clone(), embeddings[-1].clone()
                     attached.append(self.attachment(output)[:count].float())
-            logits.append(output.logits[:count].float())
-            embeddings.append(output.embedding[:count].float())
         return Predictions(torch.cat(logits), torch.cat(embeddings), torch.cat(attached) if attached else None)
 
     @torch.no_grad()

@@ -87,15 +87,20 @@ class ScoreStrategy(Strategy):
         raise NotImplementedError
 
     def checked_scores(self, pool: Pool) -> Tensor:
-        """``score``, (N,). Raises ValueError for a result of any other shape."""
-        scores = self.score(pool)
+        """``score``, (N,). Raises ValueError for a result of any other shape, for integers and for NaN.
+
+        Infinite scores are in order: an image that must be selected, or must not.
+        """
         size = len(pool.indices)
+        scores = self.score(pool)
+        who = f"strategy '{self.name or type(self).__name__}'"
         if not isinstance(scores, Tensor) or scores.shape != (size,):
             found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            raise ValueError(
-                f"strategy '{self.name or type(self).__name__}': score returned {found}, expected ({size},): "
-                "one number per unlabelled image"
-            )
+            raise ValueError(f"{who}: score returned {found}, expected ({size},): one number per unlabelled image")
+        if not scores.is_floating_point():
+            raise ValueError(f"{who}: score returned {scores.dtype}, expected floating-point numbers: call .float()")
+        if torch.isnan(scores).any():
+            raise ValueError(f"{who}: scores contain NaN: the model's outputs are not finite")
         return scores
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
