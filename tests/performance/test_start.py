@@ -46,7 +46,16 @@ def test_first_step(benchmark: Any, tmp_path: Path, protocol: str) -> None:
     def first_step() -> float:
         folder = tmp_path / str(next(turns))
         (folder / "nothing").mkdir(parents=True)
-        places = ["--published", folder / "nothing", "--results-dir", folder / "results", "--cache-dir", folder / "cache", "--data-dir", CHECKOUT / "data"]
+        places = [
+            "--published",
+            folder / "nothing",
+            "--results-dir",
+            folder / "results",
+            "--cache-dir",
+            folder / "cache",
+            "--data-dir",
+            CHECKOUT / "data",
+        ]
         asked = ["--strategies", "random", "margin", "--seeds", "0"]
         began = time.perf_counter()
         process = subprocess.Popen(

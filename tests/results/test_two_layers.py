@@ -69,7 +69,7 @@ def test_the_published_folder_itself_is_written_only_if_it_is_named(tmp_path: Pa
     here = checkout(tmp_path / "suite")
     assert find_layers(Path(spelled), None, here) == Layers(Path(spelled))
     (here / "results" / "own").mkdir()
-    with pytest.raises(StoreError, match="--published .* is where your own runs go: give them another --results-dir"):
+    with pytest.raises(StoreError, match=r"--published .* is where your own runs go: give them another --results-dir"):
         find_layers(None, here / "results" / "own", here)
 
 
@@ -89,7 +89,7 @@ def test_a_name_stands_for_both_layers_and_a_published_folder_for_itself(layers:
     elsewhere = write_experiment(tmp_path / "elsewhere" / "mnist")
     assert layers.find(elsewhere) == Folders(elsewhere, (elsewhere,))
     for given in ("cifar10", str(tmp_path / "mnist"), str(own / "runs"), str(layers.published), ".", "/"):
-        with pytest.raises(StoreError, match="holds no experiment: there is no experiment.json in it"):
+        with pytest.raises(StoreError, match="holds no experiment"):
             layers.find(Path(given))
 
 
