@@ -59,7 +59,7 @@ def plan(
     unfinished = any(
         number not in _complete(protocol, spec, records) for (_, spec), records in zip(runs, found, strict=True)
     )
-    own = any(record.attempt == number and folders.is_own(record) for records in found for record in records)
+    own = all(folders.is_own(record) for records in found for record in records if record.attempt == number)
     if number < 2 or not own or not unfinished:
         number += 1
     return [

@@ -211,6 +211,23 @@ def test_fresh_does_not_join_a_published_attempt(user: Path, published: Path) ->
     assert own_runs(user) == {"supervised-seed0.3.jsonl", "supervised-seed1.3.jsonl"}
 
 
+def test_fresh_does_not_count_a_published_attempt_as_recomputed(user: Path, published: Path) -> None:
+    """One's own attempt 2 of margin is unfinished, and there is a published attempt 2 of random."""
+    (path,) = published.glob("*/runs/random/supervised-seed0.jsonl")
+    shutil.copy(path, path.with_name("supervised-seed0.2.jsonl"))
+    with patch("benchmark.campaign.tasks.RunFile.append_round", side_effect=KeyboardInterrupt):
+        assert command(user, published, "--strategies", "margin", "--seeds", "0", "--fresh") == 3
+    assert command(user, published, "--strategies", "random", "margin", "--seeds", "0", "--fresh") == 0
+    found = {str(path.relative_to(path.parents[1])) for path in experiment(user).rglob("*.jsonl")}
+    assert found == {
+        f"{run}.jsonl"
+        for run in (
+            "margin/supervised-seed0.2",
+            *(f"{strategy}/supervised-seed0.3" for strategy in ("margin", "random")),
+        )
+    }
+
+
 def test_other_settings_are_another_experiment(user: Path, published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = next(published.glob("*/experiment.json")).parent.name
     changed = ("--set", "recipe.learning_rate=0.05", "--strategies", "random", "--seeds", "0")
