@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from benchmark.results import lines
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Busy
-from benchmark.results.paths import examples_path, traces_path
+from benchmark.results.paths import examples_path, lock_path, traces_path
 from benchmark.results.records import ExamplesRecord, RoundRecord, RunHeader, TraceRecord
 from benchmark.results.store import read_traces
 
@@ -31,9 +31,9 @@ class RunFile:
         self._begun = begun
         self._wait = wait
         self._last_sha256 = ""  # of the last line
-        locks = path.parents[2] / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(locks / f"{path.parent.name}-{path.stem}.lock")
+        lock = lock_path(path)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(lock)
 
     def __enter__(self) -> Self:
         try:

@@ -12,7 +12,7 @@ from support.report_lines import header_of, round_of, write_lines
 from benchmark.experiment.keys import RunKey
 from benchmark.results import store
 from benchmark.results.errors import StoreError
-from benchmark.results.paths import attempt_of, run_path, run_paths, slug
+from benchmark.results.paths import attempt_of, run_path, run_paths
 from benchmark.results.records import RoundRecord, RunHeader
 
 F, G = "f" * 64, "9" * 64
@@ -112,14 +112,6 @@ def test_paths_of_runs(tmp_path: Path) -> None:
     written = write(tmp_path)
     written.with_suffix(".epochs.jsonl").write_text("")
     assert run_paths(tmp_path) == [written]
-
-
-def test_slugs_do_as_path_components() -> None:
-    assert slug("badge") == "badge"
-    assert slug("typiclust[neighbours=5]") == "typiclust-neighbours=5"
-    assert slug("mine:Mine[a=1,b=x/y]") == "mine-Mine-a=1-b=x-y"
-    assert "/" not in slug("../../etc/passwd")
-    assert slug("[]") == "_"
 
 
 def test_a_description_takes_in_a_longer_schedule_and_new_words_alone(tmp_path: Path) -> None:
