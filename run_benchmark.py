@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.text.escapes import one_line
+from benchmark.text.streams import let_streams_degrade
+
 EXAMPLES = """\
 examples:
   python run_benchmark.py                                        embedded digits, about a minute on 2 cores
@@ -29,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
     """Bad usage is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; --help shows the usage\n")
+        self.exit(2, f"error: {one_line(message)}; --help shows the usage\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
+    let_streams_degrade()
     options = parser().parse_args(arguments)
     if mistake := unused_flags(options, given_flags(arguments)):
         parser().error(mistake)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
 from benchmark.campaign.progress import duration
@@ -26,6 +27,8 @@ from benchmark.results import store
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.records import RunRecord
+from benchmark.text.escapes import one_line
+from benchmark.text.terminal import Terminal
 from strategies import registry
 from strategies.api import Strategy
 
@@ -34,9 +37,7 @@ SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of i
 
 def main(arguments: argparse.Namespace) -> int:
     """Do what is asked for; every expected mistake is one line and status 2, a disk that fails one and status 1."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = Terminal()
     try:
         if arguments.list:
             return show_list(console)
@@ -69,7 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _failure(error: Exception, status: int) -> int:
     """Say on one line what went wrong."""
-    print("error:", str(error).replace("\n", " "), file=sys.stderr)
+    print("error:", one_line(str(error)), file=sys.stderr)
     return status
 
 
@@ -244,7 +245,7 @@ def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None
     return specs, learners
 
 
-def show_list(console: Console) -> int:
+def show_list(console: Terminal) -> int:
     """Print everything that can be named, a line each."""
     sections = {
         "strategies": {name: _described(registry.resolve(name).build()) for name in registry.names()},
@@ -257,9 +258,9 @@ def show_list(console: Console) -> int:
         "protocols": {name: load(name).description for name in names()},
     }
     for heading, lines in ((heading, lines) for heading, lines in sections.items() if lines):
-        console.print(f"[bold]{heading}[/bold]")
+        console.print(Text(heading, "bold"))
         for name, line in lines.items():
-            console.print(f"  {name:<30} {line}", markup=False, soft_wrap=True)
+            console.entry(name, line)
     return 0
 
 

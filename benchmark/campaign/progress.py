@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmark.campaign.tasks import Finished, RoundDone
+from benchmark.text.terminal import Fitted, words
 
 
 class Display:
@@ -83,8 +84,8 @@ class Display:
         for heading, justify in (("run", "left"), ("labels", "right"), ("accuracy", "right")):
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
         for label, (labels, accuracy) in list(self._latest.items())[-16:]:
-            table.add_row(label, str(labels), f"{100 * accuracy:.2f} %")
-        return Group(table, self._bar)
+            table.add_row(words(label), str(labels), f"{100 * accuracy:.2f} %")
+        return Group(Fitted(table), self._bar)
 
 
 def duration(seconds: float) -> str:

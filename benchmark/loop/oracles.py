@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmark.text.escapes import one_line
+
 
 class Oracle(Protocol):
     """Anything that turns dataset indices (n,) into labels (n,), int64, on the CPU."""
@@ -77,7 +79,7 @@ class PersonOracle:
         scale = max(1, 256 // max(picture.size))
         shown = self._log.with_suffix(".png")
         picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(shown)
-        choices = ", ".join(f"{number} {name}" for number, name in enumerate(self._names))
+        choices = ", ".join(f"{number} {one_line(name)}" for number, name in enumerate(self._names))
         while True:
             reply = self._ask(f"image {index} ({which}), see {shown}\n{choices}, u to undo: ").strip()
             if reply == "u":

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from benchmark.reports.data import Report, read_report
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.tables import table as tables
-from benchmark.reports.rendering.tables.table import Table, escape_markdown, markdown
+from benchmark.reports.rendering.tables.table import Table, markdown
 from benchmark.reports.rendering.web.overview import write_overview
 from benchmark.reports.rendering.web.page import experiment_page
 from benchmark.reports.sections.catalogue import SECTIONS
@@ -22,6 +22,7 @@ from benchmark.reports.statistics.curves import write_curves
 from benchmark.reports.statistics.seeds import BASELINE
 from benchmark.reports.statistics.views import WIDE
 from benchmark.results.atomic import write_atomically
+from benchmark.text import escapes
 
 T = TypeVar("T")
 
@@ -127,10 +128,10 @@ def results_page(
     more = [f"- {one.title}: [figure](figures/{one.name}.png)" for one in drawn if one.place == "linked"]
     more += [f"- {one.title}: [table](tables/{one.name}.md)" for one in printed if one.place == "linked"]
     lines = [
-        f"# {source.experiment}",
+        f"# {escapes.markdown(source.experiment)}",
         "",
-        *(line for words in source.about for line in (escape_markdown(words), "")),
-        *(f"- {escape_markdown(note)}" for note in notes),
+        *(line for words in source.about for line in (escapes.markdown(words), "")),
+        *(f"- {escapes.markdown(note)}" for note in notes),
         "",
         *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "")),
     ]

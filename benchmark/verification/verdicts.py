@@ -22,6 +22,7 @@ from rich.text import Text
 from benchmark.experiment.keys import RunKey
 from benchmark.reports.statistics.summary import area_under_budget_curve, mean_and_sd, t_quantile
 from benchmark.results.records import RoundRecord, RunHeader, RunRecord
+from benchmark.text.terminal import Fitted, words
 
 TOLERANCE = 1e-3  # relative and absolute, of accuracy (0–1), nll and ece
 _MEASURES = ("accuracy", "nll", "ece")
@@ -179,8 +180,8 @@ def show(verdicts: list[Verdict], console: Console) -> None:
         cells = ["", "", "", ""]
         if v.values is not None:
             cells = [f"{100 * side[i]:.2f}" for i in (0, 1) for side in v.values]
-        table.add_row(Text(str(v.key)), v.labels, *cells, Text(v.words, "" if v.agrees else "red"))
-    console.print(table)
+        table.add_row(words(str(v.key)), v.labels, *cells, Text(v.words, "" if v.agrees else "red"))
+    console.print(Fitted(table))
     for v in verdicts:
         if v.where:
             console.print(f"{v.key}: {v.where}", markup=False, soft_wrap=True)

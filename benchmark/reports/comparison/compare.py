@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmark.reports.comparison.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.comparison.tables import MEASURES, differences_table, rankings_table
-from benchmark.reports.rendering.tables.table import Table, csv, escape_markdown, markdown
+from benchmark.reports.rendering.tables.table import Table, csv, markdown
 from benchmark.reports.statistics import agreement
 from benchmark.reports.statistics.curves import RUN, groups, select, tidy
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
@@ -28,6 +28,7 @@ from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment, RunHeader
+from benchmark.text import escapes
 
 _AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # not settings
 
@@ -48,9 +49,9 @@ class Comparison:
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
     """Write the differences to ``comparison.csv``, and all tables and notes to ``comparison.md``."""
-    parts = [f"# {escape_markdown(comparison.title)}\n", *map(markdown, comparison.tables)]
+    parts = [f"# {escapes.markdown(comparison.title)}\n", *map(markdown, comparison.tables)]
     if comparison.notes:
-        parts.append("".join(f"- {escape_markdown(note)}\n" for note in comparison.notes))
+        parts.append("".join(f"- {escapes.markdown(note)}\n" for note in comparison.notes))
     write_atomically(folder / "comparison.csv", csv(comparison.tables[0]).encode())
     write_atomically(folder / "comparison.md", "\n".join(parts).encode())
 

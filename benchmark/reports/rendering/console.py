@@ -18,6 +18,7 @@ from benchmark.reports.statistics.seeds import GROUP, REFERENCE
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
 from benchmark.reports.words import count, ranges
+from benchmark.text.terminal import Fitted, Prose, words
 
 
 def console_table(report: Report) -> Group:
@@ -44,28 +45,28 @@ def _table(view: View, source: Provenance) -> Group:
             Cell(points(gain, places)) if math.isfinite(gain) else MISSING for gain in summary["gain_mean"]
         ]
     which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
-    title = Text(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
+    title = Prose(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("strategy", overflow="fold")
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     for i, key in enumerate(strategies):
         table.add_row(
-            Text(row_name(key, source)),
+            words(row_name(key, source)),
             *(
                 Text(cell.text, "bold" if cell.bold else "") + Text(f" ± {cell.spread}" if cell.spread else "", "dim")
                 for cell in (column[i] for column in columns.values())
             ),
         )
-    return Group(title, table)  # a table's own title is no wider than the table
+    return Group(title, Fitted(table))  # a table's own title is no wider than the table
 
 
-def for_console(table: Printed) -> Table:
+def for_console(table: Printed) -> Group:
     """A report's table for the terminal, with its caption below."""
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=Text(table.caption), caption_justify="left")
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for number, title in enumerate(table.header):
         left = number < table.text_columns
-        shown.add_column(Text(title), justify="left" if left else "right", no_wrap=not left, overflow="fold")
+        shown.add_column(words(title), justify="left" if left else "right", no_wrap=not left, overflow="fold")
     for row in table.rows:
-        shown.add_row(*(Text(cell.text) for cell in row))
-    return shown
+        shown.add_row(*(words(cell.text) for cell in row))
+    return Group(Fitted(shown), *([Prose(table.caption, "italic")] if table.caption else []))

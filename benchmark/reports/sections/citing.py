@@ -10,6 +10,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.sections.section import Section
 from benchmark.reports.words import count
+from benchmark.text import escapes
 
 BIBLIOGRAPHIES = (("strategies", "strategies.bib"), ("benchmark.experiment", "learners.bib"))  # packages and files
 
@@ -21,9 +22,7 @@ def readme(report: Report) -> list[str]:
         "",
         "`tables/strategies.bib` has the papers of the strategies, the learners and the protocol, and this entry:",
         "",
-        "```bibtex",
-        suite(report.source),
-        "```",
+        *escapes.markdown_fence(suite(report.source).split("\n"), "bibtex"),
         "",
     ]
 
@@ -59,9 +58,11 @@ def bibliography(source: Provenance) -> str:
             meant.setdefault(paper, []).append(f"the learner {learner}")
     entries = read_entries(bibliographies())
     parts = [suite(source)]
-    parts += [f"{_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items()]
+    parts += [f"{escapes.bibtex_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items()]
     if others:
-        parts.append(_comment(f"Not part of the suite, to be cited as their authors ask: {', '.join(others)}"))
+        parts.append(
+            escapes.bibtex_comment(f"Not part of the suite, to be cited as their authors ask: {', '.join(others)}")
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,14 +74,16 @@ def bibliographies() -> str:
 
 def suite(source: Provenance) -> str:
     """The suite's own entry, as CITATION.cff has it, for exactly what ``source`` describes."""
+    version = " / ".join(source.versions.get("acqbench", ("unknown",)))
+    protocol = str(source.protocol.get("name", source.experiment))
     return "\n".join(
         [
             "@misc{acqbench,",
             "  title  = {acqbench: a benchmark suite for acquisition strategies in deep active learning},",
             "  author = {{The acqbench authors}},",
-            f"  note   = {{Version {' / '.join(source.versions.get('acqbench', ('unknown',)))}, protocol "
-            f"{source.protocol.get('name', source.experiment)}, fingerprint {source.fingerprint[:8]}, "
-            f"{count(len(source.commits), 'commit')} {', '.join(source.commits)}}},",
+            f"  note   = {{Version {escapes.bibtex(version)}, protocol {escapes.bibtex(protocol)}, fingerprint "
+            f"{source.fingerprint[:8]}, "
+            f"{count(len(source.commits), 'commit')} {escapes.bibtex(', '.join(source.commits))}}},",
             "}",
         ]
     )
@@ -99,11 +102,6 @@ def strategy_layers(strategy: str, wrappers: tuple[str, ...]) -> list[str]:
 def read_entries(text: str) -> dict[str, str]:
     """The entries of a .bib file by key, verbatim; each must begin and end at the start of a line."""
     return {match[1]: match[0] for match in re.finditer(r"^@\w+\{([^,\s]+),\n.*?^\}", text, flags=re.M | re.S)}
-
-
-def _comment(text: str) -> str:
-    """A comment that BibTeX skips."""
-    return f"% {re.sub(r'[@{}]', '', ' '.join(text.split()))}"
 
 
 SECTION = Section("How to cite", readme=readme, files=files)

@@ -45,7 +45,8 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
         figure = Figure(figsize=(style.BOTH_COLUMNS, height))
         for number, (learner, (run, found)) in enumerate(blocks.items()):
             top = height - number * (HEADING + 2 * row)
-            who = f"{run.key.strategy}, {learner}, seed {run.key.seed}, {run.label_counts[-1]} labels"
+            shown = f"{style.drawn(run.key.strategy, 60)}, {style.drawn(learner, 60)}"
+            who = f"{shown}, seed {run.key.seed}, {run.label_counts[-1]} labels"
             figure.text(0.04 / style.BOTH_COLUMNS, (top - 0.03) / height, who, va="top", fontsize=7)
             for place, mistakes in enumerate((False, True)):
                 chosen = np.flatnonzero(found.mistakes == mistakes)[:COLUMNS]
@@ -65,8 +66,8 @@ def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
     axes.imshow(image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
     axes.set_axis_off()
     right = predicted == label
-    said = f"{style.short(str(names[predicted]), 12)}{separator}{100 * found.confidence[i]:.0f} %"
-    said += "" if right else f"\nis {style.short(str(names[label]), 12)}"
+    said = f"{style.drawn(str(names[predicted]), 12)}{separator}{100 * found.confidence[i]:.0f} %"
+    said += "" if right else f"\nis {style.drawn(str(names[label]), 12)}"
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import shlex
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.rendering.tables.table import escape_markdown
 from benchmark.reports.rendering.web.markup import facts
 from benchmark.reports.sections.section import Section
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.words import count, ranges
+from benchmark.text import escapes
 
 
 def readme(report: Report) -> list[str]:
@@ -26,21 +24,17 @@ def readme(report: Report) -> list[str]:
     return [
         "## What ran",
         "",
-        *(f"- {escape_markdown(key)}: {escape_markdown(value)}" for key, value in settings(report)),
+        *(f"- {escapes.markdown(key)}: {escapes.markdown(value)}" for key, value in settings(report)),
         "",
         "## Run it again",
         "",
-        "```",
-        *commands(report.curves, source),
-        "```",
+        *escapes.markdown_fence(commands(report.curves, source)),
         "",
         *(["`experiment.json` has the settings that differ from the protocol's own.", ""] if altered else []),
         "Finished runs are not recomputed; `--fresh` recomputes them as a further attempt. All numbers come from the",
         "records in `runs/`; `curves.csv`, `tables/` and `figures/` are derived from them:",
         "",
-        "```",
-        f"python run_benchmark.py --report results/{source.experiment}",
-        "```",
+        *escapes.markdown_fence([f"python run_benchmark.py --report {escapes.shell(f'results/{source.experiment}')}"]),
         "",
     ]
 
@@ -53,7 +47,7 @@ def page(report: Report) -> str:
             "<section><h2>What ran</h2>",
             facts(headline(report.source)),
             f"<details><summary>All settings</summary>{facts(settings(report))}</details>",
-            f"<pre><code>{escape(command)}</code></pre></section>",
+            f"<pre><code>{escapes.html(command)}</code></pre></section>",
         ]
     )
 
@@ -137,10 +131,10 @@ def _line(
     source: Provenance, strategies: list[str], learners: list[str], seeds: tuple[int, ...], labels: tuple[int, ...]
 ) -> str:
     protocol = source.protocol
-    words = ["python run_benchmark.py --protocol", shlex.quote(str(protocol.get("name", source.experiment)))]
-    words += ["--strategies", *map(shlex.quote, strategies)]
+    words = ["python run_benchmark.py --protocol", escapes.shell(str(protocol.get("name", source.experiment)))]
+    words += ["--strategies", *map(escapes.shell, strategies)]
     if source.learners != ("supervised",):
-        words += ["--learner", *map(shlex.quote, learners)]
+        words += ["--learner", *map(escapes.shell, learners)]
     if list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
         words += ["--budgets", *map(str, labels)]
     return " ".join([*words, "--seeds", *map(str, seeds)])

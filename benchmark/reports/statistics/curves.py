@@ -13,6 +13,7 @@ from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment, RunRecord
+from benchmark.text import escapes
 
 RUN = ["strategy", "learner", "seed"]
 COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_seconds"]
@@ -137,7 +138,7 @@ def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> p
 def write_curves(frame: pd.DataFrame, path: Path) -> None:
     """Write the table as CSV: measures at full precision, seconds rounded to 3 decimals."""
     seconds = {"train_seconds": 3, "query_seconds": 3}
-    write_atomically(path, frame.round(seconds).to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(path, escapes.csv_table(frame.round(seconds)).encode())
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]:

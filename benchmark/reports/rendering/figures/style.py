@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.words import names
 from benchmark.results.atomic import write_atomically
+from benchmark.text import escapes
 
 # The seven colours of seaborn's "colorblind" palette that print well on white, and eight markers: as 7 and 8
 # have no common divisor, 56 names all look different. The order decides who shares a colour.
@@ -70,6 +71,8 @@ RC = {
     "grid.linewidth": 0.5,
     "pdf.fonttype": 42,  # text stays text
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names may hold dollar signs
+    "text.usetex": False,
 }
 
 
@@ -102,9 +105,14 @@ def short(label: str, most: int = 30) -> str:
     return f"{label[: most - 10]}…{label[-9:]}"
 
 
+def drawn(name: str, most: int = 30) -> str:
+    """A name as text of a figure, on one line, shortened to ``most`` characters."""
+    return short(escapes.figure(escapes.one_line(name)), most)
+
+
 def row_labels(keys: Sequence[Key], diagnostic: Collection[str] = ()) -> list[str]:
     """The names of strategies (with learners) in a figure; ``diagnostic`` strategies carry a ‡."""
-    return [short(label) + "‡" * (key[0] in diagnostic) for key, label in zip(keys, names(keys), strict=True)]
+    return [drawn(label) + "‡" * (key[0] in diagnostic) for key, label in zip(keys, names(keys), strict=True)]
 
 
 def diagnostic_remark(keys: Iterable[Key], diagnostic: Collection[str]) -> str:
@@ -140,7 +148,7 @@ def place(figure: Figure, row: Sequence[Axes], *, left: float, gap: float, right
 def remark(figure: Figure, text: str) -> None:
     """Write ``text``, which explains marks and bands, small in the lower right corner."""
     width, height = figure.get_size_inches()
-    figure.text(1 - 0.04 / width, 0.03 / height, text, ha="right", va="bottom", fontsize=6, color=FAINT)
+    figure.text(1 - 0.04 / width, 0.03 / height, escapes.figure(text), ha="right", va="bottom", fontsize=6, color=FAINT)
 
 
 def value_ticks() -> MaxNLocator:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmark.results.atomic import write_atomically
+from benchmark.text import escapes
 
 
 class Cell(NamedTuple):
@@ -62,12 +63,12 @@ def write(table: Table, stem: Path) -> None:
 
 def csv(table: Table) -> str:
     """The bare numbers to 10 significant digits: more than a test set resolves, and the same on every machine."""
-    return table.data.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+    return escapes.csv_table(table.data, float_format="%.10g")
 
 
 def markdown(table: Table, source: bool = True) -> str:
     """A GitHub-flavoured table in aligned columns, then the caption, the ``source`` if wanted, and the footnotes."""
-    cells = [[escape_markdown(title) for title in table.header]]
+    cells = [[escapes.markdown(title) for title in table.header]]
     for row in table.rows:
         cells.append([_markdown(cell) for cell in row])
     shortest = 2  # of a rule: a dash and a colon
@@ -81,14 +82,14 @@ def markdown(table: Table, source: bool = True) -> str:
     ]
     rule = [":" + "-" * (w - 1) if at_left else "-" * (w - 1) + ":" for w, at_left in zip(widths, left, strict=True)]
     lines.insert(1, "| " + " | ".join(rule) + " |")
-    lines += ["", escape_markdown(f"{table.caption} {table.source}" if source else table.caption)]
+    lines += ["", escapes.markdown(f"{table.caption} {table.source}" if source else table.caption)]
     for footnote in table.footnotes:
-        lines += ["", f"† {escape_markdown(footnote)}"]
+        lines += ["", f"† {escapes.markdown(footnote)}"]
     return "\n".join(lines) + "\n"
 
 
 def _markdown(cell: Cell) -> str:
-    text = escape_markdown(cell.text)
+    text = escapes.markdown(cell.text)
     return (f"**{text}**" if cell.bold else text) + (f" ± {cell.spread}" if cell.spread else "")
 
 
@@ -105,7 +106,7 @@ def latex(table: Table) -> str:
         for row in table.rows
     ]
     titles = [
-        f"{{{escape_latex(title)}}}" if how[0] == "S" else escape_latex(title)
+        f"{{{escapes.latex(title)}}}" if how[0] == "S" else escapes.latex(title)
         for title, how in zip(table.header, formats, strict=True)
     ]
     if table.rule_before is not None:
@@ -114,10 +115,10 @@ def latex(table: Table) -> str:
     return "\n".join(
         [
             r"% \usepackage{booktabs,graphicx,siunitx}",
-            *(f"% {' '.join(line.split())}" for line in (table.caption, table.source, *table.footnotes)),
+            *(f"% {escapes.one_line(line)}" for line in (table.caption, table.source, *table.footnotes)),
             r"\begin{table*}[t]",
             r"  \centering\small",
-            rf"  \caption{{{escape_latex(notes)}}}",
+            rf"  \caption{{{escapes.latex(notes)}}}",
             rf"  \label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', table.label)}}}",
             r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{{''.join(formats)}}}",
@@ -153,48 +154,11 @@ def _number(cell: Cell) -> str:
     """A number in siunitx's syntax; anything else in braces."""
     if _NUMBER.fullmatch(cell.text):
         return cell.text.replace("−", "-").replace("*", "{*}")
-    return f"{{{escape_latex(cell.text)}}}" if cell.text else ""
+    return f"{{{escapes.latex(cell.text)}}}" if cell.text else ""
 
 
 def _latex(cell: Cell) -> str:
-    text = escape_latex(cell.text)
+    text = escapes.latex(cell.text)
     if cell.bold:
         text = rf"\textbf{{{text}}}"
-    return text + (rf" $\pm$ {escape_latex(cell.spread)}" if cell.spread else "")
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "[": "{[}",  # an option of \\ at the start of a row
-    "]": "{]}",
-    "*": "{*}",  # the same
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "×": r"$\times$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "∞": r"$\infty$",
-    "τ": r"$\tau$",
-    "ρ": r"$\rho$",
-    "†": r"$^\dagger$",
-    "‡": r"$^\ddagger$",
-    "–": "--",
-    **{character: "\\" + character for character in "{}$&#_%"},
-}
-_LATEX_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
-
-
-def escape_latex(text: str) -> str:
-    """Plain text with LaTeX's special characters escaped; line breaks become spaces."""
-    return _LATEX_SPECIAL.sub(lambda match: _LATEX[match.group()], " ".join(text.split()))
-
-
-def escape_markdown(text: str) -> str:
-    """Plain text with Markdown's special characters escaped, for use in and outside tables; no line breaks."""
-    return re.sub(r"([\\`*_\[\]<>|~#$])", r"\\\1", " ".join(text.split()))
+    return text + (rf" $\pm$ {escapes.latex(cell.spread)}" if cell.spread else "")

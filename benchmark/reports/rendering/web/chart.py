@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ from benchmark.reports.rendering.web.markup import named, plain
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, together
 from benchmark.reports.words import ranges
+from benchmark.text import escapes
 
 EVEN = 4  # the axis is logarithmic if the largest step between label counts is more than this times the smallest
 
@@ -95,7 +95,7 @@ def chart(data: dict[str, Any], report: Report) -> str:
     several = any(line["gain"]["labels"] for line in data["lines"])
     options = "".join(
         f'<label><input type="radio" name="view" value="{kind}" autocomplete="off"'
-        f"{' checked' if kind == 'accuracy' else ''}> {escape(text)}</label>"
+        f"{' checked' if kind == 'accuracy' else ''}> {escapes.html(text)}</label>"
         for kind, text in choices.items()
     )
     views = f'<fieldset><legend class="unseen">Quantity shown</legend>{options}</fieldset>'

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib import resources
 from string import Template
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.reports.rendering.tables.table import Cell
+from benchmark.text import escapes
 
 OURS = '<meta name="generator" content="acqbench">'
 
@@ -27,7 +27,7 @@ def document(title: str, header: str, main: str, data: dict[str, Any]) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Template(_part("page.html")).substitute(
-        title=escape(title), header=header, main=main, data=text, script=script, style=sheet, policy=policy
+        title=escapes.html(title), header=header, main=main, data=text, script=script, style=sheet, policy=policy
     )
 
 
@@ -53,26 +53,26 @@ def sortable(
     def row(cells: Sequence[Cell], link: str = "") -> str:
         first, *others = named(cells[0]), *map(_cell, cells[1:])
         if link:
-            first = f'<a href="{escape(link)}">{first}</a>'
+            first = f'<a href="{escapes.html(link)}">{first}</a>'
         rest = "".join(f"<td{word}>{cell}</td>" for word, cell in zip(words[1:], others, strict=True))
         return f'<tr><th scope="row"{words[0]}>{first}</th>{rest}</tr>'
 
     heads = "".join(
-        f'<th scope="col"{word}><button type="button">{escape(text)}</button></th>'
+        f'<th scope="col"{word}><button type="button">{escapes.html(text)}</button></th>'
         for word, text in zip(words, header, strict=True)
     )
     bodies = "".join(row(cells, links[i] if links else "") for i, cells in enumerate(rows))
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}"><table class="sortable">'
-        f'<caption class="unseen">{escape(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{bodies}</tbody>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escapes.html(title)}"><table class="sortable">'
+        f'<caption class="unseen">{escapes.html(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{bodies}</tbody>'
         + (f"<tfoot>{''.join(map(row, foot))}</tfoot>" if foot else "")
         + "</table></div>"
     )
 
 
 def _cell(cell: Cell) -> str:
-    text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
-    return f"{text} <i>± {escape(cell.spread)}</i>" if cell.spread else text
+    text = f"<b>{escapes.html(cell.text)}</b>" if cell.bold else escapes.html(cell.text)
+    return f"{text} <i>± {escapes.html(cell.spread)}</i>" if cell.spread else text
 
 
 def named(cell: Cell) -> str:
@@ -81,7 +81,7 @@ def named(cell: Cell) -> str:
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """A description list of names and values."""
-    return f"<dl>{''.join(f'<dt>{escape(key)}</dt><dd>{escape(value)}</dd>' for key, value in pairs)}</dl>"
+    return f"<dl>{''.join(f'<dt>{escapes.html(key)}</dt><dd>{escapes.html(value)}</dd>' for key, value in pairs)}</dl>"
 
 
 def plain(column: pd.Series[Any]) -> list[Any]:

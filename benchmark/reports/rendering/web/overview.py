@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -33,6 +32,7 @@ from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.words import name
 from benchmark.results.atomic import write_atomically
+from benchmark.text import escapes
 
 OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
 
@@ -75,7 +75,7 @@ def overview_page(results: Path) -> str:
     )
     header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
     ranks = _ranks_section(across(found))
-    return document("Results", header, f'{main}\n<p class="caption">{escape(explained)}</p>{ranks}', {})
+    return document("Results", header, f'{main}\n<p class="caption">{escapes.html(explained)}</p>{ranks}', {})
 
 
 def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
@@ -140,7 +140,7 @@ def _ranks_section(found: Across | None) -> str:
         )
     title = "Mean ranks over data sets"
     drawn = sortable(["strategy", "all", *found.datasets], rows, [0], title)
-    return f'<section><h2>{title}</h2>{drawn}{picture}<p class="caption">{escape(said)}</p></section>'
+    return f'<section><h2>{title}</h2>{drawn}{picture}<p class="caption">{escapes.html(said)}</p></section>'
 
 
 def _read(path: Path) -> dict[str, Any]:

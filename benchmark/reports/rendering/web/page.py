@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from benchmark.reports.rendering.web.markup import document, plain, sortable
 from benchmark.reports.rendering.web.overview import overview
 from benchmark.reports.statistics.curves import key_of
 from benchmark.reports.words import name
+from benchmark.text import escapes
 
 
 def experiment_page(
@@ -29,14 +29,14 @@ def experiment_page(
     data = page_data(report)
     header = [
         "<div>",
-        f"<h1>{escape(source.experiment)}</h1>",
-        *(f"<p>{escape(words)}</p>" for words in source.about),
-        f'<p class="caption">{escape(source.sentence)}</p>',
+        f"<h1>{escapes.html(source.experiment)}</h1>",
+        *(f"<p>{escapes.html(words)}</p>" for words in source.about),
+        f'<p class="caption">{escapes.html(source.sentence)}</p>',
         '<p><a href="../index.html">All experiments</a></p>',
         "</div>",
     ]
     main = [
-        _list("notes", map(escape, notes)),
+        _list("notes", map(escapes.html, notes)),
         chart(data, report),
         *(_section(title, table) for title, table in tables),
         *texts,
@@ -62,10 +62,10 @@ def _section(title: str, table: Table) -> str:
     body = table.rows[: table.rule_before]
     foot = table.rows[table.rule_before :] if table.rule_before is not None else []
     columns = list(range(table.text_columns))
-    notes = "".join(f'<p class="caption">† {escape(footnote)}</p>' for footnote in table.footnotes)
+    notes = "".join(f'<p class="caption">† {escapes.html(footnote)}</p>' for footnote in table.footnotes)
     return (
-        f"<section><h2>{escape(title)}</h2>{sortable(table.header, body, columns, title, foot)}"
-        f'<p class="caption">{escape(table.caption)}</p>{notes}</section>'
+        f"<section><h2>{escapes.html(title)}</h2>{sortable(table.header, body, columns, title, foot)}"
+        f'<p class="caption">{escapes.html(table.caption)}</p>{notes}</section>'
     )
 
 
@@ -81,7 +81,7 @@ def _files(root: Path) -> list[Path]:
 
 def _link(path: Path, root: Path, text: str = "") -> str:
     address = Path(os.path.relpath(path, root)).as_posix()  # published runs lie in another folder than the report
-    return f'<a href="{escape(quote(address))}">{escape(text or address)}</a>'
+    return f'<a href="{escapes.html(quote(address))}">{escapes.html(text or address)}</a>'
 
 
 def _lines(report: Report) -> str:
@@ -92,5 +92,5 @@ def _lines(report: Report) -> str:
         paths.setdefault((strategy, learner), []).append(_link(run.path, report.root, f"seed {seed}"))
     several = len(report.source.learners) > 1
     return _list(
-        "notes", (f"{escape(name(*key, several=several))}: {', '.join(links)}" for key, links in paths.items())
+        "notes", (f"{escapes.html(name(*key, several=several))}: {', '.join(links)}" for key, links in paths.items())
     )
