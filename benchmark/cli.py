@@ -20,7 +20,7 @@ from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.experiment.library import as_published
-from benchmark.learners import LEARNERS, Learner, build
+from benchmark.learners import LEARNERS, Learner, named
 from benchmark.models import factory
 from benchmark.results import layers as results
 from benchmark.results import store
@@ -239,7 +239,7 @@ def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None
         specs = [spec for spec, _ in registry.expand(arguments.strategies)]
     if arguments.learner is not None:
         try:
-            learners = [build(text).canonical for text in arguments.learner]
+            learners = [learner.canonical for learner in named(arguments.learner)]
         except ValueError as error:
             raise ProtocolError(str(error)) from error
     return specs, learners

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
+from benchmark import learners
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
@@ -20,7 +21,7 @@ from benchmark.data.datasets import ImageData
 from benchmark.data.manifest import manifest_of
 from benchmark.experiment import Protocol
 from benchmark.experiment.library import as_published
-from benchmark.loop.task import RunTask
+from benchmark.loop.task import RunTask, network_sources
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
@@ -74,7 +75,7 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
     torch.set_num_threads(1)
     places = options.places
     protocol = checks.with_learners(protocol)
-    checks.networks(protocol)
+    protocol = checks.with_networks(protocol)
     specs = checks.runnable(protocol, console)
     device = checks.device(options.device)
     folders = checks.folders(protocol, options.name, places.layers)
@@ -127,6 +128,8 @@ def tasks_of(
             dataset_sha256=data.sha256,
             manifest_sha256=manifest_sha256,
             device=device,
+            learner_source=learners.source_of(p.key.learner),
+            network_sources=network_sources(protocol),
             commit=commit,
             deadline=deadline,
             begun=p.begun,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark import ENGINE_VERSION
+from benchmark import ENGINE_VERSION, learners
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
+from benchmark.loop.task import joint_sha256, network_sources
 from benchmark.results import environment
+from benchmark.results.editions import Edition, edition_of
 from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunRecord
@@ -75,16 +77,16 @@ def _plan(
         return RunPlan(key, spec, next_path)
     if complete := _complete(protocol, spec, found):
         return RunPlan(key, spec, complete[max(complete)].path, done=True)
-    attempt = f"recomputed as attempt {found[-1].attempt + 1}"
-    if all(record.header.strategy_source_sha256 != spec.source_sha256 for record in found):
-        return RunPlan(key, spec, next_path, note=f"{key}: the plugin's source has changed; {attempt}")
-    if not _resumable(found[-1], spec, device):
-        return RunPlan(
-            key, spec, next_path, note=f"{key}: started on another device, engine or PyTorch version; {attempt}"
-        )
-    if folders.is_own(found[-1]):
-        return RunPlan(key, spec, found[-1].path)
-    return RunPlan(key, spec, run_path(folders.written, key, found[-1].attempt), begun=found[-1].path)
+    now, attempt = edition(protocol, spec, key.learner), f"recomputed as attempt {found[-1].attempt + 1}"
+    mine = [record for record in found if edition_of(record.header) == now]
+    if not mine:
+        change = now.change_since(edition_of(found[-1].header))
+        return RunPlan(key, spec, next_path, note=f"{key}: {change}; {attempt}")
+    if not _resumable(mine[-1], now, device):
+        return RunPlan(key, spec, next_path, note=f"{key}: started on another device or PyTorch version; {attempt}")
+    if folders.is_own(mine[-1]):
+        return RunPlan(key, spec, mine[-1].path)
+    return RunPlan(key, spec, run_path(folders.written, key, mine[-1].attempt), begun=mine[-1].path)
 
 
 def _plan_fresh(
@@ -94,7 +96,7 @@ def _plan_fresh(
     if number in complete:
         return RunPlan(key, spec, complete[number].path, done=True)
     started = found[-1] if found and found[-1].attempt == number else None
-    if started is not None and not _resumable(started, spec, device):
+    if started is not None and not _resumable(started, edition(protocol, spec, key.learner), device):
         number += 1
     return RunPlan(key, spec, run_path(folders.written, key, number))
 
@@ -107,20 +109,32 @@ def _attempts(protocol: Protocol, key: RunKey, folders: Folders) -> list[RunReco
 
 
 def _complete(protocol: Protocol, spec: Spec, found: list[RunRecord]) -> dict[int, RunRecord]:
-    """The attempts, by number, that have all requested rounds, by the plugin's present source."""
+    """The attempts, by number, that have all requested rounds, computed by the present code."""
     return {
         record.attempt: record
         for record in found
-        if record.covers(protocol.budgets) and record.header.strategy_source_sha256 == spec.source_sha256
+        if record.covers(protocol.budgets) and edition_of(record.header) == edition(protocol, spec, record.key.learner)
     }
 
 
-def _resumable(record: RunRecord, spec: Spec, device: str) -> bool:
-    """Whether continuing gives the same bits as an uninterrupted run: same engine, PyTorch, device type and source."""
+def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
+    """The edition of a run that is computed now; ``learner`` is in canonical form."""
+    source = learners.source_of(learner)
+    return Edition(
+        engine_version=ENGINE_VERSION,
+        strategy_version=spec.version,
+        learner_version=learners.build(learner).version,
+        strategy_source_sha256=spec.source_sha256,
+        learner_source_sha256=None if source is None else source.sha256,
+        model_source_sha256=joint_sha256(network_sources(protocol)),
+    )
+
+
+def _resumable(record: RunRecord, now: Edition, device: str) -> bool:
+    """Whether continuing gives the same bits as an uninterrupted run: same edition, PyTorch and device type."""
     header = record.header
     return (
-        header.engine_version == ENGINE_VERSION
+        edition_of(header) == now
         and header.environment.libraries.get("torch") == environment.libraries()["torch"]
         and header.environment.device.split(" ")[0] == device.split(":")[0]
-        and header.strategy_source_sha256 == spec.source_sha256
     )

@@ -18,6 +18,7 @@ from benchmark.experiment.protocol import is_folder_name
 from benchmark.features import source as features
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.models import factory
+from benchmark.models.contract import contract_error
 from benchmark.results import store
 from benchmark.results.layers import Folders, Layers
 from strategies.registry import Spec, expand
@@ -26,22 +27,29 @@ from strategies.registry import Spec, expand
 def with_learners(protocol: Protocol) -> Protocol:
     """The protocol with its learners in canonical form. Raises ProtocolError where one is unknown, or named twice."""
     try:
-        names = tuple(learners.build(text).canonical for text in protocol.learners)
+        names = tuple(learner.canonical for learner in learners.named(protocol.learners))
     except ValueError as error:
         raise ProtocolError(str(error)) from error
     return dataclasses.replace(protocol, learners=names)
 
 
-def networks(protocol: Protocol) -> None:
-    """Raise ProtocolError for a network, or a network of the features, that does not exist or lacks a parameter."""
-    named = [(protocol.model.name, protocol.model.parameters)]
-    if protocol.features is not None and protocol.features.model:
-        named.append((protocol.features.model, protocol.features.parameters))
+def with_networks(protocol: Protocol) -> Protocol:
+    """The protocol with its networks by the names that they have here, a user's own loaded.
+
+    Raises ProtocolError for a network, or a network of the features, that does not exist or lacks a parameter.
+    """
+    model, features = protocol.model, protocol.features
     try:
-        for name, parameters in named:
-            factory.check(name, parameters)
+        if features is not None and features.model:
+            model_name, own = factory.named([model.name, features.model])
+            factory.check(own, features.parameters)
+            features = dataclasses.replace(features, model=own)
+        else:
+            (model_name,) = factory.named([model.name])
+        factory.check(model_name, model.parameters)
     except ValueError as error:
         raise ProtocolError(str(error)) from error
+    return dataclasses.replace(protocol, model=dataclasses.replace(model, name=model_name), features=features)
 
 
 def runnable(protocol: Protocol, console: Console) -> list[Spec]:
@@ -136,16 +144,25 @@ def data(protocol: Protocol, specs: list[Spec], folders: Folders, data_dir: Path
                 f"(SHA-256 {data.sha256[:12]}, not {recorded[:12]}): put the same data in place or choose another "
                 "--name"
             )
-    model = protocol.model
-    try:
-        with torch.device("meta"):
-            factory.build(model.name, model.parameters, data.channels, data.image_size, data.class_count)
-    except ValueError as error:
-        raise ProtocolError(f"'{data.name}': {error}; choose another --model") from error
+    _buildable(protocol, data)
     if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
-        settings = features.resolved(protocol.features, model.name, model.parameters)
+        settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         try:
             features.check(settings, data.channels, data.image_size)
         except ValueError as error:
             raise ProtocolError(f"'{data.name}': {error}; choose another features.method or features.model") from error
     return data
+
+
+def _buildable(protocol: Protocol, data: datasets.ImageData) -> None:
+    """Raise ProtocolError unless the network can be built for the data; a user's own must hold its contract."""
+    model, shape = protocol.model, (data.channels, data.image_size, data.class_count)
+    try:
+        with torch.device("meta"):
+            factory.build(model.name, model.parameters, *shape)
+    except Exception as error:  # whatever a user's own code raises
+        raise ProtocolError(f"'{data.name}': {error}; choose another --model".replace("\n", " ")) from error
+    if model.name in factory.PLUGINS:
+        broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
+        if broken:
+            raise ProtocolError(f"model '{model.name}': {broken}")

@@ -9,11 +9,13 @@ from typing import Any, Literal, Self
 
 import torch
 
+from benchmark import learners
 from benchmark.campaign import process
 from benchmark.data.datasets import ImageData
 from benchmark.experiment.keys import RunKey
 from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.task import RunTask
+from benchmark.models import factory
 from benchmark.results.errors import Busy
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
@@ -67,6 +69,10 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
     torch.set_num_threads(1)
     process.keep_freed_memory()
     process.warm_up()  # here, so that it is no part of the first training's seconds
+    if task.learner_source is not None:
+        learners.PLUGINS.enter(task.learner_source)
+    for source in task.network_sources:
+        factory.PLUGINS.enter(source)
     spec = resolve(task.reference)
     if spec.source_sha256 != task.source_sha256:
         raise ValueError(f"the source of '{task.key.strategy}' has changed since the run was planned; run it again")

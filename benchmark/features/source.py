@@ -82,6 +82,8 @@ class FeatureSource:
             "torch": torch.__version__,
             "device": self.images.device.type,
         }
+        if self.blueprint is not None and (code := factory.source_of(self.blueprint.name)) is not None:
+            key["network"] = code.sha256
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 
     def _compute(self, partial: Path) -> Tensor:
@@ -113,7 +115,7 @@ class FeatureSource:
 def resolved(settings: FeatureSettings, model: str, parameters: Mapping[str, Any]) -> FeatureSettings:
     """The settings with their own network or, if they name none, the given one of the protocol; without dropout."""
     own = (settings.model, settings.parameters) if settings.model else (model, parameters)
-    return dataclasses.replace(settings, model=own[0], parameters={**own[1], "dropout": 0.0})
+    return dataclasses.replace(settings, model=own[0], parameters=factory.with_parameter(*own, "dropout", 0.0))
 
 
 def source(settings: FeatureSettings, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmark.learners.learner import Learner
-from benchmark.learners.registry import LEARNERS, build
+from benchmark.learners.registry import LEARNERS, PLUGINS, build, named, source_of
 
-__all__ = ["LEARNERS", "Learner", "build"]
+__all__ = ["LEARNERS", "PLUGINS", "Learner", "build", "named", "source_of"]

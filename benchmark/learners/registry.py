@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from benchmark.learners.fixmatch import FixMatch
 from benchmark.learners.flexmatch import FlexMatch
 from benchmark.learners.freematch import FreeMatch
@@ -11,7 +13,7 @@ from benchmark.learners.pseudo_label import PseudoLabel
 from benchmark.learners.self_training import SelfTraining
 from benchmark.learners.softmatch import SoftMatch
 from benchmark.learners.supervised import Supervised
-from strategies.registry import changed_parameters, format_spec, nearest, parse
+from strategies.registry import CodeSource, Loaded, changed_parameters, format_spec, nearest, parse
 
 LEARNERS: dict[str, type[Learner]] = {
     learner.name: learner
@@ -19,19 +21,52 @@ LEARNERS: dict[str, type[Learner]] = {
 }
 
 
-def build(text: str) -> Learner:
-    """The learner that ``text`` names; its ``canonical`` form has sorted keys and leaves defaults out.
+PLUGINS = Loaded(Learner, "learner")
+
+
+def named(texts: Iterable[str]) -> list[Learner]:
+    """The learners that a user names: ``name[key=value,…]``, ``module:Class[…]`` or ``file.py:Class[…]``.
 
     Raises ValueError with one line that says what to change.
     """
+    parsed = [parse(text) for text in texts]
+    elsewhere = [name for name, _ in parsed if _is_elsewhere(name)]
+    names = dict(zip(elsewhere, PLUGINS.load(elsewhere), strict=True))
+    return [build(format_spec(names.get(name, name), parameters.items())) for name, parameters in parsed]
+
+
+def build(text: str) -> Learner:
+    """The learner of a name that is known; its ``canonical`` form has sorted keys and leaves defaults out.
+
+    One of a user's own is known once ``named`` has loaded it: what a file names is not imported. Raises ValueError with
+    one line that says what to change.
+    """
     name, parameters = parse(text)
-    if name not in LEARNERS:
-        raise ValueError(f"unknown learner '{name}'{nearest(name, LEARNERS)} (known: {', '.join(LEARNERS)})")
-    chosen = changed_parameters(LEARNERS[name], name, parameters)
+    if name in PLUGINS:
+        cls = PLUGINS[name].cls
+    elif name in LEARNERS:
+        cls = LEARNERS[name]
+    elif _is_elsewhere(name):
+        raise ValueError(f"learner '{name}' is a user's own: name it with --learner file.py:Class")
+    else:
+        raise ValueError(
+            f"unknown learner '{name}'{nearest(name, LEARNERS)} (known: {', '.join(LEARNERS)}, or file.py:Class)"
+        )
+    chosen = changed_parameters(cls, name, parameters)
     canonical = format_spec(name, chosen)
     try:
-        learner = LEARNERS[name](**dict(chosen))
-    except ValueError as error:
-        raise ValueError(f"learner '{canonical}': {error}") from error
+        learner = cls(**dict(chosen))
+    except Exception as error:  # whatever the constructor of a user's own raises
+        raise ValueError(f"learner '{canonical}': {str(error) or type(error).__name__}".replace("\n", " ")) from error
     learner.canonical = canonical
     return learner
+
+
+def source_of(canonical: str) -> CodeSource | None:
+    """Where the learner of this canonical form comes from; None for the suite's own."""
+    name = parse(canonical)[0]
+    return PLUGINS[name].source(name) if name in PLUGINS else None
+
+
+def _is_elsewhere(name: str) -> bool:
+    return name not in LEARNERS and ":" in name

@@ -147,7 +147,8 @@ class Fitter:
         """Everything that the training of round 0 without an attachment depends on."""
         return {
             "fingerprint": self.protocol.fingerprint,
-            "learner": self.learner.canonical,
+            "learner": self.run.key.learner,
+            "sources": [source.sha256 for source in self.run.user_sources],
             "seed": self.run.key.seed,
             "labelled": task.labelled.tolist(),
             "targets": task.targets.tolist(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from benchmark.data.datasets import ImageData
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.learners import Learner
+from benchmark.models import factory
 from benchmark.results import environment
 from benchmark.results.records import DatasetRecord, LabelsRecord, RunHeader
 from strategies.api import Strategy
+from strategies.registry import CodeSource
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,9 @@ class RunTask:
     """A run to compute and where: everything but the data. It can be pickled.
 
     ``strategies.registry.resolve`` turns ``reference`` into the strategy in any process; ``source_sha256`` is the
-    checksum of a plugin's file, None for the suite's own strategies. ``path`` is the run's file; where it does not
-    exist yet, the run continues the published one at ``begun``, None for none. ``dataset_sha256``
+    checksum of a plugin's modules, None for the suite's own strategies. ``learner_source`` and ``network_sources`` say
+    where the learner and the protocol's networks come from, if they are a user's own. ``path`` is the run's file; where
+    it does not exist yet, the run continues the published one at ``begun``, None for none. ``dataset_sha256``
     identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest. ``deadline`` is
     in seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
     on a plugin, None for the suite's own strategies. With ``wait`` the run is taken up when another process that
@@ -38,11 +42,18 @@ class RunTask:
     dataset_sha256: str
     manifest_sha256: str
     device: str
+    learner_source: CodeSource | None = None
+    network_sources: tuple[CodeSource, ...] = ()
     commit: str | None = None
     strategy_check: str | None = None
     deadline: float | None = None
     wait: bool = False
     begun: Path | None = None
+
+    @property
+    def user_sources(self) -> tuple[CodeSource, ...]:
+        """Those of the learner and of the networks together."""
+        return tuple(filter(None, [self.learner_source, *self.network_sources]))
 
 
 def run_header(
@@ -56,11 +67,11 @@ def run_header(
         experiment=task.path.parents[2].name,
         fingerprint=task.protocol.fingerprint,
         engine_version=ENGINE_VERSION,
-        strategy_version=_version(strategy),
-        learner_version=_version(learner),
+        strategy_version=strategy.version,
+        learner_version=learner.version,
         strategy_source_sha256=task.source_sha256,
-        learner_source_sha256=None,
-        model_source_sha256=None,
+        learner_source_sha256=None if task.learner_source is None else task.learner_source.sha256,
+        model_source_sha256=joint_sha256(task.network_sources),
         strategy_check=task.strategy_check,
         diagnostic="diagnostic" in strategy.groups,
         dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256, None),
@@ -71,6 +82,14 @@ def run_header(
     )
 
 
-def _version(thing: Strategy | Learner) -> int:
-    """The version that a class declares of itself."""
-    return int(getattr(type(thing), "version", 1))
+def network_sources(protocol: Protocol) -> tuple[CodeSource, ...]:
+    """Where the networks of a protocol come from, that of its features included; empty if they are the suite's own."""
+    names = [protocol.model.name, *([protocol.features.model] if protocol.features is not None else [])]
+    return tuple(filter(None, map(factory.source_of, dict.fromkeys(names))))
+
+
+def joint_sha256(sources: tuple[CodeSource, ...]) -> str | None:
+    """The checksum of one source, or of several together; None for none."""
+    if len(sources) < 2:
+        return sources[0].sha256 if sources else None
+    return hashlib.sha256("".join(f"{source.sha256}" for source in sources).encode()).hexdigest()

@@ -63,6 +63,6 @@ class Fresh:
 
 def blueprint(name: str, parameters: Mapping[str, Any], data: ImageData) -> Blueprint:
     """The blueprint of the named network for images like those of ``data``."""
-    whitens = factory.MODELS[name].whiten is not Network.whiten
+    whitens = factory.class_of(name).whiten is not Network.whiten
     covariance = data.patch_covariance if whitens else None
     return Blueprint(name, parameters, data.channels, data.image_size, data.class_count, covariance)

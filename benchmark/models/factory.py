@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmark.models.cnn import CNN
@@ -12,6 +12,7 @@ from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
 from benchmark.models.network import Network
 from benchmark.models.resnet import ResNet18
 from benchmark.models.wide_resnet import WideResNet
+from strategies.registry import CodeSource, Loaded
 
 MODELS: dict[str, type[Network]] = {
     "cnn": CNN,
@@ -21,24 +22,51 @@ MODELS: dict[str, type[Network]] = {
     "densenet121": DenseNet121,
     "densenet121-cifar": DenseNet121Cifar,
 }
+PLUGINS = Loaded(Network, "model")
 _PROBABILITIES = ("dropout", "stochastic_depth")
+
+
+def named(texts: Iterable[str]) -> list[str]:
+    """The names of the networks that a user asks for, those from ``module:Class`` and ``file.py:Class`` loaded.
+
+    Raises ValueError, in one line, where one cannot be loaded.
+    """
+    asked = list(texts)
+    elsewhere = [text for text in asked if text not in MODELS and ":" in text]
+    names = dict(zip(elsewhere, PLUGINS.load(elsewhere), strict=True))
+    return [names.get(text, text) for text in asked]
+
+
+def class_of(name: str) -> type[Network]:
+    """The class of a network that is known; a user's own is, once ``named`` has loaded it. Raises ValueError."""
+    if name in PLUGINS:
+        return PLUGINS[name].cls
+    if name in MODELS:
+        return MODELS[name]
+    if ":" in name:
+        raise ValueError(f"model '{name}' is a user's own: name it with --model file.py:Class")
+    raise ValueError(f"unknown model '{name}' (known: {', '.join(MODELS)}, or file.py:Class)")
+
+
+def source_of(name: str) -> CodeSource | None:
+    """Where the named network comes from; None for the suite's own."""
+    return PLUGINS[name].source(name) if name in PLUGINS else None
 
 
 def check(name: str, parameters: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, for a model or a parameter that does not exist or has the wrong type."""
-    if name not in MODELS:
-        raise ValueError(f"unknown model '{name}' (known: {', '.join(MODELS)})")
-    accepted = inspect.signature(MODELS[name]).parameters
+    accepted = _parameters(name)
     for key, value in parameters.items():
-        if key not in accepted or accepted[key].kind is not inspect.Parameter.KEYWORD_ONLY:
-            known = [k for k, p in accepted.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
-            raise ValueError(f"model '{name}' has no parameter '{key}' (it has: {', '.join(known)})")
-        default = accepted[key].default
-        if isinstance(value, bool) or not isinstance(value, (int, float) if isinstance(default, float) else int):
-            raise ValueError(f"model '{name}': {key} must be a number like {default}, not {value!r}")
+        if key not in accepted:
+            raise ValueError(f"model '{name}' has no parameter '{key}' (it has: {', '.join(accepted) or 'none'})")
+        default = accepted[key]
+        kinds = (int, float) if isinstance(default, float) else (type(default),)
+        if isinstance(value, bool) is not isinstance(default, bool) or not isinstance(value, kinds):
+            a_number = "a number" if isinstance(default, (int, float)) and not isinstance(default, bool) else "a value"
+            raise ValueError(f"model '{name}': {key} must be {a_number} like {default}, not {value!r}")
         if key in _PROBABILITIES and not 0 <= value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 0 and below 1, not {value}")
-        if key not in _PROBABILITIES and value < 1:
+        if key not in _PROBABILITIES and name in MODELS and value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
 
 
@@ -50,17 +78,35 @@ def build(
     Raises ValueError, in one line, as ``check`` does and for images that are too small.
     """
     check(name, parameters)
-    (height, width), least = image_size, MODELS[name].smallest
+    cls = class_of(name)
+    (height, width), least = image_size, cls.smallest
     if min(height, width) < least:
         raise ValueError(f"model '{name}' takes images of at least {least}×{least}, not {height}×{width}")
-    return MODELS[name](channels, image_size, class_count, **parameters)
+    return cls(channels, image_size, class_count, **parameters)
 
 
 def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:
-    """The dropout probability that the named network has with these parameters."""
-    return float(parameters.get("dropout", default_of(name, "dropout")))
+    """The dropout probability that the named network has with these parameters; 0 where it has no such parameter."""
+    return float(parameters.get("dropout", _parameters(name).get("dropout", 0.0)))
+
+
+def with_parameter(name: str, parameters: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """The parameters with one of them set, where the named network has it."""
+    return {**parameters, key: value} if key in _parameters(name) else dict(parameters)
 
 
 def default_of(name: str, parameter: str) -> Any:
-    """The default of a parameter of the named network; every network has ``width`` and ``dropout``."""
-    return inspect.signature(MODELS[name]).parameters[parameter].default
+    """The default of a parameter of the named network; each of the suite's has ``width`` and ``dropout``.
+
+    Raises ValueError, in one line, where there is no such parameter.
+    """
+    accepted = _parameters(name)
+    if parameter not in accepted:
+        raise ValueError(f"model '{name}' has no parameter '{parameter}', which this learner sets")
+    return accepted[parameter]
+
+
+def _parameters(name: str) -> dict[str, Any]:
+    """The keyword-only parameters of the named network with their defaults."""
+    accepted = inspect.signature(class_of(name)).parameters.items()
+    return {key: p.default for key, p in accepted if p.kind is inspect.Parameter.KEYWORD_ONLY}

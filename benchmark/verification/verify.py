@@ -17,12 +17,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmark import learners
 from benchmark.campaign import campaign
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.campaign.executors import executor_for
-from benchmark.campaign.plan import RunPlan
+from benchmark.campaign.plan import RunPlan, edition
 from benchmark.experiment import Protocol, ProtocolError, from_dict
 from benchmark.models.blueprint import blueprint
 from benchmark.reports.comparison.settings import differing, headers_say, settings_table
@@ -30,6 +29,7 @@ from benchmark.reports.rendering.console import for_console
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.words import name
 from benchmark.results import store
+from benchmark.results.editions import edition_of
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
@@ -61,7 +61,7 @@ def verify(
     selection = select(experiment, named, learner_names, seeds)
     for note in selection.notes:
         console.print(note, markup=False, soft_wrap=True)
-    candidates = _resolved(selection.runs, named or {}, console)
+    candidates = _resolved(selection.runs, named or {}, protocol, console)
     if not candidates:
         raise StoreError(f"{root}: none of its runs can be computed again here")
     drawn = sorted(random.Random().sample(range(len(candidates)), min(sample, len(candidates))))
@@ -119,21 +119,26 @@ def _protocol(experiment: Experiment, console: Console) -> Protocol:
     return protocol
 
 
-def _resolved(records: list[RunRecord], named: dict[str, Spec], console: Console) -> list[tuple[RunRecord, Spec]]:
-    """The runs whose strategies and learners are here, with the source that computed them; the others are named."""
+def _resolved(
+    records: list[RunRecord], named: dict[str, Spec], protocol: Protocol, console: Console
+) -> list[tuple[RunRecord, Spec]]:
+    """The runs whose strategies and learners are here, by the code that computed them; the others are named.
+
+    A run of another engine version is recomputed too: whether the numbers hold is then the question.
+    """
     found, left_out = [], {}
     for record in records:
         strategy, learner = record.key.strategy, record.key.learner
         try:
             spec = named.get(strategy) or resolve(strategy)
-            learners.build(learner)
+            now = replace(edition(protocol, spec, learner), engine_version=record.header.engine_version)
         except ValueError as error:
             left_out[name(strategy, learner, learner != "supervised")] = str(error)
             continue
-        if spec.source_sha256 == record.header.strategy_source_sha256:
-            found.append((record, spec))
+        if change := now.change_since(edition_of(record.header)):
+            left_out[name(strategy, learner, learner != "supervised")] = change
         else:
-            left_out[strategy] = "its source has changed"
+            found.append((record, spec))
     for who, why in left_out.items():
         console.print(f"left out: {who}: {why}", markup=False, soft_wrap=True)
     return found

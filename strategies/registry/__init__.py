@@ -1,11 +1,11 @@
 """Names of strategies, and the way from what a user types to an object.
 
 ``catalogue``: the suite's strategies in order · ``specs``: the language ``name[key=value,…]`` · ``resolution``: from a
-text to a ``Spec`` · ``plugins``: classes from elsewhere, with their modules' ``sources`` and ``loading`` · ``wrappers``:
-``power:``, ``softmax:`` and ``softrank:``.
+text to a ``Spec`` · ``plugins``: classes from elsewhere, with their modules' ``sources`` and ``loading`` ·
+``wrappers``: ``power:``, ``softmax:`` and ``softrank:``.
 """
 
-from strategies.registry.plugins import UnknownStrategy
+from strategies.registry.plugins import CodeSource, Loaded, UnknownStrategy
 from strategies.registry.resolution import (
     Spec,
     expand,
@@ -26,6 +26,8 @@ from strategies.registry.specs import (
 )
 
 __all__ = [
+    "CodeSource",
+    "Loaded",
     "Spec",
     "SpecError",
     "UnknownStrategy",

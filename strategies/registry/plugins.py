@@ -41,6 +41,10 @@ class Plugin(NamedTuple, Generic[T]):
     folder: str
     source_sha256: str | None
 
+    def source(self, name: str) -> CodeSource:
+        """As plain data, under the ``name`` that this process gives it."""
+        return CodeSource(name, self.location, self.source_sha256)
+
 
 def load(text: str, base: type[T], kind: str, error: type[SpecError] = SpecError) -> Plugin[T]:
     """The subclass of ``base`` that ``module:Class`` or ``file.py:Class`` names.
@@ -61,6 +65,52 @@ def load(text: str, base: type[T], kind: str, error: type[SpecError] = SpecError
     module = _loaded(lambda: loading.load(found), what, error)
     cls = _class(vars(module), class_name, base, f"{what}: {where}", error)
     return Plugin(cls, f"{found.main}:{class_name}", f"{found.reference}:{class_name}", str(found.root), found.sha256)
+
+
+class CodeSource(NamedTuple):
+    """A class from elsewhere as plain data: its name, where any process finds it, and its source's checksum."""
+
+    name: str
+    location: str
+    sha256: str | None
+
+
+class Loaded(Generic[T]):
+    """The classes of one kind, such as learners, that this process has loaded from elsewhere, by name.
+
+    Names are looked up here and imported nowhere else, so that a name read from a file runs no code.
+    """
+
+    def __init__(self, base: type[T], kind: str) -> None:
+        self.base, self.kind = base, kind
+        self._plugins: dict[str, Plugin[T]] = {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._plugins
+
+    def __getitem__(self, name: str) -> Plugin[T]:
+        return self._plugins[name]
+
+    def load(self, texts: Iterable[str]) -> list[str]:
+        """Load the classes that a user names as ``module:Class`` or ``file.py:Class``; their names, all distinct.
+
+        Raises SpecError with one line that says what to change.
+        """
+        plugins = [load(text, self.base, self.kind) for text in texts]
+        names = distinct_names((plugin.name, plugin.folder, plugin.source_sha256) for plugin in plugins)
+        for plugin in plugins:
+            self._plugins[names[plugin.name, plugin.folder]] = plugin
+        return [names[plugin.name, plugin.folder] for plugin in plugins]
+
+    def enter(self, source: CodeSource) -> None:
+        """Load a class under the name that another process has given it.
+
+        Raises SpecError where it cannot be had, or is not the one that was planned with.
+        """
+        plugin = load(source.location, self.base, self.kind)
+        if plugin.source_sha256 != source.sha256:
+            raise SpecError(f"the source of '{source.name}' has changed since the run was planned; run it again")
+        self._plugins[source.name] = plugin
 
 
 def entry_points() -> dict[str, str]:
@@ -93,12 +143,12 @@ def distinct_names(plugins: Iterable[tuple[str, str, str | None]]) -> dict[tuple
     """For each ``(name, folder)`` a name that no other source has, from names, folders and sources' checksums.
 
     It is the name itself where one source claims it; else as much of the folder's path stands before it as tells the
-    folders apart: ``a/mine:Mine`` and ``b/mine:Mine``. Raises UnknownStrategy where two in one folder claim it.
+    folders apart: ``a/mine:Mine`` and ``b/mine:Mine``. Raises SpecError where two in one folder claim it.
     """
     claims: dict[str, dict[str, str | None]] = {}
     for name, folder, sha256 in plugins:
         if claims.setdefault(name, {}).setdefault(folder, sha256) != sha256:
-            raise UnknownStrategy(f"two classes in {folder} are named '{name}': give one of them another name")
+            raise SpecError(f"two classes in {folder} are named '{name}': give one of them another name")
     found = {}
     for name, by_folder in claims.items():
         folders = {folder: Path(folder).parts for folder in by_folder}

@@ -108,7 +108,6 @@ def test_a_shorter_ladder_is_done_earlier_and_a_longer_one_goes_on(
 
 
 ELSEWHERE = [
-    {"engine_version": ENGINE_VERSION + 1},
     {"libraries": {"torch": "1.0"}},
     {"device": "cuda (some GPU)"},
 ]
@@ -122,9 +121,7 @@ def test_what_was_begun_elsewhere_is_computed_beside(
     write(RANDOM, 2, **changes)
     planned = plan_one(tiny, tmp_path, RANDOM)
     assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
-    assert (
-        planned.note == "random, seed 0: started on another device, engine or PyTorch version; recomputed as attempt 2"
-    )
+    assert planned.note == "random, seed 0: started on another device or PyTorch version; recomputed as attempt 2"
 
 
 @pytest.mark.parametrize("changes", ELSEWHERE)
@@ -135,6 +132,34 @@ def test_what_was_finished_elsewhere_is_done(
     assert plan_one(tiny, tmp_path, RANDOM).done
     longer = plan_one(tiny.override(budgets=[10, 20, 30, 40]), tmp_path, RANDOM)
     assert longer.path != path
+
+
+OTHER_EDITIONS = {
+    "engine_version": (ENGINE_VERSION + 1, f"computed by version {ENGINE_VERSION + 1} of the engine, which is at 1"),
+    "strategy_version": (2, "computed by version 2 of the strategy, which is at 1"),
+    "learner_version": (3, "computed by version 3 of the learner, which is at 1"),
+    "strategy_source_sha256": ("1" * 64, "the plugin's source has changed"),
+    "learner_source_sha256": ("1" * 64, "the learner's source has changed"),
+    "model_source_sha256": ("1" * 64, "the network's source has changed"),
+}
+
+
+@pytest.mark.parametrize("field", OTHER_EDITIONS)
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_run_by_other_code_is_neither_done_nor_resumed(
+    tiny: Protocol, tmp_path: Path, write: Write, field: str, rounds: int
+) -> None:
+    value, said = OTHER_EDITIONS[field]
+    path = write(RANDOM, rounds, **{field: value})
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
+    assert planned.note == f"random, seed 0: {said}; recomputed as attempt 2"
+    write(RANDOM, 1, attempt=2)
+    going_on = plan_one(tiny, tmp_path, RANDOM)
+    assert (going_on.path, going_on.note) == (planned.path, "")
+    anew = plan_one(tiny, tmp_path, RANDOM, fresh=True)
+    assert not anew.done
+    assert anew.path != path
 
 
 def test_other_libraries_do_not_matter(tiny: Protocol, tmp_path: Path, write: Write) -> None:

@@ -187,7 +187,7 @@ def test_an_older_engines_unfinished_run_is_computed_beside(copy: Path, capsys: 
     path.write_text(json.dumps(told) + "\n" + first)
     assert bench(copy, report=True) == 0
     assert (
-        "random, seed 1: started on another device, engine or PyTorch version; recomputed as attempt 2"
+        "random, seed 1: started on another device or PyTorch version; recomputed as attempt 2"
         in capsys.readouterr().out
     )
     after = run_lines(copy)
