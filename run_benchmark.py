@@ -112,7 +112,7 @@ MODES = {
     "report": LAYERS,
     "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
     "verify": (
-        *("strategies", "learner", "seeds", "sample"),
+        *("strategies", "learner", "model", "seeds", "sample"),
         *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
     ),
 }

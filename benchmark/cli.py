@@ -8,6 +8,7 @@ import re
 import sys
 import time
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,19 @@ def verify(arguments: argparse.Namespace, options: Options, console: Console) ->
     from benchmark.verification import verify as verification
 
     experiment = options.places.layers.find(arguments.verify).experiment()
+    if arguments.model is not None:
+        _load_model(arguments.model, experiment.protocol)
     return verification.verify(experiment, arguments.sample, options, console, *_selected(arguments), arguments.seeds)
+
+
+def _load_model(text: str, protocol: Mapping[str, Any]) -> None:
+    """Load a network of a user's own, which the runs of ``protocol`` must be of."""
+    try:
+        (name,) = factory.named([registry.parse(text)[0]])
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+    if name != protocol["model"]["name"]:
+        raise ProtocolError(f"the runs are of model '{protocol['model']['name']}', not of '{name}'")
 
 
 def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None, list[str] | None]:

@@ -45,7 +45,7 @@ def _error(build: Callable[[], Network], channels: int, image_size: tuple[int, i
         return "self.dropout must be a benchmark.models.network.Dropout, of probability 0 for none"
     if drawing := [type(module).__name__ for module in network.modules() if isinstance(module, _DRAWING)]:
         return f"{drawing[0]} draws from the global generator: use benchmark.models.network.{Dropout.__name__}"
-    head: object = network.head
+    head: object = network.head  # as declared, which nobody has checked yet
     if not isinstance(head, nn.Linear) or head.out_features != class_count:
         return f"self.head must be an nn.Linear to the {class_count} classes"
     images = torch.randn(3, channels, *image_size, generator=torch.Generator().manual_seed(0))
