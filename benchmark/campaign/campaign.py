@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,12 +90,13 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
         console.print(note, markup=False, soft_wrap=True)
     status = DONE
     if todo:
+        verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
         with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
             data = checks.data(protocol, specs, folders, places.data)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
-            tasks = tasks_of(protocol, todo, data, device, options, began)
+            tasks = tasks_of(protocol, todo, verdicts, data, device, options, began)
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, bool(todo), folders, protocol, specs)
 
@@ -111,9 +113,15 @@ def _there(plans: list[RunPlan], root: Path) -> str:
 
 
 def tasks_of(
-    protocol: Protocol, todo: list[RunPlan], data: ImageData, device: str, options: Options, began: float
+    protocol: Protocol,
+    todo: list[RunPlan],
+    verdicts: Mapping[str, str],
+    data: ImageData,
+    device: str,
+    options: Options,
+    began: float,
 ) -> list[RunTask]:
-    """The planned runs with where and until when to compute them."""
+    """The planned runs with where and until when to compute them; ``verdicts`` are those on the plugins."""
     commit, manifest_sha256 = environment.commit(), manifest_of(data).sha256
     deadline = None if options.time_limit is None else began + options.time_limit
     return [
@@ -131,6 +139,7 @@ def tasks_of(
             learner_source=learners.source_of(p.key.learner),
             network_sources=network_sources(protocol),
             commit=commit,
+            strategy_check=verdicts.get(p.spec.canonical),
             deadline=deadline,
             begun=p.begun,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from benchmark.models.contract import contract_error
 from benchmark.results import store
 from benchmark.results.layers import Folders, Layers
 from strategies.registry import Spec, expand
+from strategies.testing import check_strategy
 
 
 def with_learners(protocol: Protocol) -> Protocol:
@@ -66,6 +68,27 @@ def runnable(protocol: Protocol, console: Console) -> list[Spec]:
     if not specs:
         raise ProtocolError("none of the strategies can run on this protocol")
     return specs
+
+
+def plugins(specs: Iterable[Spec]) -> dict[str, str]:
+    """The verdicts of ``check_strategy`` on the plugins among ``specs``, by canonical name; a second or two for each.
+
+    Raises ProtocolError with what is wrong and how to see it in full.
+    """
+    verdicts: dict[str, str] = {}
+    for spec in specs:
+        if spec.source_sha256 is None or spec.canonical in verdicts:
+            continue
+        try:
+            check_strategy(spec.build())
+        except Exception as error:  # also what a hook raises
+            said = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+            raise ProtocolError(
+                f"strategy '{spec.canonical}' cannot run here: check_strategy refuses it: {said} (in full: python -c "
+                f"\"from strategies.testing import check_strategy; check_strategy('{spec.reference}')\")"
+            ) from error
+        verdicts[spec.canonical] = "passed"
+    return verdicts
 
 
 def _obstacle(protocol: Protocol, spec: Spec) -> str:

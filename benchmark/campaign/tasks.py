@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -17,6 +18,7 @@ from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.task import RunTask
 from benchmark.models import factory
 from benchmark.results.errors import Busy
+from benchmark.results.paths import log_path
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
 from strategies.registry import resolve
@@ -67,6 +69,7 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
     if task.deadline is not None and time.time() > task.deadline:
         return "stopped"
     torch.set_num_threads(1)
+    torch.set_grad_enabled(True)  # whatever the objects of a run that failed did when they were freed
     process.keep_freed_memory()
     process.warm_up()  # here, so that it is no part of the first training's seconds
     if task.learner_source is not None:
@@ -93,8 +96,20 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
 
 
 def guarded(task: RunTask, perform: Callable[[], Outcome]) -> Finished:
-    """One task's failure is reported, and the others go on."""
+    """One task's failure is reported, its traceback kept in a log that the report names, and the others go on."""
     try:
         return Finished(task, perform())
-    except Exception as error:
-        return Finished(task, "failed", f"{type(error).__name__}: {error}".replace("\n", " "))
+    except (Exception, SystemExit) as error:
+        message = f"{type(error).__name__}: {error}".replace("\n", " ")
+        return Finished(task, "failed", f"{message} ({_logged(task, error)})")
+
+
+def _logged(task: RunTask, error: BaseException) -> str:
+    """Write the traceback, the worker's own if it comes from one, beside the runs; where it is."""
+    log = log_path(task.path)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{task.key}\n\n{''.join(traceback.format_exception(error))}", encoding="utf-8")
+    except OSError as refused:
+        return f"no traceback: cannot write {log}: {refused.strerror or refused}"
+    return f"traceback in {log}"

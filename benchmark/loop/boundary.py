@@ -1,12 +1,11 @@
 """The boundary around calls into strategies and learners: what they touch beyond their result is an error by name.
 
 What is compared around each call: the state of the process (``strategies.api.process_state``), the weights of the
-round's model, and what a plugin's module and classes hold. The state of the process is put back, whatever a call does,
+round's model, and what a plugin's modules and classes hold. The state of the process is put back, whatever a call does,
 so a run that fails moves no number of the next one.
 
 What this cannot see: code that ends the process (``os._exit``), replaces functions of PyTorch or of the suite, leaves
-threads behind, writes through private attributes into the data, or hides state in closures, ``functools.cache`` and
-modules other than its own.
+threads behind, writes through private attributes into the data, or keeps state in closures and ``functools.cache``.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.training.predict import Predictor
-from strategies.api import Strategy
 from strategies.api.process_state import unchanged
+from strategies.registry.sources import PREFIX
 
 _SAME_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _DEPTH = 6  # of nested containers that are looked into
@@ -35,11 +34,10 @@ class BoundaryError(ValueError):
 
 
 class Boundary:
-    """Calls into what messages call ``who``; of a ``plugin`` the module's and the classes' own state is watched too."""
+    """Calls into the objects ``called``, in messages ``who``; what the modules of plugins hold is watched too."""
 
-    def __init__(self, who: str, plugin: Strategy | None = None) -> None:
-        self._who = who
-        self._modules = [] if plugin is None else _modules_of(plugin)
+    def __init__(self, who: str, *called: object) -> None:
+        self._who, self._called = who, called
 
     @contextmanager
     def __call__(self, where: str, fitted: Predictor | None = None, *, attachment: bool = True) -> Iterator[None]:
@@ -48,7 +46,8 @@ class Boundary:
         ``fitted`` is the model that it must leave alone, its attachment only if ``attachment`` says so.
         """
         model = {} if fitted is None else _model_state(fitted, attachment)
-        held = _held_by(self._modules)
+        modules = _modules_of(self._called)
+        held = _held_by(modules)
         try:
             with unchanged(self._who, where):
                 yield
@@ -56,16 +55,11 @@ class Boundary:
             raise BoundaryError(f"{self._who} called sys.exit {where}: raise an error instead") from error
         if fitted is not None and not _same_state(model, _model_state(fitted, attachment)):
             raise BoundaryError(f"{self._who} changed the fitted model {where}: work on a copy")
-        if changed := [name for name, value in _held_by(self._modules).items() if held.get(name) != value]:
+        if changed := [name for name, value in _held_by(modules).items() if held.get(name) != value]:
             raise BoundaryError(
-                f"{self._who} changed {changed[0]} {where}, which the next run would see: keep it in an attribute of "
+                f"{self._who} changed {changed[0][1]} {where}, which the next run would see: keep it in an attribute of "
                 "the instance, and in state_dict from round to round"
             )
-
-
-def of_strategy(name: str, strategy: Strategy, source_sha256: str | None) -> Boundary:
-    """The boundary around the strategy ``name``; ``source_sha256`` is None for the suite's own."""
-    return Boundary(f"strategy '{name}'", None if source_sha256 is None else strategy)
 
 
 # --- the model
@@ -98,35 +92,28 @@ def _same(before: Any, now: Any) -> bool:
     return before.dtype == now.dtype and before.shape == now.shape and before.view(kind).equal(now.view(kind))
 
 
-# --- what a plugin's module and classes hold
+# --- what a plugin's modules and classes hold
 
 
-def _modules_of(strategy: Strategy) -> list[ModuleType]:
-    """The modules of a plugin's classes, also where a wrapper is around it."""
-    inner = getattr(strategy, "inner", strategy)
-    classes = [cls for cls in type(inner).__mro__ if issubclass(cls, Strategy) and not _is_own(cls)]
-    names = dict.fromkeys(cls.__module__ for cls in classes)
-    return [sys.modules[name] for name in names if name in sys.modules]
+def _modules_of(called: tuple[object, ...]) -> list[ModuleType]:
+    """All modules of the plugins among ``called``, also where a wrapper is around one."""
+    inside = [getattr(each, "inner", each) for each in called]
+    names = [cls.__module__ for each in inside for cls in type(each).__mro__ if cls.__module__.startswith(PREFIX)]
+    packages = tuple(dict.fromkeys(f"{name.partition('.')[0]}." for name in names))
+    return [module for name, module in list(sys.modules.items()) if packages and name.startswith(packages)]
 
 
-def _is_own(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] == "strategies"
-
-
-def _held_by(modules: list[ModuleType]) -> dict[str, Any]:
-    """The data in the globals of ``modules`` and in the attributes of the classes that they define, comparable."""
-    held: dict[str, Any] = {}
+def _held_by(modules: list[ModuleType]) -> dict[tuple[str, str], Any]:
+    """What the globals of ``modules`` and the attributes of their classes hold, comparable, by module and name."""
+    held: dict[tuple[str, str], Any] = {}
     for module in modules:
         for name, value in list(vars(module).items()):
-            if isinstance(value, type) and value.__module__ == module.__name__:
-                held |= {f"{name}.{key}": _frozen(each) for key, each in list(vars(value).items()) if not _dunder(key)}
-            elif not _dunder(name):
-                held[name] = _frozen(value)
+            own_class = isinstance(value, type) and value.__module__ == module.__name__
+            parts = {f"{name}.{key}": each for key, each in vars(value).items()} if own_class else {name: value}
+            for part, each in parts.items():
+                if not part.endswith("__") and not isinstance(each, ModuleType):
+                    held[module.__name__, part] = _frozen(each)
     return held
-
-
-def _dunder(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
 
 
 def _frozen(value: Any, depth: int = 0) -> Any:

@@ -15,7 +15,7 @@ from benchmark import ENGINE_VERSION
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
 from benchmark.learners import Learner, build
-from benchmark.loop.boundary import Boundary, of_strategy
+from benchmark.loop.boundary import Boundary
 from benchmark.loop.carried import Carried, shared_round0
 from benchmark.loop.clock import Clock
 from benchmark.loop.judging import judged
@@ -66,7 +66,7 @@ class Fitter:
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
         network = self.blueprint.network(seed, "weights", number, device)
-        calls = of_strategy(self.run.key.strategy, self.strategy, self.run.source_sha256)
+        calls = Boundary(f"strategy '{self.run.key.strategy}'", self.strategy)
         with calls("in attach"), seeds.scoped(seed, "attachment", number):
             attachment = self.strategy.attach(network.stage_channels, self.data.class_count)
         if "network" in carried:
@@ -129,10 +129,11 @@ class Fitter:
         """The boundary around a training, in which the learner and the strategy's attachment take part."""
         learner = f"learner '{self.learner.canonical}'"
         if task.attachment is None:
-            return Boundary(learner)
+            return Boundary(learner, self.learner)
         attachment = f"the attachment of strategy '{self.run.key.strategy}'"
         suites_own = type(self.learner).__module__.partition(".")[0] == "benchmark"
-        return Boundary(attachment if suites_own else f"{learner} or {attachment}")
+        who = attachment if suites_own else f"{learner} or {attachment}"
+        return Boundary(who, self.learner, self.strategy)
 
     def _checkpoint_key(self, task: TrainingTask) -> dict[str, Any]:
         """Everything that the state of a training depends on, except how far it has got."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
 from benchmark.features import source as features
-from benchmark.loop.boundary import of_strategy
+from benchmark.loop.boundary import Boundary
 from benchmark.loop.carried import Carried
 from benchmark.loop.clock import Clock
 from benchmark.loop.diagnostics import rank_agreements, spaced
@@ -39,7 +39,7 @@ class ActiveLearningRun:
     def __init__(self, run: RunTask, strategy: Strategy, data: ImageData, file: RunFile) -> None:
         protocol = run.protocol
         self.run, self.protocol, self.strategy, self.data, self.file = run, protocol, strategy, data, file
-        self._calls = of_strategy(run.key.strategy, strategy, run.source_sha256)
+        self._calls = Boundary(f"strategy '{run.key.strategy}'", strategy)
         self.device = data.train_images.device
         self.images = Images(data.train_images, data.mean, data.std)
         self.test_images = Images(data.test_images, data.mean, data.std)

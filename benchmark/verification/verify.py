@@ -69,6 +69,7 @@ def verify(
     records = [record for record, _ in chosen]
     protocol = protocol.override(budgets=_budgets(protocol, records))
     with tempfile.TemporaryDirectory(prefix="acqbench-verify-") as folder:
+        checked = checks.plugins(spec for _, spec in chosen)
         places = Places(Layers(Path(folder) / "results"), options.places.data, Path(folder) / "cache")
         again = places.layers.folders(experiment.name)
         plans = [RunPlan(record.key, spec, run_path(again.written, record.key)) for record, spec in chosen]
@@ -81,7 +82,7 @@ def verify(
             soft_wrap=True,
         )
         blueprint(protocol.model.name, protocol.model.parameters, data)
-        tasks = campaign.tasks_of(protocol, plans, data, device, replace(options, places=places), began)
+        tasks = campaign.tasks_of(protocol, plans, checked, data, device, replace(options, places=places), began)
         with executor_for(protocol, options.executor, device, options.workers, len(tasks)) as executor:
             status = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]

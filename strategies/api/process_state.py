@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+DECIDE_BITS = ("ATEN_", "CUBLAS_", "CUDA_", "CUDNN_", "DNNL_", "MKL_", "NVIDIA_", "OMP_", "ONEDNN_", "OPENBLAS_")
 REMEDIES = {
     "drew": "use the generator that it is given",
     "changed": "leave the settings of the process as they are",
@@ -42,12 +43,12 @@ def _set_default_device(device: torch.device) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
-_held: list[Any] = []  # an inference mode that was put back ends with its guard
+_held: list[Any] = []  # an inference mode that was put back would end with its guard
 
 
 def _set_inference_mode(on: bool) -> None:
-    _held[:] = [torch.inference_mode(on)]
-    _held[0].__enter__()
+    _held.append(torch.inference_mode(on))
+    _held[-1].__enter__()
 
 
 def _flushes_denormals() -> bool:
@@ -148,7 +149,7 @@ def restored() -> Iterator[list[str]]:
     The state is: torch's defaults, modes, switches and threads, the global generators of torch, numpy and random, the
     environment, the working directory, signal handlers and numpy's errstate. Filters of warnings are put back too, and
     not reported. Importing a library may set environment variables and draw from Python's generator (rich does):
-    where modules were imported, new variables are left and neither is reported.
+    where modules were imported, new variables are left and neither is reported, but for variables that decide bits.
     """
     parts = (*_GENERATORS, *_SETTINGS)
     before, variables, modules = [_read(part) for part in parts], dict(os.environ), len(sys.modules)
@@ -169,7 +170,7 @@ def restored() -> Iterator[list[str]]:
 def _restore_environment(before: dict[str, str], imported: bool) -> list[str]:
     """Put the environment back, but for new variables where modules were ``imported``; what had changed."""
     changed = sorted(name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name))
-    changed = [name for name in changed if name in before or not imported]
+    changed = [name for name in changed if name in before or name.startswith(DECIDE_BITS) or not imported]
     for name in changed:
         if name in before:
             os.environ[name] = before[name]
@@ -179,7 +180,7 @@ def _restore_environment(before: dict[str, str], imported: bool) -> list[str]:
 
 
 @contextmanager
-def unchanged(who: str, where: str) -> Iterator[None]:
+def unchanged(who: str, where: str = "") -> Iterator[None]:
     """Put the state of the process back afterwards; raise ProcessChanged where it had changed, one line for ``who``.
 
     ``where`` says in which call, such as ``in select``.
@@ -187,4 +188,5 @@ def unchanged(who: str, where: str) -> Iterator[None]:
     with restored() as changes:
         yield
     if changes:
-        raise ProcessChanged(f"{who} {changes[0]} {where}: {REMEDIES[changes[0].split()[0]]}")
+        what = " ".join(filter(None, (who, changes[0], where)))
+        raise ProcessChanged(f"{what}: {REMEDIES[changes[0].split()[0]]}")

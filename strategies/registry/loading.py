@@ -17,11 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from strategies.api import process_state
 from strategies.registry.sources import PREFIX, Sources, local, local_folder
 
 
 def load(sources: Sources) -> ModuleType:
-    """The module ``sources.main``, executed once for these sources. Raises whatever its import raises."""
+    """The module ``sources.main``, executed once for these sources. Raises whatever its import raises.
+
+    And ProcessChanged where the import changes the state of the process.
+    """
     key = hashlib.sha256(repr((str(sources.root), sources.main, sources.sha256)).encode()).hexdigest()
     package = f"{PREFIX}{key[:16]}"
     if package not in _SPACES:
@@ -30,7 +34,8 @@ def load(sources: Sources) -> ModuleType:
         root.__path__ = []
         sys.modules[package] = root
     try:
-        return importlib.import_module(f"{package}.{sources.main}")
+        with process_state.unchanged("it", "when it was imported"):
+            return importlib.import_module(f"{package}.{sources.main}")
     except BaseException:
         for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
             del sys.modules[name]

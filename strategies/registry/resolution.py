@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from strategies.api import Strategy, declaration_error, registration
+from strategies.api import Strategy, declaration_error, process_state, registration
 from strategies.registry import plugins
 from strategies.registry.catalogue import CATALOGUE
 from strategies.registry.plugins import UnknownStrategy
@@ -190,7 +190,8 @@ def _wrapped(text: str, wrapper: str) -> Spec:
 def _checked(spec: Spec) -> Spec:
     """The spec, once it is sure that it builds a strategy whose declarations hold."""
     try:
-        error = declaration_error(spec.build())
+        with process_state.unchanged("it", "in its constructor"):
+            error = declaration_error(spec.build())
     except Exception as raised:  # whatever a plugin's constructor raises
         raise UnknownStrategy(f"'{spec.canonical}': {str(raised) or type(raised).__name__}") from raised
     if error:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, Strategy, declaration_error, selection_error, top
+from strategies.api import Pool, ScoreStrategy, Strategy, declaration_error, process_state, selection_error, top
 from strategies.registry import resolve
 from strategies.testing.hooks import (
     check_attachment,
@@ -20,7 +19,7 @@ from strategies.testing.hooks import (
     check_state,
     check_tuning,
     fresh,
-    no_global_draws,
+    untouched,
 )
 from strategies.testing.synthetic import CLASSES, SyntheticPool
 
@@ -41,9 +40,10 @@ def check_strategy(strategy: Strategy | type[Strategy] | str) -> None:
 
     ``strategy`` is an instance, a class whose parameters all have defaults, or what the command line takes.
     Checked are: hooks and methods agree; distinct valid positions for one image, some and all, on ordinary and on
-    degenerate pools; randomness from the generator only; refusal of NaN; a pool left as it was; scores of the right
-    shape that do not depend on the order of the pool, and a choice that is theirs; and, where there are any, the
-    attachment, its tuning, the hold-out and the carried state. An attachment that has ``detach_after`` must reach the
+    degenerate pools; randomness from the generator only; nothing kept from one call, or instance, to the next; the
+    settings of the process and the pool left as they were; refusal of NaN; scores of the right shape that do not
+    depend on the order of the pool, and a choice that is theirs; and, where there are any, the attachment, its tuning,
+    the hold-out and the carried state. An attachment that has ``detach_after`` must reach the
     stage features before that progress and not from then on.
     """
     if isinstance(strategy, str):
@@ -51,7 +51,7 @@ def check_strategy(strategy: Strategy | type[Strategy] | str) -> None:
     elif isinstance(strategy, type):
         strategy = strategy()
     choosing = (_check_pool_kept, _check_chance, _check_pools, _check_nan, _check_unfitted, _check_scores)
-    with _global_state_restored():
+    with process_state.restored():
         for check in (_check_declarations, *choosing, check_state, check_attachment, check_tuning, check_hold_out):
             try:
                 check(strategy)
@@ -99,12 +99,12 @@ def _check_chance(strategy: Strategy) -> None:
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002 (the global state is what is watched)
         random.seed(seed)
-        with no_global_draws("select"):
-            choices.append(_choice(strategy, SyntheticPool.draw(), 10))
+        choices.append(_choice(strategy, SyntheticPool.draw(), 10))
+        _choice(copy.deepcopy(strategy), SyntheticPool.draw(seed=1), 10)
     if not choices[0].equal(choices[1]):
         raise AssertionError(
             "select gave two choices for the same pool and the same seed of its generator: draw from the generator "
-            "only, and keep nothing from call to call but by state_dict"
+            "only, and keep nothing from call to call, in the instance, its class or its module, but by state_dict"
         )
 
 
@@ -161,13 +161,14 @@ def _choice(strategy: Strategy, pool: Pool, n: int, case: str = "an ordinary poo
 
 
 def _choice_or_refusal(strategy: Strategy, pool: Pool, n: int, case: str) -> Tensor | ValueError:
-    try:
-        with torch.no_grad():
-            positions = fresh(strategy).select(pool, n, torch.Generator().manual_seed(0))
-    except ValueError as error:
-        return error
-    except Exception as error:
-        raise AssertionError(f"select fails on {case}, n = {n}: {type(error).__name__}: {error}") from error
+    with untouched("select"):
+        try:
+            with torch.no_grad():
+                positions = fresh(strategy).select(pool, n, torch.Generator().manual_seed(0))
+        except ValueError as error:
+            return error
+        except Exception as error:
+            raise AssertionError(f"select fails on {case}, n = {n}: {type(error).__name__}: {error}") from error
     if wrong := selection_error(positions, n, len(pool.indices)):
         raise AssertionError(f"{wrong} (on {case})")
     return positions
@@ -183,14 +184,3 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         self.read.add(name)
         return getattr(self.pool, name)
-
-
-@contextmanager
-def _global_state_restored() -> Iterator[None]:
-    of_torch, of_numpy, of_random = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        torch.set_rng_state(of_torch)
-        np.random.set_state(of_numpy)  # noqa: NPY002
-        random.setstate(of_random)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import copy
 import io
-import pickle
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import numpy as np
 import torch
 
-from strategies.api import Attachment, Labelled, Strategy
+from strategies.api import Attachment, Labelled, Strategy, process_state
 from strategies.testing.synthetic import CLASSES, SyntheticPool, SyntheticTuning, synthetic_output, synthetic_step
 
 S = TypeVar("S", bound=Strategy)
@@ -39,7 +36,7 @@ def check_attachment(strategy: Strategy) -> None:
 
 def _check_outputs(attachment: Attachment, channels: tuple[int, ...], count: int, dtype: torch.dtype) -> None:
     where = f"for {count} images and {len(channels)} stages in {dtype}"
-    with no_global_draws("the attachment"), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+    with untouched("the attachment"), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         predicted = attachment(synthetic_output(channels, count, dtype=dtype))
         steps = [synthetic_step(channels, count, progress=progress, dtype=dtype) for progress in (0.0, 0.5, 0.99)]
         losses = [attachment.loss(step) for step in steps]
@@ -75,7 +72,7 @@ def check_tuning(strategy: Strategy) -> None:
         if attachment is None:
             return
         tuning = SyntheticTuning(attachment, _STAGES[-1], **counts)
-        with no_global_draws("after_training"):
+        with untouched("after_training"):
             fresh(strategy).after_training(tuning)
         for value in (*tuning.losses, *attachment.parameters()):
             if not value.isfinite().all():
@@ -98,7 +95,8 @@ def check_hold_out(strategy: Strategy) -> None:
             Labelled(indices[part], labels[part], None if losses is None else losses[part])
             for part in (slice(0, old_count), slice(old_count, None))
         )
-        held_out = fresh(strategy).hold_out(old, new).tolist()
+        with untouched("hold_out"):
+            held_out = fresh(strategy).hold_out(old, new).tolist()
         if len(set(held_out)) < len(held_out) or not set(held_out) < set(indices.tolist()):
             raise AssertionError(
                 f"hold_out must give distinct dataset indices of some of the {count} labelled images, not {held_out}"
@@ -112,7 +110,8 @@ def check_state(strategy: Strategy) -> None:
     pool, resumed, used = SyntheticPool.draw(), copy.deepcopy(strategy), copy.deepcopy(strategy)
     used.select(pool, 10, torch.Generator())
     file = io.BytesIO()
-    torch.save(used.state_dict(), file)
+    with untouched("state_dict"):
+        torch.save(used.state_dict(), file)
     file.seek(0)
     try:
         resumed.load_state_dict(torch.load(file, weights_only=True))
@@ -126,8 +125,9 @@ def check_state(strategy: Strategy) -> None:
 
 
 def _attached(strategy: Strategy, channels: tuple[int, ...]) -> Attachment | None:
-    torch.manual_seed(0)
-    return fresh(strategy).attach(channels, CLASSES)
+    with untouched("attach"), torch.random.fork_rng(devices=[]):  # the initial weights come from torch's generator
+        torch.manual_seed(0)
+        return fresh(strategy).attach(channels, CLASSES)
 
 
 def fresh(strategy: S) -> S:
@@ -135,15 +135,13 @@ def fresh(strategy: S) -> S:
     return copy.deepcopy(strategy) if "state" in strategy.hooks else strategy
 
 
-def _global_state() -> tuple[object, ...]:
-    of_numpy = pickle.dumps(np.random.get_state())  # noqa: NPY002 (the global state is what is watched)
-    return torch.get_rng_state().tolist(), of_numpy, random.getstate()
-
-
 @contextmanager
-def no_global_draws(what: str) -> Iterator[None]:
-    """Raise AssertionError if ``what``, done within, moves a global random state."""
-    before = _global_state()
-    yield
-    if _global_state() != before:
-        raise AssertionError(f"{what} draws from the global random state of torch, numpy or random")
+def untouched(what: str) -> Iterator[None]:
+    """Raise AssertionError if ``what``, done within, changes the state of the process, random state included."""
+    try:
+        with process_state.unchanged(what):
+            yield
+    except process_state.ProcessChanged as error:
+        raise AssertionError(str(error)) from None
+    except SystemExit as error:
+        raise AssertionError(f"{what} calls sys.exit: raise an error instead") from error

@@ -217,12 +217,12 @@ def test_a_plugin_that_cannot_be_used(
         ("torch.arange(n) + 9999", "select returned 9999…10008, "),
     ],
 )
-def test_a_plugins_wrong_answer_is_a_failed_run_and_no_number(
+def test_a_plugins_wrong_answer_is_refused_and_no_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], returned: str, message: str
 ) -> None:
     wrong = plugin(
         tmp_path, f"class Mine(Strategy):\n    def select(self, pool, n, generator):\n        return {returned}\n"
     )
-    assert bench(tmp_path, "--strategies", wrong, "--seeds", "0") == 1
-    out = capsys.readouterr().out
-    assert f"failed: mine:Mine, seed 0: ValueError: strategy 'mine:Mine': {message}" in out
+    said = mistake(tmp_path, capsys, "--strategies", wrong, "--seeds", "0")
+    refused = "error: strategy 'mine:Mine' cannot run here: check_strategy refuses it: mine:Mine: "
+    assert said.startswith(f"{refused}{message}")

@@ -223,7 +223,9 @@ def test_one_run_fails_and_the_others_finish(tmp_path: Path, capsys: pytest.Capt
     assert bench(tmp_path, "--strategies", failing, "random", report=True) == 1
     out = capsys.readouterr().out
     for seed in (0, 1):
-        assert f"failed: mine:Mine, seed {seed}: RuntimeError: no luck today" in out.splitlines()
+        log = experiment(tmp_path) / "logs" / "mine-Mine" / f"supervised-seed{seed}.log"
+        assert f"failed: mine:Mine, seed {seed}: RuntimeError: no luck today (traceback in {log})" in out.splitlines()
+        assert 'raise RuntimeError("no luck' in log.read_text()
     lines = run_lines(tmp_path)
     assert [len(lines[run]) for run in RUNS[2:]] == [4, 4]
     assert [len(found) for run, found in lines.items() if run.startswith("mine")] == [1, 1]
