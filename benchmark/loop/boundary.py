@@ -55,10 +55,10 @@ class Boundary:
             raise BoundaryError(f"{self._who} called sys.exit {where}: raise an error instead") from error
         if fitted is not None and not _same_state(model, _model_state(fitted, attachment)):
             raise BoundaryError(f"{self._who} changed the fitted model {where}: work on a copy")
-        if changed := [name for name, value in _held_by(modules).items() if held.get(name) != value]:
+        if changed := [part for part, value in _held_by(modules).items() if held.get(part) != value]:
             raise BoundaryError(
-                f"{self._who} changed {changed[0][1]} {where}, which the next run would see: keep it in an attribute of "
-                "the instance, and in state_dict from round to round"
+                f"{self._who} changed {changed[0][1]} {where}, which the next run would see: keep it in an attribute "
+                "of the instance, and in state_dict from round to round"
             )
 
 
