@@ -45,7 +45,7 @@ class Boundary:
 
         ``fitted`` is the model that it must leave alone, its attachment only if ``attachment`` says so.
         """
-        model = {} if fitted is None else _model_state(fitted, attachment)
+        model = {} if fitted is None else _copied(_model_state(fitted, attachment))
         modules = _modules_of(self._called)
         held = _held_by(modules)
         try:
@@ -66,7 +66,7 @@ class Boundary:
 
 
 def _model_state(fitted: Predictor, attachment: bool) -> dict[str, Any]:
-    """Copies of all parameters and buffers, and the modes of the network's modules.
+    """All parameters and buffers, and the modes of the network's modules.
 
     Those of the attachment's do not matter: every prediction sets them.
     """
@@ -76,8 +76,12 @@ def _model_state(fitted: Predictor, attachment: bool) -> dict[str, Any]:
     state: dict[str, Any] = {"modes": [module.training for module in fitted.network.modules()]}
     for owner, module in modules.items():
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            state[f"{owner}.{name}"] = tensor.detach().clone()
+            state[f"{owner}.{name}"] = tensor.detach()
     return state
+
+
+def _copied(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
 
 
 def _same_state(before: dict[str, Any], now: dict[str, Any]) -> bool:

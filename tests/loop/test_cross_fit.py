@@ -180,20 +180,22 @@ def test_a_pool_computes_each_share_once(data: ImageData) -> None:
 
 
 ASKS = """\
+from strategies import top
+
 class Mine(Strategy):
     def __init__(self, declares: bool = True, asks: bool = True):
         self.asks = asks
         self.needs = frozenset({"cross_fit"} if declares else set())
 
     def select(self, pool, n, generator):
-        order = pool.probs[:, 0].argsort(stable=True)
+        order = top(pool.probs[:, 0], len(pool.indices))
         if not self.asks:
             return order[:n]
         found = pool.cross_fit(0.3)
         if found is None:
             return order[:n]
         logits, labels = found
-        return order[(logits[0, labels[0]].double() * 1e6).long().abs() % 7 :][:n]
+        return order.roll(int(logits[0, labels[0]].double() * 1e6) % 7)[:n]
 """
 
 
