@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
+from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.progress import duration
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
@@ -109,10 +110,11 @@ def _base(arguments: argparse.Namespace) -> Protocol:
         return load(dataset)
     if not dataset:
         raise ProtocolError("--dataset takes a name or a path, not nothing")
-    data = datasets.load(dataset, arguments.data_dir)
-    step = max(data.class_count, len(data.train_labels) // SHARES)
+    source = DataSource(dataset, arguments.data_dir, arguments.cache_dir)
+    data = source.identify() or source.load()[1]
+    step = max(data.class_count, data.num_train // SHARES)
     like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
-    ladder = tuple(step * i for i in range(1, 11) if step * i <= len(data.train_labels))
+    ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
     return dataclasses.replace(
         like,
         name=canonical_name(dataset),

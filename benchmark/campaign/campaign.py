@@ -14,12 +14,13 @@ import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
+from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan
 from benchmark.campaign.progress import Display
 from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
-from benchmark.data.manifest import manifest_of
+from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
 from benchmark.experiment.library import as_published
 from benchmark.loop.task import RunTask, network_sources
@@ -86,17 +87,22 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
-    for note in filter(None, (p.note for p in todo)):
-        console.print(note, markup=False, soft_wrap=True)
     status = DONE
-    if todo:
+    source = DataSource(protocol.dataset, places.data, places.cache)
+    if not todo:
+        checks.same_data(protocol, folders, source, console)
+    else:
         verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
         with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
-            data = checks.data(protocol, specs, folders, places.data)
+            data, identity = source.load()
+            checks.data(protocol, specs, folders, identity)
+            todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
+            for note in filter(None, (p.note for p in todo)):
+                console.print(note, markup=False, soft_wrap=True)
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
-            tasks = tasks_of(protocol, todo, verdicts, data, device, options, began)
+            tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, bool(todo), folders, protocol, specs)
 
@@ -116,13 +122,13 @@ def tasks_of(
     protocol: Protocol,
     todo: list[RunPlan],
     verdicts: Mapping[str, str],
-    data: ImageData,
+    identity: Identity,
     device: str,
     options: Options,
     began: float,
 ) -> list[RunTask]:
     """The planned runs with where and until when to compute them; ``verdicts`` are those on the plugins."""
-    commit, manifest_sha256 = environment.commit(), manifest_of(data).sha256
+    commit, recorded = environment.commit(), checks.dataset_record(identity)
     deadline = None if options.time_limit is None else began + options.time_limit
     return [
         RunTask(
@@ -133,11 +139,12 @@ def tasks_of(
             path=p.path,
             cache=options.places.cache,
             data_dir=options.places.data,
-            dataset_sha256=data.sha256,
-            manifest_sha256=manifest_sha256,
+            dataset_sha256=recorded.sha256,
+            manifest_sha256=recorded.manifest_sha256,
             device=device,
             learner_source=learners.source_of(p.key.learner),
             network_sources=network_sources(protocol),
+            differing=recorded.differing,
             commit=commit,
             strategy_check=verdicts.get(p.spec.canonical),
             deadline=deadline,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark import ENGINE_VERSION, learners
@@ -14,7 +14,7 @@ from benchmark.results.editions import Edition, edition_of
 from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunRecord
-from benchmark.results.store import check_fingerprint
+from benchmark.results.store import check_fingerprint, read_run
 from strategies.registry import Spec
 
 
@@ -99,6 +99,24 @@ def _plan_fresh(
     if started is not None and not _resumable(started, edition(protocol, spec, key.learner), device):
         number += 1
     return RunPlan(key, spec, run_path(folders.written, key, number))
+
+
+def on_data(plans: list[RunPlan], sha256: str, folders: Folders) -> list[RunPlan]:
+    """The runs to compute on the data with this checksum: one that was started on others is not continued.
+
+    Few images differ, or the runs would not pair; but no number after them would be that of either copy.
+    """
+    return [_on_data(p, sha256, folders) for p in plans]
+
+
+def _on_data(planned: RunPlan, sha256: str, folders: Folders) -> RunPlan:
+    started = planned.begun or planned.path
+    record = read_run(started) if started.exists() else None
+    if record is None or record.header.dataset.sha256 == sha256:
+        return planned
+    number = record.attempt + 1
+    note = f"{planned.key}: started on another copy of the data; recomputed as attempt {number}"
+    return replace(planned, path=run_path(folders.written, planned.key, number), begun=None, note=note)
 
 
 def _attempts(protocol: Protocol, key: RunKey, folders: Folders) -> list[RunRecord]:

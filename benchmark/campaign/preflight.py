@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from benchmark import learners
-from benchmark.data import datasets
+from benchmark.campaign.data_access import DataSource
+from benchmark.data.identity import Identity, check_published
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
@@ -22,6 +23,7 @@ from benchmark.models import factory
 from benchmark.models.contract import contract_error
 from benchmark.results import store
 from benchmark.results.layers import Folders, Layers
+from benchmark.results.records import DatasetRecord, DifferingRecord
 from strategies.registry import Spec, expand
 from strategies.testing import check_strategy
 
@@ -151,41 +153,78 @@ def writable(root: Path, cache: Path) -> None:
             raise ProtocolError(f"cannot write to {place}: {error.strerror or error}") from error
 
 
-def data(protocol: Protocol, specs: list[Spec], folders: Folders, data_dir: Path) -> datasets.ImageData:
-    """The dataset, once it is sure that the protocol can run on it and continue the runs in ``folders``."""
-    data = datasets.load(protocol.dataset, data_dir)
-    if protocol.budgets[-1] > len(data.train_labels):
+def dataset_record(identity: Identity) -> DatasetRecord:
+    """What the headers of runs on the data say of them. Raises DatasetError for data that are not the published ones.
+
+    That is for data with the name of published ones of which more images differ than may.
+    """
+    check_published(identity)
+    found = identity.published
+    differing = (
+        None
+        if found is None
+        else DifferingRecord(found.train_images, found.train_size, found.test_images, found.test_size)
+    )
+    return DatasetRecord(identity.name, identity.sha256, identity.note, identity.manifest_sha256, differing)
+
+
+def data(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Identity) -> None:
+    """Make sure that the protocol can run on the data, and that they pair with those of the runs in ``folders``."""
+    if protocol.budgets[-1] > identity.num_train:
         raise ProtocolError(
-            f"budgets go up to {protocol.budgets[-1]}, but '{data.name}' has {len(data.train_labels)} training images"
+            f"budgets go up to {protocol.budgets[-1]}, but '{identity.name}' has {identity.num_train} training images"
         )
-    known = [record for root in folders.read for record in store.read_runs(root, protocol.fingerprint)]
-    for record in known:
-        recorded = record.header.dataset.sha256
-        if recorded != data.sha256:
-            raise ProtocolError(
-                f"'{protocol.dataset}' is not the data that the runs in {record.path.parents[2]} were computed on "
-                f"(SHA-256 {data.sha256[:12]}, not {recorded[:12]}): put the same data in place or choose another "
-                "--name"
-            )
-    _buildable(protocol, data)
+    check_pairs(protocol, folders, identity)
+    _buildable(protocol, identity)
     if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
         settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         try:
-            features.check(settings, data.channels, data.image_size)
+            features.check(settings, identity.channels, identity.image_size)
         except ValueError as error:
-            raise ProtocolError(f"'{data.name}': {error}; choose another features.method or features.model") from error
-    return data
+            raise ProtocolError(
+                f"'{identity.name}': {error}; choose another features.method or features.model"
+            ) from error
 
 
-def _buildable(protocol: Protocol, data: datasets.ImageData) -> None:
+def _buildable(protocol: Protocol, identity: Identity) -> None:
     """Raise ProtocolError unless the network can be built for the data; a user's own must hold its contract."""
-    model, shape = protocol.model, (data.channels, data.image_size, data.class_count)
+    model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)
     try:
         with torch.device("meta"):
             factory.build(model.name, model.parameters, *shape)
     except Exception as error:  # whatever a user's own code raises
-        raise ProtocolError(f"'{data.name}': {error}; choose another --model".replace("\n", " ")) from error
+        raise ProtocolError(f"'{identity.name}': {error}; choose another --model".replace("\n", " ")) from error
     if model.name in factory.PLUGINS:
         broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
         if broken:
             raise ProtocolError(f"model '{model.name}': {broken}")
+
+
+def check_pairs(protocol: Protocol, folders: Folders, identity: Identity) -> None:
+    """Raise ProtocolError unless all runs in ``folders`` are on data that pair with these; DatasetError as above."""
+    here = dataset_record(identity)
+    known = [record for root in folders.read for record in store.read_runs(root, protocol.fingerprint)]
+    for record in known:
+        if not record.header.dataset.pairs_with(here):
+            raise ProtocolError(
+                f"'{protocol.dataset}' is not the data that the runs in {record.path.parents[2]} were computed on "
+                f"(SHA-256 {here.sha256[:12]}, not {record.header.dataset.sha256[:12]}): put the same data in place "
+                "or choose another --name"
+            )
+
+
+def same_data(protocol: Protocol, folders: Folders, source: DataSource, console: Console) -> None:
+    """Make sure that the runs in ``folders``, all there, are on the data that were asked for.
+
+    A known data set of which no file is there would have to be downloaded; its runs are shown, and that is said.
+    """
+    identity = source.identify()
+    if identity is not None:
+        check_pairs(protocol, folders, identity)
+    else:
+        console.print(
+            f"'{protocol.dataset}' is not in {source.data_dir}: runs are shown as recorded, "
+            "not checked against the data",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
-from benchmark.data.image_files import hold_out, read_folder, read_npz
-from benchmark.data.torchvision_files import read_torchvision
+from benchmark.data.image_files import folder_files, hold_out, read_folder, read_npz
+from benchmark.data.torchvision_files import read_torchvision, torchvision_files
 from benchmark.experiment.dataset_name import canonical_name
 
 __all__ = ["DatasetError", "ImageData", "describe", "load", "names"]
@@ -87,6 +87,26 @@ def load(
     if known and known.class_names:
         arrays = arrays._replace(class_names=known.class_names)
     return checked(canonical_name(name_or_path), arrays).to(device)
+
+
+def files(name_or_path: str, data_dir: Path = Path("data"), *, seed_split: int = 0) -> list[Path] | None:
+    """The files that ``load`` reads, images of a folder in their order; None for a known dataset that has none there.
+
+    Raises DatasetError for a path at which there is no dataset.
+    """
+    known = name_or_path in _KNOWN
+    path = data_dir / f"{name_or_path}.npz" if known else Path(name_or_path)
+    if name_or_path == "digits":
+        return []
+    if known and not path.exists():
+        return torchvision_files(name_or_path, data_dir) or None
+    if path.suffix == ".npz":
+        if not path.is_file():
+            raise DatasetError(f"{path}: no such file")
+        return [path]
+    if path.is_dir():
+        return folder_files(path, seed_split)
+    raise _unknown(name_or_path)
 
 
 def _unknown(name: str) -> DatasetError:

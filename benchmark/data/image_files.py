@@ -88,6 +88,12 @@ def read_folder(folder: Path, seed: int) -> Arrays:
     return Arrays(str(folder), train_images, _labels(train), test_images, _labels(test), tuple(train), note)
 
 
+def folder_files(folder: Path, seed: int) -> list[Path]:
+    """The images that ``read_folder`` reads, in its order. Raises DatasetError as it does for a layout."""
+    train, test, _ = _find_images(folder, seed)
+    return [*_paths(train), *_paths(test)]
+
+
 def _find_images(folder: Path, seed: int) -> tuple[Classes, Classes, str]:
     """The training and the test images of each class, and a note on how they were told apart."""
     train_folder = folder / "train"

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data.image_data import ImageData
+from benchmark.experiment.dataset_name import few
 
-LARGEST_SHARE = 0.0025  # of a split's images that may differ
 _DIGEST_BYTES = 8
 
 
@@ -84,8 +84,8 @@ class Difference:
         return (
             not self.sizes
             and self.labels == 0
-            and self.train_images <= LARGEST_SHARE * self.train_size
-            and self.test_images <= LARGEST_SHARE * self.test_size
+            and few(self.train_images, self.train_size)
+            and few(self.test_images, self.test_size)
         )
 
     @property

@@ -22,6 +22,20 @@ LOADERS = {
     "cifar100": "CIFAR100",
 }
 
+_PATTERNS = {  # of each data set's files; torchvision takes seconds to import
+    "mnist": "MNIST/raw/*",
+    "fashion-mnist": "FashionMNIST/raw/*",
+    "kmnist": "KMNIST/raw/*",
+    "svhn": "*_32x32.mat",
+    "cifar10": "cifar-10-batches-py/*",
+    "cifar100": "cifar-100-python/*",
+}
+
+
+def torchvision_files(name: str, data_dir: Path) -> list[Path]:
+    """torchvision's files of the data set ``name`` that are in ``data_dir``, sorted; perhaps more than it reads."""
+    return sorted(path for path in data_dir.glob(_PATTERNS[name]) if path.is_file())
+
 
 def read_torchvision(name: str, data_dir: Path, *, download: bool) -> Arrays:
     """Read the dataset ``name`` of LOADERS; if it is not in ``data_dir``, download it there first.

@@ -21,8 +21,9 @@ from filelock import FileLock
 class Carried:
     """What one run carries into its rounds, a file each, kept until the run ends."""
 
-    def __init__(self, cache: Path, run: Path) -> None:
-        digest = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
+    def __init__(self, cache: Path, run: Path, data_sha256: str) -> None:
+        """``data_sha256`` is that of the data: what was carried on other pixels is never taken up."""
+        digest = hashlib.sha256(f"{run.resolve()}\n{data_sha256}".encode()).hexdigest()[:16]
         self._folder = cache / "carried" / f"{run.stem}-{digest}"
 
     def latest(self, last: int) -> int:

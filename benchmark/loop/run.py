@@ -49,7 +49,7 @@ class ActiveLearningRun:
         if protocol.features is not None:
             how = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
             self.features = features.source(how, data, self.images, protocol.recipe, run.cache)
-        self.carried = Carried(run.cache, file.path)
+        self.carried = Carried(run.cache, file.path, data.sha256)
 
     def execute(self, on_round: Callable[[RoundRecord], bool]) -> bool:
         """Compute what is missing; ``on_round`` takes every new record and says whether to go on.

@@ -13,7 +13,7 @@ from benchmark.experiment.keys import RunKey
 from benchmark.learners import Learner
 from benchmark.models import factory
 from benchmark.results import environment
-from benchmark.results.records import DatasetRecord, LabelsRecord, RunHeader
+from benchmark.results.records import DatasetRecord, DifferingRecord, LabelsRecord, RunHeader
 from strategies.api import Strategy
 from strategies.registry import CodeSource
 
@@ -26,8 +26,9 @@ class RunTask:
     checksum of a plugin's modules, None for the suite's own strategies. ``learner_source`` and ``network_sources`` say
     where the learner and the protocol's networks come from, if they are a user's own. ``path`` is the run's file; where
     it does not exist yet, the run continues the published one at ``begun``, None for none. ``dataset_sha256``
-    identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest. ``deadline`` is
-    in seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
+    identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest, and ``differing``
+    says how far they agree with the published one of their name, None where none is published. ``deadline`` is in
+    seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
     on a plugin, None for the suite's own strategies. With ``wait`` the run is taken up when another process that
     computes it has let go.
     """
@@ -44,6 +45,7 @@ class RunTask:
     device: str
     learner_source: CodeSource | None = None
     network_sources: tuple[CodeSource, ...] = ()
+    differing: DifferingRecord | None = None
     commit: str | None = None
     strategy_check: str | None = None
     deadline: float | None = None
@@ -74,7 +76,7 @@ def run_header(
         model_source_sha256=joint_sha256(task.network_sources),
         strategy_check=task.strategy_check,
         diagnostic="diagnostic" in strategy.groups,
-        dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256, None),
+        dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256, task.differing),
         environment=environment.record(data.train_images.device),
         commit=task.commit,
         feature_seed=features.seed if features is not None and reads_features else None,

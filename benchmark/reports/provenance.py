@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.experiment.keys import RunKey
 from benchmark.reports.words import count, name, ranges
-from benchmark.results.records import Experiment, RunRecord
+from benchmark.results.records import Experiment, RunHeader, RunRecord
 
 LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
 
@@ -18,9 +19,10 @@ class Provenance:
     """What the headers of a report's runs say; each tuple has all distinct values, the most frequent first.
 
     ``marked`` are the strategies (with learners) with runs on another engine version, device or torch version than
-    most, or with a changed source; ``footnotes`` say which. ``plugins`` are the strategies from source files of their
-    own, ``diagnostic`` those that use true labels. ``results_version`` is that of published results, None for others.
-    ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
+    most, on data that differ from the published ones, or with a changed source; ``footnotes`` say which. ``plugins``
+    are the strategies from source files of their own, ``diagnostic`` those that use true labels. ``results_version``
+    is that of published results, None for others. ``published`` says in a sentence how many of the runs are published,
+    where they are shown beside others.
     """
 
     experiment: str
@@ -92,16 +94,12 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
     for values in axes.values():
         usual, *others = _frequent(values)
         for other in others:
-            seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
-            for header, value in zip(headers, values, strict=True):
-                if value == other:
-                    seeds[header.key.strategy, header.key.learner].add(header.key.seed)
-            marked |= seeds.keys()
-            where = [
-                f"{name(*key, several=len(learners) > 1)} ({count(len(s), 'seed')} {ranges(sorted(s))})"
-                for key, s in seeds.items()
-            ]
-            footnotes.append(f"On {other} instead of {usual}: {', '.join(where)}.")
+            keys = [header.key for header, value in zip(headers, values, strict=True) if value == other]
+            marked |= {(key.strategy, key.learner) for key in keys}
+            footnotes.append(f"On {other} instead of {usual}: {_in_words(keys, several=len(learners) > 1)}.")
+    if not all(header.dataset.remark for header in headers):
+        marked |= {(h.key.strategy, h.key.learner) for h in headers if h.dataset.remark}
+    footnotes += data_footnotes(headers)
     sources: dict[str, set[str]] = defaultdict(set)
     for header in headers:
         if header.strategy_source_sha256:
@@ -141,6 +139,27 @@ def _published(some: int, runs: int, version: str | None) -> str:
         return ""
     which = "All runs are" if some == runs else f"{some} of the {runs} runs {'is' if some == 1 else 'are'}"
     return f"{which} published" + (f" (results version {version})." if version else ".")
+
+
+def data_footnotes(headers: Sequence[RunHeader]) -> list[str]:
+    """Which runs are on data that differ from the published ones, and in how many images: a sentence for each copy."""
+    several = len({header.key.learner for header in headers}) > 1
+    keys: dict[str, list[RunKey]] = defaultdict(list)
+    for header in headers:
+        keys[header.dataset.remark].append(header.key)
+    return [
+        f"On {remark}: {'all runs' if len(on_them) == len(headers) else _in_words(on_them, several)}."
+        for remark, on_them in keys.items()
+        if remark
+    ]
+
+
+def _in_words(keys: Iterable[RunKey], several: bool) -> str:
+    """Strategies (with learners, where there are ``several``) and seeds of runs."""
+    seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for key in keys:
+        seeds[key.strategy, key.learner].add(key.seed)
+    return ", ".join(f"{name(*who, several)} ({count(len(s), 'seed')} {ranges(sorted(s))})" for who, s in seeds.items())
 
 
 def _frequent(values: Any) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 
+from benchmark.experiment.dataset_name import few
 from benchmark.experiment.keys import RunKey
 from benchmark.results.fields import Pattern, Range
 
@@ -41,6 +42,18 @@ class DifferingRecord:
     test_images: Count
     test_size: Count
 
+    @property
+    def pairs(self) -> bool:
+        """Whether so few differ that numbers may be compared with those on the published data."""
+        return few(self.train_images, self.train_size) and few(self.test_images, self.test_size)
+
+    def __str__(self) -> str:
+        counts = (
+            (self.train_images, self.train_size, "training"),
+            (self.test_images, self.test_size, "test"),
+        )
+        return " and ".join(f"{count:,} of {size:,} {split} images" for count, size, split in counts if count)
+
 
 @dataclass(frozen=True)
 class DatasetRecord:
@@ -56,6 +69,20 @@ class DatasetRecord:
     note: str
     manifest_sha256: Sha256 | Unknown
     differing: DifferingRecord | None
+
+    def pairs_with(self, other: DatasetRecord) -> bool:
+        """Whether numbers on the two data sets may be compared: they are equal, or close to the same published one."""
+        if self.sha256 == other.sha256:
+            return True
+        both = (self.differing, other.differing)
+        return self.name == other.name and all(found is not None and found.pairs for found in both)
+
+    @property
+    def remark(self) -> str:
+        """In which way the data differ from the published ones of their name; empty where they do not, or none are."""
+        return (
+            f"data that differ from the published {self.name} in {self.differing}" if str(self.differing or "") else ""
+        )
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What to conclude from a run on disk and the same run recomputed.
 
-Where engine, PyTorch and device are those of the header, the same bits are promised, and nothing else agrees. Elsewhere
-a run agrees if it acquired the same labels and its numbers are close, or if its final accuracy and its area differ by
-no more than another draw of the seed could: by at most t · s · √2, with s the standard deviation over the other m seeds
-of the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom, which is the 95 % prediction
-interval of the difference of two draws.
+Where data, engine, PyTorch and device are those of the header, the same bits are promised, and nothing else agrees.
+Elsewhere a run agrees if it acquired the same labels and its numbers are close, or if its final accuracy and its area
+differ by no more than another draw of the seed could: by at most t · s · √2, with s the standard deviation over the
+other m seeds of the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom, which is the 95 %
+prediction interval of the difference of two draws.
 """
 
 from __future__ import annotations
@@ -137,9 +137,14 @@ def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[Ru
 
 
 def _same_bits_promised(old: RunHeader, new: RunHeader) -> bool:
-    """Whether engine, PyTorch and device are the same."""
+    """Whether data, engine, PyTorch and device are the same."""
     first, second = (
-        (header.engine_version, header.environment.libraries.get("torch"), header.environment.device)
+        (
+            header.dataset.sha256,
+            header.engine_version,
+            header.environment.libraries.get("torch"),
+            header.environment.device,
+        )
         for header in (old, new)
     )
     return first == second

@@ -20,11 +20,13 @@ from rich.console import Console
 from benchmark.campaign import campaign
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
+from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan, edition
 from benchmark.experiment import Protocol, ProtocolError, from_dict
 from benchmark.models.blueprint import blueprint
 from benchmark.reports.comparison.settings import differing, headers_say, settings_table
+from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.console import for_console
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.words import name
@@ -33,7 +35,7 @@ from benchmark.results.editions import edition_of
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
-from benchmark.results.records import Experiment, RunRecord
+from benchmark.results.records import DatasetRecord, Experiment, RunRecord
 from benchmark.verification.verdicts import judge, show
 from strategies.registry import Spec, resolve
 
@@ -73,8 +75,12 @@ def verify(
         places = Places(Layers(Path(folder) / "results"), options.places.data, Path(folder) / "cache")
         again = places.layers.folders(experiment.name)
         plans = [RunPlan(record.key, spec, run_path(again.written, record.key)) for record, spec in chosen]
-        data = checks.data(protocol, [spec for _, spec in chosen], again, places.data)
-        _same_data(records, data.sha256, root)
+        data, identity = DataSource(protocol.dataset, places.data, places.cache).load()
+        checks.data(protocol, [spec for _, spec in chosen], again, identity)
+        here = checks.dataset_record(identity)
+        _check_data(experiment.runs, here, root)
+        for note in _on_other_data(records, here):
+            console.print(note, markup=False, soft_wrap=True)
         console.print(
             f"computing {len(chosen)} of {len(candidates)} runs in {root} again: "
             + "; ".join(str(record.key) for record in records),
@@ -82,7 +88,7 @@ def verify(
             soft_wrap=True,
         )
         blueprint(protocol.model.name, protocol.model.parameters, data)
-        tasks = campaign.tasks_of(protocol, plans, checked, data, device, replace(options, places=places), began)
+        tasks = campaign.tasks_of(protocol, plans, checked, identity, device, replace(options, places=places), began)
         with executor_for(protocol, options.executor, device, options.workers, len(tasks)) as executor:
             status = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
@@ -153,10 +159,19 @@ def _budgets(protocol: Protocol, records: list[RunRecord]) -> list[int]:
     return [labels for labels in protocol.budgets if labels <= reached] or list(protocol.budgets)
 
 
-def _same_data(records: list[RunRecord], sha256: str, root: Path) -> None:
-    for recorded in (record.header.dataset.sha256 for record in records):
-        if recorded != sha256:
+def _check_data(records: Sequence[RunRecord], here: DatasetRecord, root: Path) -> None:
+    for recorded in (record.header.dataset for record in records):
+        if not recorded.pairs_with(here):
             raise ProtocolError(
-                f"the data are not those that the runs in {root} were computed on (SHA-256 {sha256[:12]}, not "
-                f"{recorded[:12]}): put the same data in place"
+                f"the data are not those that the runs in {root} were computed on (SHA-256 {here.sha256[:12]}, not "
+                f"{recorded.sha256[:12]}): put the same data in place"
             )
+
+
+def _on_other_data(records: list[RunRecord], here: DatasetRecord) -> list[str]:
+    """Sentences on data that pair without being the same, here and behind the ``records``."""
+    notes = [f"Here: on {here.remark}."] if here.remark else []
+    notes += [f"On disk: {note}" for note in data_footnotes([record.header for record in records])]
+    if any(record.header.dataset.sha256 != here.sha256 for record in records):
+        notes.append("The same bits are not promised for runs on another copy of the data.")
+    return notes

@@ -18,6 +18,7 @@ import pandas as pd
 
 from benchmark.reports.comparison.settings import differing, flat, headers_say, in_words, settings_table
 from benchmark.reports.comparison.tables import MEASURES, differences_table, rankings_table
+from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.tables.table import Table, csv, markdown
 from benchmark.reports.statistics import agreement
 from benchmark.reports.statistics.curves import RUN, groups, select, tidy
@@ -131,7 +132,8 @@ def _side(
 ) -> _Side:
     selection = select(experiment, strategies, learners, seeds, budgets)
     headers = [run.header for run in selection.runs]
-    return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), selection.notes)
+    notes = [*selection.notes, *data_footnotes(headers)]
+    return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), notes)
 
 
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:

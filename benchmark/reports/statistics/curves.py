@@ -47,7 +47,8 @@ def select(
     """
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
     attempts: dict[tuple[str, str, int], list[tuple[int, RunRecord]]] = defaultdict(list)
-    for run in experiment.runs:
+    alike, other_data = _on_one_data_set(experiment.runs)
+    for run in alike:
         strategy, learner, seed = key_of(run)
         if (
             (strategies is None or strategy in strategies)
@@ -88,18 +89,47 @@ def select(
             newest = max(other.attempt for _, other in attempts[key] if experiment.is_published(other) == public)
             why = "the newest" if run.attempt == newest else f"attempt {newest} is not complete"
             repeated[f"{who}: attempt {run.attempt} is shown ({why})"].append(str(key[2]))
-    alike: dict[str, list[str]] = defaultdict(list)
+    together: dict[str, list[str]] = defaultdict(list)
     for who, ends in short.items():
         where = (f"{count(len(some), 'seed')} {ranges(some)} at {reached}" for reached, some in ends.items())
-        alike[", ".join(where)].append(who)
+        together[", ".join(where)].append(who)
     notes = [
         f"{', '.join(who)} {'are' if len(who) > 1 else 'is'} incomplete: {where} of {last} labels."
-        for where, who in alike.items()
+        for where, who in together.items()
     ]
     notes += [f"{what}, seed {', '.join(where)}." for what, where in repeated.items()]
     present = {strategy for strategy, _, _ in attempts}
     notes += [f"{absent}: no run on disk." for absent in sorted(set(strategies or ()) - present)]
-    return Selection(chosen, last, notes)
+    return Selection(chosen, last, notes + other_data)
+
+
+def _on_one_data_set(runs: Sequence[RunRecord]) -> tuple[list[RunRecord], list[str]]:
+    """The runs on data that pair with one another, and notes on the others, which no mean may mix with them.
+
+    Those that pair with the published data of their name, where there are any, else the most.
+    """
+    copies: list[list[RunRecord]] = []
+    for run in runs:
+        for others in copies:
+            if others[0].header.dataset.pairs_with(run.header.dataset):
+                others.append(run)
+                break
+        else:
+            copies.append([run])
+
+    def rank(copy: list[RunRecord]) -> tuple[bool, int]:
+        differing = copy[0].header.dataset.differing
+        return differing is not None and differing.pairs, len(copy)
+
+    kept = max(copies, key=rank, default=[])
+    notes = [
+        f"Left out, on other data (SHA-256 {copy[0].header.dataset.sha256[:12]}): "
+        + "; ".join(str(run.key) for run in copy)
+        + "."
+        for copy in copies
+        if copy is not kept
+    ]
+    return kept, notes
 
 
 def curves(

@@ -1,0 +1,108 @@
+"""Data and what they are, without decoding them where nothing has changed since they were last read.
+
+A small record in ``cache/datasets/`` keeps what the data were, named by everything that it depends on: size and times
+of every file, the code that reads them, the published manifest. A record that is damaged is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from benchmark.data import datasets
+from benchmark.data.datasets import ImageData
+from benchmark.data.identity import Identity, identity_of
+from benchmark.data.manifest import Difference
+from benchmark.results.atomic import write_atomically
+
+_DECODERS = ("numpy", "pillow", "scikit-learn", "torchvision")  # what else the pixels depend on
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSource:
+    """Where a data set is read from: its name or path, the folder of known data sets, and the cache."""
+
+    dataset: str
+    data_dir: Path
+    cache: Path
+
+    def identify(self) -> Identity | None:
+        """What the data are; None for a known data set that would have to be downloaded. Raises DatasetError."""
+        stamp = self._stamp()
+        if stamp is None:
+            return None
+        return _read(self._record(stamp)) or self.load()[1]
+
+    def load(self) -> tuple[ImageData, Identity]:
+        """The data, on the CPU, and what they are; a known data set is downloaded first. Raises DatasetError."""
+        stamp = self._stamp()
+        data = _load(self.dataset, self.data_dir, stamp)
+        identity = None if stamp is None else _read(self._record(stamp))
+        if identity is None or identity.sha256 != data.sha256:
+            identity = identity_of(data)
+            if stamp is not None and stamp == self._stamp():  # nothing was changed while it was read
+                with contextlib.suppress(OSError):  # it can be had again
+                    write_atomically(self._record(stamp), _to_bytes(identity))
+        return data, identity
+
+    def _record(self, stamp: str) -> Path:
+        return self.cache / "datasets" / f"{stamp[:24]}.json"
+
+    def _stamp(self) -> str | None:
+        """A digest of everything that tells, short of reading it, whether the data are as they were."""
+        files = datasets.files(self.dataset, self.data_dir)
+        if files is None:
+            return None
+        digest = hashlib.sha256(f"{os.path.abspath(self.dataset)}\n{_code()}\n".encode(errors="surrogateescape"))
+        for path in files:
+            found = path.stat()
+            told = f"{path.absolute()}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\n"
+            digest.update(told.encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _load(dataset: str, data_dir: Path, stamp: str | None) -> ImageData:
+    """The data as they are under ``stamp``: a command asks for them more than once."""
+    return datasets.load(dataset, data_dir)
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """A digest of the code that reads data and of the published manifests."""
+    digest = hashlib.sha256()
+    package = resources.files("benchmark.data")
+    sources = [entry for folder in (package, package.joinpath("manifests")) for entry in folder.iterdir()]
+    for entry in sorted(sources, key=lambda entry: entry.name):
+        if entry.name.endswith((".py", ".npz")):
+            digest.update(entry.read_bytes())
+    for library in _DECODERS:
+        digest.update(importlib.metadata.version(library).encode())
+    return digest.hexdigest()
+
+
+def _to_bytes(identity: Identity) -> bytes:
+    body = json.dumps(dataclasses.asdict(identity), sort_keys=True)
+    return f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}".encode()
+
+
+def _read(path: Path) -> Identity | None:
+    """The record at ``path``; None where there is none, or a damaged one."""
+    try:
+        digest, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if hashlib.sha256(body.encode()).hexdigest() != digest:
+        return None
+    fields: dict[str, Any] = json.loads(body)
+    published = fields.pop("published")
+    size = tuple(fields.pop("image_size"))
+    return Identity(**fields, published=published and Difference(**published), image_size=size)
