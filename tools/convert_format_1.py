@@ -19,6 +19,7 @@ import argparse
 import hashlib
 import json
 import os
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -108,8 +109,8 @@ def convert_run(path: Path) -> Counter[str]:
         raise ConversionError(f"{path}: the first line is not a header of format 1")
     written = [_bytes(_guarded(path, 1, new_header, old[0]))]
     for number, line in enumerate(old[1:], 2):
-        previous = hashlib.sha256(written[-1]).hexdigest()
-        written.append(_bytes({**_guarded(path, number, new_round, line), "previous_sha256": previous}))
+        previous = {"previous_sha256": _sha256(written[-1])}
+        written.append(_bytes({**_guarded(path, number, new_round, line), **previous}))
     back = [json.loads(line) for line in written]
     _replace(path, written, old, [old_header(back[0]), *map(old_round, back[1:])])
     values = sum(map(_count, old))
@@ -190,7 +191,7 @@ def new_round(old: Json) -> Json:
 
 def old_round(new: Json) -> Json:
     """The round of format 1 that ``new`` was."""
-    old = _renamed(_without(new, "kind", "calibration_seconds", "previous_sha256"), _inverse(ROUND))
+    old = _renamed(_without(new, "kind", "calibration_seconds", "previous_sha256", "sha256"), _inverse(ROUND))
     return {"kind": "round", **(old if old["late"] else _without(old, "late"))}
 
 
@@ -228,8 +229,9 @@ def convert_description(path: Path) -> Counter[str]:
     if "format" in old:
         return Counter({"files of format 2, left as they are": 1})
     first = {"format": 2, "name": old["name"], "results_version": None}
-    text = json.dumps({**first, **_without(old, "name")}, indent=2) + "\n"
-    if _without(json.loads(text), "format", "results_version") != old:
+    content = json.dumps({**first, **_without(old, "name")}, indent=2).removesuffix("\n}")
+    text = f'{content},\n  "sha256": "{_sha256(content.encode())}"\n}}\n'
+    if _without(json.loads(text), "format", "results_version", "sha256") != old:
         raise ConversionError(f"{path}: converting back gives other values")
     _write(path, text.encode())
     return Counter({"descriptions of experiments": 1})
@@ -271,13 +273,19 @@ def _replace(path: Path, written: list[bytes], old: list[Json], back: list[Json]
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{secrets.token_hex(8)}.tmp")
     partial.write_bytes(data)
     os.replace(partial, path)
 
 
 def _bytes(value: Json) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    """A line with the checksum of everything in front of it as its last field."""
+    content = json.dumps(value, separators=(",", ":"), allow_nan=False).removesuffix("}").encode()
+    return content + f',"sha256":"{_sha256(content)}"}}'.encode()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _sorted(value: Json) -> str:

@@ -14,7 +14,7 @@ from benchmark.results.editions import Edition, edition_of
 from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunRecord
-from benchmark.results.store import check_fingerprint, read_run
+from benchmark.results.store import read_run
 from strategies.registry import Spec
 
 
@@ -49,39 +49,63 @@ def unroll(specs: list[Spec], learners: tuple[str, ...], seeds: tuple[int, ...])
 def plan(
     protocol: Protocol, runs: list[tuple[RunKey, Spec]], folders: Folders, device: str, fresh: bool
 ) -> list[RunPlan]:
-    """What is done and where the rest goes. Raises StoreError for files that belong to another experiment.
+    """What is done and where the rest goes.
 
-    A run is done whether the user's own or a published file has it; all others go to the user's own folder.
-    ``fresh`` recomputes all runs as one new attempt; repeated, it continues that attempt until it is complete.
+    A run is done whether the user's own or a published file has it; all others go to the user's own folder. A file
+    that is damaged, or belongs elsewhere, is left as it is, and its run goes to a new one. ``fresh`` recomputes all
+    runs as one new attempt; repeated, it continues that attempt until it is complete.
     """
     found = [_attempts(protocol, key, folders) for key, _ in runs]
     if not fresh:
-        return [_plan(protocol, *run, records, folders, device) for run, records in zip(runs, found, strict=True)]
-    number = max((record.attempt for records in found for record in records), default=0)
+        return [_plan(protocol, *run, there, folders, device) for run, there in zip(runs, found, strict=True)]
+    number = max(there.last for there in found)
     unfinished = any(
-        number not in _complete(protocol, spec, records) for (_, spec), records in zip(runs, found, strict=True)
+        number not in _complete(protocol, spec, there.records) for (_, spec), there in zip(runs, found, strict=True)
     )
-    own = all(folders.is_own(record) for records in found for record in records if record.attempt == number)
+    own = all(folders.is_own(record) for there in found for record in there.records if record.attempt == number)
     if number < 2 or not own or not unfinished:
         number += 1
-    return [
-        _plan_fresh(protocol, *run, records, folders, device, number) for run, records in zip(runs, found, strict=True)
-    ]
+    return [_plan_fresh(protocol, *run, there, folders, device, number) for run, there in zip(runs, found, strict=True)]
 
 
-def _plan(
-    protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], folders: Folders, device: str
-) -> RunPlan:
-    next_path = run_path(folders.written, key, found[-1].attempt + 1 if found else 1)
-    if not found:
-        return RunPlan(key, spec, next_path)
+@dataclass(frozen=True)
+class _Attempts:
+    """The recorded attempts at a run, oldest first, and what is wrong with those left out, by their numbers."""
+
+    records: list[RunRecord]
+    left_out: dict[int, str]
+
+    @property
+    def last(self) -> int:
+        """The largest number that is taken; 0 for none."""
+        return max([record.attempt for record in self.records] + list(self.left_out), default=0)
+
+    @property
+    def newest(self) -> RunRecord | None:
+        """The attempt of that number, where it can be used."""
+        return self.records[-1] if self.records and self.last not in self.left_out else None
+
+
+def _attempts(protocol: Protocol, key: RunKey, folders: Folders) -> _Attempts:
+    return _Attempts(*folders.attempts(key, protocol.fingerprint))
+
+
+def _plan(protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders: Folders, device: str) -> RunPlan:
+    found = there.records
+    next_path = run_path(folders.written, key, there.last + 1)
+    attempt = f"recomputed as attempt {there.last + 1}"
     if complete := _complete(protocol, spec, found):
         return RunPlan(key, spec, complete[max(complete)].path, done=True)
-    now, attempt = edition(protocol, spec, key.learner), f"recomputed as attempt {found[-1].attempt + 1}"
+    if not found:
+        note = f"{key}: {attempt}; {there.left_out[there.last]}" if there.left_out else ""
+        return RunPlan(key, spec, next_path, note=note)
+    now = edition(protocol, spec, key.learner)
     mine = [record for record in found if edition_of(record.header) == now]
     if not mine:
         change = now.change_since(edition_of(found[-1].header))
         return RunPlan(key, spec, next_path, note=f"{key}: {change}; {attempt}")
+    if there.newest is None:
+        return RunPlan(key, spec, next_path, note=f"{key}: {attempt}; {there.left_out[there.last]}")
     if not _resumable(mine[-1], now, device):
         return RunPlan(key, spec, next_path, note=f"{key}: started on another device or PyTorch version; {attempt}")
     if folders.is_own(mine[-1]):
@@ -90,13 +114,13 @@ def _plan(
 
 
 def _plan_fresh(
-    protocol: Protocol, key: RunKey, spec: Spec, found: list[RunRecord], folders: Folders, device: str, number: int
+    protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders: Folders, device: str, number: int
 ) -> RunPlan:
-    complete = _complete(protocol, spec, found)
+    complete = _complete(protocol, spec, there.records)
     if number in complete:
         return RunPlan(key, spec, complete[number].path, done=True)
-    started = found[-1] if found and found[-1].attempt == number else None
-    if started is not None and not _resumable(started, edition(protocol, spec, key.learner), device):
+    now = edition(protocol, spec, key.learner)
+    if there.last == number and (there.newest is None or not _resumable(there.newest, now, device)):
         number += 1
     return RunPlan(key, spec, run_path(folders.written, key, number))
 
@@ -114,16 +138,9 @@ def _on_data(planned: RunPlan, sha256: str, folders: Folders) -> RunPlan:
     record = read_run(started) if started.exists() else None
     if record is None or record.header.dataset.sha256 == sha256:
         return planned
-    number = record.attempt + 1
+    number = _Attempts(*folders.attempts(planned.key, record.header.fingerprint)).last + 1
     note = f"{planned.key}: started on another copy of the data; recomputed as attempt {number}"
     return replace(planned, path=run_path(folders.written, planned.key, number), begun=None, note=note)
-
-
-def _attempts(protocol: Protocol, key: RunKey, folders: Folders) -> list[RunRecord]:
-    found = folders.attempts(key)
-    for record in found:
-        check_fingerprint(record, protocol.fingerprint)
-    return found
 
 
 def _complete(protocol: Protocol, spec: Spec, found: list[RunRecord]) -> dict[int, RunRecord]:

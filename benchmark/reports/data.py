@@ -119,7 +119,7 @@ def report_of(
         last=selection.last,
         views=views(curves, selection.last),
         source=provenance(experiment, selection.runs),
-        selection_notes=selection.notes,
+        selection_notes=[*experiment.left_out, *selection.notes],
         baseline=baseline,
         target=target,
     )

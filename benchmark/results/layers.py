@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmark.experiment.keys import RunKey
 from benchmark.results import store
-from benchmark.results.errors import StoreError
+from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.records import Experiment, RunRecord
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,12 @@ class Folders:
 
     def experiment(self) -> Experiment:
         """The experiment with the runs of all folders. Raises StoreError where there is none."""
-        found = [store.read_experiment(root) for root in self.read if is_experiment(root)]
+        found, damaged = [], []
+        for root in filter(is_experiment, self.read):
+            try:
+                found.append(store.read_experiment(root))
+            except Damaged as damage:
+                damaged.append(store.left_out(root, damage))
         if not found:
             return store.read_experiment(self.read[0])  # which says so
         top, *below = found
@@ -48,12 +53,22 @@ class Folders:
             published=published,
             results_version=alike[-1].results_version,
             runs=tuple(run for experiment in alike for run in experiment.runs),
+            left_out=tuple(note for experiment in alike for note in experiment.left_out) + tuple(damaged),
         )
 
-    def attempts(self, key: RunKey) -> list[RunRecord]:
-        """The attempts at a run in all folders by their number; of two with the same number the user's own is last."""
-        found = [record for root in reversed(self.read) for record in store.attempts(root, key)]
-        return sorted(found, key=lambda record: record.attempt)
+    def attempts(self, key: RunKey, fingerprint: str) -> tuple[list[RunRecord], dict[int, str]]:
+        """The attempts at a run in all folders by their number; of two with the same number the user's own is last.
+
+        Also what is wrong with those left out (see ``store.attempts``), by their numbers.
+        """
+        found: list[RunRecord] = []
+        left_out: dict[int, str] = {}
+        for root in reversed(self.read):
+            records, damaged = store.attempts(root, key, fingerprint)
+            found += records
+            sound = [record.attempt for record in records]
+            left_out = {number: why for number, why in left_out.items() if number not in sound} | damaged
+        return sorted(found, key=lambda record: record.attempt), left_out
 
     def is_own(self, record: RunRecord) -> bool:
         """Whether a run lies where this command may write."""

@@ -264,6 +264,7 @@ class Experiment:
     """An experiment's folder ``root``: its description (see ``ExperimentDescription``) and all its runs.
 
     ``published`` is the folder of its published runs where these are shown together with the user's own, else None.
+    ``left_out`` has a line for each file that is damaged or does not belong there, and is not among ``runs``.
     """
 
     name: str
@@ -272,6 +273,7 @@ class Experiment:
     protocol: Mapping[str, Any]
     root: Path
     runs: tuple[RunRecord, ...]
+    left_out: tuple[str, ...] = ()
     published: Path | None = None
 
     def is_published(self, run: RunRecord) -> bool:

@@ -16,6 +16,7 @@ from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Busy
 from benchmark.results.paths import examples_path, lock_path, traces_path
 from benchmark.results.records import ExamplesRecord, RoundRecord, RunHeader, TraceRecord
+from benchmark.results.run_lines import RunLines, read_run_lines
 from benchmark.results.store import read_traces
 
 
@@ -30,7 +31,7 @@ class RunFile:
         self.path = path
         self._begun = begun
         self._wait = wait
-        self._last_sha256 = ""  # of the last line
+        self._lines = RunLines()
         lock = lock_path(path)
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(lock)
@@ -54,11 +55,15 @@ class RunFile:
 
     def append_header(self, header: RunHeader) -> None:
         """Write the first line and wait until it is on the disk. Raises ValueError for what could not be read again."""
-        self._append(lines.header_bytes(header))
+        line = lines.header_bytes(header)
+        self._lines.begin(header)
+        self._append(line)
 
     def append_round(self, record: RoundRecord) -> None:
         """Write a round's line and wait until it is on the disk. Raises ValueError for what could not be read again."""
-        self._append(lines.round_bytes(record, self._last_sha256))
+        line = lines.round_bytes(record, self._lines.sha256)
+        self._lines.add(record)
+        self._append(line)
 
     def append_traces(self, records: Sequence[TraceRecord]) -> None:
         """Write a training's traces beside the run. Nothing depends on them: they are not waited for."""
@@ -94,15 +99,13 @@ class RunFile:
         """Cut off what was torn by a crash, and find out which line the next one follows."""
         if not self.path.exists():
             return
-        whole = lines.whole_lines(self.path)
-        end = whole[-1].end if whole else 0
-        if end < self.path.stat().st_size:
-            os.truncate(self.path, end)
-        self._last_sha256 = whole[-1].sha256 if whole else ""
+        self._lines = read_run_lines(self.path)
+        if self._lines.end < self.path.stat().st_size:
+            os.truncate(self.path, self._lines.end)
 
     def _append(self, line: bytes) -> None:
         with self.path.open("ab") as file:
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self._last_sha256 = lines.digest(line)
+        self._lines.sha256 = lines.digest(line)

@@ -1,11 +1,13 @@
 """Finding and reading experiments and runs. Knows files; knows nothing of training.
 
-A run is a file of lines (see ``lines``). A later line of a round supersedes an earlier one; a torn last line is left
-out, and its round computed again.
+A run is a file of lines (see ``lines`` and ``run_lines``). A torn last line is left out, and its round computed again;
+a file that is damaged is left out, and its run computed again in another file.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,27 +19,29 @@ import numpy as np
 from benchmark.experiment.keys import RunKey
 from benchmark.results import lines
 from benchmark.results.atomic import write_atomically
-from benchmark.results.errors import StoreError
-from benchmark.results.paths import attempt_of, attempt_paths, examples_path, run_paths, traces_path
+from benchmark.results.errors import Damaged, StoreError
+from benchmark.results.paths import attempt_of, attempt_paths, examples_path, run_path, run_paths, traces_path
 from benchmark.results.records import (
     ExamplesRecord,
     Experiment,
     ExperimentDescription,
-    RoundRecord,
-    RunHeader,
     RunRecord,
     TraceRecord,
 )
+from benchmark.results.run_lines import read_run_lines
 
 WORDS = ("description", "notes", "papers")  # fields of a protocol that no number depends on
 
 
 def read_experiment(root: Path) -> Experiment:
-    """Read an experiment's description and all its runs. Raises StoreError where there is none."""
+    """Read an experiment's description and all its runs. Raises StoreError where there is none.
+
+    What is damaged is left out, with a line each in ``left_out``.
+    """
     description = read_description(root)
     if description is None:
         raise StoreError(f"{root} holds no experiment: there is no experiment.json in it")
-    runs = read_runs(root, description.fingerprint)
+    runs, notes = find_runs(root, description.fingerprint)
     return Experiment(
         name=root.resolve().name,
         results_version=description.results_version,
@@ -45,66 +49,83 @@ def read_experiment(root: Path) -> Experiment:
         protocol=description.protocol,
         root=root,
         runs=tuple(runs),
+        left_out=tuple(notes),
     )
 
 
 def read_runs(root: Path, fingerprint: str) -> list[RunRecord]:
-    """All runs at ``root``, in the order of their paths. Raises StoreError for lines of another fingerprint."""
-    records = [record for record in map(read_run, run_paths(root)) if record is not None]
-    for record in records:
-        check_fingerprint(record, fingerprint)
-    return records
+    """The runs at ``root`` that can be used, in the order of their paths."""
+    return find_runs(root, fingerprint)[0]
 
 
-def attempts(root: Path, key: RunKey) -> list[RunRecord]:
-    """All recorded attempts at a run, oldest first. Raises StoreError where a file holds another run's lines."""
-    records = [record for record in map(read_run, attempt_paths(root, key)) if record is not None]
-    for record in records:
-        if record.key != key:
-            raise StoreError(
-                f"{record.path}: it holds '{record.key}', not '{key}'; move the file away or choose another --name"
-            )
-    return records
+def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:
+    """All runs at ``root``, in the order of their paths, and one line for each file that is left out.
+
+    Left out are damaged files, those with another run than their name says, and those of another fingerprint.
+    """
+    found, notes = [], []
+    for path in run_paths(root):
+        try:
+            record = read_run(path)
+            if record is not None:
+                check_place(record, root, fingerprint)
+                found.append(record)
+        except Damaged as damage:
+            notes.append(left_out(root, damage))
+            continue
+        for read_beside in (read_traces, read_examples):
+            try:
+                read_beside(path)
+            except Damaged as damage:
+                notes.append(left_out(root, damage))
+    return found, notes
 
 
-def check_fingerprint(record: RunRecord, fingerprint: str) -> None:
-    """Raise StoreError for a run of another fingerprint: lines of two experiments are never mixed."""
-    found = record.header.fingerprint
-    if found != fingerprint:
-        raise StoreError(
-            f"{record.path}: its fingerprint is {found[:8]}, not {fingerprint[:8]}; "
-            "move the file away or choose another --name"
-        )
+def attempts(root: Path, key: RunKey, fingerprint: str) -> tuple[list[RunRecord], dict[int, str]]:
+    """All recorded attempts at a run, oldest first; and what is wrong with those left out, by their numbers."""
+    found, notes = [], {}
+    for path in attempt_paths(root, key):
+        try:
+            record = read_run(path)
+            if record is not None:
+                check_place(record, root, fingerprint, key)
+                found.append(record)
+        except Damaged as damage:
+            notes[attempt_of(path)] = left_out(root, damage)
+    return found, notes
+
+
+def check_place(record: RunRecord, root: Path, fingerprint: str, key: RunKey | None = None) -> None:
+    """Raise Damaged for a run that its file does not belong to: another's, by its name, or another experiment's.
+
+    ``key`` is that of the name where it is known.
+    """
+    if key not in (None, record.key):
+        raise Damaged(record.path, f"it holds '{record.key}', not '{key}'")
+    if run_path(root, record.key, record.attempt) != record.path:
+        raise Damaged(record.path, f"it holds '{record.key}', which belongs in another file")
+    if record.header.fingerprint != fingerprint:
+        raise Damaged(record.path, f"its fingerprint is {record.header.fingerprint[:8]}, not {fingerprint[:8]}")
+
+
+def left_out(root: Path, damage: Damaged) -> str:
+    """What reports and campaigns say of a file of the experiment at ``root`` that they leave out."""
+    return f"left out: {damage.path.relative_to(root)}: {damage.problem}; --doctor {root} shows all problems"
 
 
 def read_run(path: Path) -> RunRecord | None:
-    """A run's lines; None for a file without a whole header. Raises StoreError where a line is damaged or missing."""
-    whole = lines.whole_lines(path)
-    if not whole:
+    """A run's lines; None for a file without a whole header. Raises Damaged where a line is damaged or missing."""
+    taken = read_run_lines(path)
+    if taken.header is None:
         return None
-    header = lines.read_header(path, whole[0])
-    by_round = {record.round: record for record in (lines.read_round(path, line) for line in whole[1:])}
-    rounds = tuple(by_round[number] for number in sorted(by_round))
-    _check_rounds(path, header, rounds)
-    return RunRecord(header, rounds, path, attempt_of(path))
-
-
-def _check_rounds(path: Path, header: RunHeader, rounds: tuple[RoundRecord, ...]) -> None:
-    """Raise StoreError unless every round is there and trains on what was acquired before it."""
-    count = len(header.initial.acquired_indices)
-    for number, record in enumerate(rounds):
-        if record.round != number:
-            raise StoreError(f"{path}: round {number} is missing; move the file away and run again")
-        if record.num_labelled != count:
-            raise StoreError(
-                f"{path}: round {number} has num_labelled {record.num_labelled}, but {count} labels were acquired "
-                "before it; move the file away and run again"
-            )
-        count += len(record.acquired_indices)
+    return RunRecord(taken.header, tuple(taken.rounds), path, attempt_of(path))
 
 
 def read_traces(path: Path) -> list[TraceRecord]:
-    """The traces beside the run at ``path``, in the order of the trainings; none where it left none."""
+    """The traces beside the run at ``path``, in the order of the trainings; none where it left none.
+
+    Raises Damaged for a damaged file.
+    """
     beside = traces_path(path)
     if not beside.exists():
         return []
@@ -112,15 +133,19 @@ def read_traces(path: Path) -> list[TraceRecord]:
 
 
 def read_examples(path: Path) -> ExamplesRecord | None:
-    """The examples beside the run at ``path``; None where it left none. Raises StoreError for a damaged file."""
+    """The examples beside the run at ``path``; None where it left none. Raises Damaged for a damaged file.
+
+    Every array is read to its end, where its CRC is compared: what a flipped byte leaves unnoticed is none of them.
+    """
     beside = examples_path(path)
     if not beside.exists():
         return None
     try:
-        with np.load(beside, allow_pickle=False) as file:
-            return ExamplesRecord(**file)
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise StoreError(f"{beside}: {error}; delete it".replace("\n", " ")) from error
+        with zipfile.ZipFile(io.BytesIO(beside.read_bytes())) as archive:
+            content = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
+        return ExamplesRecord(**{name: np.load(data, allow_pickle=False) for name, data in content.items()})
+    except Exception as error:  # zipfile, zlib and NumPy raise anything for bytes that make no sense
+        raise Damaged(beside, f"it is no archive of examples ({' '.join(str(error).split())})") from error
 
 
 def read_description(root: Path) -> ExperimentDescription | None:
@@ -130,14 +155,26 @@ def read_description(root: Path) -> ExperimentDescription | None:
 
 
 def check_description(root: Path, fingerprint: str) -> ExperimentDescription | None:
-    """experiment.json, or None where there is none. Raises StoreError if it has another fingerprint."""
+    """experiment.json, or None where there is none. Raises StoreError where it, or a run without it, is another's."""
     present = read_description(root)
-    if present is not None and present.fingerprint != fingerprint:
-        raise StoreError(
-            f"{root} holds lines of another fingerprint ({present.fingerprint[:8]}, not {fingerprint[:8]}): "
-            "choose another --name"
-        )
+    known = _fingerprints(root) if present is None else [present.fingerprint]
+    for found in known:
+        if found != fingerprint:
+            raise StoreError(
+                f"{root} holds lines of another fingerprint ({found[:8]}, not {fingerprint[:8]}): choose another --name"
+            )
     return present
+
+
+def _fingerprints(root: Path) -> list[str]:
+    """Those of the runs that are not damaged."""
+    found = []
+    for path in run_paths(root):
+        with contextlib.suppress(Damaged):
+            record = read_run(path)
+            if record is not None:
+                found.append(record.header.fingerprint)
+    return found
 
 
 def write_description(root: Path, fingerprint: str, protocol: Mapping[str, Any]) -> None:

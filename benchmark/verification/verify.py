@@ -60,6 +60,8 @@ def verify(
     protocol = _protocol(experiment, console)
     device = checks.device(options.device)
     named = None if specs is None else {spec.canonical: spec for spec in specs}
+    for note in experiment.left_out:
+        console.print(note, markup=False, soft_wrap=True)
     selection = select(experiment, named, learner_names, seeds)
     for note in selection.notes:
         console.print(note, markup=False, soft_wrap=True)

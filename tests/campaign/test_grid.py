@@ -15,7 +15,6 @@ from benchmark.campaign.plan import RunPlan, plan, unroll
 from benchmark.experiment import Protocol, library
 from benchmark.experiment.keys import RunKey
 from benchmark.results import environment
-from benchmark.results.errors import StoreError
 from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.run_file import RunFile
@@ -219,18 +218,39 @@ def test_a_plugin_whose_source_has_changed_is_computed_anew(tiny: Protocol, tmp_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fingerprint": "0" * 64}, r"its fingerprint is 00000000, not "),
+        ({"fingerprint": "0" * 64}, "its fingerprint is 00000000, not "),
         ({"key": RunKey("random", "supervised", 1)}, "it holds 'random, seed 1', not 'random, seed 0'"),
         ({"key": RunKey("badge", "supervised", 0)}, "it holds 'badge, seed 0', not 'random, seed 0'"),
         ({"key": RunKey("random", "other", 0)}, "it holds 'random × other, seed 0', not 'random, seed 0'"),
     ],
 )
-def test_a_strangers_file_is_refused(
+def test_a_strangers_file_is_left_out_and_its_run_computed(
     tiny: Protocol, tmp_path: Path, write: Write, changes: dict[str, Any], message: str
 ) -> None:
-    write(RANDOM, 3, **changes)
-    with pytest.raises(StoreError, match=message):
-        plan_one(tiny, tmp_path, RANDOM)
+    strange = write(RANDOM, 3, **changes)
+    before = strange.read_bytes()
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
+    assert planned.note.startswith("random, seed 0: recomputed as attempt 2; left out: runs/random/")
+    assert message in planned.note
+    assert planned.note.endswith(f"--doctor {tmp_path} shows all problems")
+    assert strange.read_bytes() == before
+
+
+def test_a_damaged_file_is_left_out_and_its_run_computed(tiny: Protocol, tmp_path: Path, write: Write) -> None:
+    path = write(RANDOM, 2)
+    path.write_bytes(path.read_bytes().replace(b'"accuracy":0.', b'"accuracy":1.', 1))
+    planned = plan_one(tiny, tmp_path, RANDOM)
+    assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
+    assert "seed0.jsonl: line 2: its content does not match its checksum" in planned.note
+    write(RANDOM, 1, attempt=2)
+    going_on = plan_one(tiny, tmp_path, RANDOM)
+    assert (going_on.path, going_on.note) == (planned.path, "")
+    path.rename(path.with_name("supervised-seed0.3.jsonl"))  # damaged behind a good one: neither is gone on with
+    assert plan_one(tiny, tmp_path, RANDOM).path.name == "supervised-seed0.4.jsonl"
+    assert plan_one(tiny, tmp_path, RANDOM, fresh=True).path.name == "supervised-seed0.4.jsonl"
+    write(RANDOM, 3, attempt=4)
+    assert plan_one(tiny, tmp_path, RANDOM).done
 
 
 def test_an_interrupted_fresh_pass_goes_on_where_it_stopped(tiny: Protocol, tmp_path: Path, write: Write) -> None:

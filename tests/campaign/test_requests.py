@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from support.sealed import described, sealed_run
 from support.tiny import PROTOCOL, SCORES, bench, experiment, plugin, run_lines
 
 import run_benchmark
@@ -117,7 +118,7 @@ def test_report_writes_the_same_bytes_again(copy: Path, capsys: pytest.CaptureFi
             "is of format 1, not 2; convert it with tools/convert_format_1",
         ),
         (
-            json.dumps({"format": 2, "name": "e", "results_version": None, "fingerprint": "f" * 64, "protocol": {}}),
+            described(),
             "has no complete round among the runs asked for",
         ),
     ],
@@ -146,7 +147,7 @@ def test_another_protocol_under_the_same_name_is_refused(copy: Path, capsys: pyt
     assert bench(copy, *changed) == 2  # nor does it help to forget what it was
 
 
-def test_a_damaged_line_is_refused_and_a_torn_one_mended(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_torn_line_is_mended_and_a_damaged_file_left(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = run_lines(copy)
     path = experiment(copy) / "runs" / "random" / "supervised-seed1.jsonl"
     whole = path.read_bytes()
@@ -155,8 +156,18 @@ def test_a_damaged_line_is_refused_and_a_torn_one_mended(copy: Path, capsys: pyt
     assert run_lines(copy) == before
     path.write_bytes(whole.replace(b'"round":1', b'"round":}'))
     capsys.readouterr()
-    assert bench(copy) == 2
-    assert f"error: {path}, line 3: it is not JSON; move the file away" in capsys.readouterr().err
+    damaged = path.read_bytes()
+    assert bench(copy, report=True) == 0
+    out = capsys.readouterr().out
+    root = experiment(copy)
+    line = f"runs/random/supervised-seed1.jsonl: line 3: it is not JSON; --doctor {root} shows all problems"
+    assert f"random, seed 1: recomputed as attempt 2; left out: {line}\n" in out
+    assert "3 of 4 runs" in out
+    assert " ".join(out.split()).count(f"left out: {line}") == 2  # before the start, and below the table
+    assert path.read_bytes() == damaged
+    assert line.split(";")[0] in (root / "README.md").read_text()
+    path.unlink()
+    assert {run.replace("1.2.", "1."): found for run, found in run_lines(copy).items()} == before
 
 
 def test_other_data_under_the_same_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,10 +192,9 @@ def test_an_older_engines_unfinished_run_is_computed_beside(copy: Path, capsys: 
     """And the whole ones stay as they are, in the same table."""
     before = run_lines(copy)
     path = experiment(copy) / "runs" / "random" / "supervised-seed1.jsonl"
-    header, first, *_ = path.read_text().splitlines(keepends=True)
-    told = json.loads(header)
+    told, first, *_ = map(json.loads, path.read_bytes().splitlines())
     told["environment"]["libraries"]["torch"] = "2.0"
-    path.write_text(json.dumps(told) + "\n" + first)
+    path.write_bytes(sealed_run([told, first]))
     assert bench(copy, report=True) == 0
     assert (
         "random, seed 1: started on another device or PyTorch version; recomputed as attempt 2"

@@ -31,7 +31,7 @@ def test_the_layout_of_a_round() -> None:
         "accuracy": 0.5,
         "nll": 1.5,
         "ece": 0.25,
-        "bins": [[2, 0.5, 1]],
+        "bins": [[2, 0.75, 1]],
         "class_accuracy": [0.5, None],
         "checkpoint_accuracies": [],
         "seconds": {"train": 1.0, "query": 0.5, "evaluate": 0.0},

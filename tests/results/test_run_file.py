@@ -115,7 +115,7 @@ def test_a_torn_header_is_no_run(tmp_path: Path) -> None:
         assert path.read_bytes() == b""
 
 
-@pytest.mark.parametrize("garbage", [b"\x00" * 30, b'{"kind": "rou\n', b"\xff\xfe\n", b"[" * 100_000 + b"\n"])
+@pytest.mark.parametrize("garbage", [b"\x00" * 30, b'{"kind": "rou', b"\xff\xfe", b"[" * 100_000])
 def test_garbage_behind_the_last_whole_line_is_cut_off(tmp_path: Path, garbage: bytes) -> None:
     path = write(tmp_path, record_of(0))
     whole = path.read_bytes()
@@ -130,7 +130,7 @@ def test_a_damaged_line_in_the_middle_is_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     start = whole.index(b"\n") + 1
     path.write_bytes(whole[:start] + b"x" + whole[start + 1 :])
-    with pytest.raises(StoreError, match=r"seed0.jsonl, line 2: it is not JSON; move the file away and run again"):
+    with pytest.raises(StoreError, match=r"seed0.jsonl, line 2: it is not JSON; --doctor lists all problems"):
         store.read_run(path)
     with pytest.raises(StoreError), RunFile(path, wait=False):
         pass

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.report_lines import header_of, round_of, write_lines
+from support.sealed import DESCRIPTION, described, sealed
 
 from benchmark.experiment.keys import RunKey
 from benchmark.results import store
-from benchmark.results.errors import StoreError
+from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.paths import attempt_of, run_path, run_paths
 from benchmark.results.records import RoundRecord, RunHeader
 
@@ -28,17 +29,10 @@ def write(root: Path, *rounds: RoundRecord, header: RunHeader = HEADER, attempt:
     return write_lines(run_path(root, header.key, attempt), header, list(rounds))
 
 
-def test_a_later_line_of_a_round_supersedes(tmp_path: Path) -> None:
-    path = write(tmp_path, record_of(0, 0.1), record_of(1, 0.2), record_of(1, 0.3), record_of(2, 0.4))
-    record = store.read_run(path)
-    assert record is not None
-    assert [round_.accuracy for round_ in record.rounds] == [0.1, 0.3, 0.4]
-
-
 @pytest.mark.parametrize(("numbers", "missing"), [((1,), 0), ((0, 2), 1), ((0, 1, 3), 2)])
 def test_a_missing_round_is_refused(tmp_path: Path, numbers: tuple[int, ...], missing: int) -> None:
     path = write(tmp_path, *map(record_of, numbers))
-    with pytest.raises(StoreError, match=f"round {missing} is missing; move the file away"):
+    with pytest.raises(StoreError, match=f"round {missing} is missing; --doctor lists all"):
         store.read_run(path)
 
 
@@ -54,14 +48,16 @@ def test_rounds_that_do_not_follow_from_what_was_acquired_are_refused(tmp_path: 
 @pytest.mark.parametrize(
     ("first", "message"),
     [
-        (b"[]", "line 1: it is not an object; move the file away"),
-        (b"{}", "line 1: it is not a header; move the file away"),
-        (b'{"kind":"round","format":2}', "line 1: it is not a header"),
-        (b'{"kind":"header"}', "line 1: it is not a header"),
+        (b"[]", "line 1: it is not an object; --doctor lists"),
+        (b"{}", "line 1: its checksum 'sha256' is missing at its end"),
+        (sealed({"format": 2}), "line 1: it is not a header; --doctor lists"),
+        (sealed({"kind": "round", "format": 2}), "line 1: it is not a header"),
+        (sealed({"kind": "header"}), "line 1: it is not a header"),
         (b'{"kind":"header","format":1}', "it is of format 1, not 2; convert it with tools/convert_format_1.py"),
         (b'{"kind":"header","format":3}', "it is of format 3, not 2; use the version that wrote it"),
         (b'{"kind":"header","format":true}', "it is of format True, not 2; use the version that wrote it"),
-        (b'{"kind":"header","format":2}', "line 1: the field 'key' is missing"),
+        (b'{"kind":"header","format":2}', "line 1: its checksum 'sha256' is missing at its end"),
+        (sealed({"kind": "header", "format": 2}), "line 1: the field 'key' is missing"),
     ],
 )
 def test_a_file_that_begins_otherwise_is_refused(tmp_path: Path, first: bytes, message: str) -> None:
@@ -75,20 +71,33 @@ def test_a_file_that_begins_otherwise_is_refused(tmp_path: Path, first: bytes, m
 
 def test_a_line_without_the_hash_of_the_one_before_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, record_of(0))
-    header, line = path.read_text().splitlines()
+    header, line = path.read_bytes().splitlines()
     value = json.loads(line)
-    for wrong in ({}, {"previous_sha256": "0"}, {"previous_sha256": None}):
-        del value["previous_sha256"]
-        path.write_text(f"{header}\n{json.dumps({**value, **wrong})}\n")
-        with pytest.raises(StoreError, match="line 2: 'previous_sha256' must be text of 64 hexadecimal digits"):
+    del value["sha256"], value["previous_sha256"]
+    form = "'previous_sha256' must be text of 64 hexadecimal digits"
+    for wrong, message in (
+        ({}, form),
+        ({"previous_sha256": "0"}, form),
+        ({"previous_sha256": None}, form),
+        ({"previous_sha256": "0" * 64}, "it does not follow the line before it"),
+    ):
+        path.write_bytes(header + b"\n" + sealed({**value, **wrong}) + b"\n")
+        with pytest.raises(Damaged, match=f"line 2: {message}"):
             store.read_run(path)
-        value["previous_sha256"] = ""
 
 
-def test_a_stranger_among_the_attempts_is_refused(tmp_path: Path) -> None:
-    write_lines(run_path(tmp_path, KEY), header_of(RunKey("badge", "supervised", 0)), [])
-    with pytest.raises(StoreError, match=r"it holds 'badge, seed 0', not 'random, seed 0'; move the file away"):
-        store.attempts(tmp_path, KEY)
+def test_a_stranger_among_the_attempts_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path)
+    write_lines(run_path(tmp_path, KEY, 2), header_of(RunKey("badge", "supervised", 0)), [])
+    write(tmp_path, header=replace(HEADER, fingerprint=G), attempt=3)
+    found, left_out = store.attempts(tmp_path, KEY, F)
+    assert [record.attempt for record in found] == [1]
+    assert left_out == {
+        2: "left out: runs/random/supervised-seed0.2.jsonl: it holds 'badge, seed 0', not 'random, seed 0'; "
+        f"--doctor {tmp_path} shows all problems",
+        3: "left out: runs/random/supervised-seed0.3.jsonl: its fingerprint is 99999999, not ffffffff; "
+        f"--doctor {tmp_path} shows all problems",
+    }
 
 
 def test_attempts_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -97,11 +106,12 @@ def test_attempts_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     first = run_path(tmp_path, KEY)
     for other in ("supervised-seed01.jsonl", "supervised-seed0.x.jsonl", "supervised-seed0.epochs.jsonl"):
         (first.parent / other).write_bytes(first.read_bytes())
-    found = store.attempts(tmp_path, KEY)
+    found, left_out = store.attempts(tmp_path, KEY, F)
+    assert left_out == {}
     assert [record.attempt for record in found] == [1, 2, 3, 10]
     assert [record.header.experiment for record in found] == ["1", "2", "3", "10"]
     assert found[1].path.name == "supervised-seed0.2.jsonl"
-    assert store.attempts(tmp_path, RunKey("badge", "supervised", 0)) == []
+    assert store.attempts(tmp_path, RunKey("badge", "supervised", 0), F) == ([], {})
 
 
 def test_paths_of_runs(tmp_path: Path) -> None:
@@ -130,9 +140,6 @@ def test_a_description_takes_in_a_longer_schedule_and_new_words_alone(tmp_path: 
     assert [path.name for path in root.iterdir()] == ["experiment.json"]  # no half-written file is left
 
 
-DESCRIPTION = {"format": 2, "name": "e", "results_version": None, "fingerprint": F, "protocol": {}}
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -142,16 +149,17 @@ DESCRIPTION = {"format": 2, "name": "e", "results_version": None, "fingerprint":
         ("[]", "it describes no experiment; delete it and run again"),
         ("5", "it describes no experiment; delete it and run again"),
         ('{"protocol": {}}', "it describes no experiment; delete it and run again"),
-        (json.dumps({**DESCRIPTION, "format": 3}), "it is of format 3, not 2; use the version that wrote it"),
+        (json.dumps(DESCRIPTION, indent=2), "its checksum 'sha256' is missing at its end; delete it and run again"),
+        (described(format=3), "it is of format 3, not 2; use the version that wrote it"),
         (
             json.dumps({name: part for name, part in DESCRIPTION.items() if name != "format"}),
             "it is of format 1, not 2; convert it with tools/convert_format_1.py",
         ),
-        (json.dumps({**DESCRIPTION, "fingerprint": "f"}), "'fingerprint' must be text of 64 hexadecimal digits"),
-        (json.dumps({**DESCRIPTION, "protocol": []}), "'protocol' must be an object, not a list of 0"),
-        (json.dumps({**DESCRIPTION, "other": 1}), "the field 'other' is unknown"),
+        (described(fingerprint="f"), "'fingerprint' must be text of 64 hexadecimal digits"),
+        (described(protocol=[]), "'protocol' must be an object, not a list of 0"),
+        (described(other=1), "the field 'other' is unknown"),
         (
-            json.dumps({**DESCRIPTION, "protocol": {"budgets": ["20"]}}),
+            described(protocol={"budgets": ["20"]}),
             "'protocol.budgets[0]' must be a whole number, not '20'; delete it and run again",
         ),
     ],
@@ -180,13 +188,17 @@ def test_an_experiment_is_all_its_runs_and_none_of_anothers(tmp_path: Path) -> N
     path.write_text('{"kind": "hea')
     assert len(store.read_experiment(tmp_path).runs) == 3
     write(tmp_path, header=header_of(RunKey("stranger", "supervised", 0), fingerprint=G))
-    with pytest.raises(StoreError, match=r"stranger.*its fingerprint is 99999999, not ffffffff"):
-        store.read_experiment(tmp_path)
+    experiment = store.read_experiment(tmp_path)
+    assert len(experiment.runs) == 3
+    assert experiment.left_out == (
+        "left out: runs/stranger/supervised-seed0.jsonl: its fingerprint is 99999999, not ffffffff; "
+        f"--doctor {tmp_path} shows all problems",
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"PK\x03\x04 no archive"])
 def test_damaged_examples_are_one_line(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path)
     path.with_suffix(".examples.npz").write_bytes(data)
-    with pytest.raises(StoreError, match=r"examples\.npz: .*; delete it"):
+    with pytest.raises(StoreError, match=r"examples\.npz: it is no archive of examples \(.*\); --doctor lists"):
         store.read_examples(path)

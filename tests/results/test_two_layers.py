@@ -162,12 +162,12 @@ def test_attempts_are_numbered_over_both_layers(layers: Layers) -> None:
     for attempt in (1, 2):
         write_run(own, "random", 0, attempt=attempt)
     public = folders.read[1]
-    assert [run.path for run in folders.attempts(RANDOM0)] == [
+    assert [run.path for run in folders.attempts(RANDOM0, "f" * 64)[0]] == [
         run_path(public, RANDOM0),
         run_path(own, RANDOM0),
         run_path(own, RANDOM0, 2),
     ]
-    assert [folders.is_own(run) for run in folders.attempts(RANDOM0)] == [False, True, True]
+    assert [folders.is_own(run) for run in folders.attempts(RANDOM0, "f" * 64)[0]] == [False, True, True]
 
 
 def test_only_the_published_runs_that_were_asked_for(layers: Layers) -> None:

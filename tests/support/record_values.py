@@ -89,14 +89,16 @@ def acquired(pairs: list[tuple[int, int]]) -> dict[str, tuple[int, ...]]:
 
 
 def written(record: Any) -> dict[str, Any]:
-    """The JSON object of a record's line."""
+    """The JSON object of a record's line, without its checksum."""
     if isinstance(record, RunHeader):
         data = lines.header_bytes(record)
     elif isinstance(record, RoundRecord):
         data = lines.round_bytes(record, "0" * 64)
     else:
         data = lines.trace_bytes([record])
-    return dict(json.loads(data))
+    value = dict(json.loads(data))
+    del value["sha256"]
+    return value
 
 
 def read(cls: Kind, value: Any) -> Any:
@@ -116,7 +118,7 @@ def round_of_two() -> RoundRecord:
         accuracy=0.5,
         nll=1.5,
         ece=0.25,
-        bins=((2, 0.5, 1),),
+        bins=((2, 0.75, 1),),
         class_accuracy=(0.5, None),
         checkpoint_accuracies=(),
         seconds=Seconds(1.0, 0.5, 0.0),

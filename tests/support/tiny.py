@@ -15,6 +15,7 @@ from benchmark.results.paths import run_path
 
 TIMELY = (
     "seconds",
+    "sha256",
     "shared_training",
     "commit",
     "experiment",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from scipy import stats
 from support.report_lines import header_of, round_of
+from support.sealed import described, sealed_run
 from support.tiny import SCORES, bench, experiment, plugin
 
 from benchmark.experiment.keys import RunKey
@@ -47,7 +48,7 @@ def doctor(
     path = experiment(folder) / "runs" / run
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     change(lines)
-    path.with_name(to or path.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.with_name(to or path.name).write_bytes(sealed_run(lines))
 
 
 def everything(folder: Path) -> dict[Path, bytes]:
@@ -67,7 +68,21 @@ def test_honest_runs_have_the_same_bits_and_nothing_is_written(copy: Path, capsy
 
 
 def accuracy(lines: Lines) -> None:
-    lines[2]["accuracy"] += 1e-4
+    move(lines[2], 0.001)
+
+
+def move(line: dict[str, Any], by: float) -> None:
+    """Change a round's accuracy by ``by`` or as many images as come next to it, and with it all that must agree."""
+    total = sum(count for count, _, _ in line["bins"])
+    images = math.copysign(max(1, round(abs(by) * total)), by)
+    for one in line["bins"]:
+        changed = min(max(one[2] + images, 0), one[0])
+        images -= changed - one[2]
+        one[2] = int(changed)
+    assert images == 0
+    line["accuracy"] = sum(correct for _, _, correct in line["bins"]) / total
+    line["ece"] = sum(abs(count * confidence - correct) for count, confidence, correct in line["bins"]) / total
+    line["class_accuracy"] = [line["accuracy"]] * len(line["class_accuracy"])
 
 
 def purchase(lines: Lines) -> None:
@@ -94,8 +109,10 @@ def test_a_doctored_line_is_found(copy: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_round_missing_in_the_middle_is_a_damaged_file(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doctor(copy, lambda lines: lines.pop(2))
-    assert verify(copy, *MARGIN) == 2
-    assert "margin/supervised-seed1.jsonl: round 1 is missing" in capsys.readouterr().err
+    assert verify(copy, *MARGIN, "--sample", "1") == 2
+    captured = capsys.readouterr()
+    assert "has no complete round among the runs asked for" in captured.err
+    assert "left out: runs/margin/supervised-seed1.jsonl: line 3: round 1 is missing" in captured.out
 
 
 def elsewhere(lines: Lines) -> None:
@@ -125,14 +142,14 @@ def test_on_another_machine_seed_noise_is_allowed_for(
         def another(lines: Lines, seed: int = seed, moved: float = moved) -> None:
             lines[0]["key"]["seed"] = seed
             for line in lines[1:]:
-                line["accuracy"] += moved
+                move(line, moved)
 
         doctor(copy, another, "margin/supervised-seed0.jsonl", to=f"supervised-seed{seed}.jsonl")
 
     def moved_away(lines: Lines) -> None:
         elsewhere(lines)
         for line in lines[1:]:
-            line["accuracy"] += error if line["accuracy"] < 0.5 else -error
+            move(line, error if line["accuracy"] < 0.5 else -error)
 
     doctor(copy, moved_away)
     assert verify(copy, *MARGIN) == status
@@ -212,9 +229,9 @@ def test_a_plugin_without_its_source_is_left_out(tmp_path: Path, capsys: pytest.
 
 
 def test_an_older_versions_fingerprint_is_told_and_no_obstacle(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in [*experiment(copy).glob("runs/*/*.jsonl"), experiment(copy) / "experiment.json"]:
-        old = json.loads((experiment(copy) / "experiment.json").read_text())["fingerprint"]
-        path.write_text(path.read_text().replace(old, "0" * 64))
+    for path in experiment(copy).glob("runs/*/*.jsonl"):
+        doctor(copy, lambda lines: lines[0].update(fingerprint="0" * 64), f"{path.parent.name}/{path.name}")
+    change_description(copy, fingerprint="0" * 64)
     assert verify(copy, "--sample", "1") == 0
     out = capsys.readouterr().out
     assert "had another fingerprint (00000000, here " in out
@@ -228,11 +245,14 @@ def test_the_time_limit_leaves_work(copy: Path, capsys: pytest.CaptureFixture[st
     assert "the same bits" not in out
 
 
-def protocol(folder: Path, **changes: Any) -> None:
+def change_description(folder: Path, **changes: Any) -> None:
     path = experiment(folder) / "experiment.json"
-    described = json.loads(path.read_text())
-    described["protocol"] |= changes
-    path.write_text(json.dumps(described))
+    path.write_text(described(**{**json.loads(path.read_text()), **changes}))
+
+
+def protocol(folder: Path, **changes: Any) -> None:
+    known = json.loads((experiment(folder) / "experiment.json").read_text())["protocol"]
+    change_description(folder, protocol={**known, **changes})
 
 
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {

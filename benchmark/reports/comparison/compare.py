@@ -132,7 +132,7 @@ def _side(
 ) -> _Side:
     selection = select(experiment, strategies, learners, seeds, budgets)
     headers = [run.header for run in selection.runs]
-    notes = [*selection.notes, *data_footnotes(headers)]
+    notes = [*experiment.left_out, *selection.notes, *data_footnotes(headers)]
     return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), notes)
 
 

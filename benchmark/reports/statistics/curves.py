@@ -59,9 +59,11 @@ def select(
             attempts[strategy, learner, seed].append((reached, run))
     furthest = max((reached for tried in attempts.values() for reached, _ in tried), default=0)
     if not furthest:
+        damaged = f"{len(experiment.left_out)} {count(len(experiment.left_out), 'file')}"
         raise StoreError(
             f"experiment '{experiment.name}' has no complete round among the runs asked for: "
             f"run it first, or ask for other strategies, learners, seeds or budgets ({experiment.root})"
+            + (f"; damaged: {damaged}, see --doctor {experiment.root}" if experiment.left_out else "")
         )
     last = max(wanted, default=furthest)
     listed = list(experiment.protocol.get("strategies", ()))
