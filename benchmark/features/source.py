@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from benchmark.experiment.recipe import Recipe
 from benchmark.features import pretrained, simclr
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
-from benchmark.results.atomic import write_atomically
+from benchmark.results import sealed
 from benchmark.training.augmentation import augmentation
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
@@ -50,7 +49,9 @@ class FeatureSource:
 
     def __call__(self) -> Tensor:
         """The features (M, F), float32, on the images' device. Raises ValueError as ``computed`` does."""
-        features: Tensor = torch.load(self.computed(), map_location=self.images.device, weights_only=True)
+        features: Tensor | None = None
+        while features is None:
+            features = sealed.load(self.computed(), self.images.device)
         return features
 
     def computed(self) -> Path:
@@ -60,13 +61,13 @@ class FeatureSource:
         cannot be had or the features are not finite.
         """
         path = self.cache / "features" / f"{self._digest}.pt"
-        if path.exists():
+        if sealed.is_there(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                _write(path, self._compute(partial).cpu())
+            if not sealed.is_there(path):
+                sealed.save(path, self._compute(partial).cpu())
                 partial.unlink(missing_ok=True)
         return path
 
@@ -91,7 +92,7 @@ class FeatureSource:
         if self.blueprint is None:
             return pretrained.embeddings(settings.method, images.pixels)
         network = self.blueprint.network(settings.seed, "features/weights", 0, images.device)
-        resume = torch.load(partial, map_location=images.device, weights_only=True) if partial.exists() else {}
+        resume = sealed.load(partial, images.device) or {}
         simclr.train(
             network,
             images,
@@ -103,7 +104,7 @@ class FeatureSource:
             precision=self.precision,
             seed=settings.seed,
             resume=resume,
-            save=lambda state: _write(partial, state),
+            save=lambda state: sealed.save(partial, state),
         )
         everything = torch.arange(len(images.pixels), device=images.device)
         features = Predictor(network, None, self.precision).predict(images, everything).embeddings
@@ -132,9 +133,3 @@ def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int])
             factory.build(settings.model, settings.parameters, channels, image_size, 2)
     else:
         pretrained.check(settings.method)
-
-
-def _write(path: Path, what: Any) -> None:
-    buffer = io.BytesIO()
-    torch.save(what, buffer)
-    write_atomically(path, buffer.getvalue())

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
+
+from benchmark.results import sealed
 
 
 class Carried:
@@ -28,15 +28,14 @@ class Carried:
 
     def latest(self, last: int) -> int:
         """The latest round up to ``last`` that can begin; 0 needs nothing."""
-        return next((number for number in range(last, 0, -1) if self._path(number).exists()), 0)
+        return next((number for number in range(last, 0, -1) if sealed.is_there(self._path(number))), 0)
 
     def load(self, number: int) -> dict[str, Any]:
         """What round ``number`` takes over, on the CPU; empty for none."""
-        path = self._path(number)
-        return dict(torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else {}
+        return sealed.load(self._path(number)) or {}
 
     def save(self, number: int, state: dict[str, Any]) -> None:
-        _save(state, self._path(number))
+        sealed.save(self._path(number), state)
 
     def checkpoints(self, number: int, key: dict[str, Any]) -> TrainingStates:
         """Where the training of round ``number`` saves its states; ``key`` names all that it depends on."""
@@ -64,11 +63,10 @@ class TrainingStates:
         self._folder, self._stem = folder, stem
 
     def load(self, name: str) -> dict[str, Any]:
-        path = self._path(name)
-        return dict(torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else {}
+        return sealed.load(self._path(name)) or {}
 
     def save(self, name: str, state: dict[str, Any]) -> None:
-        _save(state, self._path(name))
+        sealed.save(self._path(name), state)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{self._stem}-{name}.pt"
@@ -82,19 +80,12 @@ def shared_round0(cache: Path, key: dict[str, Any], train: Callable[[], dict[str
     path = cache / "round0" / f"{_digest(key)}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if path.exists():
-            return dict(torch.load(path, map_location="cpu", weights_only=True)), True
+        if state := sealed.load(path):
+            return state, True
         state = train()
-        _save(state, path)
+        sealed.save(path, state)
         return state, False
 
 
 def _digest(key: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    torch.save(state, partial)
-    os.replace(partial, path)

@@ -21,6 +21,7 @@ from benchmark.experiment.recipe import Recipe
 from benchmark.features.source import resolved, simclr, source
 from benchmark.loop.run import ActiveLearningRun
 from benchmark.models import factory
+from benchmark.results import sealed
 from benchmark.results.run_file import RunFile
 from strategies.api import Pool, Strategy
 
@@ -161,7 +162,7 @@ def test_runs_share_features_choose_the_first_labels_by_them_and_resume(tmp_path
         folder.mkdir()
     assert bench(through, *arguments) == 0
     assert len(list((through / "cache" / "features").glob("*.pt"))) == 1
-    (features,) = (torch.load(path) for path in (through / "cache" / "features").glob("*.pt"))
+    (features,) = (sealed.load(path) for path in (through / "cache" / "features").glob("*.pt"))
     runs = list(run_lines(through).values())
     assert len(runs) == 2
     for header, *rounds in runs:
