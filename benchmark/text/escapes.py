@@ -40,11 +40,12 @@ def csv(text: str) -> str:
 
 
 def csv_table(table: pd.DataFrame, float_format: str | None = None) -> str:
-    """The table as a CSV file, its columns of text by ``csv``."""
+    """The table as a CSV file, titles and columns of text by ``csv``."""
     safe = table.copy()
     for column in safe.columns:
         if safe[column].dtype.kind not in "biuf":
             safe[column] = [csv(value) if isinstance(value, str) else value for value in safe[column]]
+    safe.columns = [csv(str(title)) for title in safe.columns]
     return safe.to_csv(index=False, lineterminator="\n", float_format=float_format)
 
 
