@@ -48,8 +48,10 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--dataset", metavar="NAME|PATH", help="a data set, an .npz or an image folder (default: digits)")
     what.add_argument("--strategies", nargs="+", metavar="S", help="names, groups, name[key=value], file.py:Class")
     what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
-    what.add_argument("--budgets", nargs="+", type=int, metavar="N", help="label counts, the first drawn at the start")
-    what.add_argument("--seeds", nargs="+", type=int, metavar="K", help="a run for each")
+    what.add_argument(
+        "--budgets", nargs="+", type=whole, metavar="N", help="label counts, the first drawn at the start"
+    )
+    what.add_argument("--seeds", nargs="+", type=whole, metavar="K", help="a run for each")
     what.add_argument("--model", metavar="NAME[key=value]", help="the network, such as resnet18[width=32]")
     what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol")
     how = p.add_argument_group("how to run it")
@@ -149,18 +151,29 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+def whole(text: str) -> int:
+    """A whole number of at most 64 bits, its sign included."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text) or abs(int(text)) >= 2**63:
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number below {2**63:,}")
     return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 to a million."""
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number from 1 to 1,000,000")
+    return int(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def seconds(text: str) -> float:
     """``90``, ``90s``, ``50m`` or ``2h`` in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is no time: write 90s, 50m or 2h")
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is no time: write 90s, 50m or 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 

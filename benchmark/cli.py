@@ -126,11 +126,13 @@ def _base(arguments: argparse.Namespace) -> Protocol:
 
 
 def value(text: str) -> Any:
-    """A TOML value, or the text itself."""
+    """A TOML value, or the text itself. Raises ProtocolError for a number or nesting beyond what Python reads."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except (ValueError, RecursionError) as error:  # a number of over 4,300 digits, or lists nested without end
+        raise ProtocolError(f"--set cannot take a value of {len(text):,} characters: {error}") from error
 
 
 def run(protocol: Protocol, options: Options, console: Console) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from strategies.api import Pool, ScoreStrategy, register
+from strategies.components.monte_carlo import check_samples
 from strategies.kernels.mixtures import mutual_information
 
 
@@ -24,8 +25,7 @@ class BALD(ScoreStrategy):
     )
 
     def __init__(self, samples: int = 20) -> None:
-        if samples < 2:
-            raise ValueError(f"samples must be at least 2, not {samples}")
+        check_samples(samples)
         self.samples = samples
 
     def score(self, pool: Pool) -> Tensor:

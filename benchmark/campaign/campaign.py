@@ -96,7 +96,7 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
         checks.writable(root, places.cache)
         with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
             data, identity = source.load()
-            checks.data(protocol, specs, folders, identity)
+            checks.data(protocol, specs, folders, identity, device)
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             for note in filter(None, (p.note for p in todo)):
@@ -172,4 +172,5 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
 def _missing_rounds(task: RunTask) -> int:
     path = task.begun if task.begun is not None and not task.path.exists() else task.path
     record = store.read_run(path) if path.exists() else None
-    return len(task.protocol.budgets) - (len(record.rounds) if record else 0)
+    rounds = len(task.protocol.budgets)
+    return rounds - (record.done(rounds) if record else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Iterable
 from itertools import pairwise
@@ -142,6 +143,16 @@ def folders(protocol: Protocol, name: str | None, layers: Layers) -> Folders:
     return found
 
 
+def memory_of(device: str) -> int:
+    """The memory of a device in bytes, all of it; 2^63 where the system does not tell."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return 2**63
+
+
 def writable(root: Path, cache: Path) -> None:
     """Raise ProtocolError unless the experiment's folder ``root`` and the cache can be written to."""
     for place in (root.parent, cache, *([root] if root.exists() else [])):
@@ -168,30 +179,29 @@ def dataset_record(identity: Identity) -> DatasetRecord:
     return DatasetRecord(identity.name, identity.sha256, identity.note, identity.manifest_sha256, differing)
 
 
-def data(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Identity) -> None:
+def data(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Identity, device: str) -> None:
     """Make sure that the protocol can run on the data, and that they pair with those of the runs in ``folders``."""
     if protocol.budgets[-1] > identity.num_train:
         raise ProtocolError(
             f"budgets go up to {protocol.budgets[-1]}, but '{identity.name}' has {identity.num_train} training images"
         )
     check_pairs(protocol, folders, identity)
-    _buildable(protocol, identity)
+    _buildable(protocol, identity, memory_of(device))
     if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
         settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         try:
-            features.check(settings, identity.channels, identity.image_size)
+            features.check(settings, identity.channels, identity.image_size, memory_of(device))
         except ValueError as error:
             raise ProtocolError(
                 f"'{identity.name}': {error}; choose another features.method or features.model"
             ) from error
 
 
-def _buildable(protocol: Protocol, identity: Identity) -> None:
-    """Raise ProtocolError unless the network can be built for the data; a user's own must hold its contract."""
+def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
+    """Raise ProtocolError unless the network fits into ``memory`` bytes; a user's own must hold its contract."""
     model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)
     try:
-        with torch.device("meta"):
-            factory.build(model.name, model.parameters, *shape)
+        factory.check_size(model.name, model.parameters, *shape, memory)
     except Exception as error:  # whatever a user's own code raises
         raise ProtocolError(f"'{identity.name}': {error}; choose another --model".replace("\n", " ")) from error
     if model.name in factory.PLUGINS:

@@ -56,11 +56,12 @@ class Display:
     def round_done(self, event: RoundDone) -> None:
         label, record = str(event.key), event.record
         self._done += 1
+        self._rounds = max(self._rounds, self._done)  # a strategy that carries state may go back to an earlier round
         self._images += 0 if record.shared_training else self._images_of[record.num_labelled]
         elapsed = time.monotonic() - self._began
         rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
         self._latest[label] = record.num_labelled, record.accuracy
-        self._bar.update(self._task, completed=self._done, rate=rate)
+        self._bar.update(self._task, total=self._rounds, completed=self._done, rate=rate)
         if not self._is_live:
             left = elapsed / self._done * (self._rounds - self._done)
             self._console.print(

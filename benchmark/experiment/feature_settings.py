@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.experiment.recipe import MOST_IMAGES, MOST_STEPS
+
 SIMCLR = "simclr"
 PRETRAINED_SOURCES = ("torchvision", "timm")
 
@@ -41,5 +43,9 @@ class FeatureSettings:
         for name in ("steps", "learning_rate", "temperature"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"features.{name} must be positive, not {getattr(self, name)}")
+        if self.batch_size > MOST_IMAGES:
+            raise ValueError(f"features.batch_size goes up to {MOST_IMAGES:,}, not {self.batch_size}")
+        if self.steps > MOST_STEPS:
+            raise ValueError(f"features.steps goes up to {MOST_STEPS:,}, not {self.steps}")
         if self.seed < 0:
             raise ValueError(f"features.seed must not be negative, not {self.seed}")

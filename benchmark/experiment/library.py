@@ -59,7 +59,7 @@ def _original(protocol: Protocol) -> Protocol | None:
 def _parsed(data: bytes) -> Mapping[str, Any]:
     try:
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of over 4,300 digits is a ValueError of Python's own
         raise ProtocolError(f"not TOML: {error}") from error
 
 

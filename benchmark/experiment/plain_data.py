@@ -13,6 +13,8 @@ from benchmark.experiment.errors import ProtocolError
 from benchmark.experiment.suggestions import nearest
 
 T = TypeVar("T")
+LARGEST = 2**63 - 1  # of whole numbers
+_DEEPEST = 20  # lists and tables within one another
 
 
 def build(cls: type[T], tree: Mapping[str, Any], known: Sequence[str] = (), prefix: str = "") -> T:
@@ -27,6 +29,7 @@ def build(cls: type[T], tree: Mapping[str, Any], known: Sequence[str] = (), pref
     for key, value in tree.items():
         if key not in hints:
             raise ProtocolError(f"there is no field '{prefix}{key}'{nearest(prefix + key, known)}")
+        check_plain(value, prefix + key)
         values[key] = _converted(hints[key], value, known, prefix + key)
     for field in dataclasses.fields(typing.cast(Any, cls)):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -38,6 +41,37 @@ def build(cls: type[T], tree: Mapping[str, Any], known: Sequence[str] = (), pref
         raise
     except ValueError as error:
         raise ProtocolError(str(error)) from error
+
+
+def check_plain(value: Any, name: str, depth: int = 0) -> None:
+    """Raise ProtocolError unless a value is text, a truth value, None, a number that fits, or a list or table of these.
+
+    Whole numbers fit into 64 bits, others are finite.
+    """
+    if depth > _DEEPEST:
+        raise ProtocolError(f"'{name}': lists and tables go {_DEEPEST} deep at most")
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ProtocolError(f"'{name}': a table's keys are text, not {shown(key)}")
+            check_plain(inner, f"{name}.{key}", depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            check_plain(inner, name, depth + 1)
+    elif isinstance(value, int):
+        if abs(value) > LARGEST:
+            raise ProtocolError(f"'{name}': whole numbers go up to {LARGEST:,}, which this one exceeds")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ProtocolError(f"'{name}' must be a finite number, not {value}")
+    elif value is not None and not isinstance(value, str):
+        raise ProtocolError(f"'{name}' is a number, text, list or table, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, at most 80 characters of it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def field_names(cls: type, prefix: str = "") -> list[str]:
@@ -64,26 +98,17 @@ def _converted(hint: Any, value: Any, known: Sequence[str], name: str) -> Any:
         hint = typing.get_args(hint)[0]
     table = _table(hint)
     if (table is not None or typing.get_origin(hint) is Mapping) and not isinstance(value, Mapping):
-        raise ProtocolError(f"'{name}' must be a table, not {value!r}")
+        raise ProtocolError(f"'{name}' must be a table, not {shown(value)}")
     if table is not None:
         return build(table, value, known, f"{name}.")
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ProtocolError(f"'{name}' must be a list, not {value!r}")
+            raise ProtocolError(f"'{name}' must be a list, not {shown(value)}")
         return tuple(_converted(typing.get_args(hint)[0], item, known, name) for item in value)
     if typing.get_origin(hint) is Mapping:
-        return dict(value)
+        return {key: inner + 0.0 if isinstance(inner, float) else inner for key, inner in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return _float(value, name)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ProtocolError(f"'{name}' must be of type {hint.__name__}, not {value!r}")
-    if hint is float and not math.isfinite(value):
-        raise ProtocolError(f"'{name}' must be a finite number, not {value}")
-    return value
-
-
-def _float(value: int, name: str) -> float:
-    try:
         return float(value)
-    except OverflowError as error:
-        raise ProtocolError(f"'{name}' must be a finite number, not an integer of over 300 digits") from error
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ProtocolError(f"'{name}' must be of type {hint.__name__}, not {shown(value)}")
+    return value + 0.0 if hint is float else value  # no negative zero, which would be another fingerprint

@@ -14,7 +14,7 @@ from benchmark.experiment import plain_data
 from benchmark.experiment.errors import ProtocolError
 from benchmark.experiment.feature_settings import FeatureSettings
 from benchmark.experiment.fingerprint import fingerprint
-from benchmark.experiment.recipe import Recipe
+from benchmark.experiment.recipe import MOST_STEPS, Recipe
 from benchmark.experiment.suggestions import nearest
 
 INITIAL = ("random", "balanced", "strategy")
@@ -80,6 +80,8 @@ class Protocol:
             raise ProtocolError(f"seeds must be distinct and not negative: {' '.join(map(str, self.seeds))}")
         if len(set(self.learners)) < len(self.learners):
             raise ProtocolError(f"learners must be distinct: {' '.join(self.learners)}")
+        if (steps := self.recipe.steps(self.budgets[-1])) > MOST_STEPS:
+            raise ProtocolError(f"recipe: {self.budgets[-1]} labels take {steps:,} steps; at most are {MOST_STEPS:,}")
         if self.initial not in INITIAL:
             raise ProtocolError(f"initial is one of {', '.join(INITIAL)}, not '{self.initial}'")
         if self.oracle not in ORACLES:

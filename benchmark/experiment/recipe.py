@@ -22,6 +22,10 @@ AUGMENTATIONS = (  # what each does is in benchmark.training.augmentation
 )
 
 
+MOST_STEPS = 10**8  # of one training
+MOST_IMAGES = 2**20  # in one step
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained.
@@ -70,6 +74,10 @@ class Recipe:
         for name in ("momentum", "weight_decay", "epochs", "min_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"recipe.{name} must not be negative, not {getattr(self, name)}")
+        if self.batch_size > MOST_IMAGES:
+            raise ValueError(f"recipe.batch_size goes up to {MOST_IMAGES:,}, not {self.batch_size}")
+        if max(self.epochs, self.min_steps, *(pair[-1] for pair in self.steps_at if pair), 0) > MOST_STEPS:
+            raise ValueError(f"recipe: a training has at most {MOST_STEPS:,} steps or epochs")
         _check_pairs("steps_at", self.steps_at, least=1, example="[[1000, 400]]")
         _check_pairs("weight_decay_at", self.weight_decay_at, least=0, example="[[1000, 5e-3]]")
         if self.steps_at:

@@ -126,10 +126,9 @@ def source(settings: FeatureSettings, data: ImageData, images: Images, recipe: R
     return FeatureSource(settings, plan, images, data.sha256, flip, recipe.precision, cache)
 
 
-def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int]) -> None:
-    """Raise ValueError, in one line, if resolved settings do not work for images of this kind."""
+def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int], memory: int) -> None:
+    """Raise ValueError, in one line, if resolved settings do not work for such images or in ``memory`` (bytes)."""
     if settings.method == "simclr":
-        with torch.device("meta"):
-            factory.build(settings.model, settings.parameters, channels, image_size, 2)
+        factory.check_size(settings.model, settings.parameters, channels, image_size, 2, memory)
     else:
         pretrained.check(settings.method)

@@ -80,8 +80,8 @@ class NoisyStudent(SemiSupervised):
         super().__init__(mu, 1.0, ema, steps)
         if not 0 < teacher_width <= 1:
             raise ValueError(f"teacher_width must be above 0 and at most 1, not {teacher_width}")
-        self.iterations, self.threshold = whole("iterations", iterations, 1), check_threshold(threshold)
-        self.per_class, self.teacher_width = whole("per_class", per_class, 0), teacher_width
+        self.iterations, self.threshold = whole("iterations", iterations, 1, 1000), check_threshold(threshold)
+        self.per_class, self.teacher_width = whole("per_class", per_class, 0, 10**9), teacher_width
 
     def train(self, task: TrainingTask) -> TrainingResult:
         assert task.fresh is not None

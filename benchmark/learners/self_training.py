@@ -110,7 +110,7 @@ class SelfTraining(SemiSupervised):
         steps: int = 0,
     ) -> None:
         super().__init__(mu, weight, ema, steps)
-        self.threshold, self.revisions = check_threshold(threshold), whole("revisions", revisions, 1)
+        self.threshold, self.revisions = check_threshold(threshold), whole("revisions", revisions, 1, 1000)
         if not 1 <= balance < math.inf:
             raise ValueError(f"balance must be at least 1, not {balance}")
         if not 0 <= uncertainty < math.inf:

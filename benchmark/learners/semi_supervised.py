@@ -20,6 +20,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from benchmark.experiment.recipe import MOST_STEPS
 from benchmark.learners import supervised
 from benchmark.learners.learner import Learner
 from benchmark.models.network import Network
@@ -45,7 +46,7 @@ class SemiSupervised(Learner):
             raise ValueError(f"weight must not be negative, not {weight}")
         if not 0 <= ema < 1:
             raise ValueError(f"ema must be at least 0 and below 1, not {ema}")
-        self.mu, self.steps = whole("mu", mu, 1), whole("steps", steps, 0)
+        self.mu, self.steps = whole("mu", mu, 1, 1000), whole("steps", steps, 0, MOST_STEPS)
         self.weight, self.ema = weight, ema
 
     def fit(self, task: TrainingTask) -> TrainingResult:
@@ -65,10 +66,12 @@ class SemiSupervised(Learner):
         return Average([task.network] if task.attachment is None else [task.network, task.attachment], self.ema)
 
 
-def whole(name: str, value: int, least: int) -> int:
-    """``value`` itself. Raises ValueError unless it is a whole number of at least ``least``."""
+def whole(name: str, value: int, least: int, most: int) -> int:
+    """``value`` itself. Raises ValueError unless it is a whole number from ``least`` to ``most``."""
     if not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value}")
+    if value > most:
+        raise ValueError(f"{name} goes up to {most:,}, not {value}")
     return value
 
 

@@ -86,11 +86,7 @@ class ActiveLearningRun:
         if record is None:
             return self._begin(), 0
         rounds = len(self.protocol.budgets)
-        done = 0
-        for round_ in record.rounds[:rounds]:
-            if not round_.acquired_indices and done + 1 < rounds:
-                break  # the budgets ended here: this round is computed again, now with a query
-            done += 1
+        done = record.done(rounds)
         if self._carries and done < rounds:
             done = self.carried.latest(done)
         known = LabelledSet.initial(record.header.initial)

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
+
 from benchmark.models.cnn import CNN
 from benchmark.models.compact import Compact
 from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
@@ -24,6 +26,8 @@ MODELS: dict[str, type[Network]] = {
 }
 PLUGINS = Loaded(Network, "model")
 _PROBABILITIES = ("dropout", "stochastic_depth")
+_MOST = {"depth": 10_000}  # layers; of other whole numbers:
+_MOST_OTHERWISE = 1_000_000
 
 
 def named(texts: Iterable[str]) -> list[str]:
@@ -68,6 +72,8 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"model '{name}': {key} must be at least 0 and below 1, not {value}")
         if key not in _PROBABILITIES and name in MODELS and value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
+        if key not in _PROBABILITIES and value > (most := _MOST.get(key, _MOST_OTHERWISE)):
+            raise ValueError(f"model '{name}': {key} goes up to {most:,}, not {value}")
 
 
 def build(
@@ -83,6 +89,31 @@ def build(
     if min(height, width) < least:
         raise ValueError(f"model '{name}' takes images of at least {least}×{least}, not {height}×{width}")
     return cls(channels, image_size, class_count, **parameters)
+
+
+def check_size(
+    name: str,
+    parameters: Mapping[str, Any],
+    channels: int,
+    image_size: tuple[int, int],
+    class_count: int,
+    memory: int,
+) -> None:
+    """Raise ValueError, in one line, where ``build`` would, and for a network that ``memory`` (bytes) cannot train.
+
+    A training holds each parameter, its gradient and its momentum as float32. Nothing is allocated.
+    """
+    try:
+        with torch.device("meta"):
+            network = build(name, parameters, channels, image_size, class_count)
+    except (RuntimeError, OverflowError) as error:  # a tensor of more than 2^63 bytes
+        raise ValueError(f"model '{name}' is too large for any memory: choose a smaller width") from error
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if (needed := 12 * count) > memory:
+        raise ValueError(
+            f"model '{name}' has {count:,} parameters, whose training takes {needed / 2**30:,.1f} GiB, and there are "
+            f"{memory / 2**30:,.1f} GiB of memory: choose a smaller width"
+        )
 
 
 def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:

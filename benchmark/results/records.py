@@ -258,6 +258,15 @@ class RunRecord:
         """Whether all of ``budgets`` have been computed."""
         return self.label_counts[: len(budgets)] == list(budgets)
 
+    def done(self, rounds: int) -> int:
+        """How many rounds need not be computed for ``rounds`` in all.
+
+        A round that acquired nothing was the last of a shorter schedule: it is computed again, now with a query.
+        """
+        there = self.rounds[:rounds]
+        ends = (i for i, round_ in enumerate(there) if not round_.acquired_indices and i + 1 < rounds)
+        return next(ends, len(there))
+
 
 @dataclass(frozen=True)
 class Experiment:

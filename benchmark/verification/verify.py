@@ -78,7 +78,7 @@ def verify(
         again = places.layers.folders(experiment.name)
         plans = [RunPlan(record.key, spec, run_path(again.written, record.key)) for record, spec in chosen]
         data, identity = DataSource(protocol.dataset, places.data, places.cache).load()
-        checks.data(protocol, [spec for _, spec in chosen], again, identity)
+        checks.data(protocol, [spec for _, spec in chosen], again, identity, device)
         here = checks.dataset_record(identity)
         _check_data(experiment.runs, here, root)
         for note in _on_other_data(records, here):

@@ -7,6 +7,16 @@ from torch import Tensor
 
 from strategies.api import Pool, Strategy
 
+MOST_SAMPLES = 10_000
+
+
+def check_samples(samples: int) -> None:
+    """Raise ValueError unless there are 2 to 10,000 dropout masks."""
+    if samples < 2:
+        raise ValueError(f"samples must be at least 2, not {samples}")
+    if samples > MOST_SAMPLES:
+        raise ValueError(f"samples goes up to {MOST_SAMPLES:,}, not {samples}")
+
 
 class MonteCarlo(Strategy):
     """A strategy that reads the probabilities under ``samples`` dropout masks."""
@@ -14,8 +24,7 @@ class MonteCarlo(Strategy):
     needs = frozenset({"dropout"})
 
     def __init__(self, samples: int = 20) -> None:
-        if samples < 2:
-            raise ValueError(f"samples must be at least 2, not {samples}")
+        check_samples(samples)
         self.samples = samples
 
     def probs(self, pool: Pool) -> Tensor:

@@ -39,13 +39,18 @@ class SpecError(ValueError):
         super().__init__(" ".join(message.splitlines()))
 
 
+def _short(text: str) -> str:
+    """Text for a message: without its middle where it is long."""
+    return text if len(text) <= 120 else f"{text[:80]}…{text[-30:]}"
+
+
 def parse(text: str) -> tuple[str, dict[str, Any]]:
     """The name and the parameters of ``name[key=value,…]``. Raises SpecError."""
     reader = _Reader(text)
     name = reader.name()
     parameters = reader.parameters()
     if reader.rest:
-        raise SpecError(f"'{text}': nothing may follow the bracket, but '{reader.rest}' does")
+        raise reader.error(f"nothing may follow the bracket, but '{_short(reader.rest)}' does")
     return name, parameters
 
 
@@ -57,7 +62,7 @@ def parse_wrapper(text: str, wrapper: str) -> tuple[dict[str, Any], str]:
     reader = _Reader(text, len(wrapper))
     parameters = reader.parameters()
     if reader.rest and not reader.rest.startswith(":"):
-        raise SpecError(f"'{text}': after the bracket comes :X, the strategy that {wrapper} goes around")
+        raise reader.error(f"after the bracket comes :X, the strategy that {wrapper} goes around")
     return parameters, reader.rest[1:]
 
 
@@ -118,13 +123,13 @@ class _Reader:
         return self.text[self.position : self.position + 1]
 
     def error(self, what: str) -> SpecError:
-        return SpecError(f"'{self.text}': {what}")
+        return SpecError(f"'{_short(self.text)}': {what}")
 
     def name(self) -> str:
         if self.next in ("'", '"'):
             name = self._quoted()
             if self.rest and self.next != "[":
-                raise self.error(f"only a bracket may follow the quoted name, not '{self.rest}'")
+                raise self.error(f"only a bracket may follow the quoted name, not '{_short(self.rest)}'")
             return name
         end = self.text.find("[", self.position)
         begin, self.position = self.position, len(self.text) if end < 0 else end
@@ -143,7 +148,7 @@ class _Reader:
                 item = re.split(r"[,\]]", self.text[begin:], maxsplit=1)[0].strip()
                 if "]" not in self.rest:
                     raise self._not_closed()
-                raise self.error(f"'{item}' is not key=value")
+                raise self.error(f"'{_short(item)}' is not key=value")
             self.position += len(key) + 1
             key = key.strip()
             if key in found:
@@ -181,7 +186,9 @@ class _Reader:
             value = self._quoted() if self.next in ("'", '"') else self._unquoted()
         self._skip_spaces()
         if self.next and self.next not in ",])":
-            raise self.error(f"'{self.rest}' follows a value: write a comma between values, and quotes around text")
+            raise self.error(
+                f"'{_short(self.rest)}' follows a value: write a comma between values, and quotes around text"
+            )
         return value
 
     def _skip_spaces(self) -> None:
@@ -198,7 +205,7 @@ class _Reader:
                 warnings.simplefilter("ignore")  # a backslash before another letter stands for itself
                 return str(ast.literal_eval(match[0].replace("\n", "\\n")))
         except (ValueError, SyntaxError) as error:
-            raise self.error(f"{match[0]} is no text in quotes") from error
+            raise self.error(f"{_short(match[0])} is no text in quotes") from error
 
     def _unquoted(self) -> Any:
         text = re.split(r"[,\[\]()]", self.rest, maxsplit=1)[0]
@@ -213,7 +220,7 @@ class _Reader:
             raise self.error(f"whole numbers go up to {_LARGEST:,}; write a larger one as 1e20")
         if isinstance(value, float) and math.isnan(value):
             raise self.error("'nan' is no value; write it in quotes for the text")
-        return value
+        return value + 0.0 if isinstance(value, float) else value  # no negative zero, which is the same number
 
     def _not_closed(self) -> SpecError:
         return self.error("the bracket is not closed; write name[key=value,…]")
@@ -241,7 +248,7 @@ def _format(value: Any, key: str) -> str:
     if isinstance(value, int) and abs(value) <= _LARGEST:
         return str(int(value))
     if isinstance(value, float) and not math.isnan(value):
-        return repr(float(value))
+        return repr(float(value) + 0.0)
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and _word(value) == value
         return value if plain else repr(str(value))
