@@ -25,7 +25,11 @@ examples:
   python run_benchmark.py --verify results/mnist --sample 3
 
 exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
+Ctrl-C, SIGTERM and SIGHUP interrupt at once, with status 3; the round in hand is computed again
 """
+
+
+INTERRUPTED = 3
 
 
 class _Parser(argparse.ArgumentParser):
@@ -102,9 +106,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if mistake := unused_flags(options, given_flags(arguments)):
         parser().error(mistake)
-    from benchmark import cli  # after parsing: --help need not wait for PyTorch
+    from benchmark.campaign.signals import stopping  # after parsing: --help need not wait
 
-    return cli.main(options)
+    try:
+        with stopping():
+            from benchmark import cli  # this loads PyTorch, which takes seconds
+
+            return cli.main(options)
+    except KeyboardInterrupt as stopped:
+        print(f"interrupted{f' by {stopped}' if str(stopped) else ''}; repeat the command to go on", file=sys.stderr)
+        return INTERRUPTED
 
 
 LAYERS = ("results_dir", "published")

@@ -65,9 +65,6 @@ def main(arguments: argparse.Namespace) -> int:
         return _failure(error, USAGE)
     except OSError as error:
         return _failure(error, FAILED)
-    except KeyboardInterrupt:
-        print("interrupted; repeat the command to go on", file=sys.stderr)
-        return UNFINISHED
 
 
 def _failure(error: Exception, status: int) -> int:

@@ -166,6 +166,14 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
                 status = FAILED
             elif finished.outcome == "stopped" and status == DONE:
                 status = UNFINISHED
+    if status == DONE and (lacking := [task for task in tasks if _missing_rounds(task)]):
+        console.print(
+            f"{len(lacking)} runs ended without all their rounds in {lacking[0].path.parents[2]}, the first "
+            f"'{lacking[0].key}': repeat the command",
+            markup=False,
+            soft_wrap=True,
+        )
+        return FAILED
     return status
 
 

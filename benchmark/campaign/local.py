@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -14,7 +13,7 @@ from typing import Any, Self
 
 import torch
 
-from benchmark.campaign import process
+from benchmark.campaign import process, signals
 from benchmark.campaign.tasks import Emit, Executor, Finished, Outcome, guarded, perform
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
@@ -66,7 +65,7 @@ class Processes(Executor):
         if error is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
-                worker.terminate()
+                worker.kill()  # it ignores what would let it clean up; what it has written is whole
 
     def _drain(self, pool: futures.ProcessPoolExecutor, tasks: list[RunTask]) -> Iterator[Finished]:
         pending = {pool.submit(_perform_in_worker, task): task for task in tasks}
@@ -89,7 +88,7 @@ _data: ImageData | None = None
 
 def _enter_worker(events: Any, inbox: Any) -> None:
     global _events, _device, _data
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
+    signals.ignored()
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()

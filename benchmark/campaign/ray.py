@@ -28,7 +28,7 @@ class Ray(Executor):
             ray.init(log_to_driver=False)
         events = queue.Queue(actor_options={"num_cpus": 0})
         remote = ray.remote(**self.resources, max_retries=0)(_perform_in_ray)
-        waiting = {remote.remote(task, events): task for task in tasks}
+        waiting = {remote.remote(task, events): task for task in map(_absolute, tasks)}
         while waiting:
             ready, _ = ray.wait(list(waiting), timeout=0.5)
             while not events.empty():
@@ -41,6 +41,18 @@ class Ray(Executor):
                     waiting[remote.remote(again, events)] = again
                 else:
                     yield finished
+
+
+def _absolute(task: RunTask) -> RunTask:
+    """The task with absolute paths: a Ray worker has a current directory of its own."""
+    begun = None if task.begun is None else task.begun.absolute()
+    return replace(
+        task,
+        path=task.path.absolute(),
+        cache=task.cache.absolute(),
+        data_dir=task.data_dir.absolute(),
+        begun=begun,
+    )
 
 
 def _perform_in_ray(task: RunTask, events: Any) -> Outcome:

@@ -13,6 +13,7 @@ from benchmark.data.datasets import ImageData
 from benchmark.experiment import seeds
 from benchmark.features import source as features
 from benchmark.loop.boundary import Boundary
+from benchmark.loop.calibration import calibration_seconds
 from benchmark.loop.carried import Carried
 from benchmark.loop.clock import Clock
 from benchmark.loop.diagnostics import rank_agreements, spaced
@@ -160,7 +161,7 @@ class ActiveLearningRun:
             class_accuracy=metrics.class_accuracy,
             checkpoint_accuracies=checkpoint_accuracies,
             seconds=Seconds(fitted.seconds, clock["query"], clock["evaluate"]),
-            calibration_seconds=None,
+            calibration_seconds=calibration_seconds(self.device),
             shared_training=fitted.shared,
             acquired_indices=tuple(acquired.tolist()),
             acquired_labels=tuple(given.tolist()),

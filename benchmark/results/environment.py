@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmark import __version__
-from benchmark.results.records import EnvironmentRecord
+from benchmark.results.records import UNKNOWN, EnvironmentRecord
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -28,8 +30,29 @@ def record(device: torch.device) -> EnvironmentRecord:
 
 def libraries() -> dict[str, str]:
     """Versions of what a number may depend on."""
-    versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}
+    versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "scipy", "scikit-learn")}
     return {"acqbench": __version__, "python": platform.python_version(), **versions}
+
+
+def differences(recorded: EnvironmentRecord, present: EnvironmentRecord) -> list[str]:
+    """What decides bits and is not the same in two environments, in words; what is not recorded counts as another.
+
+    Empty where the same code gives the same bits in both: PyTorch, device, CPU capability, threads and the backends'
+    settings agree.
+    """
+    pairs: dict[str, tuple[object, object]] = {
+        "PyTorch": (recorded.libraries.get("torch", UNKNOWN), present.libraries.get("torch", UNKNOWN)),
+        "device": (recorded.device, present.device),
+        "CPU capability": (recorded.cpu_capability, present.cpu_capability),
+        "threads": (recorded.num_threads, present.num_threads),
+    }
+    for name in sorted(recorded.switches.keys() | present.switches.keys()):
+        pairs[name] = (recorded.switches.get(name, UNKNOWN), present.switches.get(name, UNKNOWN))
+    return [
+        f"{name} {new} here, {'not recorded there' if old == UNKNOWN else f'{old} there'}"
+        for name, (old, new) in pairs.items()
+        if old != new or old == UNKNOWN
+    ]
 
 
 def device_name(device: torch.device) -> str:
@@ -60,9 +83,13 @@ def _switches(device: torch.device) -> dict[str, bool | int | float | str]:
         "mkldnn": bool(torch.backends.mkldnn.enabled),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "flush_denormal": _flushes_denormals(),
+        **_built_with(),
     }
     if device.type == "cuda":
         switches |= {
+            "cuda": str(torch.version.cuda),
+            "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
             "cudnn": str(torch.backends.cudnn.version()),
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
             "cudnn_deterministic": torch.backends.cudnn.deterministic,
@@ -70,6 +97,19 @@ def _switches(device: torch.device) -> dict[str, bool | int | float | str]:
             "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
         }
     return switches
+
+
+def _built_with() -> dict[str, str]:
+    """The versions of the libraries that multiply matrices and convolve on the CPU, as PyTorch was built with them."""
+    built = torch.__config__.show()
+    patterns = {"onednn": r"(?:oneDNN|MKL-DNN) v([\d.]+)", "blas": r"BLAS_INFO=(\w+)"}
+    found = {name: re.search(pattern, built) for name, pattern in patterns.items()}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def _flushes_denormals() -> bool:
+    """Whether numbers too small for their format are 0 here."""
+    return float(torch.tensor(torch.finfo(torch.float32).tiny) / 2) == 0
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -1,10 +1,11 @@
 """What to conclude from a run on disk and the same run recomputed.
 
-Where data, engine, PyTorch and device are those of the header, the same bits are promised, and nothing else agrees.
-Elsewhere a run agrees if it acquired the same labels and its numbers are close, or if its final accuracy and its area
-differ by no more than another draw of the seed could: by at most t · s · √2, with s the standard deviation over the
-other m seeds of the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom, which is the 95 %
-prediction interval of the difference of two draws.
+Where all that decides bits is recorded and the same (versions of engine, strategy and learner, their sources, the
+data's content, PyTorch, device, CPU capability, threads and the backends' settings), the same bits are promised, and
+nothing else agrees. Elsewhere a run agrees if it acquired the same labels and its numbers are close, or if its final
+accuracy and its area differ by no more than another draw of the seed could: by at most t · s · √2, with s the standard
+deviation over the other m seeds of the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom,
+which is the 95 % prediction interval of the difference of two draws.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rich.text import Text
 
 from benchmark.experiment.keys import RunKey
 from benchmark.reports.statistics.summary import area_under_budget_curve, mean_and_sd, t_quantile
+from benchmark.results import environment
 from benchmark.results.records import RoundRecord, RunHeader, RunRecord
 from benchmark.text.terminal import Fitted, words
 
@@ -47,7 +49,10 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run's recomputation shows. ``values``: final accuracy and area (0–1), on disk and recomputed."""
+    """What a run's recomputation shows. ``values``: final accuracy and area (0–1), on disk and recomputed.
+
+    ``unlike`` says in words why the same bits are not promised; empty where they are.
+    """
 
     key: RunKey
     agrees: bool
@@ -55,6 +60,7 @@ class Verdict:
     labels: str = ""
     where: str = ""
     values: tuple[tuple[float, float], tuple[float, float]] | None = None
+    unlike: tuple[str, ...] = ()
 
 
 def compare_rounds(old: RunRecord, new: RunRecord, last: int) -> Finding:
@@ -121,11 +127,12 @@ def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[Ru
     counts = old.label_counts[: finding.rounds]
     values = _values(old, finding.rounds), _values(new, finding.rounds)
     labels = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
+    unlike = deciding_differences(old.header, new.header)
     if finding.agreement == "bits":
         words, agrees = "the same bits", True
     elif finding.agreement == "incomplete":
         words, agrees = "a round is missing on disk", False
-    elif _same_bits_promised(old.header, new.header):
+    elif not unlike:
         words, agrees = "differs, where the same bits are promised", False
     elif finding.agreement == "numbers":
         words, agrees = "the same labels acquired, numbers close", True
@@ -133,21 +140,28 @@ def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[Ru
         words, agrees = _against_noise(old, values, counts, records)
     if finding.rounds < len(old.rounds):
         words += f"; {finding.rounds} of {len(old.rounds)} rounds"
-    return Verdict(old.key, agrees, words, labels, finding.where, values)
+    return Verdict(old.key, agrees, words, labels, finding.where, values, tuple(unlike))
 
 
-def _same_bits_promised(old: RunHeader, new: RunHeader) -> bool:
-    """Whether data, engine, PyTorch and device are the same."""
-    first, second = (
-        (
-            header.dataset.sha256,
-            header.engine_version,
-            header.environment.libraries.get("torch"),
-            header.environment.device,
-        )
-        for header in (old, new)
-    )
-    return first == second
+def deciding_differences(old: RunHeader, new: RunHeader) -> list[str]:
+    """What decides bits and is not the same in two headers, in words; the same bits are promised where it is empty."""
+    pairs = {
+        "engine": (old.engine_version, new.engine_version),
+        "strategy's version": (old.strategy_version, new.strategy_version),
+        "learner's version": (old.learner_version, new.learner_version),
+        "strategy's source": (old.strategy_source_sha256, new.strategy_source_sha256),
+        "learner's source": (old.learner_source_sha256, new.learner_source_sha256),
+        "network's source": (old.model_source_sha256, new.model_source_sha256),
+        "data": (old.dataset.sha256, new.dataset.sha256),
+    }
+    found = [
+        f"{name} {_short(here)} here, {_short(there)} there" for name, (there, here) in pairs.items() if there != here
+    ]
+    return found + environment.differences(old.environment, new.environment)
+
+
+def _short(value: int | str | None) -> str:
+    return value[:12] if isinstance(value, str) else str(value)
 
 
 def _against_noise(
@@ -190,3 +204,5 @@ def show(verdicts: list[Verdict], console: Console) -> None:
     for v in verdicts:
         if v.where:
             console.print(f"{v.key}: {v.where}", markup=False, soft_wrap=True)
+    for why in dict.fromkeys("; ".join(v.unlike) for v in verdicts if v.unlike):
+        console.print(f"the same bits are not promised: {why}", markup=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from benchmark.results.paths import run_path
 TIMELY = (
     "seconds",
     "sha256",
+    "calibration_seconds",
     "shared_training",
     "commit",
     "experiment",

@@ -1,0 +1,40 @@
+"""A fixed computation to time beside each round, so that seconds of different machines and loads can be compared.
+
+It is shaped like a training: convolutions and a matrix product in float32. It draws no random numbers, and no result of
+it goes anywhere.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+from torch.nn import functional as F
+
+_REPETITIONS = 3
+_BATCH, _CHANNELS, _SIZE, _WIDTH = 16, 32, 32, 256
+
+
+def calibration_seconds(device: torch.device) -> float:
+    """Median wall-clock seconds of the fixed computation in this process, on ``device``; all of it takes some 0.05 s."""
+    # Values need not be random to cost as much; sines are never denormal numbers, which would take longer.
+    images = torch.arange(_BATCH * _CHANNELS * _SIZE**2, device=device).sin().view(_BATCH, _CHANNELS, _SIZE, _SIZE)
+    images = images.to(memory_format=torch.channels_last)
+    filters = torch.arange(_CHANNELS**2 * 9, device=device).sin().view(_CHANNELS, _CHANNELS, 3, 3)
+    matrix = torch.arange(_WIDTH**2, device=device).sin().view(_WIDTH, _WIDTH)
+
+    def compute() -> None:
+        with torch.no_grad():
+            F.conv2d(images, filters, padding=1)
+            torch.mm(matrix, matrix)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    compute()  # the first call chooses and prepares its kernels
+    seconds = []
+    for _ in range(_REPETITIONS):
+        begin = time.perf_counter()
+        compute()
+        seconds.append(time.perf_counter() - begin)
+    return round(statistics.median(seconds), 6)
