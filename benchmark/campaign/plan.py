@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from benchmark import ENGINE_VERSION, learners
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
@@ -106,8 +108,8 @@ def _plan(protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders
         return RunPlan(key, spec, next_path, note=f"{key}: {change}; {attempt}")
     if there.newest is None:
         return RunPlan(key, spec, next_path, note=f"{key}: {attempt}; {there.left_out[there.last]}")
-    if not _resumable(mine[-1], now, device):
-        return RunPlan(key, spec, next_path, note=f"{key}: started on another device or PyTorch version; {attempt}")
+    if unlike := _obstacles(mine[-1], now, device):
+        return RunPlan(key, spec, next_path, note=f"{key}: started elsewhere ({unlike[0]}); {attempt}")
     if folders.is_own(mine[-1]):
         return RunPlan(key, spec, mine[-1].path)
     return RunPlan(key, spec, run_path(folders.written, key, mine[-1].attempt), begun=mine[-1].path)
@@ -120,7 +122,7 @@ def _plan_fresh(
     if number in complete:
         return RunPlan(key, spec, complete[number].path, done=True)
     now = edition(protocol, spec, key.learner)
-    if there.last == number and (there.newest is None or not _resumable(there.newest, now, device)):
+    if there.last == number and (there.newest is None or _obstacles(there.newest, now, device)):
         number += 1
     return RunPlan(key, spec, run_path(folders.written, key, number))
 
@@ -165,11 +167,11 @@ def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
     )
 
 
-def _resumable(record: RunRecord, now: Edition, device: str) -> bool:
-    """Whether continuing gives the same bits as an uninterrupted run: same edition, PyTorch and device type."""
-    header = record.header
-    return (
-        edition_of(header) == now
-        and header.environment.libraries.get("torch") == environment.libraries()["torch"]
-        and header.environment.device.split(" ")[0] == device.split(":")[0]
-    )
+def _obstacles(record: RunRecord, now: Edition, device: str) -> list[str]:
+    """What is not the same as when a run was started, in words: continuing it would give other bits.
+
+    Empty where edition, PyTorch, device, CPU capability, threads and the backends' settings agree.
+    """
+    if edition_of(record.header) != now:
+        return [now.change_since(edition_of(record.header))]
+    return environment.differences(record.header.environment, environment.record(torch.device(device)))

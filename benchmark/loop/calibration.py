@@ -17,7 +17,7 @@ _BATCH, _CHANNELS, _SIZE, _WIDTH = 16, 32, 32, 256
 
 
 def calibration_seconds(device: torch.device) -> float:
-    """Median wall-clock seconds of the fixed computation in this process, on ``device``; all of it takes some 0.05 s."""
+    """Median wall-clock seconds of the fixed computation in this process, on ``device``; takes some 0.05 s in all."""
     # Values need not be random to cost as much; sines are never denormal numbers, which would take longer.
     images = torch.arange(_BATCH * _CHANNELS * _SIZE**2, device=device).sin().view(_BATCH, _CHANNELS, _SIZE, _SIZE)
     images = images.to(memory_format=torch.channels_last)

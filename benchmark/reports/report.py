@@ -22,6 +22,7 @@ from benchmark.reports.statistics.curves import write_curves
 from benchmark.reports.statistics.seeds import BASELINE
 from benchmark.reports.statistics.views import WIDE
 from benchmark.results.atomic import write_atomically
+from benchmark.results.errors import StoreError
 from benchmark.text import escapes
 
 T = TypeVar("T")
@@ -93,6 +94,9 @@ def write(report: Report) -> None:
     report that do not apply any more. The same records give the same bytes.
     """
     root = report.root
+    for folder in (root / "tables", root / "figures"):
+        if folder.is_symlink():
+            raise StoreError(f"{folder} is a symbolic link: a report writes and removes files in it; delete the link")
     write_curves(report.curves, root / "curves.csv")
     printed, drawn, notes = tables_of(report), figures_of(report), notes_of(report)
     for table in printed:

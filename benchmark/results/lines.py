@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from benchmark.results.errors import Damaged
 from benchmark.results.fields import FieldError, plain, read_fields, read_value
+from benchmark.results.foreign import content
 from benchmark.results.records import (
     FORMAT,
     ExperimentDescription,
@@ -90,7 +91,7 @@ def split(data: bytes) -> list[Line]:
 
 def whole_lines(path: Path) -> list[Line]:
     """The file's whole lines; a torn last one is left out. Raises Damaged for the first that is damaged."""
-    return [undamaged(path, line) for line in split(path.read_bytes())]
+    return [undamaged(path, line) for line in split(content(path))]
 
 
 def undamaged(path: Path, line: Line) -> Line:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmark.results import lines
 from benchmark.results.errors import Damaged
+from benchmark.results.foreign import content
 from benchmark.results.lines import Line
 from benchmark.results.records import LabelsRecord, RoundRecord, RunHeader
 
@@ -83,7 +84,7 @@ class RunLines:
 def read_run_lines(path: Path) -> RunLines:
     """The lines of the run at ``path``. Raises Damaged for the first line that is damaged or does not follow."""
     taken = RunLines()
-    for line in lines.split(path.read_bytes()):
+    for line in lines.split(content(path)):
         taken.take(path, line)
     return taken
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from benchmark.experiment.keys import RunKey
 from benchmark.results import lines
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Damaged, StoreError
+from benchmark.results.foreign import content
 from benchmark.results.paths import attempt_of, attempt_paths, examples_path, run_path, run_paths, traces_path
 from benchmark.results.records import (
     ExamplesRecord,
@@ -127,7 +129,7 @@ def read_traces(path: Path) -> list[TraceRecord]:
     Raises Damaged for a damaged file.
     """
     beside = traces_path(path)
-    if not beside.exists():
+    if not os.path.lexists(beside):
         return []
     return [lines.read_trace(beside, line) for line in lines.whole_lines(beside)]
 
@@ -138,12 +140,12 @@ def read_examples(path: Path) -> ExamplesRecord | None:
     Every array is read to its end, where its CRC is compared: what a flipped byte leaves unnoticed is none of them.
     """
     beside = examples_path(path)
-    if not beside.exists():
+    if not os.path.lexists(beside):
         return None
     try:
-        with zipfile.ZipFile(io.BytesIO(beside.read_bytes())) as archive:
-            content = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
-        return ExamplesRecord(**{name: np.load(data, allow_pickle=False) for name, data in content.items()})
+        with zipfile.ZipFile(io.BytesIO(content(beside))) as archive:
+            arrays = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
+        return ExamplesRecord(**{name: np.load(data, allow_pickle=False) for name, data in arrays.items()})
     except Exception as error:  # zipfile, zlib and NumPy raise anything for bytes that make no sense
         raise Damaged(beside, f"it is no archive of examples ({' '.join(str(error).split())})") from error
 
@@ -151,7 +153,7 @@ def read_examples(path: Path) -> ExamplesRecord | None:
 def read_description(root: Path) -> ExperimentDescription | None:
     """experiment.json, or None where there is none. Raises StoreError for a damaged one."""
     path = root / "experiment.json"
-    return lines.read_description_bytes(path, path.read_bytes()) if path.is_file() else None
+    return lines.read_description_bytes(path, content(path)) if path.is_file() else None
 
 
 def check_description(root: Path, fingerprint: str) -> ExperimentDescription | None:

@@ -37,7 +37,7 @@ from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
 from benchmark.verification.verdicts import judge, show
-from strategies.registry import Spec, resolve
+from strategies.registry import Spec, resolve_own
 
 
 def verify(
@@ -133,13 +133,14 @@ def _resolved(
 ) -> list[tuple[RunRecord, Spec]]:
     """The runs whose strategies and learners are here, by the code that computed them; the others are named.
 
-    A run of another engine version is recomputed too: whether the numbers hold is then the question.
+    What only a file names is not imported. A run of another engine version is recomputed too: whether the numbers hold
+    is then the question.
     """
     found, left_out = [], {}
     for record in records:
         strategy, learner = record.key.strategy, record.key.learner
         try:
-            spec = named.get(strategy) or resolve(strategy)
+            spec = named.get(strategy) or resolve_own(strategy)
             now = replace(edition(protocol, spec, learner), engine_version=record.header.engine_version)
         except ValueError as error:
             left_out[name(strategy, learner, learner != "supervised")] = str(error)

@@ -14,6 +14,7 @@ from strategies.registry.resolution import (
     members,
     names,
     resolve,
+    resolve_own,
     wrapper_summaries,
 )
 from strategies.registry.specs import (
@@ -42,5 +43,6 @@ __all__ = [
     "parameter_defaults",
     "parse",
     "resolve",
+    "resolve_own",
     "wrapper_summaries",
 ]

@@ -153,6 +153,21 @@ def resolve(text: str) -> Spec:
     raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)}; --list shows all")
 
 
+def resolve_own(text: str) -> Spec:
+    """The strategy of the suite's own that ``text`` names, in wrappers or not; imports nothing.
+
+    For names from files, which anybody may have written. Raises SpecError.
+    """
+    inside = text
+    while (head := re.split(r"[:\[]", inside, maxsplit=1)[0]) in WRAPPERS:
+        inside = parse_wrapper(inside, head)[1]
+    name = parse(inside)[0]
+    cls = registration.REGISTERED.get(name)
+    if cls is None or plugins.place(cls):
+        raise UnknownStrategy(f"'{text}' is none of the suite's own: name it with --strategies, as file.py:Class")
+    return resolve(text)
+
+
 def _load(text: str) -> plugins.Plugin[Strategy]:
     return plugins.load(text, Strategy, "strategy", UnknownStrategy)
 

@@ -58,7 +58,11 @@ def bibliography(source: Provenance) -> str:
             meant.setdefault(paper, []).append(f"the learner {learner}")
     entries = read_entries(bibliographies())
     parts = [suite(source)]
-    parts += [f"{escapes.bibtex_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items()]
+    parts += [
+        f"{escapes.bibtex_comment(', '.join(who))}\n{entries[key]}" for key, who in meant.items() if key in entries
+    ]
+    if unknown := [str(key) for key in meant if key not in entries]:
+        parts.append(escapes.bibtex_comment(f"Not in the suite's bibliography: {', '.join(unknown)}"))
     if others:
         parts.append(
             escapes.bibtex_comment(f"Not part of the suite, to be cited as their authors ask: {', '.join(others)}")
