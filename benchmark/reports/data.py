@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select, tidy
+from benchmark.reports.statistics.editions import Present
 from benchmark.reports.statistics.seeds import BASELINE, Key, reaching
 from benchmark.reports.statistics.summary import run_areas
 from benchmark.reports.statistics.traces import traced
@@ -103,14 +104,15 @@ def report_of(
     budgets: Collection[int] | None = None,
     baseline: str = BASELINE,
     target: float | None = None,
+    present: Present | None = None,
 ) -> Report:
     """The report of an experiment, from its records alone; writes nothing.
 
     ``strategies`` and ``learners`` (in canonical form), ``seeds`` and ``budgets`` select runs, None selects all. For
-    ``baseline`` and ``target`` see ``Report``. Raises StoreError if there is no complete round among the selected
-    runs.
+    ``baseline`` and ``target`` see ``Report``, for ``present`` and older editions ``editions.choose``. Raises
+    StoreError if there is no complete round among the selected runs.
     """
-    selection = select(experiment, strategies, learners, seeds, budgets)
+    selection = select(experiment, strategies, learners, seeds, budgets, present)
     curves = tidy(selection.runs, budgets)
     return Report(
         root=experiment.root,

@@ -18,11 +18,10 @@ LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
 class Provenance:
     """What the headers of a report's runs say; each tuple has all distinct values, the most frequent first.
 
-    ``marked`` are the strategies (with learners) with runs on another engine version, device or torch version than
-    most, on data that differ from the published ones, or with a changed source; ``footnotes`` say which. ``plugins``
-    are the strategies from source files of their own, ``diagnostic`` those that use true labels. ``results_version``
-    is that of published results, None for others. ``published`` says in a sentence how many of the runs are published,
-    where they are shown beside others.
+    ``marked`` are the strategies (with learners) with runs on another device or torch version than most, or on data
+    that differ from the published ones; ``footnotes`` say which. ``plugins`` are the strategies from source files of
+    their own, ``diagnostic`` those that use true labels. ``results_version`` is that of published results, None for
+    others. ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
     """
 
     experiment: str
@@ -83,7 +82,6 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
     """The provenance of ``runs``, those that the report shows."""
     headers = [run.header for run in runs]
     axes = {
-        "engine": [f"engine version {h.engine_version}" for h in headers],
         "device": [h.environment.device for h in headers],
         "torch": [f"torch {h.environment.libraries.get('torch', 'unknown')}" for h in headers],
     }
@@ -100,14 +98,6 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
     if not all(header.dataset.remark for header in headers):
         marked |= {(h.key.strategy, h.key.learner) for h in headers if h.dataset.remark}
     footnotes += data_footnotes(headers)
-    sources: dict[str, set[str]] = defaultdict(set)
-    for header in headers:
-        if header.strategy_source_sha256:
-            sources[header.key.strategy].add(header.strategy_source_sha256)
-    for strategy, versions in sources.items():
-        if len(versions) > 1:
-            marked |= {(strategy, learner) for learner in learners}
-            footnotes.append(f"The source of {strategy} changed between its runs ({len(versions)} versions).")
     return Provenance(
         experiment=experiment.name,
         results_version=experiment.results_version if experiment.published is None or published == len(runs) else None,
@@ -125,7 +115,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
             if any(library in h.environment.libraries for h in headers)
         },
         commits=_frequent(h.commit or "unknown" for h in headers),
-        plugins=tuple(sources),
+        plugins=tuple(dict.fromkeys(h.key.strategy for h in headers if h.strategy_source_sha256)),
         diagnostic=tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),

@@ -1,14 +1,20 @@
 """The edition of a run: versions and sources of all code that decides its numbers.
 
-Runs of two editions of a strategy are never paired, averaged, resumed or counted as one.
+Runs of two editions of a strategy are never paired, averaged, resumed or counted as one. A report shows one edition of
+each; an older one is a row of its own where it is named: ``margin@1`` is version 1 of margin, ``mine:Mine@1a2b3c4d``
+the source whose checksum begins so, ``margin@engine1`` what version 1 of the engine computed. Learners likewise.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from benchmark.results.records import RunHeader
 
+_NAMED = re.compile(r"(.+)@(?:engine(\d{1,9})|(\d{1,7})|([0-9a-f]{8,64}))")
 _OWNERS = {"strategy": "plugin", "learner": "learner", "model": "network"}
 
 
@@ -38,3 +44,42 @@ class Edition:
 def edition_of(header: RunHeader) -> Edition:
     """The edition that a run's header names."""
     return Edition(**{field.name: getattr(header, field.name) for field in fields(Edition)})
+
+
+class Named(NamedTuple):
+    """A strategy or learner as a user asks for it: with one of ``engine``, ``version`` and ``source``, or none."""
+
+    name: str
+    engine: int | None = None
+    version: int | None = None
+    source: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What its row is called."""
+        if self.engine is not None:
+            return f"{self.name} (engine version {self.engine})"
+        if self.version is not None:
+            return f"{self.name} (version {self.version})"
+        return self.name if self.source is None else f"{self.name} (source {self.source[:8]})"
+
+    def fits(self, version: int, source: str | None) -> bool:
+        """Whether it names this version and source."""
+        return version == self.version or (self.source is not None and (source or "").startswith(self.source))
+
+
+def named(text: str) -> Named:
+    """What ``name``, ``name@version``, ``name@source`` or ``name@engineN`` asks for."""
+    match = _NAMED.fullmatch(text)
+    if match is None:
+        return Named(text)
+    name, engine, version, source = match.groups()
+    return Named(name, int(engine) if engine else None, int(version) if version else None, source)
+
+
+def older(texts: Iterable[str] | None) -> tuple[list[str], list[str]]:
+    """The texts that name the present edition, and those that name an older one."""
+    found: tuple[list[str], list[str]] = ([], [])
+    for text in texts or ():
+        found[named(text) != Named(text)].append(text)
+    return found

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from benchmark.reports.statistics.editions import Present, choose
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
@@ -38,17 +39,21 @@ def select(
     learners: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
+    present: Present | None = None,
 ) -> Selection:
     """The newest complete attempt of each run; where none is complete, the one that gets furthest.
 
     A run is complete when it reaches the last of ``budgets``, by default the protocol's. A complete run of the user's
-    own goes before a published one. None selects all.
+    own goes before a published one. None selects all. Of several editions one is shown, by default the newest on disk,
+    and older ones where they are named: see ``editions.choose``, also for ``present``.
     Raises StoreError if no run has a complete round.
     """
+    alike, other_data = _on_one_data_set(experiment.runs)
+    choice = choose(alike, strategies, learners, seeds, present)
+    strategies, learners = choice.strategies, choice.learners
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
     attempts: dict[tuple[str, str, int], list[tuple[int, RunRecord]]] = defaultdict(list)
-    alike, other_data = _on_one_data_set(experiment.runs)
-    for run in alike:
+    for run in choice.runs:
         strategy, learner, seed = key_of(run)
         if (
             (strategies is None or strategy in strategies)
@@ -100,9 +105,9 @@ def select(
         for where, who in together.items()
     ]
     notes += [f"{what}, seed {', '.join(where)}." for what, where in repeated.items()]
-    present = {strategy for strategy, _, _ in attempts}
-    notes += [f"{absent}: no run on disk." for absent in sorted(set(strategies or ()) - present)]
-    return Selection(chosen, last, notes + other_data)
+    there = {strategy for strategy, _, _ in attempts}
+    notes += [f"{absent}: no run on disk." for absent in sorted(set(strategies or ()) - there)]
+    return Selection(chosen, last, [*choice.notes, *notes, *other_data])
 
 
 def _on_one_data_set(runs: Sequence[RunRecord]) -> tuple[list[RunRecord], list[str]]:

@@ -17,10 +17,8 @@ def root(tmp_path: Path) -> Path:
 
 def test_mixed_machines_get_a_footnote(root: Path) -> None:
     write_run(root, "margin", 1, device="NVIDIA H200")
-    write_run(root, "entropy", 2, engine_version=2)
     report = write_report(root)
     assert "On NVIDIA H200 instead of cpu (X): margin (seed 1)." in notes_of(report)
-    assert "On engine version 2 instead of engine version 1: entropy (seed 2)." in notes_of(report)
     text = (root / "tables" / "summary.md").read_text()
     assert "| margin†" in text
     assert "| random " in text
