@@ -16,6 +16,8 @@ from support.tiny import RAISES, bench, experiment, plugin, run_lines
 from benchmark import ENGINE_VERSION
 from benchmark.data import datasets
 from benchmark.data.manifest import manifest_of
+from benchmark.experiment.keys import RunKey
+from benchmark.results.paths import log_path, run_path
 from benchmark.results.store import read_run
 
 RUNS = ["margin/supervised-seed0.jsonl", "margin/supervised-seed1.jsonl"]
@@ -223,7 +225,7 @@ def test_one_run_fails_and_the_others_finish(tmp_path: Path, capsys: pytest.Capt
     assert bench(tmp_path, "--strategies", failing, "random", report=True) == 1
     out = capsys.readouterr().out
     for seed in (0, 1):
-        log = experiment(tmp_path) / "logs" / "mine-Mine" / f"supervised-seed{seed}.log"
+        log = log_path(run_path(experiment(tmp_path), RunKey("mine:Mine", "supervised", seed)))
         assert f"failed: mine:Mine, seed {seed}: RuntimeError: no luck today (traceback in {log})" in out.splitlines()
         assert 'raise RuntimeError("no luck' in log.read_text()
     lines = run_lines(tmp_path)
