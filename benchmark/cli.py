@@ -15,10 +15,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
 from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.progress import duration
 from benchmark.data import datasets
+from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.experiment.library import as_published
@@ -60,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
         if arguments.verify is not None:
             return verify(arguments, options, console)
-        return run(requested(arguments), options, console)
+        return run(requested(arguments, checks.said_on(console)), options, console)
     except (ProtocolError, registry.SpecError, datasets.DatasetError, StoreError) as error:
         return _failure(error, USAGE)
     except OSError as error:
@@ -73,9 +75,8 @@ def _failure(error: Exception, status: int) -> int:
     return status
 
 
-def requested(arguments: argparse.Namespace) -> Protocol:
-    """The protocol that the arguments name, with every other argument in its field."""
-    protocol = _base(arguments)
+def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol:
+    """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
     changes: dict[str, Any] = {}
     for flag, field in (
         ("strategies", "strategies"),
@@ -93,10 +94,11 @@ def requested(arguments: argparse.Namespace) -> Protocol:
         if not equals:
             raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
         changes[field] = value(text)
-    return protocol.override(**changes)
+    return _base(arguments, changes.get("image_size", 0), say).override(**changes)
 
 
-def _base(arguments: argparse.Namespace) -> Protocol:
+def _base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Protocol:
+    """The protocol before any field is changed; ``image_size``, yet unchecked, is that of the user's own images."""
     dataset = arguments.dataset
     if arguments.protocol is not None:
         protocol = load(arguments.protocol)
@@ -107,7 +109,8 @@ def _base(arguments: argparse.Namespace) -> Protocol:
         return load(dataset)
     if not dataset:
         raise ProtocolError("--dataset takes a name or a path, not nothing")
-    source = DataSource(dataset, arguments.data_dir, arguments.cache_dir)
+    size = image_size if isinstance(image_size, int) else 0
+    source = DataSource(dataset, arguments.data_dir, arguments.cache_dir, size, say)
     data = source.identify() or source.load()[1]
     step = max(data.class_count, data.num_train // SHARES)
     like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")

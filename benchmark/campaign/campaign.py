@@ -14,7 +14,6 @@ import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
-from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan
 from benchmark.campaign.progress import Display
@@ -88,7 +87,7 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
     status = DONE
-    source = DataSource(protocol.dataset, places.data, places.cache)
+    source = checks.source(protocol, places.data, places.cache, console)
     if not todo:
         checks.same_data(protocol, folders, source, console)
     else:

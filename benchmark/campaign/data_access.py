@@ -20,19 +20,27 @@ from typing import Any
 from benchmark.data import datasets
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity, identity_of
+from benchmark.data.image_folder import Say
 from benchmark.data.manifest import Difference
 from benchmark.results.atomic import write_atomically
 
 _DECODERS = ("numpy", "pillow", "scikit-learn", "torchvision")  # what else the pixels depend on
 
+_kept: dict[tuple[str, Path, str | None], ImageData] = {}  # at most one
+
 
 @dataclasses.dataclass(frozen=True)
 class DataSource:
-    """Where a data set is read from: its name or path, the folder of known data sets, and the cache."""
+    """Where a data set is read from: its name or path, the folder of known data sets, and the cache.
+
+    For ``image_size`` and ``say`` see ``datasets.load``.
+    """
 
     dataset: str
     data_dir: Path
     cache: Path
+    image_size: int = 0
+    say: Say | None = None
 
     def identify(self) -> Identity | None:
         """What the data are; None for a known data set that would have to be downloaded. Raises DatasetError."""
@@ -44,7 +52,7 @@ class DataSource:
     def load(self) -> tuple[ImageData, Identity]:
         """The data, on the CPU, and what they are; a known data set is downloaded first. Raises DatasetError."""
         stamp = self._stamp()
-        data = _load(self.dataset, self.data_dir, stamp)
+        data = self._decoded(stamp)
         identity = None if stamp is None else _read(self._record(stamp))
         if identity is None or identity.sha256 != data.sha256:
             identity = identity_of(data)
@@ -52,6 +60,14 @@ class DataSource:
                 with contextlib.suppress(OSError):  # it can be had again
                     write_atomically(self._record(stamp), _to_bytes(identity))
         return data, identity
+
+    def _decoded(self, stamp: str | None) -> ImageData:
+        """The data as they are under ``stamp``; kept, because a command asks for them more than once."""
+        key = (self.dataset, self.data_dir, stamp)
+        if key not in _kept:
+            _kept.clear()
+            _kept[key] = datasets.load(self.dataset, self.data_dir, image_size=self.image_size, say=self.say)
+        return _kept[key]
 
     def _record(self, stamp: str) -> Path:
         return self.cache / "datasets" / f"{stamp[:24]}.json"
@@ -61,18 +77,14 @@ class DataSource:
         files = datasets.files(self.dataset, self.data_dir)
         if files is None:
             return None
-        digest = hashlib.sha256(f"{os.path.abspath(self.dataset)}\n{_code()}\n".encode(errors="surrogateescape"))
+        digest = hashlib.sha256(
+            f"{os.path.abspath(self.dataset)}\n{self.image_size}\n{_code()}\n".encode(errors="surrogateescape")
+        )
         for path in files:
             found = path.stat()
             told = f"{path.absolute()}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\n"
             digest.update(told.encode(errors="surrogateescape"))
         return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _load(dataset: str, data_dir: Path, stamp: str | None) -> ImageData:
-    """The data as they are under ``stamp``: a command asks for them more than once."""
-    return datasets.load(dataset, data_dir)
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmark import learners
 from benchmark.campaign.data_access import DataSource
 from benchmark.data.identity import Identity, check_published
+from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
@@ -162,6 +163,16 @@ def writable(root: Path, cache: Path) -> None:
                 pass
         except OSError as error:
             raise ProtocolError(f"cannot write to {place}: {error.strerror or error}") from error
+
+
+def source(protocol: Protocol, data_dir: Path, cache: Path, console: Console) -> DataSource:
+    """Where the protocol's data are read from."""
+    return DataSource(protocol.dataset, data_dir, cache, protocol.image_size, said_on(console))
+
+
+def said_on(console: Console) -> Say:
+    """What prints a line as it is."""
+    return lambda line: console.print(line, markup=False, soft_wrap=True)
 
 
 def dataset_record(identity: Identity) -> DatasetRecord:

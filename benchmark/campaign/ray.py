@@ -56,17 +56,17 @@ def _absolute(task: RunTask) -> RunTask:
 
 
 def _perform_in_ray(task: RunTask, events: Any) -> Outcome:
-    data = _load(task.protocol.dataset, task.data_dir, task.device, task.dataset_sha256)
+    data = _load(task.protocol.dataset, task.data_dir, task.protocol.image_size, task.device, task.dataset_sha256)
     return perform(task, data, events.put)
 
 
 @lru_cache(maxsize=1)
-def _load(dataset: str, data_dir: Path, device: str, sha256: str) -> ImageData:
+def _load(dataset: str, data_dir: Path, image_size: int, device: str, sha256: str) -> ImageData:
     """The data on a machine that shares no memory with the one that planned the tasks."""
-    data = datasets.load(dataset, data_dir, device=device)
+    data = datasets.load(dataset, data_dir, device=device, image_size=image_size)
     if data.sha256 != sha256:
         raise ValueError(
-            f"dataset '{dataset}' has SHA-256 {data.sha256[:12]}, but the runs on disk were computed on "
-            f"{sha256[:12]}: put the same data in place or choose another --name"
+            f"dataset '{dataset}' has SHA-256 {data.sha256[:12]} on this machine, but {sha256[:12]} where the command "
+            "was given: put the same files in place on both"
         )
     return data

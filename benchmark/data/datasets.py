@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
-from benchmark.data.image_files import folder_files, hold_out, read_folder, read_npz
+from benchmark.data.image_files import hold_out, read_npz
+from benchmark.data.image_folder import Say, folder_files, read_folder
 from benchmark.data.torchvision_files import read_torchvision, torchvision_files
 from benchmark.experiment.dataset_name import canonical_name
 
@@ -65,11 +66,15 @@ def load(
     device: torch.device | str = "cpu",
     download: bool = True,
     seed_split: int = 0,
+    image_size: int = 0,
+    say: Say | None = None,
 ) -> ImageData:
     """Load a known dataset, an .npz with Keras' keys or a folder in ImageFolder layout onto ``device``.
 
     A known name wins over a file of that name ("./mnist" is a folder). ``seed_split`` chooses the test images
-    of a folder that has no test set, and matters nowhere else. Raises DatasetError, in one line, for what
+    of a folder that has no test set, and matters nowhere else. ``image_size`` is the side in pixels of the squares that
+    the images of a folder are brought to, 0 for their own size; ``say`` takes a line on the memory that they need
+    before they are decoded. Raises DatasetError, in one line, for what
     cannot be found, downloaded or read, and for images and labels that ``ImageData`` does not allow.
     """
     known = _KNOWN.get(name_or_path)
@@ -81,9 +86,11 @@ def load(
     elif path.suffix == ".npz":
         arrays = read_npz(path)
     elif path.is_dir():
-        arrays = read_folder(path, seed_split)
+        return checked(canonical_name(name_or_path), read_folder(path, seed_split, image_size, say)).to(device)
     else:
         raise _unknown(name_or_path)
+    if image_size:
+        raise DatasetError(f"{name_or_path}: image_size is for a folder of images: leave it out, or at 0")
     if known and known.class_names:
         arrays = arrays._replace(class_names=known.class_names)
     return checked(canonical_name(name_or_path), arrays).to(device)

@@ -19,6 +19,7 @@ from benchmark.experiment.suggestions import nearest
 
 INITIAL = ("random", "balanced", "strategy")
 ORACLES = ("simulated", "person")
+LARGEST_IMAGE = 1024  # pixels a side
 _OPEN_TABLES = (["model", "parameters"], ["features", "parameters"])  # whose keys are another module's to check
 
 
@@ -39,7 +40,8 @@ class Protocol:
     size instead of the whole pool. ``warm_start`` starts each training from the last round's weights. ``label_noise``
     is the share of wrong labels from the simulated ``oracle``; ``person`` asks at the terminal. ``features`` says how
     the features that some strategies need are made; None for none. ``papers`` are keys of strategies.bib or
-    learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs.
+    learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs. ``image_size`` is the
+    side in pixels of the squares that the images of a folder are brought to; 0 keeps their size.
 
     Raises ProtocolError for values that cannot be; whether the network, the strategies and the learners exist is
     checked before a campaign starts.
@@ -63,6 +65,7 @@ class Protocol:
     papers: tuple[str, ...] = ()
     notes: str = ""
     ladder: tuple[int, ...] = ()
+    image_size: int = 0
 
     def __post_init__(self) -> None:
         if not self.ladder:
@@ -88,6 +91,10 @@ class Protocol:
             raise ProtocolError(f"oracle is one of {', '.join(ORACLES)}, not '{self.oracle}'")
         if self.candidates < 0:
             raise ProtocolError(f"candidates must be 0 (the whole pool) or more, not {self.candidates}")
+        if not 0 <= self.image_size <= LARGEST_IMAGE:
+            raise ProtocolError(
+                f"image_size must be 0 (as the images are) to {LARGEST_IMAGE} pixels, not {self.image_size}"
+            )
         largest = max((b - a for a, b in pairwise(self.budgets)), default=0)
         if 0 < self.candidates < largest:
             raise ProtocolError(

@@ -20,7 +20,6 @@ from rich.console import Console
 from benchmark.campaign import campaign
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
-from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan, edition
 from benchmark.experiment import Protocol, ProtocolError, from_dict
@@ -77,7 +76,7 @@ def verify(
         places = Places(Layers(Path(folder) / "results"), options.places.data, Path(folder) / "cache")
         again = places.layers.folders(experiment.name)
         plans = [RunPlan(record.key, spec, run_path(again.written, record.key)) for record, spec in chosen]
-        data, identity = DataSource(protocol.dataset, places.data, places.cache).load()
+        data, identity = checks.source(protocol, places.data, places.cache, console).load()
         checks.data(protocol, [spec for _, spec in chosen], again, identity, device)
         here = checks.dataset_record(identity)
         _check_data(experiment.runs, here, root)

@@ -28,7 +28,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(name)
         return load(name, *arguments, **options)
 
-    data_access._load.cache_clear()
+    data_access._kept.clear()
     monkeypatch.setattr(datasets, "load", counted)
     return seen
 
@@ -40,7 +40,7 @@ def source(tmp_path: Path) -> DataSource:
 
 def forget() -> None:
     """As a new process begins."""
-    data_access._load.cache_clear()
+    data_access._kept.clear()
 
 
 def test_unchanged_files_are_read_once(source: DataSource, reads: list[str]) -> None:

@@ -24,6 +24,7 @@ OTHER = {  # a value for each field, other than its default and than the tiny pr
     "oracle": "person",
     "features": {},
     "ladder": [5, 10],
+    "image_size": 16,
     "recipe.optimizer": "adam",
     "recipe.learning_rate": 0.2,
     "recipe.momentum": 0.8,
