@@ -78,7 +78,7 @@ def test_a_whole_number_will_do_for_a_fraction(tiny: Protocol) -> None:
         (
             "recipe.learning_rate",
             10**400,
-            "'recipe.learning_rate' must be a finite number, not an integer of over ",
+            "'recipe.learning_rate': whole numbers go up to 9,223,372,036,854,775,807, which this one exceeds",
         ),
         ("recipe.augmentation", "flop", "unknown augmentation 'flop': choose one of none, crop, "),
         ("features.steps", 0, "features.steps must be positive, not 0"),

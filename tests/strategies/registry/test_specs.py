@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark import learners
@@ -34,7 +34,6 @@ def refusal(text: str) -> str:
 # --- what is written reads back
 
 
-@settings(max_examples=400, deadline=None)
 @given(name=st.text(max_size=20), chosen=parameters)
 def test_every_canonical_form_reads_back_to_itself(name: str, chosen: dict[str, Any]) -> None:
     written = format_spec(name, sorted(chosen.items()))
@@ -46,7 +45,6 @@ def test_every_canonical_form_reads_back_to_itself(name: str, chosen: dict[str, 
     assert format_spec(name, sorted(parse(written)[1].items())) == written
 
 
-@settings(max_examples=300, deadline=None)
 @given(value=st.text(alphabet=AWKWARD, max_size=12) | st.text(alphabet="0123456789eE+-._xinfna", max_size=8))
 def test_text_that_looks_like_something_else_stays_text(value: str) -> None:
     assert parse(format_spec("x", [("key", value), ("list", [value, (value,)])]))[1] == {
@@ -55,7 +53,6 @@ def test_text_that_looks_like_something_else_stays_text(value: str) -> None:
     }
 
 
-@settings(max_examples=300, deadline=None)
 @given(text=st.text(alphabet=AWKWARD, max_size=30))
 def test_whatever_is_typed_is_read_or_refused_in_one_line(text: str) -> None:
     try:
