@@ -23,6 +23,7 @@ examples:
   python run_benchmark.py --report results/mnist
   python run_benchmark.py --compare mnist mnist-1a2b3c4d
   python run_benchmark.py --verify results/mnist --sample 3
+  python run_benchmark.py --doctor results/mnist
 
 exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
 Ctrl-C, SIGTERM and SIGHUP interrupt at once, with status 3; the round in hand is computed again
@@ -96,6 +97,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR|NAME",
         help="compute some of its runs again, compare line by line; status 0 if they agree, else 1 (3: time limit)",
     )
+    other.add_argument(
+        "--doctor",
+        type=Path,
+        metavar="DIR",
+        help="list all problems of an experiment, or of a folder of experiments; status 1 if there are any",
+    )
+    other.add_argument(
+        "--repair", action="store_true", help="with --doctor: move bad files to damaged/, keep the rounds before"
+    )
+    other.add_argument(
+        "--attest", action="store_true", help="with --doctor: seal what has no problems, so that a loss shows"
+    )
     other.add_argument("--sample", type=positive, default=3, metavar="N", help="how many --verify draws (default: 3)")
     return p
 
@@ -124,12 +137,13 @@ MODES = {
     "list": (),
     "report": LAYERS,
     "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
+    "doctor": ("repair", "attest"),
     "verify": (
         *("strategies", "learner", "model", "seeds", "sample"),
         *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
     ),
 }
-OF_OTHER_MODES = ("output", "sample")  # that have no effect on a run
+OF_OTHER_MODES = ("output", "sample", "repair", "attest")  # that have no effect on a run
 
 
 def given_flags(arguments: Sequence[str] | None) -> list[str]:

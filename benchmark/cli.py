@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmark.campaign import preflight as checks
-from benchmark.campaign.campaign import FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
+from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
 from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.progress import duration
 from benchmark.data import datasets
@@ -45,6 +45,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         if arguments.list:
             return show_list(console)
+        if arguments.doctor is not None:
+            return doctor(arguments.doctor, arguments.repair, arguments.attest, console)
         layers = results.find_layers(arguments.results_dir, arguments.published, Path.cwd())
         if arguments.report is not None:
             return report(arguments.report, layers, console)
@@ -227,6 +229,30 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
         write_comparison(result, arguments.output)
         console.print(f"written: {arguments.output}/comparison.csv and .md", markup=False, soft_wrap=True)
     return 0
+
+
+def doctor(folder: Path, repairs: bool, attests: bool, console: Console) -> int:
+    """List all problems of the experiments at ``folder``; repair and seal them where asked to. 1 if any is left."""
+    from benchmark.results import doctor as doctors
+
+    def say(*found: str) -> None:
+        for line in found:
+            console.print(line, markup=False, soft_wrap=True)
+
+    status = DONE
+    for root in doctors.experiments(folder):
+        found = doctors.examine(root)
+        if repairs and (done := doctors.repair(root, found)):
+            say(*done)
+            found = doctors.examine(root)
+        say(*(f"{'note: ' if problem.remark else ''}{problem.path}: {problem.what}" for problem in found))
+        problems = sum(not problem.remark for problem in found)
+        if problems:
+            status = FAILED
+        elif attests:
+            say(doctors.attest(root))
+        say(f"{root}: {problems or 'no'} problem{'' if problems == 1 else 's'}")
+    return status
 
 
 def verify(arguments: argparse.Namespace, options: Options, console: Console) -> int:

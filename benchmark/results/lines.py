@@ -179,9 +179,18 @@ def read_trace(path: Path, line: Line) -> TraceRecord:
 
 def description_bytes(description: ExperimentDescription) -> bytes:
     """``experiment.json``."""
-    content = json.dumps({"format": FORMAT, **_checked(description)}, indent=2, allow_nan=False).encode()
-    content = content.removesuffix(b"\n}")
+    return with_description_seal({"format": FORMAT, **_checked(description)})
+
+
+def with_description_seal(value: Mapping[str, Any]) -> bytes:
+    """A file of JSON with its checksum as the last field, for people to read."""
+    content = json.dumps(value, indent=2, allow_nan=False).encode().removesuffix(b"\n}")
     return content + f',\n  "{_SEALED}": "{digest(content)}"\n}}\n'.encode()
+
+
+def description_seal_problem(data: bytes) -> str:
+    """What is wrong with the checksum of such a file; empty where it holds."""
+    return _seal_problem(data, _DESCRIPTION_SEAL)
 
 
 def read_description_bytes(path: Path, data: bytes) -> ExperimentDescription:
@@ -195,7 +204,7 @@ def read_description_bytes(path: Path, data: bytes) -> ExperimentDescription:
         raise Damaged(path, "it describes no experiment", remedy)
     if _SEALED not in value:
         _check_format(path, value.get("format", 1))  # format 1 did not say so
-    if problem := _seal_problem(data, _DESCRIPTION_SEAL):
+    if problem := description_seal_problem(data):
         raise Damaged(path, problem, remedy)
     _check_format(path, value.get("format"))
     try:

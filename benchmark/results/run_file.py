@@ -12,12 +12,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from benchmark.results import lines
+from benchmark.results.aside import move_aside
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Busy
 from benchmark.results.paths import examples_path, lock_path, traces_path
 from benchmark.results.records import ExamplesRecord, RoundRecord, RunHeader, TraceRecord
 from benchmark.results.run_lines import RunLines, read_run_lines
-from benchmark.results.store import read_traces
 
 
 class RunFile:
@@ -72,14 +72,21 @@ class RunFile:
                 file.write(lines.trace_bytes(records))
 
     def keep_traces(self, rounds: int) -> None:
-        """Drop the traces of all but the first ``rounds`` rounds: the others are trained again."""
+        """Drop the traces of all but the first ``rounds`` rounds: the others are trained again.
+
+        A damaged file is moved aside, and its good lines are kept.
+        """
         beside = traces_path(self.path)
         if beside.exists():
-            kept = [record for record in read_traces(self.path) if record.round < rounds]
+            found = lines.split(beside.read_bytes())
+            if any(line.problem for line in found):
+                move_aside(self.path.parents[2], beside)
+            good = [lines.read_trace(beside, line) for line in found if not line.problem]
+            kept = [record for record in good if record.round < rounds]
             if kept:
                 write_atomically(beside, lines.trace_bytes(kept))
             else:
-                beside.unlink()
+                beside.unlink(missing_ok=True)
 
     def write_examples(self, record: ExamplesRecord) -> None:
         """Write test images and their predictions beside the run."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.experiment.keys import RunKey
-from benchmark.results import lines
+from benchmark.results import lines, seal
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import content
@@ -44,6 +44,9 @@ def read_experiment(root: Path) -> Experiment:
     if description is None:
         raise StoreError(f"{root} holds no experiment: there is no experiment.json in it")
     runs, notes = find_runs(root, description.fingerprint)
+    if broken := seal.broken(root):
+        count = "1 file that was sealed is" if len(broken) == 1 else f"{len(broken)} files that were sealed are"
+        notes.append(f"{root.resolve().name}: {count} missing or changed; --doctor {root} shows all problems")
     return Experiment(
         name=root.resolve().name,
         results_version=description.results_version,
@@ -148,6 +151,22 @@ def read_examples(path: Path) -> ExamplesRecord | None:
         return ExamplesRecord(**{name: np.load(data, allow_pickle=False) for name, data in arrays.items()})
     except Exception as error:  # zipfile, zlib and NumPy raise anything for bytes that make no sense
         raise Damaged(beside, f"it is no archive of examples ({' '.join(str(error).split())})") from error
+
+
+def undamaged_traces(path: Path) -> list[TraceRecord]:
+    """Those of ``read_traces``; none of a damaged file, which ``find_runs`` names."""
+    try:
+        return read_traces(path)
+    except Damaged:
+        return []
+
+
+def undamaged_examples(path: Path) -> ExamplesRecord | None:
+    """Those of ``read_examples``; None of a damaged file, which ``find_runs`` names."""
+    try:
+        return read_examples(path)
+    except Damaged:
+        return None
 
 
 def read_description(root: Path) -> ExperimentDescription | None:

@@ -19,7 +19,7 @@ from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import keys, mean_and_sd
 from benchmark.reports.statistics.views import View
 from benchmark.results.records import RunRecord
-from benchmark.results.store import read_traces
+from benchmark.results.store import undamaged_traces
 
 MEASURES = ("final", "median", "accepted", "precision", "right")
 
@@ -51,7 +51,7 @@ def _measured(run: RunRecord, labels: int) -> list[dict[str, Any]]:
     for record in run.rounds:
         if record.num_labelled == labels:
             recorded: dict[str, float] = {}
-            for trace in read_traces(run.path):
+            for trace in undamaged_traces(run.path):
                 if trace.round == record.round:
                     recorded |= trace.values
             kept = record.checkpoint_accuracies

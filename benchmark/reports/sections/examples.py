@@ -14,7 +14,7 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.views import View
 from benchmark.results.records import ExamplesRecord, RunRecord
-from benchmark.results.store import read_examples
+from benchmark.results.store import undamaged_examples
 
 COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.1, 0.2  # images in a row; the others in inches, CAPTION per line
 LONG = 6  # with longer class names, the probability takes a line of its own
@@ -33,7 +33,7 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
     """
     blocks = {}
     for run in runs:
-        if run.key.learner not in blocks and (found := read_examples(run.path)):
+        if run.key.learner not in blocks and (found := undamaged_examples(run.path)):
             blocks[run.key.learner] = (run, found)
     if not blocks:
         return None

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from benchmark.results.records import RunRecord
-from benchmark.results.store import read_traces
+from benchmark.results.store import undamaged_traces
 
 
 def traced(runs: Iterable[RunRecord]) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def traced(runs: Iterable[RunRecord]) -> pd.DataFrame:
     rows = []
     for run in runs:
         labels = {record.round: record.num_labelled for record in run.rounds}
-        for trace in read_traces(run.path):
+        for trace in undamaged_traces(run.path):
             if trace.round in labels:
                 where = {"labels": labels[trace.round], "round": trace.round, "step": trace.step}
                 rows.append({**asdict(run.key), **where, **trace.values})

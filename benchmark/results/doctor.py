@@ -1,0 +1,271 @@
+"""All problems of a folder of results, found without stopping at the first; and what can be done about them.
+
+``examine`` only reads, and opens nothing but regular files. ``repair`` moves what is bad to ``damaged/`` and writes the
+rounds before the damage as the run. ``attest`` seals a folder that has no problems.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmark.experiment import ProtocolError, from_dict
+from benchmark.results import lines, seal, store
+from benchmark.results.aside import ASIDE, move_aside
+from benchmark.results.atomic import STALE_SECONDS, is_temporary, write_atomically
+from benchmark.results.errors import Damaged, StoreError
+from benchmark.results.paths import EXAMPLES, TRACES, attempt_of, lock_path
+from benchmark.results.records import RunRecord
+from benchmark.results.run_lines import RunLines
+
+_DESCRIPTION, _RUNS, _LOCKS = "experiment.json", "runs", ".locks"
+_OF_REPORTS = {"README.md", "index.html", "curves.csv"}
+_FOLDERS_OF_REPORTS = {"tables": (".csv", ".md", ".tex", ".bib"), "figures": (".png", ".pdf")}
+_RUN = ".jsonl"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file.
+
+    A ``bad`` file is moved aside; a ``remark`` is no damage, and no obstacle to a seal.
+    """
+
+    path: Path
+    what: str
+    bad: bool = True
+    remark: bool = False
+
+
+def experiments(folder: Path) -> list[Path]:
+    """The experiments at ``folder``: it, or those in it. Raises StoreError where there is none."""
+    found = [folder] if _is_experiment(folder) else sorted(filter(_is_experiment, folder.glob("*")))
+    if not found:
+        raise StoreError(f"{folder} holds no experiment: there is neither {_DESCRIPTION} nor {_RUNS}/ in it")
+    return found
+
+
+def examine(root: Path) -> list[Problem]:
+    """All problems of the experiment at ``root``, in the order of their paths. Reads regular files alone."""
+    found: list[Problem] = []
+    files: list[Path] = []
+    for path in _walk(root):
+        if seal.is_regular(path):
+            files.append(path)
+        else:
+            found.append(Problem(path, f"it is {_kind(path)}, which nobody opens"))
+    fingerprint, budgets, problems = _description(root)
+    found += problems
+    for path in files:
+        found += _file(root, path, fingerprint, budgets)
+    if not any(path.parent.parent == root / _RUNS for path in files):
+        found.append(Problem(root / _RUNS, "there is no run in it", bad=False))
+    known = {problem.path for problem in found if not problem.remark}
+    for name, what in seal.broken(root).items():
+        path = root / name
+        if name == seal.NAME or path not in known:
+            found.append(Problem(path, what, bad=name == seal.NAME))
+    return sorted(found, key=lambda problem: problem.path)
+
+
+def repair(root: Path, problems: list[Problem]) -> list[str]:
+    """Move the bad files among ``problems`` aside and salvage whole rounds; a line for each thing done."""
+    done = []
+    for path in dict.fromkeys(problem.path for problem in problems if problem.bad and not problem.remark):
+        with _alone(path) as is_alone:
+            if not is_alone:
+                done.append(f"{path.relative_to(root)}: another process is computing it; left as it is")
+                continue
+            kept, words = _salvaged(root, path)
+            moved = move_aside(root, path)
+            done.append(f"{path.relative_to(root)}: moved to {moved.relative_to(root)}{words}")
+            if kept:
+                write_atomically(path, kept)
+    return done
+
+
+def attest(root: Path) -> str:
+    """Seal the experiment at ``root``, which has no problems; a line that says so."""
+    sealed = seal.write_seal(root)
+    count = sum(file.lines or 0 for file in sealed.files)
+    return f"{root / seal.NAME}: {len(sealed.files)} files with {count} lines are sealed"
+
+
+# --- what lies where
+
+
+def _is_experiment(folder: Path) -> bool:
+    return (
+        folder.is_dir()
+        and folder.name != ASIDE
+        and (os.path.lexists(folder / _DESCRIPTION) or (folder / _RUNS).is_dir())
+    )
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Everything below ``root`` that is no folder, links to folders included; not what was moved aside."""
+    for where, folders, names in os.walk(root):
+        here = Path(where)
+        links = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = sorted(set(folders) - set(links) - ({ASIDE} if here == root else set()))
+        yield from (here / name for name in sorted([*names, *links]))
+
+
+def _kind(path: Path) -> str:
+    mode = path.lstat().st_mode
+    kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _file(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, ...]) -> list[Problem]:
+    inside = path.relative_to(root)
+    first = inside.parts[0]
+    if is_temporary(path):
+        stale = path.lstat().st_mtime < time.time() - STALE_SECONDS
+        return [Problem(path, "a temporary file that a killed process has left")] if stale else []
+    if first == _LOCKS:
+        return [] if path.suffix == ".lock" else [Problem(path, "it is none of the suite's files")]
+    if len(inside.parts) == 1:
+        known = first in {_DESCRIPTION, seal.NAME, *_OF_REPORTS}
+        return [] if known else [Problem(path, "it is none of the suite's files")]
+    if len(inside.parts) == 2 and path.suffix in _FOLDERS_OF_REPORTS.get(first, ()):
+        return []
+    if first != _RUNS or len(inside.parts) != 3:
+        return [Problem(path, "it is none of the suite's files")]
+    for suffix, check in ((TRACES, _traces), (EXAMPLES, _examples)):
+        if path.name.endswith(suffix):
+            run = path.with_name(path.name.removesuffix(suffix) + _RUN)
+            return check(run) if seal.is_regular(run) else [Problem(path, "its run is not there")]
+    if path.suffix == _RUN:
+        return _run(root, path, fingerprint, budgets)
+    return [Problem(path, "it is none of the suite's files")]
+
+
+def _description(root: Path) -> tuple[str | None, tuple[int, ...], list[Problem]]:
+    """The experiment's fingerprint, None where it is not known, its budgets, and what is wrong with experiment.json."""
+    path = root / _DESCRIPTION
+    if not seal.is_regular(path):
+        return None, (), [] if os.path.lexists(path) else [Problem(path, "it is missing", bad=False)]
+    try:
+        description = store.read_description(root)
+    except Damaged as damage:
+        return None, (), [Problem(path, damage.problem)]
+    assert description is not None
+    remarks = []
+    try:
+        fingerprint = from_dict(description.protocol).fingerprint
+        if fingerprint != description.fingerprint:
+            what = f"its fingerprint is {description.fingerprint[:8]}, but {fingerprint[:8]} to this version"
+            remarks.append(Problem(path, what, remark=True))
+    except ProtocolError as error:
+        remarks.append(Problem(path, f"its protocol is none of this version: {error}", remark=True))
+    return description.fingerprint, tuple(description.protocol.get("budgets", ())), remarks
+
+
+# --- runs and what lies beside them
+
+
+def _run(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, ...]) -> list[Problem]:
+    data = path.read_bytes()
+    whole = lines.split(data)
+    taken, problems = _taken(path, whole)
+    end = whole[-1].end if whole else 0
+    if end < len(data):
+        problems.append(Problem(path, f"its last line is torn: {len(data) - end} bytes without an end"))
+    if problems or taken.header is None:
+        return problems or [Problem(path, "it is empty")]
+    record = RunRecord(taken.header, tuple(taken.rounds), path, attempt_of(path))
+    try:
+        store.check_place(record, root, fingerprint or record.header.fingerprint)
+    except Damaged as damage:
+        return [Problem(path, damage.problem)]
+    if budgets and not record.covers(budgets):
+        reached = record.label_counts[-1] if record.rounds else 0
+        return [Problem(path, f"it ends at {reached} of {budgets[-1]} labels", remark=True)]
+    return []
+
+
+def _taken(path: Path, whole: list[lines.Line]) -> tuple[RunLines, list[Problem]]:
+    """The lines before the first that is bad, and a problem for each bad one.
+
+    Of the lines behind it only those are called bad that are so by themselves: none of them can follow.
+    """
+    taken = RunLines()
+    problems: list[Problem] = []
+    for line in whole:
+        if not problems:
+            try:
+                taken.take(path, line)
+            except Damaged as damage:
+                problems.append(Problem(path, damage.problem))
+        elif line.problem:
+            problems.append(Problem(path, f"line {line.number}: {line.problem}"))
+    return taken, problems
+
+
+def _traces(run: Path) -> list[Problem]:
+    path = run.with_suffix(TRACES)
+    problems: list[Problem] = []
+    for line in lines.split(path.read_bytes()):
+        try:
+            lines.read_trace(path, lines.undamaged(path, line))
+        except Damaged as damage:
+            problems.append(Problem(path, damage.problem))
+    return problems
+
+
+def _examples(run: Path) -> list[Problem]:
+    try:
+        store.read_examples(run)
+    except Damaged as damage:
+        return [Problem(damage.path, damage.problem)]
+    return []
+
+
+# --- repair
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other process computes the run that a file belongs to; none does while the block runs."""
+    if path.parent.parent.name != _RUNS:
+        yield True
+        return
+    name = path.name.removesuffix(EXAMPLES).removesuffix(TRACES).removesuffix(_RUN)
+    lock = lock_path(path.with_name(name + _RUN))
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        held.release()
+
+
+def _salvaged(root: Path, path: Path) -> tuple[bytes, str]:
+    """The good part of a file that is moved aside, to be written in its place, and what it is; nothing for most."""
+    if not seal.is_regular(path) or not path.name.endswith(_RUN) or path.parent.parent != root / _RUNS:
+        return b"", ""
+    data = path.read_bytes()
+    whole = lines.split(data)
+    if path.name.endswith(TRACES):
+        good = [line.data + b"\n" for line in whole if not line.problem]
+        if not good or len(good) == len(whole):
+            return b"", ""
+        return b"".join(good), f"; {len(good)} lines kept"
+    taken, problems = _taken(path, whole)
+    torn = not problems and (whole[-1].end if whole else 0) < len(data)
+    if taken.header is None or not (problems or torn):
+        return b"", ""  # nothing of it, or all of it, which does not belong there
+    return data[: taken.end], f"; {len(taken.rounds)} rounds kept"
