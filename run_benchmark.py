@@ -51,7 +51,12 @@ def parser() -> argparse.ArgumentParser:
     what = p.add_argument_group("what to run")
     what.add_argument("--protocol", metavar="NAME", help="a named experiment, or a .toml file")
     what.add_argument("--dataset", metavar="NAME|PATH", help="a data set, an .npz or an image folder (default: digits)")
-    what.add_argument("--strategies", nargs="+", metavar="S", help="names, groups, name[key=value], file.py:Class")
+    what.add_argument(
+        "--strategies",
+        nargs="+",
+        metavar="S",
+        help="names, groups, name[key=value], file.py:Class; name@1 shows older runs, of version 1",
+    )
     what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
     what.add_argument(
         "--budgets", nargs="+", type=whole, metavar="N", help="label counts, the first drawn at the start"
@@ -135,7 +140,7 @@ LAYERS = ("results_dir", "published")
 # What can be done instead of running, and the flags that have an effect on it.
 MODES = {
     "list": (),
-    "report": LAYERS,
+    "report": ("strategies", "learner", "seeds", "budgets", *LAYERS),
     "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
     "doctor": ("repair", "attest"),
     "verify": (

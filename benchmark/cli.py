@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.text import Text
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
 from benchmark.campaign.data_access import DataSource
+from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
 from benchmark.data import datasets
 from benchmark.data.image_folder import Say
@@ -26,8 +27,9 @@ from benchmark.experiment.dataset_name import canonical_name
 from benchmark.experiment.library import as_published
 from benchmark.learners import LEARNERS, Learner, named
 from benchmark.models import factory
+from benchmark.results import editions, store
 from benchmark.results import layers as results
-from benchmark.results import store
+from benchmark.results.editions import edition_of
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.records import RunRecord
@@ -49,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
             return doctor(arguments.doctor, arguments.repair, arguments.attest, console)
         layers = results.find_layers(arguments.results_dir, arguments.published, Path.cwd())
         if arguments.report is not None:
-            return report(arguments.report, layers, console)
+            return report(arguments, layers, console)
         if arguments.compare is not None:
             return compare(arguments, layers, console)
         places = Places(layers, arguments.data_dir, arguments.cache_dir)
@@ -64,7 +66,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
         if arguments.verify is not None:
             return verify(arguments, options, console)
-        return run(requested(arguments, checks.said_on(console)), options, console)
+        return run(requested(arguments, checks.said_on(console)), options, console, _older(arguments))
     except (ProtocolError, registry.SpecError, datasets.DatasetError, StoreError) as error:
         return _failure(error, USAGE)
     except OSError as error:
@@ -88,6 +90,11 @@ def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol
     ):
         if getattr(arguments, flag) is not None:
             changes[field] = getattr(arguments, flag)
+    for field in ("strategies", "learners"):
+        if field in changes:
+            asked, changes[field] = changes[field], editions.older(changes[field])[0]
+            if not changes[field]:
+                raise ProtocolError(f"{field}: '{asked[0]}' is not computed any more; --report DIR shows its runs")
     if arguments.model is not None:
         name, parameters = registry.parse(arguments.model)
         changes["model"] = {"name": name, "parameters": parameters}
@@ -137,11 +144,17 @@ def value(text: str) -> Any:
         raise ProtocolError(f"--set cannot take a value of {len(text):,} characters: {error}") from error
 
 
-def run(protocol: Protocol, options: Options, console: Console) -> int:
-    """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status."""
+Names = tuple[list[str], list[str]]  # of strategies and learners
+
+
+def run(protocol: Protocol, options: Options, console: Console, older: Names = ([], [])) -> int:
+    """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status.
+
+    ``older`` are editions to show beside them: see ``benchmark.results.editions``.
+    """
     began = time.time()
     finished = compute_missing(protocol, options, console)
-    if show(finished, console):
+    if show(finished, console, older):
         console.print(
             f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",
             markup=False,
@@ -152,7 +165,7 @@ def run(protocol: Protocol, options: Options, console: Console) -> int:
     return finished.status
 
 
-def show(finished: Campaign, console: Console) -> bool:
+def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     """Print what was asked for, then write tables and figures; whether they could be written.
 
     They show all of the user's own runs and, of the published ones, those that were asked for. Raises OSError where
@@ -162,13 +175,22 @@ def show(finished: Campaign, console: Console) -> bool:
 
     protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
     experiment = finished.folders.experiment()
+    present = {
+        (spec.canonical, learner): edition(protocol, spec, learner)
+        for spec in finished.specs
+        for learner in protocol.learners
+    }
 
     def wanted(run: RunRecord) -> bool:
         key = run.key
         return key.strategy in asked and key.learner in protocol.learners and key.seed in protocol.seeds
 
-    if any(run.rounds and wanted(run) for run in experiment.runs):
-        found = report_of(experiment, asked, protocol.learners, protocol.seeds, protocol.budgets)
+    def is_present(run: RunRecord) -> bool:
+        return present.get((run.key.strategy, run.key.learner)) == edition_of(run.header)
+
+    if any(run.rounds and wanted(run) and is_present(run) for run in experiment.runs):
+        rows = [*asked, *older[0]], [*protocol.learners, *older[1]]
+        found = report_of(experiment, *rows, protocol.seeds, protocol.budgets, present=present)
         console.print(console_table(found))
         for note in notes_of(found):
             console.print(note, markup=False)
@@ -183,7 +205,7 @@ def show(finished: Campaign, console: Console) -> bool:
         budgets = sorted({*protocol.budgets, *(count for run in own for count in run.label_counts)})
     try:
         store.write_description(page.root, protocol.fingerprint, as_published(protocol).to_dict())
-        write(report_of(page, budgets=budgets))
+        write(report_of(page, budgets=budgets, present=present))
     except OSError as error:
         if finished.computed:
             raise
@@ -192,11 +214,18 @@ def show(finished: Campaign, console: Console) -> bool:
     return True
 
 
-def report(given: Path, layers: Layers, console: Console) -> int:
-    """Print an experiment's table, and write tables and figures from its lines."""
+def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
+    """Print an experiment's table, and write tables and figures from its lines; of a selection only print them."""
     from benchmark.reports import console_table, notes_of, report_of, write
 
-    folders = layers.find(given)
+    folders = layers.find(arguments.report)
+    selected = *_rows(arguments), arguments.seeds, arguments.budgets
+    if any(some is not None for some in selected):
+        found = report_of(folders.experiment(), *selected)
+        console.print(console_table(found))
+        for note in notes_of(found):
+            console.print(note, markup=False)
+        return 0
     experiment, budgets = results.beside_own(folders.experiment())
     found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
     console.print(console_table(found))
@@ -217,8 +246,7 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
     from benchmark.reports.comparison.compare import compare_experiments, write_comparison
     from benchmark.reports.rendering.console import for_console
 
-    specs, learners = _selected(arguments)
-    strategies = None if specs is None else [spec.canonical for spec in specs]
+    strategies, learners = _rows(arguments)
     experiments = results.compared([layers.find(given) for given in arguments.compare])
     result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
     for table in result.tables:
@@ -260,6 +288,8 @@ def verify(arguments: argparse.Namespace, options: Options, console: Console) ->
     from benchmark.verification import verify as verification
 
     experiment = options.places.layers.find(arguments.verify).experiment()
+    if older := [*_older(arguments)[0], *_older(arguments)[1]]:
+        raise ProtocolError(f"'{older[0]}': the present code cannot compute an older edition again; leave it out")
     if arguments.model is not None:
         _load_model(arguments.model, experiment.protocol)
     return verification.verify(experiment, arguments.sample, options, console, *_selected(arguments), arguments.seeds)
@@ -275,14 +305,41 @@ def _load_model(text: str, protocol: Mapping[str, Any]) -> None:
         raise ProtocolError(f"the runs are of model '{protocol['model']['name']}', not of '{name}'")
 
 
+def _rows(arguments: argparse.Namespace) -> tuple[list[str] | None, list[str] | None]:
+    """The names of strategies and learners to show, older editions among them; None for all."""
+    specs, learners = _selected(arguments)
+    older_strategies, older_learners = _older(arguments)
+    return (
+        None if specs is None else [*(spec.canonical for spec in specs), *older_strategies],
+        None if learners is None else [*learners, *older_learners],
+    )
+
+
+def _older(arguments: argparse.Namespace) -> Names:
+    """The older editions that are asked for, ``name@…``, with their names in canonical form where they are known."""
+
+    def canonical(text: str, resolve: Callable[[str], str]) -> str:
+        name, _, edition = text.rpartition("@")
+        try:
+            return f"{resolve(name)}@{edition}"
+        except ValueError:  # of what is no longer there, as its rows are called
+            return text
+
+    strategies, learners = (editions.older(texts)[1] for texts in (arguments.strategies, arguments.learner))
+    return (
+        [canonical(text, lambda name: registry.resolve(name).canonical) for text in strategies],
+        [canonical(text, lambda name: named([name])[0].canonical) for text in learners],
+    )
+
+
 def _selected(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | None, list[str] | None]:
     """The strategies, and the learners in canonical form, that select among runs on disk; None for all."""
     specs = learners = None
     if arguments.strategies is not None:
-        specs = [spec for spec, _ in registry.expand(arguments.strategies)]
+        specs = [spec for spec, _ in registry.expand(editions.older(arguments.strategies)[0])]
     if arguments.learner is not None:
         try:
-            learners = [learner.canonical for learner in named(arguments.learner)]
+            learners = [learner.canonical for learner in named(editions.older(arguments.learner)[0])]
         except ValueError as error:
             raise ProtocolError(str(error)) from error
     return specs, learners

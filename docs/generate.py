@@ -54,6 +54,10 @@ A learner fits the network to the labelled images, and to the unlabelled ones if
 beside the strategy (`--learner supervised "fixmatch[mu=3]"`); any strategy works with any learner, paired by seed. No
 learner can read the true label of an unlabelled image. How many of its pseudo-labels were right is computed after the
 training, for the figures only.
+
+A learner of your own is named as `file.py:Class` or `module:Class`, as in `--learner supervised "mine.py:Patient"`: a
+subclass of `benchmark.learners.Learner` with a method `fit`, which takes a `TrainingTask` and returns a
+`TrainingResult` (`benchmark/training/task.py`). CONTRIBUTING.md has an example.
 """
 
 ABOUT_PROTOCOLS = """\

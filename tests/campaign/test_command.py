@@ -98,10 +98,10 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--sample 3", "--sample has no effect when running: leave out; --help shows the usage"),
         ("--output here --sample 3", "--output, --sample have no effect when running: leave out"),
         (
-            "--report D --strategies x --seeds 99 --sample 7 --fresh",
-            "--strategies, --seeds, --sample, --fresh have no ",
+            "--report D --strategies x --model cnn --sample 7 --fresh",
+            "--model, --sample, --fresh have no ",
         ),
-        ("--report D --strategies x", "--strategies has no effect with --report: leave out"),
+        ("--report D --model cnn", "--model has no effect with --report: leave out"),
         ("--list --device cpu", "--device has no effect with --list: leave out"),
         ("--compare A B --fresh", "--fresh has no effect with --compare: leave out"),
         ("--verify D --budgets 20", "--budgets has no effect with --verify: leave out"),

@@ -27,6 +27,7 @@ from benchmark.reports.statistics.significance import holm, paired_t
 from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd, mean_interval
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
+from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment, RunHeader
 from benchmark.text import escapes
@@ -81,11 +82,12 @@ def compare_experiments(
     if len(experiments) == 1:
         assert learners is not None
         sides = [_side(experiments[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
-        sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=learners[0]))
+        sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=named(learners[0]).label))
     else:
         sides = [_side(one, strategies, learners, seeds, budgets) for one in experiments]
         if sides[0].title == sides[1].title:
             sides = [side._replace(title=str(side.experiment.root)) for side in sides]
+    sides, notes = _of_one_edition(sides)
     first, second = sides
     titles = (first.title, second.title)
     label_counts = [
@@ -95,7 +97,7 @@ def compare_experiments(
     if not counts:
         raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
     runs = [_runs(side.curves, counts) for side in sides]
-    notes = [f"{side.title}: {note}" for side in sides for note in side.notes]
+    notes += [f"{side.title}: {note}" for side in sides for note in side.notes]
     notes += [*_other_counts(sides, label_counts), *_unpaired(sides, runs)]
     joined = runs[0].merge(runs[1], on=RUN, suffixes=("_first", "_second"))
     if not len(joined):
@@ -134,6 +136,18 @@ def _side(
     headers = [run.header for run in selection.runs]
     notes = [*experiment.left_out, *selection.notes, *data_footnotes(headers)]
     return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), notes)
+
+
+def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
+    """The sides without strategies that are of another version or source on the other, and notes on those."""
+    parts = [{h.key.strategy: (h.strategy_version, h.strategy_source_sha256) for h in side.headers} for side in sides]
+    unlike = {who: part for who, part in parts[0].items() if parts[1].get(who, part) != part}
+    notes = []
+    for who, part in unlike.items():
+        other = parts[1][who]
+        how = "by another source" if part[0] == other[0] else f"of version {part[0]} and of version {other[0]}"
+        notes.append(f"{who}: not compared, {how} in {sides[0].title} and {sides[1].title}.")
+    return [side._replace(curves=side.curves[~side.curves["strategy"].isin(list(unlike))]) for side in sides], notes
 
 
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:

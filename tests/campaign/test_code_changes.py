@@ -1,0 +1,90 @@
+"""What happens to runs on disk when the code behind them changes, from end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.tiny import SCORES, bench, experiment, plugin, run_lines
+
+from benchmark.learners import LEARNERS
+from strategies.margin import Margin
+
+ARGUMENTS = ("--strategies", "random", "margin", "--seeds", "0", "1")
+
+
+def test_a_changed_method_is_computed_anew_and_its_old_runs_are_shown_where_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench(tmp_path, *ARGUMENTS) == 0
+    before = run_lines(tmp_path)
+    monkeypatch.setattr(Margin, "version", 2)
+    capsys.readouterr()
+    assert bench(tmp_path, "--strategies", "random", "margin", "power:margin", "--seeds", "0", report=True) == 0
+    said = capsys.readouterr().out
+    assert "1 of 3 runs are in" in said
+    assert "margin, seed 0: computed by version 1 of the strategy, which is at 2; recomputed as attempt 2" in said
+    assert "margin: 1 run of version 1 is left out; add margin@1 to --strategies to show them." in said
+    after = run_lines(tmp_path)
+    assert {path: after[path] for path in before} == before
+    assert [after[f"margin/supervised-seed0{n}.jsonl"][0]["strategy_version"] for n in ("", ".2")] == [1, 2]
+    assert after["power-margin/supervised-seed0.jsonl"][0]["strategy_version"] == 2  # it rises with what is inside
+    rows = (experiment(tmp_path) / "curves.csv").read_text()
+    assert rows.count("margin,supervised,1,") == 0  # neither shown
+    assert rows.count("\nmargin,supervised,0,") == 3  # nor averaged
+    assert bench(tmp_path, "--strategies", "margin", "margin@1", "--seeds", "0", report=True) == 0
+    said = capsys.readouterr().out
+    assert "1 of 1 runs are in" in said
+    assert "margin (version 1)" in said
+    assert bench(tmp_path, "--report", str(experiment(tmp_path)), "--strategies", "margin@1", report=True) == 0
+    assert "margin (version 1)" in capsys.readouterr().out
+    assert bench(tmp_path, "--strategies", "margin@1") == 2
+    assert "'margin@1' is not computed any more" in capsys.readouterr().err
+    assert bench(tmp_path, "--verify", str(experiment(tmp_path)), "--strategies", "margin@1") == 2
+    assert "the present code cannot compute an older edition again" in capsys.readouterr().err
+
+
+def test_a_run_of_an_older_version_is_not_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench(tmp_path, *ARGUMENTS) == 0
+    monkeypatch.setattr(Margin, "version", 2)
+    assert bench(tmp_path, "--verify", str(experiment(tmp_path)), "--sample", "9") == 0
+    said = capsys.readouterr().out
+    assert "left out: margin: computed by version 1 of the strategy, which is at 2" in said
+    assert "computing 2 of 2 runs" in said
+    monkeypatch.setattr(LEARNERS["supervised"], "version", 2)
+    assert bench(tmp_path, "--verify", str(experiment(tmp_path))) == 2
+    assert "computed by version 1 of the learner, which is at 2" in capsys.readouterr().out
+
+
+def test_a_half_run_by_a_changed_helper_is_not_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "helper.py").write_text("COLUMN = 0\n")
+    mine = plugin(tmp_path, "from helper import COLUMN\n\n\n" + SCORES.replace("[:, 0]", "[:, COLUMN]"))
+    asked = ("--strategies", mine, "--seeds", "0")
+    assert bench(tmp_path, *asked, "--budgets", "10", "20") == 0
+    (tmp_path / "helper.py").write_text("COLUMN = 1\n")
+    assert bench(tmp_path, *asked) == 0
+    assert "mine:Mine, seed 0: the plugin's source has changed; recomputed as attempt 2" in capsys.readouterr().out
+    runs = sorted((experiment(tmp_path) / "runs").glob("*/*.jsonl"))
+    assert [len(path.read_text().splitlines()) for path in runs] == [4, 3]  # of attempt 2, and of the first
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_two_files_of_one_name_are_two_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: str) -> None:
+    source = "from helper import COLUMN\n\n\n" + SCORES.replace("[:, 0]", "[:, COLUMN]")
+    texts = []
+    for folder, column in (("a", 0), ("b", 1)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "helper.py").write_text(f"COLUMN = {column}\n")
+        texts.append(plugin(tmp_path / folder, source))
+    asked = ("--strategies", *texts, "--seeds", "0", "--workers", workers)
+    assert bench(tmp_path, *asked, report=True) == 0
+    said = capsys.readouterr().out
+    assert "a/mine:Mine" in said
+    assert "b/mine:Mine" in said
+    first, second = run_lines(tmp_path).values()
+    assert [lines[0]["key"]["strategy"] for lines in (first, second)] == ["a/mine:Mine", "b/mine:Mine"]
+    assert first[1]["acquired_indices"] != second[1]["acquired_indices"]
+    assert bench(tmp_path, *asked) == 0
+    assert "2 of 2 runs are in" in capsys.readouterr().out
