@@ -45,6 +45,24 @@ def test_every_canonical_form_reads_back_to_itself(name: str, chosen: dict[str, 
     assert format_spec(name, sorted(parse(written)[1].items())) == written
 
 
+@given(chosen=parameters, inside=st.text(alphabet=AWKWARD + "badge", max_size=20))
+def test_a_wrapper_reads_its_own_parameters_and_leaves_the_rest(chosen: dict[str, Any], inside: str) -> None:
+    written = f"{format_spec('power', sorted(chosen.items()))}:{inside}"
+    assert parse_wrapper(written, "power") == (chosen, inside)
+
+
+@given(text=st.text(alphabet=AWKWARD + ":", max_size=30))
+def test_whatever_stands_behind_a_wrapper_is_read_or_refused_in_one_line(text: str) -> None:
+    try:
+        chosen, inside = parse_wrapper(f"power{text}", "power")
+    except SpecError as error:
+        lines = str(error).splitlines()
+    else:
+        lines = [""]
+        assert parse_wrapper(f"{format_spec('power', chosen.items())}:{inside}", "power") == (chosen, inside)
+    assert len(lines) == 1
+
+
 @given(value=st.text(alphabet=AWKWARD, max_size=12) | st.text(alphabet="0123456789eE+-._xinfna", max_size=8))
 def test_text_that_looks_like_something_else_stays_text(value: str) -> None:
     assert parse(format_spec("x", [("key", value), ("list", [value, (value,)])]))[1] == {
