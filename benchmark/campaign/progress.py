@@ -7,11 +7,18 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from benchmark.campaign.tasks import Finished, RoundDone
-from benchmark.text.terminal import Fitted, words
+from benchmark.text.terminal import WIDE, Fitted, words
 
 
 class Display:
@@ -28,16 +35,13 @@ class Display:
         self._began = time.monotonic()
         self._rounds, self._done, self._images = rounds, 0, 0
         self._latest: dict[str, tuple[int, float]] = {}
+        bar = (TextColumn("{task.description}"), BarColumn())
+        count = MofNCompleteColumn(), TextColumn("rounds")
+        left = TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)
+        rate = TextColumn("{task.fields[rate]}")
+        wide = console.width >= WIDE
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("rounds"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            TextColumn("{task.fields[rate]}"),
-            console=console,
+            *((*bar, *count, TimeElapsedColumn(), *left, rate) if wide else (*count, *left)), console=console
         )
         self._task = self._bar.add_task("computing", total=rounds, rate="")
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render, transient=True)

@@ -17,7 +17,7 @@ from rich.text import Text
 from benchmark.text.escapes import one_line, visible
 
 UNKNOWN_WIDTH = 100  # columns, where output goes to a file or a pipe
-_WIDE = 80  # columns, from which on names and their descriptions stand side by side
+WIDE = 80  # columns, from which on names and their descriptions stand side by side
 
 
 def words(text: str, style: str = "") -> Text:
@@ -47,7 +47,7 @@ class Terminal(Console):
         """A name with its description: on one line in a file or a pipe, beside or below each other on a terminal."""
         if not self.is_terminal:
             self.print(f"  {name:<30} {text}", soft_wrap=True)
-        elif self.width < _WIDE:
+        elif self.width < WIDE:
             self.print(Prose(name, indent=2), Prose(text, indent=4))
         else:
             lines = _wrapped(one_line(text), self.width - 33)

@@ -213,6 +213,17 @@ def test_progress_never_counts_beyond_what_there_is() -> None:
     assert "-0" not in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [40, 100])
+def test_the_live_count_of_rounds_is_there_at_any_width(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, color_system=None)
+    with Display(console, 14, {20: 1}) as display:
+        display.round_done(RoundDone(RunKey("random", "supervised", 0), round_of(0, 20)))
+        console.print(display._render())
+    assert " 1/14 rounds" in out.getvalue()
+    assert ("images/s" in out.getvalue()) == (width == 100)
+
+
 def test_a_longer_schedule_after_a_shorter_one_counts_what_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
