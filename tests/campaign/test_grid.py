@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from support.report_lines import header_of, round_of
 from support.tiny import PROTOCOL, SCORES, plugin
 
@@ -36,8 +38,7 @@ def write(tmp_path: Path, tiny: Protocol) -> Write:
         facts = {
             "fingerprint": tiny.fingerprint,
             "engine_version": ENGINE_VERSION,
-            "libraries": environment.libraries(),
-            "device": "cpu (some processor)",
+            "environment": replace(HERE, **{name: changes.pop(name) for name in OF_PLACES if name in changes}),
             "strategy_source_sha256": spec.source_sha256,
             **changes,
         }
@@ -58,6 +59,8 @@ def plan_one(tiny: Protocol, root: Path, spec: Spec, *, fresh: bool = False, dev
 
 
 RANDOM = resolve("random")
+HERE = environment.record(torch.device("cpu"))
+OF_PLACES = ("device", "libraries", "cpu_capability", "num_threads", "switches")
 
 
 def of(spec: Spec) -> tuple[RunKey, Spec]:
@@ -109,6 +112,11 @@ def test_a_shorter_ladder_is_done_earlier_and_a_longer_one_goes_on(
 ELSEWHERE = [
     {"libraries": {"torch": "1.0"}},
     {"device": "cuda (some GPU)"},
+    {"device": "cpu (some processor)"},
+    {"cpu_capability": "DEFAULT"},
+    {"cpu_capability": "unknown"},
+    {"num_threads": 16},
+    {"switches": {**HERE.switches, "mkldnn": not HERE.switches["mkldnn"]}},
 ]
 
 
@@ -120,7 +128,8 @@ def test_what_was_begun_elsewhere_is_computed_beside(
     write(RANDOM, 2, **changes)
     planned = plan_one(tiny, tmp_path, RANDOM)
     assert (planned.done, planned.path.name) == (False, "supervised-seed0.2.jsonl")
-    assert planned.note == "random, seed 0: started on another device or PyTorch version; recomputed as attempt 2"
+    assert planned.note.startswith("random, seed 0: started elsewhere (")
+    assert planned.note.endswith("); recomputed as attempt 2")
 
 
 @pytest.mark.parametrize("changes", ELSEWHERE)
@@ -167,10 +176,14 @@ def test_other_libraries_do_not_matter(tiny: Protocol, tmp_path: Path, write: Wr
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_any_device_of_the_kind_goes_on(tiny: Protocol, tmp_path: Path, write: Write, device: str) -> None:
+def test_any_device_of_the_kind_goes_on(
+    tiny: Protocol, tmp_path: Path, write: Write, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(RANDOM, 2, device="cuda (NVIDIA H200)")
-    assert plan_one(tiny, tmp_path, RANDOM, device=device).path == path
     assert plan_one(tiny, tmp_path, RANDOM, device="cpu").path != path
+    monkeypatch.setattr(environment, "device_name", lambda device: f"{device.type} (NVIDIA H200)")
+    monkeypatch.setattr(environment, "_switches", lambda device: HERE.switches)
+    assert plan_one(tiny, tmp_path, RANDOM, device=device).path == path
 
 
 def test_fresh_computes_anew_beside_and_goes_on_with_what_it_began(
