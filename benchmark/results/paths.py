@@ -33,8 +33,10 @@ def slug(canonical: str) -> str:
     if len(readable) <= _LONGEST and _is_plain(canonical):
         return readable
     digest = hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:16]
-    beginning = re.sub("-{2,}", "-", readable)[: _LONGEST - 18].strip(".-=+")
-    return f"{beginning or '_'}--{digest}"
+    beginning = re.sub("-{2,}", "-", readable)[: _LONGEST - 19].strip(".-=+")
+    if not beginning or re.match(rf"{_RESERVED}\.", beginning, re.IGNORECASE):
+        beginning = f"_{beginning}"
+    return f"{beginning}--{digest}"
 
 
 WRAPPERS = ("power", "softmax", "softrank", "subset")  # whose colon becomes a hyphen; see strategies.registry
