@@ -183,7 +183,9 @@ def _flag(name: str) -> str:
 
 def whole(text: str) -> int:
     """A whole number of at most 64 bits, its sign included."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,20}", text) or abs(int(text)) >= 2**63:
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number")
+    if len(text) > 20 or abs(int(text)) >= 2**63:
         raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number below {2**63:,}")
     return int(text)
 

@@ -54,7 +54,7 @@ def check_plain(value: Any, name: str, depth: int = 0) -> None:
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise ProtocolError(f"'{name}': a table's keys are text, not {shown(key)}")
-            check_plain(inner, f"{name}.{key}", depth + 1)
+            check_plain(inner, f"{name}.{key if key.isprintable() else shown(key)}", depth + 1)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             check_plain(inner, name, depth + 1)

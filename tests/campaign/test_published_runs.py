@@ -14,6 +14,8 @@ import pytest
 from support.tiny import SCORES, bench, experiment, plugin, run_lines
 
 import run_benchmark
+from benchmark.results.lines import trace_bytes
+from benchmark.results.records import TraceRecord
 from benchmark.results.run_file import RunFile
 
 
@@ -162,12 +164,13 @@ def test_an_interrupted_copy_is_gone_on_with(user: Path, published: Path) -> Non
 def test_a_torn_published_run_is_mended_in_a_copy(user: Path, published: Path, finished: Path) -> None:
     (torn,) = published.glob("*/runs/margin/supervised-seed0.jsonl")
     traces = torn.with_name("supervised-seed0.epochs.jsonl")
-    traces.write_text('{"round":0,"step":3,"values":{"loss":1.5}}\n{"round":2,"step":3,"values":{"loss":0.5}}\n')
+    kept, dropped = TraceRecord(0, 3, {"loss": 1.5}), TraceRecord(2, 3, {"loss": 0.5})
+    traces.write_bytes(trace_bytes([kept, dropped]))
     torn.write_bytes(torn.read_bytes()[:-40])
     assert command(user, published) == 0
     assert own_runs(user) == {"supervised-seed0.jsonl", "supervised-seed0.epochs.jsonl"}
     (mended,) = user.glob("results/*/runs/margin/supervised-seed0.epochs.jsonl")
-    assert mended.read_text() == '{"round":0,"step":3,"values":{"loss":1.5}}\n'  # of the rounds that were taken over
+    assert mended.read_bytes() == trace_bytes([kept])  # of the rounds that were taken over
     assert run_lines(user)["margin/supervised-seed0.jsonl"] == run_lines(finished)["margin/supervised-seed0.jsonl"]
 
 
