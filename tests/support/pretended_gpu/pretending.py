@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -34,6 +35,7 @@ def pretended_gpu() -> Iterator[Log]:
         "torch.cuda.synchronize": lambda *_: None,
         "torch.cuda.get_device_name": lambda *_: NAME,
         "torch.cuda.get_device_capability": lambda *_: (9, 0),
+        "torch.cuda.get_device_properties": lambda *_: SimpleNamespace(total_memory=2**36),
         "torch.cuda.is_bf16_supported": lambda *_, **__: True,
         "torch.autocast": autocast,
         "torch.Generator": Generator,
