@@ -107,7 +107,8 @@ def check_size(
         with torch.device("meta"):
             network = build(name, parameters, channels, image_size, class_count)
     except (RuntimeError, OverflowError) as error:  # a tensor of more than 2^63 bytes
-        raise ValueError(f"model '{name}' is too large for any memory: choose a smaller width") from error
+        why = f": {error}" if name in PLUGINS else " is too large for any memory: choose a smaller width"
+        raise ValueError(f"model '{name}'{why}") from error
     count = sum(parameter.numel() for parameter in network.parameters())
     if (needed := 12 * count) > memory:
         raise ValueError(

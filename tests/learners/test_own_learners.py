@@ -8,7 +8,9 @@ import pytest
 from support.tiny import bench, experiment, run_lines
 
 from benchmark import learners
+from benchmark.experiment.keys import RunKey
 from benchmark.learners import LEARNERS
+from benchmark.results.paths import run_path
 
 MINE = """\
 from benchmark.learners import Learner
@@ -92,7 +94,8 @@ def test_a_learner_from_end_to_end(mine: Path, capsys: pytest.CaptureFixture[str
     asked = ("--learner", f"{mine}/mine.py:MyLearner", "supervised", "--seeds", "0", "--strategies", "random")
     assert bench(mine, *asked, "--workers", "2") == 0
     lines = run_lines(mine)
-    first = lines["random/mine-MyLearner-seed0.jsonl"]
+    key = RunKey("random", "mine:MyLearner", 0)
+    first = lines[str(run_path(Path(), key).relative_to("runs"))]
     assert first[1:] == lines["random/supervised-seed0.jsonl"][1:]  # as many steps, the same streams
     assert (first[0]["key"]["learner"], first[0]["learner_version"]) == ("mine:MyLearner", 2)
     assert len(first[0]["learner_source_sha256"]) == 64
@@ -102,7 +105,7 @@ def test_a_learner_from_end_to_end(mine: Path, capsys: pytest.CaptureFixture[str
     (mine / "helper.py").write_text("STEPS = 13\n")
     assert bench(mine, *asked) == 0
     assert "random × mine:MyLearner, seed 0: the learner's source has changed" in capsys.readouterr().out
-    second = run_lines(mine)["random/mine-MyLearner-seed0.2.jsonl"]
+    second = run_lines(mine)[str(run_path(Path(), key, attempt=2).relative_to("runs"))]
     assert second[0]["learner_source_sha256"] != first[0]["learner_source_sha256"]
     assert second[1]["accuracy"] != first[1]["accuracy"]
 
