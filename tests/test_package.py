@@ -90,7 +90,8 @@ def test_it_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None
     command += ["--seeds", "0", "--workers", "1", "--device", "cpu", "--set", "recipe.min_steps=2"]
     call(command, tmp_path, PYTHONPATH=str(installed))
     (root,) = (path for path in (tmp_path / "results").iterdir() if path.is_dir())
-    lines = (root / "runs" / "mine-Mine" / "supervised-seed0.jsonl").read_text().splitlines()
+    (path,) = root.glob("runs/mine-Mine*/supervised-seed0.jsonl")
+    lines = path.read_text().splitlines()
     header = json.loads(lines[0])
     assert len(lines) == 3
     assert header["commit"] is None
