@@ -265,7 +265,7 @@ def doctor(folder: Path, repairs: bool, attests: bool, console: Console) -> int:
 
     def say(*found: str) -> None:
         for line in found:
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line.replace("\n", " "), markup=False, soft_wrap=True)
 
     status = DONE
     for root in doctors.experiments(folder):
