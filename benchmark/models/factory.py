@@ -106,7 +106,9 @@ def check_size(
     try:
         with torch.device("meta"):
             network = build(name, parameters, channels, image_size, class_count)
-    except (RuntimeError, OverflowError) as error:  # a tensor of more than 2^63 bytes
+    except (RuntimeError, OverflowError) as error:  # a tensor of more than 2^63 bytes, mostly
+        if "negative" in str(error):
+            raise ValueError(f"model '{name}': {str(error).splitlines()[0]}") from error
         why = f": {error}" if name in PLUGINS else " is too large for any memory: choose a smaller width"
         raise ValueError(f"model '{name}'{why}") from error
     count = sum(parameter.numel() for parameter in network.parameters())

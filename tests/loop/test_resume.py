@@ -28,7 +28,7 @@ class Mine(ScoreStrategy):
     hooks = frozenset({"state"})
 
     def __init__(self):
-        self.memory = torch.zeros(10, dtype=torch.float64)
+        self.memory = torch.zeros(1, dtype=torch.float64)
 
     def score(self, pool):
         self.memory = 2 * self.memory + pool.probs.double().sum(0)

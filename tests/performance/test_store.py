@@ -30,10 +30,11 @@ def round_like_a_real_one(number: int) -> RoundRecord:
     return round_of(
         number,
         ACQUIRED * (number + 1),
-        accuracy=0.123456789,
-        bins=((137, 0.123456789, 123),) * 15,
-        class_accuracy=(0.123,) * 10,
-        acquired_indices=tuple((7919 * i + number) % 50_000 for i in range(ACQUIRED)),
+        accuracy=12 / 100,
+        ece=0.123456789 - 12 / 100,
+        bins=((100, 0.123456789, 12),) * 15,
+        class_accuracy=(12 / 100,) * 10,
+        acquired_indices=tuple(range(ACQUIRED * (number + 1), ACQUIRED * (number + 2))),
         acquired_labels=tuple(i % 10 for i in range(ACQUIRED)),
     )
 

@@ -81,7 +81,7 @@ def test_a_file_that_has_changed_is_checked_again(path: Path) -> None:
 
 
 def test_what_is_carried_is_taken_up_where_it_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    carried = Carried(tmp_path, tmp_path / "runs" / "x" / "supervised-seed0.jsonl")
+    carried = Carried(tmp_path, tmp_path / "runs" / "x" / "supervised-seed0.jsonl", "0" * 64)
     for number in (1, 2, 3):
         carried.save(number, {"strategy": {"rounds": number}})
     (third,) = tmp_path.rglob("round3.pt")
