@@ -116,7 +116,7 @@ def bibtex_comment(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Text on one line for GitHub-flavoured Markdown, in and outside tables: no markup, HTML, entity or link."""
-    shown = re.sub(r"([\\`*_\[\]<>|~#$]|&(?=[#A-Za-z])|:(?=//)|(?<=\bwww)\.)", r"\\\1", one_line(text))
+    shown = re.sub(r"([\\`*_\[\]<>|~#$]|&(?=[#A-Za-z])|:(?=//)|(?<=www)\.)", r"\\\1", one_line(text))
     return re.sub(r"^(?:([-+])(?= |$)|(=+|-{2,})$|(\d{1,9})([.)])(?= |$))", _no_block, shown)
 
 

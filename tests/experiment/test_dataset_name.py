@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.experiment.protocol import is_folder_name
 
-parts = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20) | st.sampled_from([".", "..", ".npz"])
+anything = st.characters(exclude_characters="/\\\0")
+parts = st.text(anything, min_size=1, max_size=20) | st.sampled_from([".", "..", ".npz"])
 
 
 @given(st.lists(parts, min_size=1, max_size=4), st.booleans(), st.sampled_from(["", "/", "//", "/."]))
