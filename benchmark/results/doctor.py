@@ -25,7 +25,8 @@ from benchmark.results.paths import EXAMPLES, TRACES, attempt_of, lock_path
 from benchmark.results.records import RunRecord
 from benchmark.results.run_lines import RunLines
 
-_DESCRIPTION, _RUNS, _LOCKS = "experiment.json", "runs", ".locks"
+_DESCRIPTION, _RUNS = "experiment.json", "runs"
+_OF_CAMPAIGNS = {".locks": ".lock", "logs": ".log"}
 _OF_REPORTS = {"README.md", "index.html", "curves.csv"}
 _FOLDERS_OF_REPORTS = {"tables": (".csv", ".md", ".tex", ".bib"), "figures": (".png", ".pdf")}
 _RUN = ".jsonl"
@@ -130,8 +131,8 @@ def _file(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, .
     if is_temporary(path):
         stale = path.lstat().st_mtime < time.time() - STALE_SECONDS
         return [Problem(path, "a temporary file that a killed process has left")] if stale else []
-    if first == _LOCKS:
-        return [] if path.suffix == ".lock" else [Problem(path, "it is none of the suite's files")]
+    if len(inside.parts) > 1 and first in _OF_CAMPAIGNS:
+        return [] if path.suffix == _OF_CAMPAIGNS[first] else [Problem(path, "it is none of the suite's files")]
     if len(inside.parts) == 1:
         known = first in {_DESCRIPTION, seal.NAME, *_OF_REPORTS}
         return [] if known else [Problem(path, "it is none of the suite's files")]
