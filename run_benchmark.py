@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ examples:
   python run_benchmark.py --doctor results/mnist
 
 exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
-Ctrl-C, SIGTERM and SIGHUP interrupt at once, with status 3; the round in hand is computed again
+Ctrl-C, SIGTERM and SIGHUP interrupt at once, with status 3: finished rounds are kept, the one in hand is
+computed again when the command is repeated; a second one ends without cleaning up
 """
 
 
@@ -124,16 +126,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if mistake := unused_flags(options, given_flags(arguments)):
         parser().error(mistake)
-    from benchmark.campaign.signals import stopping  # after parsing: --help need not wait
+    from benchmark.campaign import signals  # after parsing: --help need not wait
 
     try:
-        with stopping():
+        with signals.stopping():
             from benchmark import cli  # this loads PyTorch, which takes seconds
 
             return cli.main(options)
     except KeyboardInterrupt as stopped:
-        print(f"interrupted{f' by {stopped}' if str(stopped) else ''}; repeat the command to go on", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(
+                f"interrupted{f' by {stopped}' if str(stopped) else ''}; repeat the command to go on", file=sys.stderr
+            )
         return INTERRUPTED
+    except OSError:
+        if signals.requested():  # what ended the terminal ended its display
+            return INTERRUPTED
+        raise
 
 
 LAYERS = ("results_dir", "published")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Self
@@ -17,6 +19,8 @@ from benchmark.campaign import process, signals
 from benchmark.campaign.tasks import Emit, Executor, Finished, Outcome, guarded, perform
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
+
+_UNTIL_OURS = 0.5  # seconds
 
 
 class InProcess(Executor):
@@ -47,8 +51,9 @@ class Processes(Executor):
         )
 
     def __enter__(self) -> Self:
-        for _ in self.devices:  # each call starts a worker, which imports what it needs and waits for the data
-            self._pool.submit(_nothing)
+        with signals.held_for_workers():
+            for _ in self.devices:  # each call starts a worker, which imports what it needs and waits for the data
+                self._pool.submit(_nothing)
         return self
 
     def execute(self, tasks: list[RunTask], data: ImageData, emit: Emit) -> Iterator[Finished]:
@@ -64,14 +69,23 @@ class Processes(Executor):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if error is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.kill()  # it ignores what would let it clean up; what it has written is whole
+            workers = multiprocessing.active_children()
+            for worker in workers:
+                worker.terminate()
+            until = time.monotonic() + signals.GRACE
+            for worker in workers:
+                worker.join(max(0.0, until - time.monotonic()))
+                worker.kill()  # one that is in a long computation; what it has written is whole
 
     def _drain(self, pool: futures.ProcessPoolExecutor, tasks: list[RunTask]) -> Iterator[Finished]:
         pending = {pool.submit(_perform_in_worker, task): task for task in tasks}
         later = []
+        broken = False
         for future in futures.as_completed(pending):
             task = pending[future]
+            if isinstance(future.exception(), BrokenProcessPool) and not broken:
+                broken = True
+                time.sleep(_UNTIL_OURS)  # a signal to all processes may have reached a worker first
             finished = guarded(task, future.result)
             if finished.outcome == "busy":
                 later.append(replace(task, wait=True))
@@ -88,7 +102,7 @@ _data: ImageData | None = None
 
 def _enter_worker(events: Any, inbox: Any) -> None:
     global _events, _device, _data
-    signals.ignored()
+    signals.enter_worker()
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
@@ -109,7 +123,8 @@ def _die_with(sentinel: int) -> None:
 
 def _perform_in_worker(task: RunTask) -> Outcome:
     assert _data is not None
-    return perform(replace(task, device=_device), _data, _events.put)
+    with signals.at_work():
+        return perform(replace(task, device=_device), _data, _events.put)
 
 
 def _forward(events: Any, emit: Emit) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import torch
 
 from benchmark import learners
-from benchmark.campaign import process
+from benchmark.campaign import process, signals
 from benchmark.data.datasets import ImageData
 from benchmark.experiment.keys import RunKey
 from benchmark.loop.run import ActiveLearningRun
@@ -66,7 +66,7 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
 
     Raises ValueError if the source of a plugin is not the one that the task was planned with.
     """
-    if task.deadline is not None and time.time() > task.deadline:
+    if signals.requested() or (task.deadline is not None and time.time() > task.deadline):
         return "stopped"
     torch.set_num_threads(1)
     torch.set_grad_enabled(True)  # whatever the objects of a run that failed did when they were freed
@@ -86,7 +86,7 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
         now = time.time()
         took, began = now - began, now
         emit(RoundDone(task.key, record))
-        return task.deadline is None or now + took <= task.deadline
+        return not signals.requested() and (task.deadline is None or now + took <= task.deadline)
 
     try:
         with RunFile(task.path, wait=task.wait, begun=task.begun) as file:

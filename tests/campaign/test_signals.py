@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.tiny import bench, experiment, plugin
 
 from benchmark.campaign.signals import STOPPING, Stopped, stopping
 from benchmark.results.store import read_experiment
@@ -93,18 +94,46 @@ def test_the_first_signal_raises_and_the_handlers_come_back() -> None:
     assert [signal.getsignal(number) for number in STOPPING] == before
 
 
-def test_a_second_signal_ends_the_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("call", ["contextlib.nullcontext()", "restored()"])
+def test_a_second_signal_ends_the_process(call: str) -> None:
+    """Also where the first one came in a call into a plugin, after which the handlers are put back."""
     code = (
-        "import os, signal, time\n"
+        "import contextlib, os, signal, time\n"
         "from benchmark.campaign.signals import stopping\n"
+        "from strategies.api.process_state import restored\n"
         "with stopping():\n"
         "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)\n"
+        f"        with {call}:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)\n"
         "    except KeyboardInterrupt:\n"
         "        os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
     assert done.returncode == 128 + signal.SIGTERM
+
+
+SWALLOWS = """\
+class Mine(ScoreStrategy):
+    def score(self, pool):
+        import os, signal
+        if len(pool.labels) == 20:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                sum(range(10**6))
+            except BaseException:
+                pass
+        return pool.probs[:, 0]
+"""
+
+
+def test_an_interruption_that_a_plugin_swallows_stops_the_run_after_its_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = plugin(tmp_path, SWALLOWS)
+    request = ("--strategies", mine, "random", "--seeds", "0", "--budgets", "10", "20", "30", "40")
+    assert bench(tmp_path, *request) == STATUS
+    assert "stopped by a signal; repeat the command to go on" in capsys.readouterr().out
+    assert [len(run.rounds) for run in read_experiment(experiment(tmp_path)).runs] == [2]
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
