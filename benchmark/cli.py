@@ -1,4 +1,4 @@
-"""From parsed arguments to a request: which protocol, with which fields changed; and the other commands."""
+"""From parsed arguments to one of: run, report, compare, verify, doctor, list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 import re
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from benchmark import learners
 from benchmark.campaign import preflight as checks
+from benchmark.campaign import signals
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
-from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
+from benchmark.campaign.request import requested
 from benchmark.data import datasets
-from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
-from benchmark.experiment.dataset_name import canonical_name
 from benchmark.experiment.library import as_published
 from benchmark.learners import LEARNERS, Learner, named
 from benchmark.models import factory
@@ -32,13 +31,11 @@ from benchmark.results import layers as results
 from benchmark.results.editions import edition_of
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
-from benchmark.results.records import RunRecord
+from benchmark.results.records import Experiment, RunRecord
 from benchmark.text.escapes import one_line
 from benchmark.text.terminal import Terminal
 from strategies import registry
 from strategies.api import Strategy
-
-SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -79,71 +76,6 @@ def _failure(error: Exception, status: int) -> int:
     return status
 
 
-def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol:
-    """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
-    changes: dict[str, Any] = {}
-    for flag, field in (
-        ("strategies", "strategies"),
-        ("learner", "learners"),
-        ("seeds", "seeds"),
-        ("budgets", "budgets"),
-    ):
-        if getattr(arguments, flag) is not None:
-            changes[field] = getattr(arguments, flag)
-    for field in ("strategies", "learners"):
-        if field in changes:
-            asked, changes[field] = changes[field], editions.older(changes[field])[0]
-            if not changes[field]:
-                raise ProtocolError(f"{field}: '{asked[0]}' is not computed any more; --report DIR shows its runs")
-    if arguments.model is not None:
-        name, parameters = registry.parse(arguments.model)
-        changes["model"] = {"name": name, "parameters": parameters}
-    for item in arguments.set:
-        field, equals, text = item.partition("=")
-        if not equals:
-            raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
-        changes[field] = value(text)
-    return _base(arguments, changes.get("image_size", 0), say).override(**changes)
-
-
-def _base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Protocol:
-    """The protocol before any field is changed; ``image_size``, yet unchecked, is that of the user's own images."""
-    dataset = arguments.dataset
-    if arguments.protocol is not None:
-        protocol = load(arguments.protocol)
-        return protocol.override(dataset=dataset) if dataset is not None else protocol
-    if dataset is None:
-        return load("digits")
-    if dataset in names():
-        return load(dataset)
-    if not dataset:
-        raise ProtocolError("--dataset takes a name or a path, not nothing")
-    size = image_size if isinstance(image_size, int) else 0
-    source = DataSource(dataset, arguments.data_dir, arguments.cache_dir, size, say)
-    data = source.identify() or source.load()[1]
-    step = max(data.class_count, data.num_train // SHARES)
-    like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
-    ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
-    return dataclasses.replace(
-        like,
-        name=canonical_name(dataset),
-        dataset=dataset,
-        budgets=ladder,
-        ladder=ladder,
-        description=f"{dataset}: 2 % to 20 % of the training images, otherwise as {like.name}.",
-    )
-
-
-def value(text: str) -> Any:
-    """A TOML value, or the text itself. Raises ProtocolError for a number or nesting beyond what Python reads."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-    except (ValueError, RecursionError) as error:  # a number of over 4,300 digits, or lists nested without end
-        raise ProtocolError(f"--set cannot take a value of {len(text):,} characters: {error}") from error
-
-
 Names = tuple[list[str], list[str]]  # of strategies and learners
 
 
@@ -161,7 +93,8 @@ def run(protocol: Protocol, options: Options, console: Console, older: Names = (
             soft_wrap=True,
         )
     if finished.status == UNFINISHED:
-        console.print("stopped at the time limit; repeat the command to go on")
+        why = "by a signal" if signals.requested() else "at the time limit"
+        console.print(f"stopped {why}; repeat the command to go on")
     return finished.status
 
 
@@ -236,9 +169,9 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
         write(found)
     except OSError as error:
         console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
-    else:
-        console.print(f"tables and figures are in {folders.written}", markup=False, soft_wrap=True)
-    return 0
+        return FAILED
+    console.print(f"tables and figures are in {folders.written}", markup=False, soft_wrap=True)
+    return DONE
 
 
 def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
@@ -290,9 +223,35 @@ def verify(arguments: argparse.Namespace, options: Options, console: Console) ->
     experiment = options.places.layers.find(arguments.verify).experiment()
     if older := [*_older(arguments)[0], *_older(arguments)[1]]:
         raise ProtocolError(f"'{older[0]}': the present code cannot compute an older edition again; leave it out")
+    _leave_out_changed(arguments, experiment, console)
     if arguments.model is not None:
         _load_model(arguments.model, experiment.protocol)
     return verification.verify(experiment, arguments.sample, options, console, *_selected(arguments), arguments.seeds)
+
+
+def _leave_out_changed(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:
+    """Leave out strategies and learners of a user's own that computed none of the runs, before their code is imported.
+
+    Raises StoreError where none is left.
+    """
+    headers = [run.header for run in experiment.runs]
+    recorded = {
+        "strategies": {header.strategy_source_sha256 for header in headers},
+        "learner": {header.learner_source_sha256 for header in headers},
+    }
+    for flag, code_named in (("strategies", registry.code_named), ("learner", learners.code_named)):
+        kept = []
+        for text in getattr(arguments, flag) or ():
+            code = code_named(text)
+            if code is None or code.sha256 in recorded[flag]:
+                kept.append(text)
+            else:
+                what = f"left out: {code.name}: no run was computed by its present source"
+                console.print(what, markup=False, soft_wrap=True)
+        if getattr(arguments, flag) is not None:
+            if not kept:
+                raise StoreError(f"{experiment.root}: none of its runs can be computed again here")
+            setattr(arguments, flag, kept)
 
 
 def _load_model(text: str, protocol: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import learners
 from benchmark.campaign.process import keep_freed_memory
-from benchmark.cli import value
+from benchmark.campaign.request import value
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, load, seeds
 from benchmark.loop.labelled import draw_initial

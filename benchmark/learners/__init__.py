@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmark.learners.learner import Learner
-from benchmark.learners.registry import LEARNERS, PLUGINS, build, named, source_of
+from benchmark.learners.registry import LEARNERS, PLUGINS, build, code_named, named, source_of
 
-__all__ = ["LEARNERS", "PLUGINS", "Learner", "build", "named", "source_of"]
+__all__ = ["LEARNERS", "PLUGINS", "Learner", "build", "code_named", "named", "source_of"]

@@ -68,5 +68,14 @@ def source_of(canonical: str) -> CodeSource | None:
     return PLUGINS[name].source(name) if name in PLUGINS else None
 
 
+def code_named(text: str) -> CodeSource | None:
+    """The code of a user's own that a learner's text names, by its source alone: nothing is imported.
+
+    None for the suite's learners. Raises SpecError where there is no such source.
+    """
+    name = parse(text)[0]
+    return PLUGINS.code_named(name) if _is_elsewhere(name) else None
+
+
 def _is_elsewhere(name: str) -> bool:
     return name not in LEARNERS and ":" in name

@@ -13,6 +13,7 @@ import torch
 
 from benchmark import __version__
 from benchmark.results.records import UNKNOWN, EnvironmentRecord
+from strategies.api.process_state import flushes_denormals
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +84,7 @@ def _switches(device: torch.device) -> dict[str, bool | int | float | str]:
         "mkldnn": bool(torch.backends.mkldnn.enabled),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "flush_denormal": _flushes_denormals(),
+        "flush_denormal": flushes_denormals(),
         **_built_with(),
     }
     if device.type == "cuda":
@@ -105,11 +106,6 @@ def _built_with() -> dict[str, str]:
     patterns = {"onednn": r"(?:oneDNN|MKL-DNN) v([\d.]+)", "blas": r"BLAS_INFO=(\w+)"}
     found = {name: re.search(pattern, built) for name, pattern in patterns.items()}
     return {name: match[1] for name, match in found.items() if match}
-
-
-def _flushes_denormals() -> bool:
-    """Whether numbers too small for their format are 0 here."""
-    return float(torch.tensor(torch.finfo(torch.float32).tiny) / 2) == 0
 
 
 def _git(folder: Path, *arguments: str) -> str:

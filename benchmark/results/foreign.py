@@ -22,4 +22,7 @@ def content(path: Path) -> bytes:
         raise Damaged(path, "it is a pipe, a device or a folder, and no file")
     if found.st_size > LARGEST:
         raise Damaged(path, f"it has {found.st_size / 2**20:,.0f} MiB, more than any run")
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Damaged(path, f"it cannot be read ({error.strerror or error})") from error

@@ -21,7 +21,7 @@ from benchmark.experiment.keys import RunKey
 from benchmark.results import lines, seal
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Damaged, StoreError
-from benchmark.results.foreign import content
+from benchmark.results.foreign import LARGEST, content
 from benchmark.results.paths import attempt_of, attempt_paths, examples_path, run_path, run_paths, traces_path
 from benchmark.results.records import (
     ExamplesRecord,
@@ -147,6 +147,8 @@ def read_examples(path: Path) -> ExamplesRecord | None:
         return None
     try:
         with zipfile.ZipFile(io.BytesIO(content(beside))) as archive:
+            if (size := sum(member.file_size for member in archive.infolist())) > LARGEST:
+                raise ValueError(f"it would take {size / 2**20:,.0f} MiB")
             arrays = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
         return ExamplesRecord(**{name: np.load(data, allow_pickle=False) for name, data in arrays.items()})
     except Exception as error:  # zipfile, zlib and NumPy raise anything for bytes that make no sense

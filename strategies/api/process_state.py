@@ -51,7 +51,8 @@ def _set_inference_mode(on: bool) -> None:
     _held[-1].__enter__()
 
 
-def _flushes_denormals() -> bool:
+def flushes_denormals() -> bool:
+    """Whether a number too small for its format is 0 in this process."""
     return (torch.tensor([1e-310], dtype=torch.float64, device="cpu") * 1.0).item() == 0
 
 
@@ -107,7 +108,7 @@ _SETTINGS = (
         lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
     ),
     _Part("torch's matmul precision", torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    _Part("the flushing of denormal numbers", _flushes_denormals, torch.set_flush_denormal),
+    _Part("the flushing of denormal numbers", flushes_denormals, torch.set_flush_denormal),
     _flag(torch.backends.mkldnn, "enabled", "torch.backends.mkldnn.enabled"),
     _flag(torch.backends.cudnn, "enabled", "torch.backends.cudnn.enabled"),
     _flag(torch.backends.cudnn, "benchmark", "torch.backends.cudnn.benchmark"),

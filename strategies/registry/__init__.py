@@ -8,6 +8,7 @@ text to a ``Spec`` · ``plugins``: classes from elsewhere, with their modules' `
 from strategies.registry.plugins import CodeSource, Loaded, UnknownStrategy
 from strategies.registry.resolution import (
     Spec,
+    code_named,
     expand,
     groups,
     installed,
@@ -33,6 +34,7 @@ __all__ = [
     "SpecError",
     "UnknownStrategy",
     "changed_parameters",
+    "code_named",
     "expand",
     "format_spec",
     "groups",

@@ -75,6 +75,20 @@ class CodeSource(NamedTuple):
     sha256: str | None
 
 
+def code_named(text: str, kind: str, error: type[SpecError] = SpecError) -> CodeSource | None:
+    """What ``module:Class`` or ``file.py:Class`` names, by its source alone: nothing is imported.
+
+    None for a module of the suite. Raises ``error``, in one line that begins with ``kind``, where there is no source.
+    """
+    where, _, class_name = text.rpartition(":")
+    if sources.is_own(where):
+        return None
+    found = _loaded(lambda: _sources(where), f"{kind} '{text}'", error)
+    if found is None:
+        raise error(f"{kind} '{text}': there is no source at {where}")
+    return CodeSource(f"{found.main}:{class_name}", f"{found.reference}:{class_name}", found.sha256)
+
+
 class Loaded(Generic[T]):
     """The classes of one kind, such as learners, that this process has loaded from elsewhere, by name.
 
@@ -101,6 +115,10 @@ class Loaded(Generic[T]):
         for plugin in plugins:
             self._plugins[names[plugin.name, plugin.folder]] = plugin
         return [names[plugin.name, plugin.folder] for plugin in plugins]
+
+    def code_named(self, text: str) -> CodeSource | None:
+        """See ``code_named``."""
+        return code_named(text, self.kind)
 
     def enter(self, source: CodeSource) -> None:
         """Load a class under the name that another process has given it.

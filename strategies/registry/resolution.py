@@ -15,7 +15,7 @@ from typing import Any
 from strategies.api import Strategy, declaration_error, process_state, registration
 from strategies.registry import plugins
 from strategies.registry.catalogue import CATALOGUE
-from strategies.registry.plugins import UnknownStrategy
+from strategies.registry.plugins import CodeSource, UnknownStrategy
 from strategies.registry.specs import (
     arguments,
     changed_parameters,
@@ -25,6 +25,8 @@ from strategies.registry.specs import (
     parse_wrapper,
 )
 from strategies.registry.wrappers import WRAPPERS
+
+_DEEPEST = 8  # wrappers around one another
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def resolve(text: str) -> Spec:
     """The strategy that ``text`` names. Raises SpecError with one line that says what to change."""
     head = re.split(r"[:\[]", text, maxsplit=1)[0]
     if head in WRAPPERS:
+        _innermost(text)
         return _wrapped(text, head)
     name, parameters = parse(text)
     cls = registration.REGISTERED.get(name)
@@ -158,14 +161,31 @@ def resolve_own(text: str) -> Spec:
 
     For names from files, which anybody may have written. Raises SpecError.
     """
-    inside = text
-    while (head := re.split(r"[:\[]", inside, maxsplit=1)[0]) in WRAPPERS:
-        inside = parse_wrapper(inside, head)[1]
-    name = parse(inside)[0]
+    name = _innermost(text)
     cls = registration.REGISTERED.get(name)
     if cls is None or plugins.place(cls):
         raise UnknownStrategy(f"'{text}' is none of the suite's own: name it with --strategies, as file.py:Class")
     return resolve(text)
+
+
+def code_named(text: str) -> CodeSource | None:
+    """The code of a user's own that a strategy's text names, by its source alone: nothing is imported.
+
+    None for a name without ``:``, and for the suite's modules. Raises SpecError where there is no such source.
+    """
+    name = _innermost(text)
+    return plugins.code_named(name, "strategy") if ":" in name else None
+
+
+def _innermost(text: str) -> str:
+    """The name inside of all wrappers. Raises SpecError for more than ``_DEEPEST`` of them."""
+    inside = text
+    for _ in range(_DEEPEST + 1):
+        head = re.split(r"[:\[]", inside, maxsplit=1)[0]
+        if head not in WRAPPERS:
+            return parse(inside)[0]
+        inside = parse_wrapper(inside, head)[1]
+    raise UnknownStrategy(f"'{text[:40]}…' has more than {_DEEPEST} wrappers around one another")
 
 
 def _load(text: str) -> plugins.Plugin[Strategy]:

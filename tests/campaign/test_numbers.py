@@ -17,8 +17,8 @@ from support.report_lines import header_of, round_of
 from support.tiny import bench
 
 from benchmark.campaign.progress import Display
+from benchmark.campaign.request import value
 from benchmark.campaign.tasks import RoundDone
-from benchmark.cli import value
 from benchmark.experiment import ProtocolError, from_dict, load
 from benchmark.experiment.keys import RunKey
 from benchmark.learners import build

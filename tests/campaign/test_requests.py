@@ -15,7 +15,7 @@ from support.sealed import described, sealed_run
 from support.tiny import PROTOCOL, SCORES, bench, experiment, plugin, run_lines
 
 import run_benchmark
-from benchmark import cli as command
+from benchmark.campaign import request as command
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, library
 from benchmark.experiment.library import experiment_name

@@ -117,4 +117,4 @@ def test_its_runs_are_verified_where_it_is_named(mine: Path, capsys: pytest.Capt
     assert "differs" not in capsys.readouterr().out  # the table's cells are wrapped
     (mine / "helper.py").write_text("STEPS = 13\n")
     assert bench(mine, "--verify", str(experiment(mine)), "--learner", own) == 2
-    assert "left out: random (mine:MyLearner): the learner's source has changed" in capsys.readouterr().out
+    assert "left out: mine:MyLearner: no run was computed by its present source" in capsys.readouterr().out

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from support.report_lines import write_experiment, write_run
@@ -17,7 +20,7 @@ from benchmark.results.errors import Damaged
 from benchmark.results.foreign import content
 from benchmark.results.paths import run_path
 from benchmark.results.store import read_experiment
-from strategies.registry import UnknownStrategy, resolve_own
+from strategies.registry import UnknownStrategy, resolve, resolve_own
 
 
 @pytest.fixture
@@ -138,3 +141,59 @@ def test_keys_of_papers_lead_nowhere(made_up: Path, tmp_path: Path) -> None:
     assert bench(tmp_path, "--report", str(made_up), report=True) == 0
     written = b"".join(path.read_bytes() for path in made_up.rglob("*") if path.suffix in (".bib", ".md", ".html"))
     assert b"secret}" not in written
+
+
+@pytest.mark.parametrize("name", ["power:" * 500 + "margin", "softrank[beta=2]:" * 9 + "margin"])
+def test_wrappers_without_end_are_refused_in_one_line(name: str) -> None:
+    for named in (resolve, resolve_own):
+        with pytest.raises(UnknownStrategy, match="more than 8 wrappers") as refused:
+            named(name)
+        assert len(str(refused.value)) < 120
+
+
+def test_examples_that_would_fill_the_memory_are_left_out(made_up: Path) -> None:
+    bomb = made_up / "runs" / "margin" / "supervised-seed0.examples.npz"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("images.npy", "w") as member:
+        for _ in range(300):
+            member.write(bytes(2**20))
+    assert bomb.stat().st_size < 2**20
+    (note,) = read_experiment(made_up).left_out
+    assert "it would take 300 MiB" in note
+
+
+def test_a_file_that_cannot_be_read_is_left_out(made_up: Path) -> None:
+    run = made_up / "runs" / "margin" / "supervised-seed1.jsonl"
+    read = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path == run:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path)
+
+    with patch.object(Path, "read_bytes", failing):
+        found = read_experiment(made_up)
+    assert len(found.runs) == 5
+    assert "it cannot be read (Input/output error)" in found.left_out[0]
+
+
+def test_a_pipe_beside_an_experiment_does_not_stop_the_overview(made_up: Path) -> None:
+    os.mkfifo(made_up.parent / "index.html")
+    (made_up.parent / "other").mkdir()
+    os.mkfifo(made_up.parent / "other" / "index.html")
+    assert bench(made_up.parent, "--report", str(made_up), report=True) == 0
+    assert (made_up / "index.html").is_file()
+
+
+def test_a_file_is_not_imported_for_verification_unless_it_computed_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = plugin(tmp_path, SCORES)
+    assert bench(tmp_path, "--strategies", "random", spec, "--seeds", "0") == 0
+    marker = tmp_path / "marker"
+    plugin(tmp_path, f"open({str(marker)!r}, 'w')\n" + SCORES)
+    capsys.readouterr()
+    assert bench(tmp_path, "--verify", str(experiment(tmp_path)), "--strategies", spec) == 2
+    assert "left out: mine:Mine: no run was computed by its present source" in capsys.readouterr().out
+    assert not marker.exists()
+    assert bench(tmp_path, "--verify", str(experiment(tmp_path)), "--strategies", spec, "random") == 0
+    assert not marker.exists()

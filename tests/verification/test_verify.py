@@ -219,7 +219,7 @@ def test_a_plugin_without_its_source_is_left_out(tmp_path: Path, capsys: pytest.
     plugin(tmp_path, SCORES + "    # changed\n")
     assert verify(tmp_path, "--strategies", mine) == 2
     said = capsys.readouterr()
-    assert "left out: mine:Mine: the plugin's source has changed" in said.out
+    assert "left out: mine:Mine: no run was computed by its present source" in said.out
     assert said.err.endswith("none of its runs can be computed again here\n")
     (tmp_path / "mine.py").unlink()
     assert verify(tmp_path) == 0

@@ -19,6 +19,9 @@ def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
             "engine": header.engine_version,
             **{f"version of {library}": version for library, version in header.environment.libraries.items()},
             "device": header.environment.device,
+            "CPU capability": header.environment.cpu_capability,
+            "threads": header.environment.num_threads,
+            **{f"setting {name}": value for name, value in header.environment.switches.items()},
             "commit": header.commit or "unknown",
             "data": f"{header.dataset.name}, SHA-256 {header.dataset.sha256[:12]}",
         }

@@ -49,13 +49,14 @@ class Across(NamedTuple):
 def write_overview(results: Path) -> None:
     """Write index.html in ``results``, unless a page is there that acqbench did not write."""
     path = results / "index.html"
-    if not path.exists() or OURS in path.read_text(encoding="utf-8", errors="replace"):
+    if not path.exists() or (path.is_file() and OURS in path.read_text(encoding="utf-8", errors="replace")):
         write_atomically(path, overview_page(results).encode())
 
 
 def overview_page(results: Path) -> str:
     """The overview of all experiments in ``results`` that have a results page, sorted by name."""
-    found = {path.parent.name: row for path in sorted(results.glob("*/index.html")) if (row := _read(path))}
+    pages = [path for path in sorted(results.glob("*/index.html")) if path.is_file()]
+    found = {path.parent.name: row for path in pages if (row := _read(path))}
     rows = [
         [Cell(experiment), *(Cell(str(row.get(column, "–"))) for column in OVERVIEW)]
         for experiment, row in found.items()

@@ -1,0 +1,82 @@
+"""From parsed arguments to a request: which protocol, with which fields changed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tomllib
+from typing import Any
+
+from benchmark.campaign.data_access import DataSource
+from benchmark.data.image_folder import Say
+from benchmark.experiment import Protocol, ProtocolError, load, names
+from benchmark.experiment.dataset_name import canonical_name
+from benchmark.results import editions
+from strategies import registry
+
+SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
+
+
+def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol:
+    """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
+    changes: dict[str, Any] = {}
+    for flag, field in (
+        ("strategies", "strategies"),
+        ("learner", "learners"),
+        ("seeds", "seeds"),
+        ("budgets", "budgets"),
+    ):
+        if getattr(arguments, flag) is not None:
+            changes[field] = getattr(arguments, flag)
+    for field in ("strategies", "learners"):
+        if field in changes:
+            asked, changes[field] = changes[field], editions.older(changes[field])[0]
+            if not changes[field]:
+                raise ProtocolError(f"{field}: '{asked[0]}' is not computed any more; --report DIR shows its runs")
+    if arguments.model is not None:
+        name, parameters = registry.parse(arguments.model)
+        changes["model"] = {"name": name, "parameters": parameters}
+    for item in arguments.set:
+        field, equals, text = item.partition("=")
+        if not equals:
+            raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
+        changes[field] = value(text)
+    return _base(arguments, changes.get("image_size", 0), say).override(**changes)
+
+
+def _base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Protocol:
+    """The protocol before any field is changed; ``image_size``, yet unchecked, is that of the user's own images."""
+    dataset = arguments.dataset
+    if arguments.protocol is not None:
+        protocol = load(arguments.protocol)
+        return protocol.override(dataset=dataset) if dataset is not None else protocol
+    if dataset is None:
+        return load("digits")
+    if dataset in names():
+        return load(dataset)
+    if not dataset:
+        raise ProtocolError("--dataset takes a name or a path, not nothing")
+    size = image_size if isinstance(image_size, int) else 0
+    source = DataSource(dataset, arguments.data_dir, arguments.cache_dir, size, say)
+    data = source.identify() or source.load()[1]
+    step = max(data.class_count, data.num_train // SHARES)
+    like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
+    ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
+    return dataclasses.replace(
+        like,
+        name=canonical_name(dataset),
+        dataset=dataset,
+        budgets=ladder,
+        ladder=ladder,
+        description=f"{dataset}: 2 % to 20 % of the training images, otherwise as {like.name}.",
+    )
+
+
+def value(text: str) -> Any:
+    """A TOML value, or the text itself. Raises ProtocolError for a number or nesting beyond what Python reads."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    except (ValueError, RecursionError) as error:  # a number of over 4,300 digits, or lists nested without end
+        raise ProtocolError(f"--set cannot take a value of {len(text):,} characters: {error}") from error
