@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 from hypothesis import settings
 
 from benchmark.data import datasets
@@ -11,6 +12,13 @@ settings.register_profile("suite", deadline=None, derandomize=True)  # the same 
 settings.register_profile("thorough", deadline=None, max_examples=10_000)  # HYPOTHESIS_PROFILE=thorough pytest …
 os.environ.pop("COLUMNS", None)  # of the terminal that the tests were started in: tables would wrap by it
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+THREADS = torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> None:
+    """A command run in this process goes on with one thread: the next test must not inherit that."""
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")

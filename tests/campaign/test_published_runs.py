@@ -273,7 +273,7 @@ def test_where_nothing_can_be_written_the_table_is_shown(
 
     name = next(published.glob("*/experiment.json")).parent.name
     before = tree(published)
-    assert run_benchmark.main(["--report", name, "--published", str(published), *places[:2]]) == 0
+    assert run_benchmark.main(["--report", name, "--published", str(published), *places[:2]]) == 1
     assert tree(published) == before
     said = capsys.readouterr()
     assert "vs. random" in said.out
