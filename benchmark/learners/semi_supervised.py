@@ -102,7 +102,7 @@ def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Outp
     count = own + len(learned)
     together = learned is not weak and _has_batch_norm(network)
     with _sparing(network, len(weak) if together else 0):
-        features, stages = network.backbone(torch.cat([labelled, learned, *([weak] if together else [])]))
+        features, maps = network.backbone(torch.cat([labelled, learned, *([weak] if together else [])]))
     embedding = network.embed(features[:count])
     logits = network.classify(embedding)
     with torch.no_grad(), _without_dropout(network):
@@ -114,7 +114,8 @@ def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Outp
             with _sparing(network, len(weak)):
                 clean = network.backbone(weak)[0]
         probs = network.classify(network.embed(clean)).float().softmax(1)
-    output = Output(logits[:own], embedding[:own], tuple(stage[:own] for stage in stages))
+    stages = network.with_embedding(tuple(f[:own] for f in maps), embedding[:own])
+    output = Output(logits[:own], embedding[:own], stages)
     return output, logits[own:].float(), probs
 
 

@@ -68,7 +68,7 @@ class Fitter:
         network = self.blueprint.network(seed, "weights", number, device)
         calls = Boundary(f"strategy '{self.run.key.strategy}'", self.strategy)
         with calls("in attach"), seeds.scoped(seed, "attachment", number):
-            attachment = self.strategy.attach(network.stage_channels, self.data.class_count)
+            attachment = self.strategy.attach(network.attachment_channels, self.data.class_count)
         if "network" in carried:
             network.load_state_dict(carried["network"])
         if "attachment" in carried and attachment is not None:

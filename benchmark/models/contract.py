@@ -19,9 +19,10 @@ def contract_error(build: Callable[[], Network], channels: int, image_size: tupl
 
     It is built twice on the CPU and sees three random images. What must hold: weights come from PyTorch's global
     generator alone; ``head`` is an ``nn.Linear`` from the embedding to the classes; ``forward`` gives logits (B, C),
-    float32, embedding (B, D) and stages (B, c_s, h_s, w_s) with the channels of ``stage_channels``; in evaluation
-    mode the logits are ``head(embedding)``, finite, the same each time, and no image's depend on the others; gradients
-    reach all weights that have any; random draws in training come from the suite's ``Dropout`` and ``StochasticDepth``.
+    float32, embedding (B, D) and stages (B, c_s, h_s, w_s) with the channels of ``stage_channels``, the last of which
+    has the embedding for its mean where ``last_map_is_embedding`` says so; in evaluation mode the logits are
+    ``head(embedding)``, finite, the same each time, and no image's depend on the others; gradients reach all weights
+    that have any; random draws in training come from the suite's ``Dropout`` and ``StochasticDepth``.
     """
     try:
         return _error(build, channels, image_size, class_count)
@@ -58,8 +59,12 @@ def _error(build: Callable[[], Network], channels: int, image_size: tuple[int, i
     if output.logits.dtype != torch.float32:
         return f"logits are {output.logits.dtype}, expected torch.float32"
     stages = [tuple(stage.shape) for stage in output.stages]
-    if [(len(shape), *shape[:2]) for shape in stages] != [(4, 3, count) for count in network.stage_channels]:
-        return f"stages of 3 images have the shapes {stages}, expected (3, c, h, w) with c in {network.stage_channels}"
+    own = stages if network.last_map_is_embedding else stages[:-1]
+    if [(len(shape), *shape[:2]) for shape in stages] != [(4, 3, count) for count in network.attachment_channels]:
+        return f"stages of 3 images have the shapes {own}, expected (3, c, h, w) with c in {network.stage_channels}"
+    pooled = output.stages[-1].mean((2, 3))
+    if not torch.allclose(pooled, output.embedding, rtol=1e-3, atol=1e-5, equal_nan=True):
+        return "the mean of its last stage is not the embedding: take out last_map_is_embedding = True"
     if not torch.isfinite(output.logits).all():
         return "its first logits are not finite"
     if not torch.equal(output.logits, repeated.logits):

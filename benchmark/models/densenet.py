@@ -19,6 +19,7 @@ class DenseNet121(Network):
     """
 
     smallest = 32
+    last_map_is_embedding = True
 
     def __init__(
         self,

@@ -75,15 +75,22 @@ class Network(nn.Module):
     ``StochasticDepth`` there, which is on in training only. Subclasses set ``stage_channels``, ``dropout`` and ``head``
     (the last linear layer) and implement ``backbone``; ``smallest`` is the least height and width, in pixels, of the
     images that they take.
+
+    The stages that an attachment sees end with the embedding that the classifier sees: a module that predicts from
+    them what the classifier will do must not be blind to what it does it with. Where the mean of the backbone's last
+    feature map is the embedding, a subclass says so by ``last_map_is_embedding``; elsewhere the embedding follows the
+    maps as a 1×1 map. ``stage_channels`` are those of the backbone's maps, ``attachment_channels`` those of all that an
+    attachment sees.
     """
 
     smallest: ClassVar[int] = 8
+    last_map_is_embedding: ClassVar[bool] = False
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout
 
     def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Features (B, F) and the stage features, each (B, c_s, h_s, w_s)."""
+        """Features (B, F) and the feature maps of the stages, each (B, c_s, h_s, w_s)."""
         raise NotImplementedError
 
     def embed(self, features: Tensor) -> Tensor:
@@ -96,9 +103,18 @@ class Network(nn.Module):
             return self.head(self.dropout(embedding.float()))
 
     def forward(self, x: Tensor) -> Output:
-        features, stages = self.backbone(x)
+        features, maps = self.backbone(x)
         embedding = self.embed(features)
-        return Output(self.classify(embedding), embedding, stages)
+        return Output(self.classify(embedding), embedding, self.with_embedding(maps, embedding))
+
+    @property
+    def attachment_channels(self) -> tuple[int, ...]:
+        """The channels of the stages that an attachment sees, the last of which has the embedding."""
+        return self.stage_channels if self.last_map_is_embedding else (*self.stage_channels, self.head.in_features)
+
+    def with_embedding(self, maps: tuple[Tensor, ...], embedding: Tensor) -> tuple[Tensor, ...]:
+        """The stages that attachments see: the backbone's ``maps``, ending with the ``embedding`` (B, D)."""
+        return maps if self.last_map_is_embedding else (*maps, embedding[:, :, None, None])
 
     @property
     def dropouts(self) -> list[Dropout]:

@@ -33,6 +33,8 @@ class ResNet18(Network):
     ``stochastic_depth`` is the probability that the last block is dropped in training.
     """
 
+    last_map_is_embedding = True
+
     def __init__(
         self,
         channels: int,

@@ -41,8 +41,11 @@ class WideResNet(Network):
     Activations, shortcuts and initial weights are those of google-research/fixmatch; 1.47 M parameters at depth 28
     and width 2. BatchNorm's momentum is PyTorch's 0.1, not 0.001, so that short trainings have usable statistics too;
     learners that average the weights average the statistics as well. ``stochastic_depth`` is the probability that the
-    last block is dropped in training. Takes images of at least 8×8.
+    last block is dropped in training. The last stage's feature map is the one after BatchNorm and activation, whose
+    mean is the embedding. Takes images of at least 8×8.
     """
+
+    last_map_is_embedding = True
 
     def __init__(
         self,
@@ -87,4 +90,5 @@ class WideResNet(Network):
         for stage in self.stages:
             x = stage(x)
             outputs.append(x)
-        return F.leaky_relu(self.bn(x), _SLOPE).mean((2, 3)), tuple(outputs)
+        outputs[-1] = F.leaky_relu(self.bn(x), _SLOPE)
+        return outputs[-1].mean((2, 3)), tuple(outputs)

@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 
 class Output(NamedTuple):
-    """One forward pass: logits (B, C), embedding (B, D) and the S stage features, each (B, c_s, h_s, w_s)."""
+    """One forward pass: logits (B, C), embedding (B, D) and the S stage features, each (B, c_s, h_s, w_s).
+
+    The stages always end with the embedding that the classifier sees: the mean of the last one over its positions is
+    the embedding. Where no feature map of the network has that mean, the embedding itself follows as a 1×1 map.
+    """
 
     logits: Tensor
     embedding: Tensor

@@ -57,7 +57,8 @@ def test_the_forward_pass(model: str) -> None:
     whole = network(torch.cat([ours, theirs.views[1], theirs.views[0]]))
     torch.testing.assert_close(output.logits, whole.logits[:20])
     torch.testing.assert_close(output.embedding, whole.embedding[:20])
-    torch.testing.assert_close(output.stages[-1], whole.stages[-1][:20])
+    for stage, entire in zip(output.stages, whole.stages, strict=True):
+        torch.testing.assert_close(stage, entire[:20])
     torch.testing.assert_close(logits, whole.logits[20:26])
     torch.testing.assert_close(probs, whole.logits[26:].softmax(1).detach())
     assert not probs.requires_grad

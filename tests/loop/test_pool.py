@@ -132,7 +132,7 @@ def test_logits_are_the_head_of_the_embeddings(name: str, precision: str) -> Non
 
 def test_attachment_output_is_that_of_the_attachment() -> None:
     fitted, images = network("cnn"), digits()
-    attachment = LearningLoss().attach(fitted.stage_channels, 10)
+    attachment = LearningLoss().attach(fitted.attachment_channels, 10)
     none = torch.empty(0, dtype=torch.int64)
     pool = FittedPool(images, torch.arange(SIZE), none, none, 10, Predictor(fitted, attachment, "float32"))
     expected = attachment(fitted.eval()(images.normalised(torch.arange(SIZE))))

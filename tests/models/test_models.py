@@ -33,9 +33,30 @@ def test_forward(name: str, size: tuple[int, int], channels: int) -> None:
     output = network(torch.randn(3, channels, *size))
     assert output.logits.shape == (3, 10)
     assert output.embedding.shape == (3, network.head.in_features)
-    assert [stage.shape[:2] for stage in output.stages] == [(3, c) for c in network.stage_channels]
+    assert [stage.shape[:2] for stage in output.stages] == [(3, c) for c in network.attachment_channels]
     assert torch.equal(output.logits, F.linear(output.embedding, network.head.weight, network.head.bias))
     assert [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1] is network.head
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("name", "size", "channels"), SHAPES)
+def test_the_stages_end_with_the_embedding(name: str, size: tuple[int, int], channels: int, training: bool) -> None:
+    """The last stage, pooled, is what the classifier reads: a module on the stages sees all that the classifier sees.
+
+    And its gradient reaches what the embedding is computed from.
+    """
+    network = build(name, size, channels, dropout=0.3).train(training)
+    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    output = network(torch.randn(4, channels, *size))
+    assert output.stages[-1].mean((2, 3)).equal(output.embedding)
+    assert [stage.shape[:2] for stage in output.stages] == [(4, c) for c in network.attachment_channels]
+    assert not any(
+        stage.mean((2, 3)).shape == output.embedding.shape and torch.allclose(stage.mean((2, 3)), output.embedding)
+        for stage in output.stages[:-1]
+    )
+    output.stages[-1].sum().backward()
+    reached = {part.split(".")[0] for part, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    assert reached == {part.split(".")[0] for part, p in network.named_parameters() if p.requires_grad} - {"head"}
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ BROKEN = {
         "return torch.cat(2 * [stage.mean(dim=(2, 3))], dim=1)",
     ),
     "expected (3, c, h, w) with c in (4,)": ("(stage,)", "(stage[0],)"),
+    "the mean of its last stage is not the embedding: take out last_map_is_embedding = True": (
+        "return stage.mean(dim=(2, 3))",
+        "self.last_map_is_embedding = True\n        return stage.amax(dim=(2, 3))",
+    ),
     "an image's logits depend on the others": (
         "return stage.mean(dim=(2, 3))",
         "return (stage - stage.mean(dim=0)).mean(dim=(2, 3))",
