@@ -329,6 +329,7 @@ def _described(strategy: Strategy) -> str:
         ", ".join(strategy.groups),
         f"needs {', '.join(sorted(strategy.needs))}" if strategy.needs else "",
         f"at most {strategy.max_batch} images per batch" if strategy.max_batch is not None else "",
+        f"presets: {', '.join(strategy.presets)}" if strategy.presets else "",
         strategy.paper,
     ]
     return f"{strategy.summary} [{'; '.join(filter(None, facts))}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -29,6 +30,12 @@ def declaration_error(strategy: Strategy) -> str:
             return f"class {cls.__name__} overrides {overridden[0]}: add '{hook}' to its hooks"
         if hook in declared and not overridden:
             return f"class {cls.__name__} has '{hook}' in its hooks: define {methods[0]}, or take '{hook}' out"
+    accepted = inspect.signature(cls).parameters
+    for preset, values in cls.presets.items():
+        if unknown := sorted(values.keys() - accepted.keys()):
+            return f"class {cls.__name__}: preset '{preset}' sets '{unknown[0]}', which its constructor does not take"
+    if cls.presets and "preset" in accepted:
+        return f"class {cls.__name__} has presets and a parameter 'preset': rename the parameter"
     if isinstance(strategy, ScoreStrategy) and _defines(cls, "select") < _defines(cls, "takes_top_scores"):
         return f"class {cls.__name__} overrides select: add takes_top_scores = False (or True, if it takes the highest)"
     return ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,10 +22,12 @@ class Strategy:
     ``hooks`` names what the strategy does beside choosing: ``"attach"``, ``"after_training"``, ``"hold_out"`` and
     ``"state"`` (``state_dict`` and ``load_state_dict``). The hooks of the class cover every such method that it
     overrides; an instance may have fewer where its parameters decide. ``takes_top_scores`` says that ``select``
-    returns the n highest scores, so that ``power:``, ``softmax:`` and ``softrank:`` can draw by the score instead.
+    returns the n highest scores, so that wrappers (``power:``, ``subset:``, …) can choose by the score in another way.
     ``max_batch`` is the largest batch that ``select`` can choose in reasonable time, None for any. ``cost`` (of a
     query, in the letters of docs/strategies.md) and ``remarks`` (strengths and known failures) are documentation.
-    ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule.
+    ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule. ``draws_subset``
+    says that ``select`` looks at a random subset of the pool only, so that a protocol must not draw one as well.
+    ``presets`` are named settings, each the values of some of the parameters, for ``name[preset=authors]``.
     """
 
     name: str = ""  # name, groups, paper, version and summary are set by @register
@@ -38,9 +41,14 @@ class Strategy:
     cost: str = ""
     remarks: str = ""
     spares_last_round: bool = False
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @property
     def takes_top_scores(self) -> bool:
+        return False
+
+    @property
+    def draws_subset(self) -> bool:
         return False
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

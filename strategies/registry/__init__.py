@@ -2,7 +2,7 @@
 
 ``catalogue``: the suite's strategies in order · ``specs``: the language ``name[key=value,…]`` · ``resolution``: from a
 text to a ``Spec`` · ``plugins``: classes from elsewhere, with their modules' ``sources`` and ``loading`` ·
-``wrappers``: ``power:``, ``softmax:`` and ``softrank:``.
+``wrappers``: ``power:``, ``softmax:``, ``softrank:`` and ``subset:``.
 """
 
 from strategies.registry.plugins import CodeSource, Loaded, UnknownStrategy
@@ -25,6 +25,7 @@ from strategies.registry.specs import (
     nearest,
     parameter_defaults,
     parse,
+    presets_of,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "nearest",
     "parameter_defaults",
     "parse",
+    "presets_of",
     "resolve",
     "resolve_own",
     "wrapper_summaries",

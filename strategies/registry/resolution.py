@@ -81,7 +81,7 @@ class Spec:
         return self.cls.version if self.inner is None else self.build().version
 
     def build(self) -> Strategy:
-        own = arguments(self.parameters)
+        own = arguments(self.cls, self.parameters)
         return self.cls(**own) if self.inner is None else WRAPPERS[self.wrapper].around(self.inner.build(), **own)
 
 

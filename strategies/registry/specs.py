@@ -7,8 +7,10 @@ A value is
   quote and does not read as one of the above;
 - a list ``[a,b]`` or a tuple ``(a,b)`` of values.
 
-A name with a bracket, a leading quote or space at its ends is written in quotes as well. ``parse`` reads a spec and
-``format_spec`` writes its canonical form; each canonical form reads back to the same name and parameters.
+``preset=authors`` stands for the values that the class's ``presets`` give to some of its parameters; a parameter
+written beside it wins. A name with a bracket, a leading quote or space at its ends is written in quotes as well.
+``parse`` reads a spec and ``format_spec`` writes its canonical form; each canonical form reads back to the same name
+and parameters.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ _PLAIN = re.compile(r"[\w./:@%+*^~-]+")  # text that is printed without quotes
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?[0-9][0-9_]*")
 _LARGEST = 2**63 - 1  # of whole numbers
+PRESET = "preset"  # the key in a bracket that names one
 _DEEPEST = 20  # lists within lists
 _NESTS: dict[type[list | tuple], tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")")}
 
@@ -79,15 +82,33 @@ def format_spec(name: str, parameters: Iterable[tuple[str, Any]] = ()) -> str:
 def changed_parameters(cls: type, name: str, parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The parameters of a class that differ from their defaults, converted to the defaults' types, sorted by key.
 
-    Raises SpecError, naming ``name``, for a parameter that the constructor does not have or that is of another type.
+    Beside a preset they are those that differ from the preset's values; a preset that changes nothing is left out.
+    Raises SpecError, naming ``name``, for a preset or a parameter that the class does not have, or for one of another
+    type.
     """
-    defaults = parameter_defaults(cls)
+    defaults, presets = parameter_defaults(cls), presets_of(cls)
+    known = [*defaults, *([PRESET] if presets else [])]
     for key in parameters:
-        if key not in defaults:
-            accepted = ", ".join(defaults) or "none"
-            raise SpecError(f"'{name}' has no parameter '{key}'{nearest(key, defaults)} (it has: {accepted})")
-    typed = {key: _like(value, defaults[key], f"'{name}': {key}") for key, value in parameters.items()}
-    return tuple(sorted((key, value) for key, value in typed.items() if value != defaults[key]))
+        if key not in known:
+            accepted = ", ".join(known) or "none"
+            raise SpecError(f"'{name}' has no parameter '{key}'{nearest(key, known)} (it has: {accepted})")
+    own = {key: value for key, value in parameters.items() if key in defaults}
+    typed: dict[str, Any] = {key: _like(value, defaults[key], f"'{name}': {key}") for key, value in own.items()}
+    settled = dict(defaults)
+    if PRESET in parameters and PRESET not in defaults:
+        preset = parameters[PRESET]
+        if preset not in list(presets):
+            raise SpecError(f"'{name}' has no preset '{preset}' (it has: {', '.join(presets)})")
+        settled |= presets[preset]
+    changed = {key: value for key, value in typed.items() if value != settled[key]}
+    if settled != defaults:
+        changed[PRESET] = preset
+    return tuple(sorted(changed.items()))
+
+
+def presets_of(cls: type) -> Mapping[str, Mapping[str, Any]]:
+    """The presets of a class, by name; empty for a class that takes part in the specs without any."""
+    return getattr(cls, "presets", {})
 
 
 def parameter_defaults(cls: type) -> dict[str, Any]:
@@ -96,9 +117,14 @@ def parameter_defaults(cls: type) -> dict[str, Any]:
     return {key: p.default for key, p in accepted if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
-def arguments(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Parameters as keyword arguments; lists are copied, so that no object can change those of the next."""
-    return {key: copy.deepcopy(value) for key, value in parameters}
+def arguments(cls: type, parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What ``changed_parameters`` returned for a class as keyword arguments, its preset written out.
+
+    Lists are copied, so that no object can change those of the next.
+    """
+    own = dict(parameters)
+    preset = presets_of(cls)[own.pop(PRESET)] if presets_of(cls) and PRESET in own else {}
+    return copy.deepcopy({**preset, **own})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
