@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from strategies.api import Labelled, Pool, Strategy, Tuning, TuningBatch, register
-from strategies.components.loss_prediction import LossPrediction, Ranking, ranking_loss
+from strategies.components.loss_prediction import LossPrediction, Ranking, check_joint, ranking_loss
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
-@register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024", version=1)
+@register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024", version=2)
 class SemiSupervisedLearningLoss(Strategy):
     """Predicted loss from a module tuned on pseudo-labels, selected by cluster (Hwang et al., IEEE Access 2024).
 
     *Joint training.* As learning loss, with RankNet's ranking loss, a 3×3 stride-2 convolution before the pooling
-    of all stages but the last, and half the learning rate. The network does not see the held-out images: from 40
-    labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled images of the lowest
-    loss, half the newly labelled ones of the lowest loss (at first: the last drawn).
+    of all stages but the last, and half the learning rate (``learning_rate_scale``). The network does not see the
+    held-out images: from 40 labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled
+    images of the lowest loss, half the newly labelled ones of the lowest loss (at first: the last drawn).
 
     *Tuning.* The network is frozen; max(100, a quarter of the training's steps) steps of SGD on the module, each
     on 128 labelled images (held-out ones included) and 384 unlabelled ones. With q the softmax on an image's weak
@@ -29,11 +29,13 @@ class SemiSupervisedLearningLoss(Strategy):
     "labelled"`` leaves out the unlabelled term (SCAL), ``"none"`` the stage.
 
     *Selection.* The ``oversample`` · n images of the highest predicted loss are clustered by their embeddings into n
-    clusters; the highest of each is selected. ``batcher = "topk"`` selects the highest of all, ``"subset"`` the highest
-    of a random 10 n.
+    clusters; the highest of each is selected (``batcher = "agglomerative"``, or ``"kmeans"``). ``"subset"`` selects
+    the n highest of a random 10 n, ``"topk"`` the n highest of all.
 
     ``official = True`` is the authors' schedule instead of the suite's: 1 % held out, 30 epochs of tuning with up to
-    1,536 unlabelled images a step, and a last round of the budget schedule that trains on all labels.
+    1,536 unlabelled images a step, and a last round of the budget schedule that trains on all labels. The preset
+    ``authors`` is that and a joint training in which the whole gradient of the ranking loss reaches the network
+    (``gradient_factor`` 1). Ours is 0, for the reason that ``LearningLoss`` gives.
     """
 
     cost = "O(n² D) to cluster the oversample · n highest, and a tuning of the module before"
@@ -43,11 +45,29 @@ class SemiSupervisedLearningLoss(Strategy):
     )
 
     hooks = frozenset({"attach", "after_training", "hold_out"})
+    presets: ClassVar = {
+        "authors": {
+            "ranking": "ranknet",
+            "weight": 1.0,
+            "gradient_factor": 1.0,
+            "detach_after": 0.6,
+            "learning_rate_scale": 0.5,
+            "threshold": 0.9,
+            "pseudo_target": "soft",
+            "batcher": "agglomerative",
+            "oversample": 10,
+            "official": True,
+        }
+    }
 
     def __init__(
         self,
         ranking: Ranking = "ranknet",
         weight: float = 1.0,
+        gradient_factor: float = 0.0,
+        detach_after: float = 0.6,
+        learning_rate_scale: float = 0.5,
+        pairs: Literal["fold", "all"] = "fold",
         convolutions: bool = True,
         hold_out: float = 0.05,
         tuning: Literal["semi-supervised", "labelled", "none"] = "semi-supervised",
@@ -64,12 +84,14 @@ class SemiSupervisedLearningLoss(Strategy):
             if value not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
         check_batcher(batcher)
+        check_joint(weight, gradient_factor, detach_after, learning_rate_scale)
         if not 0 <= hold_out < 0.5:
             raise ValueError(f"hold_out is a share, at least 0 and below 0.5, not {hold_out}")
         if oversample < 1:
             raise ValueError(f"oversample must be at least 1, not {oversample}")
-        self.ranking_loss = ranking_loss(ranking, margin=1.0, pairs="fold")
-        self.weight, self.convolutions = weight, convolutions
+        self.ranking_loss = ranking_loss(ranking, margin=1.0, pairs=pairs)
+        self.weight, self.gradient_factor, self.detach_after = weight, gradient_factor, detach_after
+        self.learning_rate_scale, self.convolutions = learning_rate_scale, convolutions
         self.held_out_share, self.tuning = hold_out, tuning
         self.threshold, self.pseudo_target = threshold, pseudo_target
         self.batcher, self.oversample = batcher, oversample
@@ -79,12 +101,16 @@ class SemiSupervisedLearningLoss(Strategy):
         return LossPrediction(
             stage_channels,
             self.ranking_loss,
-            self.weight,
-            hidden=128,
-            detach_after=0.6,
+            weight=self.weight,
+            gradient_factor=self.gradient_factor,
+            detach_after=self.detach_after,
+            learning_rate_scale=self.learning_rate_scale,
             convolutions=self.convolutions,
-            learning_rate_scale=0.5,
         )
+
+    @property
+    def draws_subset(self) -> bool:
+        return self.batcher == "subset"
 
     def hold_out(self, old: Labelled, new: Labelled) -> Tensor:
         if self.official:

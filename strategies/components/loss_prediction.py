@@ -5,8 +5,9 @@ Yoo & Kweon, *Learning Loss for Active Learning*, CVPR 2019, arXiv 1905.03677.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,22 +21,27 @@ Ranking = Literal["hinge", "ranknet"]
 class LossPrediction(Attachment):
     """The loss-prediction module; 123,905 parameters on ResNet-18.
 
-    With ``convolutions`` a bias-free 3×3 convolution of stride 2 precedes the pooling of every stage but the last.
+    Its loss, the ranking loss times ``weight``, is added to the network's. The module always learns from the whole of
+    it; the network gets ``gradient_factor`` times the gradient until the share ``detach_after`` of the training is
+    done, and none from then on. ``learning_rate_scale`` multiplies the recipe's learning rate for the module. With
+    ``convolutions`` a bias-free 3×3 convolution of stride 2 precedes the pooling of every stage but the last.
     """
 
     def __init__(
         self,
         stage_channels: tuple[int, ...],
         ranking: Callable[[Tensor, Tensor], Tensor],
-        weight: float,
-        hidden: int,
-        detach_after: float,
         *,
+        weight: float,
+        gradient_factor: float,
+        detach_after: float,
+        learning_rate_scale: float,
+        hidden: int = 128,
         convolutions: bool = False,
-        learning_rate_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.ranking, self.weight, self.detach_after = ranking, weight, detach_after
+        self.ranking, self.weight = ranking, weight
+        self.gradient_factor, self.detach_after = gradient_factor, detach_after
         self.learning_rate_scale = learning_rate_scale
         last = len(stage_channels) - 1
         self.convolutions = nn.ModuleList(
@@ -56,10 +62,38 @@ class LossPrediction(Attachment):
             return self.out(torch.cat(hidden, dim=1)).squeeze(1)
 
     def loss(self, step: Step) -> Tensor:
-        stages = step.stages
-        if step.progress >= self.detach_after:
-            stages = tuple(f.detach() for f in stages)
+        factor = self.gradient_factor if step.progress < self.detach_after else 0.0
+        stages = tuple(scale_gradient(f, factor) for f in step.stages)
         return self.weight * self.ranking(self.predict(stages), step.losses)
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """``x`` itself, but its gradient is ``factor`` times what it would be; at 0 nothing is propagated at all."""
+    if factor == 0:
+        return x.detach()
+    return x if factor == 1 else _ScaledGradient.apply(x, factor)
+
+
+class _ScaledGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.factor * gradients[0], None
+
+
+def check_joint(weight: float, gradient_factor: float, detach_after: float, learning_rate_scale: float) -> None:
+    """Raises ValueError, in one line, for settings of the joint training that are out of range."""
+    for name, value in (("weight", weight), ("gradient_factor", gradient_factor)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be finite and at least 0, not {value}")
+    if not 0 <= detach_after <= 1:
+        raise ValueError(f"detach_after is a share of the training, 0 to 1, not {detach_after}")
+    if not 0 < learning_rate_scale < math.inf:
+        raise ValueError(f"learning_rate_scale must be positive and finite, not {learning_rate_scale}")
 
 
 def ranking_loss(kind: Ranking, margin: float, pairs: str) -> Callable[[Tensor, Tensor], Tensor]:

@@ -32,14 +32,23 @@ def take_batch(
     if batcher == "topk":
         return ranked[:n]
     if batcher == "subset":
-        subset = torch.randperm(len(scores), generator=generator)[: 10 * n].to(scores.device)
-        return subset[top(scores[subset], n)]
+        return top_of_subset(scores, n, 10 * n, generator)
     candidates = ranked[: oversample * n]
     if batcher == "kmeans":
         clusters, _ = kmeans(embeddings[candidates], n, generator)
     else:
         clusters = agglomerative(embeddings[candidates], n)
     return candidates[first_of_each(clusters, n)]
+
+
+def top_of_subset(scores: Tensor, n: int, size: int, generator: torch.Generator) -> Tensor:
+    """The positions (n,) of the ``n`` highest ``scores`` (N,) of a random subset of ``size`` ≥ n, highest first.
+
+    Of all N where there are no more than ``size``. Equal scores are taken in the random order of the subset. Raises
+    ValueError for NaN among the scores of the subset.
+    """
+    subset = torch.randperm(len(scores), generator=generator)[:size].to(scores.device)
+    return subset[top(scores[subset], n)]
 
 
 def first_of_each(clusters: Tensor, n: int) -> Tensor:

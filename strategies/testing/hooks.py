@@ -49,6 +49,7 @@ def _check_outputs(attachment: Attachment, channels: tuple[int, ...], count: int
 
 def _check_gradients(attachment: Attachment, channels: tuple[int, ...]) -> None:
     detach_after = getattr(attachment, "detach_after", None)
+    propagates = getattr(attachment, "gradient_factor", 1.0) > 0
     for progress in (0.0, 0.3, 0.6, 0.9):
         attachment.zero_grad()
         step = synthetic_step(channels, 8, progress=progress)
@@ -56,10 +57,11 @@ def _check_gradients(attachment: Attachment, channels: tuple[int, ...]) -> None:
         if not any(p.grad is not None and p.grad.any() for p in attachment.parameters()):
             raise AssertionError(f"the attachment's loss gives its parameters no gradient at progress {progress}")
         reached = any(f.grad is not None and bool(f.grad.any()) for f in step.stages)
-        if detach_after is not None and reached != (progress < detach_after):
+        if detach_after is not None and reached != (propagates and progress < detach_after):
             raise AssertionError(
                 f"at progress {progress} the attachment's loss {'reaches' if reached else 'does not reach'} the "
                 f"stages, against its detach_after = {detach_after}"
+                + ("" if propagates else " and gradient_factor = 0")
             )
 
 

@@ -1,15 +1,18 @@
 """Learning loss: its ranking losses, its module, and where its gradients go."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
+from support.small_trainings import task as small_training
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.experiment import library
+from benchmark import learners
+from benchmark.experiment import library, seeds
 from benchmark.models import factory
-from strategies.api import Labelled
+from strategies.api import Labelled, Strategy
 from strategies.components.loss_prediction import LossPrediction, all_pairs, fold, ranking_loss
 from strategies.learning_loss import LearningLoss
 from strategies.registry import resolve
@@ -18,6 +21,7 @@ from strategies.testing import SyntheticPool, check_strategy
 from strategies.testing.synthetic import synthetic_output, synthetic_step
 
 RESNET18 = (64, 128, 256, 512)
+NAMES = ("learning-loss", "semi-supervised-learning-loss")
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -158,7 +162,7 @@ def test_the_loss_is_the_weighted_ranking_of_the_batch() -> None:
 @pytest.mark.parametrize(
     ("progress", "reaches"), [(0.0, True), (0.3, True), (0.599, True), (0.6, False), (0.8, False), (0.999, False)]
 )
-@pytest.mark.parametrize("strategy", [LearningLoss(), SemiSupervisedLearningLoss()])
+@pytest.mark.parametrize("strategy", [resolve(f"{name}[preset=authors]").build() for name in NAMES])
 def test_gradients_reach_the_network_until_six_tenths_of_the_training(
     strategy: LearningLoss | SemiSupervisedLearningLoss, progress: float, reaches: bool
 ) -> None:
@@ -169,6 +173,73 @@ def test_gradients_reach_the_network_until_six_tenths_of_the_training(
     assert all(p.grad is not None for p in attachment.parameters())
     assert step.logits.grad is None  # the true losses are targets, not something to make smaller
     assert step.embedding.grad is None
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.1, 0.37, 1.0, 3.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_network_gets_a_share_of_the_gradient_and_the_module_the_whole(name: str, factor: float) -> None:
+    """Against the gradients of the same module's loss, written down without the factor."""
+    attachment = resolve(f"{name}[gradient_factor={factor},weight=0.7]").build().attach((8, 16, 32), 4)
+    assert isinstance(attachment, LossPrediction)
+    step, plain = synthetic_step((8, 16, 32), 10), synthetic_step((8, 16, 32), 10)
+    weights = list(attachment.parameters())
+    whole = torch.autograd.grad(0.7 * attachment.ranking(attachment.predict(plain.stages), plain.losses), weights)
+    (0.7 * attachment.ranking(attachment.predict(plain.stages), plain.losses)).backward(inputs=list(plain.stages))
+    attachment.loss(step).backward()
+    for weight, gradient in zip(weights, whole, strict=True):
+        assert weight.grad is not None
+        assert weight.grad.equal(gradient)
+    for stage, entire in zip(step.stages, plain.stages, strict=True):
+        if factor == 0:
+            assert stage.grad is None
+        else:
+            assert entire.grad is not None
+            torch.testing.assert_close(stage.grad, factor * entire.grad)
+    assert attachment(step).equal(attachment.predict(plain.stages))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("learner", ["supervised", "fixmatch"])
+def test_with_no_share_of_the_gradient_the_network_is_that_of_a_plain_training(name: str, learner: str) -> None:
+    """To the last bit: weights and statistics; and with any share it is another."""
+    trained = {}
+    for key, text in {"plain": "", "none": name, "tenth": f"{name}[gradient_factor=0.1]"}.items():
+        job = small_training()
+        attachment = None
+        if text:
+            with seeds.scoped(0, "attachment", 0):
+                attachment = resolve(text).build().attach(job.network.attachment_channels, 4)
+        trained[key] = learners.build(learner).fit(replace(job, attachment=attachment)).network.state_dict()
+    assert all(value.equal(trained["none"][part]) for part, value in trained["plain"].items())
+    assert not all(value.equal(trained["tenth"][part]) for part, value in trained["plain"].items())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"gradient_factor": -0.1}, "gradient_factor must be finite and at least 0, not -0.1"),
+        ({"weight": float("inf")}, "weight must be finite and at least 0, not inf"),
+        ({"detach_after": 60.0}, "detach_after is a share of the training, 0 to 1, not 60.0"),
+        ({"learning_rate_scale": 0.0}, "learning_rate_scale must be positive and finite, not 0.0"),
+    ],
+)
+@pytest.mark.parametrize("strategy", [LearningLoss, SemiSupervisedLearningLoss])
+def test_joint_settings_out_of_range_are_refused(
+    strategy: type[Strategy], parameters: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        strategy(**parameters)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("ranking", ["hinge", "ranknet"])
+@pytest.mark.parametrize("pairs", ["fold", "all"])
+def test_both_forms_take_either_ranking_loss_on_either_pairs(name: str, ranking: str, pairs: str) -> None:
+    step = synthetic_step((8, 16, 32), 10)
+    attachment = resolve(f"{name}[pairs={pairs},ranking={ranking}]").build().attach((8, 16, 32), 4)
+    assert attachment is not None
+    expected = ranking_loss(ranking, 1.0, pairs)(attachment(step), step.losses)  # type: ignore[arg-type]
+    torch.testing.assert_close(attachment.loss(step), expected)
 
 
 def test_the_module_learns_to_rank() -> None:
@@ -192,10 +263,24 @@ def test_the_batcher_is_independent_of_the_scorer(batcher: str) -> None:
         for strategy in (LearningLoss, SemiSupervisedLearningLoss)
     ]
     assert chosen[0] == chosen[1]
-    assert (batcher == "topk") == (chosen[0] == LearningLoss().select(pool, 6, torch.Generator()).tolist())
+    strategy = LearningLoss(batcher=batcher)  # type: ignore[arg-type]
+    assert strategy.takes_top_scores == (batcher == "topk")
+    assert strategy.draws_subset == (batcher == "subset")
 
 
-@pytest.mark.parametrize("batcher", ["subset", "agglomerative"])
+def test_by_default_the_highest_of_a_random_subset_are_bought_and_the_highest_of_each_cluster() -> None:
+    """Learning loss selects as its paper does, the semi-supervised form as its authors' code does."""
+    pool = SyntheticPool.draw(300)
+    for strategy, batcher in ((LearningLoss, "subset"), (SemiSupervisedLearningLoss, "agglomerative")):
+        own = strategy().select(pool, 6, torch.Generator().manual_seed(1))
+        others = {
+            other: strategy(batcher=other).select(pool, 6, torch.Generator().manual_seed(1)).tolist()  # type: ignore[arg-type]
+            for other in ("topk", "subset", "kmeans", "agglomerative")
+        }
+        assert [other for other, chosen in others.items() if chosen == own.tolist()] == [batcher]
+
+
+@pytest.mark.parametrize("batcher", ["topk", "agglomerative"])
 def test_with_another_batcher_it_keeps_the_contract(batcher: str) -> None:
     check_strategy(f"learning-loss[batcher={batcher}]")
 
@@ -222,5 +307,5 @@ def test_the_ablation_is_every_scorer_with_every_batcher(name: str) -> None:
 
 def test_the_highest_predicted_losses_are_bought() -> None:
     pool = SyntheticPool.draw(30)
-    chosen = LearningLoss().select(pool, 5, torch.Generator())
+    chosen = LearningLoss(batcher="topk").select(pool, 5, torch.Generator())
     assert chosen.tolist() == sorted(range(30), key=lambda i: -float(pool.attachment_output[i]))[:5]
