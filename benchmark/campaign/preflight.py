@@ -108,6 +108,12 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
     if "features" in needs and protocol.features is None:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
+    if protocol.candidates and strategy.draws_subset:
+        instead = "batcher=topk, or " if hasattr(strategy, "batcher") else ""
+        return (
+            f"it draws a random subset of the pool, and so does the protocol (candidates={protocol.candidates}): "
+            f"write {instead}--set candidates=0"
+        )
     batches = [b - a for a, b in pairwise(protocol.budgets)]
     largest = max([*batches, protocol.budgets[0] if protocol.initial == "strategy" else 0])
     if strategy.max_batch is not None and strategy.max_batch < largest:

@@ -83,6 +83,7 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     "power:bald",
     "softmax:margin",
     "softrank:margin",
+    "subset:margin",
     # diagnostics, which use the true labels
     TrueLoss,
     GreedyOracle,

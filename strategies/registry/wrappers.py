@@ -1,4 +1,6 @@
-"""Wrappers, strategies around another one: stochastic batch acquisition by ``power:``, ``softmax:`` and ``softrank:``.
+"""Wrappers, strategies around another one: stochastic batches, and the highest scores of a random subset.
+
+``power:``, ``softmax:`` and ``softrank:`` draw the batch by the score.
 
 Each of the n highest scores is what one image is worth if the others are not selected with it, and often they are worth
 the same thing. Drawing the batch by the score, without replacement, spreads it at no further cost. With s_i the score
@@ -18,6 +20,11 @@ Deep Active Learning*, TMLR 2023, arXiv 2106.12059.
 Ours: under ``power`` an image with a score of 0 or below has no weight and is selected only once all others are, in
 random order; under ``softrank`` images of one score share the mean of their ranks, so that the order of the pool
 plays no part.
+
+``subset:`` takes the n highest scores of a random subset of ``factor`` · n images, so that images that are all worth
+the same thing cannot fill the batch. Several papers acquire this way whatever the score (Beluch, Genewein, Nürnberger &
+Köhler, CVPR 2018; Yoo & Kweon, CVPR 2019, arXiv 1905.03677, with a factor of 10): around another strategy it shows how
+much of their gain is the subset's.
 """
 
 from __future__ import annotations
@@ -30,6 +37,7 @@ import torch
 from torch import Tensor
 
 from strategies.api import HOOKS, Attachment, Labelled, Pool, ScoreStrategy, Strategy, Tuning, top
+from strategies.kernels.batchers import top_of_subset
 
 
 class Law(NamedTuple):
@@ -86,36 +94,28 @@ def draw(log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
     return shuffled[top((log_weights + gumbel)[shuffled], n)]
 
 
-class StochasticBatch(ScoreStrategy):
-    """``inner``, with the batch drawn by ``law``, a key of ``LAWS``, instead of taken from the top of its scores.
+class Wrapped(ScoreStrategy):
+    """What all wrappers have in common: but for the choice of the batch they are the strategy inside.
 
-    In all else it is the strategy inside. Raises ValueError for an ``inner`` that does not take its highest scores, and
-    for a ``beta`` that is not positive and finite.
+    Raises ValueError for an ``inner`` that does not take its highest scores.
     """
 
-    paper = "kirsch2023"
     version = 1
     hooks = frozenset(HOOKS)
-    takes_top_scores = False
 
-    def __init__(self, inner: Strategy, law: str, /, beta: float = 1.0) -> None:
+    def __init__(self, inner: Strategy, wrapper: str) -> None:
         if not isinstance(inner, ScoreStrategy) or not inner.takes_top_scores:
-            raise ValueError(f"{law} wraps strategies that take the highest scores, which '{inner.name}' does not")
-        if not 0 < beta < math.inf:
-            raise ValueError(f"beta must be positive and finite, not {beta}")
-        self.inner, self.law, self.beta = inner, LAWS[law], beta
-        self.name = f"{law}:{inner.name}"
+            way_out = " (with batcher=topk it does)" if getattr(inner, "batcher", "topk") != "topk" else ""
+            raise ValueError(
+                f"{wrapper} wraps strategies that take the highest scores, which '{inner.name}' does not{way_out}"
+            )
+        self.inner = inner
+        self.name = f"{wrapper}:{inner.name}"
         self.groups = ("stochastic", *(group for group in inner.groups if group == "diagnostic"))
-        self.summary = self.law.summary.format(inner.name)
         self.cost = f"that of {inner.name}, and O(N log N)"
-        self.remarks = self.law.remarks
         self.version = type(self).version + inner.version - 1  # rises with either
         self.needs, self.hooks, self.max_batch = inner.needs, inner.hooks, inner.max_batch
         self.spares_last_round = inner.spares_last_round
-
-    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        scores = self.inner.checked_scores(pool).double()
-        return draw(self.beta * self.law.log_weights(scores), n, generator)
 
     def score(self, pool: Pool) -> Tensor:
         return self.inner.score(pool)
@@ -134,6 +134,55 @@ class StochasticBatch(ScoreStrategy):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.inner.load_state_dict(state)
+
+
+class StochasticBatch(Wrapped):
+    """``inner``, with the batch drawn by ``law``, a key of ``LAWS``, instead of taken from the top of its scores.
+
+    Raises ValueError as ``Wrapped`` does, and for a ``beta`` that is not positive and finite.
+    """
+
+    paper = "kirsch2023"
+    takes_top_scores = False
+
+    def __init__(self, inner: Strategy, law: str, /, beta: float = 1.0) -> None:
+        super().__init__(inner, law)
+        if not 0 < beta < math.inf:
+            raise ValueError(f"beta must be positive and finite, not {beta}")
+        self.law, self.beta = LAWS[law], beta
+        self.summary, self.remarks = self.law.summary.format(inner.name), self.law.remarks
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        scores = self.inner.checked_scores(pool).double()
+        return draw(self.beta * self.law.log_weights(scores), n, generator)
+
+
+class RandomSubset(Wrapped):
+    """The highest scores of ``inner`` in a random subset of ``factor`` · n images of the pool.
+
+    The whole pool where that is no larger. Raises ValueError as ``Wrapped`` does, and for a ``factor`` below 1.
+    """
+
+    paper = "yoo2019"
+    takes_top_scores = False
+    draws_subset = True
+
+    def __init__(self, inner: Strategy, /, factor: int = 10) -> None:
+        super().__init__(inner, "subset")
+        if factor < 1:
+            raise ValueError(f"factor must be at least 1, not {factor}")
+        self.factor = factor
+        self.summary = _SUBSET.format(inner.name, factor)
+        self.remarks = (
+            f"Shows what a random subset alone does for {inner.name}. A small factor comes close to random, a large "
+            f"one to {inner.name}."
+        )
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return top_of_subset(self.inner.checked_scores(pool), n, self.factor * n, generator)
+
+
+_SUBSET = "Highest scores of {} in a random subset of {} times the batch."
 
 
 class Wrapper(NamedTuple):
@@ -155,3 +204,4 @@ WRAPPERS: dict[str, Wrapper] = {
     name: Wrapper(StochasticBatch, (name,), f"{law.summary.format('X')} β is 1, or as in {name}[beta=2]:X.")
     for name, law in LAWS.items()
 }
+WRAPPERS["subset"] = Wrapper(RandomSubset, (), f"{_SUBSET.format('X', 10)} Or as in subset[factor=50]:X.")

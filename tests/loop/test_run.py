@@ -160,10 +160,11 @@ def test_round_0_is_trained_once_and_shared(complete: Path, tmp_path: Path) -> N
 def test_every_comparison_is_paired(tmp_path: Path) -> None:
     """All strategies of a seed share the initial labels, the weights, the batches and the dropout masks.
 
-    A learning loss of weight 0 brings a module into the training and cannot share round 0, yet leaves the network as
-    it is: it finds the same accuracy only if nothing of the module's draws reaches the network's.
+    Learning loss brings a module into the training and cannot share round 0, yet leaves the network as it is unless
+    it is told to pass its gradient on: it finds the same numbers only if nothing of the module's draws reaches the
+    network's.
     """
-    strategies = ("random", "badge", "learning-loss[weight=0.0]", "learning-loss")
+    strategies = ("random", "badge", "learning-loss", "learning-loss[preset=authors]")
     assert bench(tmp_path, "--strategies", *strategies) == 0
     of_seed: dict[int, list[list[dict[str, Any]]]] = {0: [], 1: []}
     for lines in run_lines(tmp_path).values():
@@ -172,10 +173,10 @@ def test_every_comparison_is_paired(tmp_path: Path) -> None:
         assert len(runs) == len(strategies)
         assert len({str(lines[0]["initial"]) for lines in runs}) == 1
         first = {lines[0]["key"]["strategy"]: lines[1] for lines in runs}
-        trained = first["learning-loss"]
+        trained = first["learning-loss[preset=authors]"]
         for name in strategies[:3]:
             assert first[name]["accuracy"] == first["random"]["accuracy"]
-            assert first[name]["nll"] == pytest.approx(first["random"]["nll"], rel=1e-6)
+            assert first[name]["nll"] == first["random"]["nll"]
         assert trained["nll"] != pytest.approx(first["random"]["nll"], rel=1e-6)
         assert len({str(line["acquired_indices"]) for line in first.values()}) > 1
     assert of_seed[0][0][0]["initial"] != of_seed[1][0][0]["initial"]
@@ -200,7 +201,15 @@ def test_nothing_is_bought_twice_and_the_answers_are_the_oracles(tmp_path: Path,
 def test_a_warm_start_takes_over_network_and_attachment(tmp_path: Path, warm: bool) -> None:
     """At a learning rate of next to nothing they stay as they are, and two purchases are the two halves of one."""
     carried = f"warm_start={str(warm).lower()}"
-    still = ("--strategies", "learning-loss", "--seeds", "0", "--set", carried, "recipe.learning_rate=1e-30")
+    still = (
+        "--strategies",
+        "learning-loss[batcher=topk]",
+        "--seeds",
+        "0",
+        "--set",
+        carried,
+        "recipe.learning_rate=1e-30",
+    )
     steps, leap = tmp_path / "steps", tmp_path / "leap"
     for folder, budgets in ((steps, ("10", "15", "20")), (leap, ("10", "20"))):
         folder.mkdir()
@@ -209,6 +218,22 @@ def test_a_warm_start_takes_over_network_and_attachment(tmp_path: Path, warm: bo
     ((_, at_once, _),) = run_lines(leap).values()
     assert (first["nll"] == second["nll"]) is warm
     assert (first["acquired_indices"] + second["acquired_indices"] == at_once["acquired_indices"]) is warm
+
+
+def test_two_random_subsets_of_the_pool_exclude_one_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The protocol's candidates, and that of a strategy by ``subset:`` or by its own batcher."""
+    dry = ("--set", "candidates=100", "recipe.min_steps=1", "--budgets", "10", "15", "--seeds", "0")
+    for strategy, instead in (("subset:margin", ""), ("learning-loss", "batcher=topk, or ")):
+        assert bench(tmp_path, "--strategies", strategy, *dry) == 2
+        assert capsys.readouterr().err.splitlines() == [
+            f"error: strategy '{strategy}' cannot run here: it draws a random subset of the pool, and so does the "
+            f"protocol (candidates=100): write {instead}--set candidates=0"
+        ]
+    assert bench(tmp_path, "--strategies", "learning-loss[batcher=topk]", "margin", *dry) == 0
+    assert bench(tmp_path, "--strategies", "stochastic", *dry) == 0
+    assert "left out: subset:margin: it draws a random subset" in capsys.readouterr().out
+    together = ("--strategies", "subset:margin", "learning-loss", "--set", "candidates=0", *dry[2:])
+    assert bench(tmp_path, *together) == 0
 
 
 def test_balanced_initial_labels_are_as_even_as_can_be(tmp_path: Path) -> None:

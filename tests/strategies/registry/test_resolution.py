@@ -128,9 +128,9 @@ def test_the_canonical_form_has_sorted_keys_and_no_defaults(text: str, canonical
         ("power[]:bald[samples=9]", "power:bald[samples=9]", "power-bald-samples=9"),
         ("softmax[ beta = 2 ]:bald[samples=9]", "softmax[beta=2.0]:bald[samples=9]", "softmax-beta=2.0-bald-samples=9"),
         (
-            "softrank:learning-loss[ranking=ranknet,margin=0.5]",
-            "softrank:learning-loss[margin=0.5,ranking=ranknet]",
-            "softrank-learning-loss-margin=0.5-ranking=ranknet",
+            "softrank:learning-loss[ranking=ranknet,batcher=topk]",
+            "softrank:learning-loss[batcher=topk,ranking=ranknet]",
+            "softrank-learning-loss-batcher=topk-ranking=ranknet",
         ),
     ],
 )
@@ -142,12 +142,19 @@ def test_a_wrapper_and_what_is_inside_have_brackets_of_their_own(text: str, cano
 
 
 def test_the_stochastic_group_wraps_members_of_the_core() -> None:
-    assert members("stochastic") == ("power:margin", "power:entropy", "power:bald", "softmax:margin", "softrank:margin")
+    assert members("stochastic") == (
+        "power:margin",
+        "power:entropy",
+        "power:bald",
+        "softmax:margin",
+        "softrank:margin",
+        "subset:margin",
+    )
     assert set(members("stochastic")) < set(members("all"))
     assert resolve("power:bald").build().needs == BALD.needs
     found = expand(["stochastic", "power:margin", "power[beta=2]:margin"])
     assert [spec.canonical for spec, named in found if named] == ["power:margin", "power[beta=2.0]:margin"]
-    assert len(found) == 6
+    assert len(found) == 7
 
 
 def test_parameters_reach_the_constructor() -> None:

@@ -20,7 +20,7 @@ from strategies.learning_loss import LearningLoss
 from strategies.margin import Margin
 from strategies.random import Random
 from strategies.registry import UnknownStrategy, resolve
-from strategies.registry.wrappers import StochasticBatch
+from strategies.registry.wrappers import WRAPPERS, RandomSubset, StochasticBatch
 from strategies.testing import SyntheticPool, SyntheticTuning, check_strategy
 
 LAWS = ("power", "softmax", "softrank")
@@ -166,11 +166,12 @@ class Whole(ScoreStrategy):
         self.carried = state["carried"]
 
 
-@pytest.mark.parametrize("inner", [Whole, Margin, BALD, LearningLoss])
-@pytest.mark.parametrize("law", LAWS)
-def test_all_but_the_choice_is_that_of_the_strategy_inside(law: str, inner: type[ScoreStrategy]) -> None:
-    inside = inner()
-    strategy = StochasticBatch(inside, law)
+@pytest.mark.parametrize("inside", [Whole(), Margin(), BALD(), LearningLoss(batcher="topk")])
+@pytest.mark.parametrize("wrapper", [*LAWS, "subset"])
+def test_all_but_the_choice_is_that_of_the_strategy_inside(wrapper: str, inside: ScoreStrategy) -> None:
+    strategy = WRAPPERS[wrapper].around(inside)
+    assert isinstance(strategy, ScoreStrategy)
+    assert strategy.draws_subset == (wrapper == "subset")
     for declared in ("needs", "hooks", "max_batch", "spares_last_round"):
         assert getattr(strategy, declared) == getattr(inside, declared)
     assert not strategy.takes_top_scores
@@ -208,7 +209,7 @@ def test_scores_of_another_shape_are_refused() -> None:
 
 
 def test_the_attachment_inside_is_trained() -> None:
-    strategy = resolve("softrank:learning-loss[hidden=16,detach_after=0.25]").build()
+    strategy = resolve("softrank:learning-loss[batcher=topk,hidden=16,detach_after=0.25]").build()
     attachment = strategy.attach((8, 16), 4)
     assert isinstance(attachment, LossPrediction)
     assert (attachment.out.in_features, attachment.detach_after) == (32, 0.25)
@@ -219,8 +220,12 @@ def test_the_attachment_inside_is_trained() -> None:
     [
         "power:bald[samples=2]",
         "softmax[beta=0.1]:entropy",
-        "softrank:learning-loss[ranking=ranknet]",
+        "softrank:learning-loss[batcher=topk,ranking=ranknet]",
         "power:true-loss",
+        "subset:margin",
+        "subset[factor=2]:bald",
+        "subset:learning-loss[batcher=topk]",
+        "subset:true-loss",
     ],
 )
 def test_contract(strategy: str) -> None:
@@ -243,14 +248,82 @@ def test_a_diagnostic_inside_makes_a_diagnostic() -> None:
     assert resolve("power:margin").groups == ("stochastic",)
 
 
-@pytest.mark.parametrize("inside", ["random", "badge", "power:margin", "learning-loss[batcher=kmeans]"])
-def test_only_what_takes_the_highest_scores_is_wrapped(inside: str) -> None:
+@pytest.mark.parametrize("wrapper", ["power", "subset"])
+@pytest.mark.parametrize(
+    ("inside", "way_out"),
+    [
+        ("random", ""),
+        ("badge", ""),
+        ("power:margin", ""),
+        ("subset:margin", ""),
+        ("learning-loss", " (with batcher=topk it does)"),
+        ("learning-loss[batcher=kmeans]", " (with batcher=topk it does)"),
+    ],
+)
+def test_only_what_takes_the_highest_scores_is_wrapped(wrapper: str, inside: str, way_out: str) -> None:
     name = inside.partition("[")[0]
     with pytest.raises(UnknownStrategy) as caught:
-        resolve(f"power:{inside}")
+        resolve(f"{wrapper}:{inside}")
     assert str(caught.value) == (
-        f"'power:{inside}': power wraps strategies that take the highest scores, which '{name}' does not"
+        f"'{wrapper}:{inside}': {wrapper} wraps strategies that take the highest scores, "
+        f"which '{name}' does not{way_out}"
     )
+
+
+# --- random subsets
+
+
+@pytest.mark.parametrize(("size", "n", "factor"), [(300, 8, 10), (300, 8, 1), (300, 20, 3), (60, 8, 10), (40, 40, 1)])
+def test_subset_selects_the_highest_of_a_subset_of_that_size(size: int, n: int, factor: int) -> None:
+    """By brute force: the generator's random order of the pool, its beginning, and the best in it one by one."""
+    scores = torch.randn(size, generator=torch.Generator().manual_seed(size + n)).tolist()
+    chosen = RandomSubset(given(scores), factor=factor).select(
+        SyntheticPool.draw(size), n, torch.Generator().manual_seed(7)
+    )
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(7)).tolist()
+    left, expected = order[: factor * n], []
+    for _ in range(n):
+        best = max(left, key=scores.__getitem__)
+        expected.append(best)
+        left.remove(best)
+    assert chosen.tolist() == expected
+
+
+def test_every_subset_is_as_likely() -> None:
+    """With scores that fall with the position the best of 2 of 5 is position i with probability (4 − i) / 10."""
+    strategy, pool = RandomSubset(given([5.0, 4.0, 3.0, 2.0, 1.0]), factor=2), SyntheticPool.draw(5)
+    generator = torch.Generator().manual_seed(0)
+    found = Counter(strategy.select(pool, 1, generator).item() for _ in range(DRAWS))
+    assert chisquare([found[i] for i in range(4)], [DRAWS * (4 - i) / 10 for i in range(4)]).pvalue > 1e-3
+    assert found[4] == 0
+
+
+def test_a_subset_as_large_as_the_pool_is_the_strategy_inside() -> None:
+    pool = SyntheticPool.draw()
+    assert (
+        resolve("subset[factor=1000]:margin")
+        .build()
+        .select(pool, 5, torch.Generator())
+        .equal(Margin().select(pool, 5, torch.Generator()))
+    )
+
+
+def test_the_subset_is_that_of_the_batcher() -> None:
+    """``subset:`` around what takes the highest predicted losses is the default of learning loss."""
+    pool = SyntheticPool.draw(300)
+    chosen = [
+        resolve(text).build().select(pool, 6, torch.Generator().manual_seed(3)).tolist()
+        for text in ("subset:learning-loss[batcher=topk]", "learning-loss")
+    ]
+    assert chosen[0] == chosen[1]
+
+
+def test_a_subset_s_factor_is_at_least_one_and_in_its_name() -> None:
+    assert resolve("subset[factor=50]:margin").canonical == "subset[factor=50]:margin"
+    assert resolve("subset[factor=10]:margin").canonical == "subset:margin"
+    assert "50 times the batch" in resolve("subset[factor=50]:margin").build().summary
+    with pytest.raises(UnknownStrategy, match="factor must be at least 1, not 0"):
+        resolve("subset[factor=0]:margin")
 
 
 def test_a_score_strategy_with_a_choice_of_its_own_is_refused() -> None:
