@@ -21,6 +21,7 @@ from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.sections.citing import bibliographies
+from benchmark.results.store import read_experiment
 from docs import headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry
@@ -112,19 +113,33 @@ def page() -> str:
 
 
 def our_runs(results: Path = RESULTS) -> dict[str, list[str]]:
-    """For each strategy its gain over random in every published experiment that has both, as a phrase each."""
+    """For each strategy its gain over random in every published experiment that has both, as a phrase each.
+
+    Runs of an earlier version of a strategy say nothing about the one that the page describes.
+    """
     seen: dict[str, list[str]] = defaultdict(list)
     for name in library.names():
         if name == UNPUBLISHED or not (results / name / "experiment.json").exists():
             continue
         report = read_report(results / name, learners=["supervised"])
         first = min(report.curves["labels"])
+        earlier = _of_another_version(results / name)
         for _, row in report.views[-1].summary.iterrows():
-            if row["gain_n"] > 1 and first < row["labels"]:
+            if row["gain_n"] > 1 and first < row["labels"] and row["strategy"] not in earlier:
                 gain, low, high = (points(row[f"gain_{end}"], 1) for end in ("mean", "low", "high"))
                 where = f"`{name}`, {first:,} to {row['labels']:,} labels, {row['gain_n']} seeds"
                 seen[row["strategy"]].append(f"{gain} [{low}, {high}] ({where})")
     return seen
+
+
+def _of_another_version(root: Path) -> set[str]:
+    """The strategies that have a run at ``root`` of another version than the suite's own of that name."""
+    found = set()
+    for record in read_experiment(root).runs:
+        name, version = record.header.key.strategy, record.header.strategy_version
+        if version not in ("unknown", registry.resolve(name).build().version):
+            found.add(name)
+    return found
 
 
 def section(name: str, strategy: Strategy, papers: dict[str, str], seen: Sequence[str] = ()) -> str:
