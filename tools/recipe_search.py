@@ -4,14 +4,17 @@
     python tools/recipe_search.py cifar10 --labels 5000 10000 --seeds 0 1 \
         --variants "" "recipe.weight_decay=2e-3" "recipe.epochs=40 model.parameters.width=48"
     python tools/recipe_search.py cifar10-fixmatch --labels 250 --learners supervised "fixmatch[mu=3]"
+    python tools/recipe_search.py cifar10 --labels 4000 --strategies random "learning-loss[gradient_factor=1.0]"
     python tools/recipe_search.py cifar10 --flops
 
 A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
 drawn from the training set as the protocol draws its first ones, and 20,000 other training images, the same for all,
 judge: the test set has no say in a recipe. Learners have the other training images unlabelled. Every line goes into
-``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again. ``--flops``
-prints the floating-point operations of the protocol's training, forward and backward, beside those of 200 epochs of
-ResNet-18 (3×3 stem) on as many labels.
+``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again.
+``--strategies`` trains the network with each strategy's attachment; its lines go into
+``docs/recipes/<protocol>-attachments.csv``, with the rank correlation of the attachment's output with the loss of the
+judging images and its AUROC for those that the network gets wrong. ``--flops`` prints the floating-point operations of
+the protocol's training, forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from benchmark.campaign.process import keep_freed_memory
 from benchmark.campaign.request import value
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, load, seeds
+from benchmark.loop.diagnostics import rank_agreement
 from benchmark.loop.labelled import draw_initial
 from benchmark.models.blueprint import Fresh, blueprint
 from benchmark.training import operations
@@ -40,9 +44,11 @@ from benchmark.training.batches import Images
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingTask
+from strategies.registry import Spec, resolve
 
 HELD_OUT = 20_000
 COLUMNS = ("setting", "labels", "seed", "accuracy", "nll", "ece", "training accuracy", "steps", "seconds", "torch")
+RANKS = ("spearman", "auroc")
 TABLES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 
 
@@ -53,6 +59,7 @@ def main() -> None:
     p.add_argument("--seeds", type=int, nargs="+", default=[0])
     p.add_argument("--variants", nargs="+", default=[""])
     p.add_argument("--learners", nargs="+", default=["supervised"])
+    p.add_argument("--strategies", nargs="+", default=[], help="train with the attachment of each; random has none")
     p.add_argument("--flops", action="store_true")
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     options = p.parse_args()
@@ -62,6 +69,7 @@ def main() -> None:
         base = load(options.protocol)
         protocols = [changed(base, variant) for variant in options.variants]
         chosen = [learners.build(name) for name in options.learners]
+        specs = [resolve(name) for name in options.strategies]
         data = datasets.load(base.dataset, options.data_dir)
     except (ValueError, OSError) as problem:
         p.error(str(problem))
@@ -69,11 +77,14 @@ def main() -> None:
     if options.flops:
         print_flops(base, data, counts)
         return
-    table = TABLES / f"{base.name}.csv"
-    for labels, seed, protocol, learner in itertools.product(counts, options.seeds, protocols, chosen):
-        key = [setting(protocol, learner), labels, seed]
+    table = TABLES / f"{base.name}{'-attachments' if specs else ''}.csv"
+    for labels, seed, protocol, learner, spec in itertools.product(
+        counts, options.seeds, protocols, chosen, specs or [None]
+    ):
+        key = [setting(protocol, learner) + (f" {spec.canonical}" if spec else ""), labels, seed]
         if not done(table, key):
-            append(table, [*key, *trained(protocol, learner, data, labels, seed), torch.__version__])
+            measured = trained(protocol, learner, data, labels, seed, spec)
+            append(table, [*key, *measured.values(), torch.__version__], (*COLUMNS[:3], *measured, COLUMNS[-1]))
 
 
 def changed(base: Protocol, variant: str) -> Protocol:
@@ -95,9 +106,12 @@ def setting(protocol: Protocol, learner: learners.Learner) -> str:
 
 
 def trained(
-    protocol: Protocol, learner: learners.Learner, data: datasets.ImageData, labels: int, seed: int
-) -> list[float]:
-    """Accuracy, NLL and ECE on the held-out images, accuracy on the labelled ones, the recipe's steps, and seconds."""
+    protocol: Protocol, learner: learners.Learner, data: datasets.ImageData, labels: int, seed: int, spec: Spec | None
+) -> dict[str, float | str]:
+    """Accuracy, NLL and ECE on the held-out images, accuracy on the labelled ones, the recipe's steps, and seconds.
+
+    With ``spec``, trained with the attachment of that strategy, whose ranks are last, empty if it has none.
+    """
     order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
     judges, rest = order[:HELD_OUT], order[HELD_OUT:]
     draws = seeds.generator(seed, "initial", 0)
@@ -106,11 +120,15 @@ def trained(
     images = Images(data.train_images, data.mean, data.std)
     plan = blueprint(protocol.model.name, protocol.model.parameters, data)
     network, fresh = plan.network(seed, "weights", 0, images.device), Fresh(plan, seed, 0, images.device)
+    attachment = None
+    if spec is not None:
+        with seeds.scoped(seed, "attachment", 0):
+            attachment = spec.build().attach(network.attachment_channels, data.class_count)
     answers = data.train_labels[chosen]
     task = TrainingTask(
         images=images,
         network=network,
-        attachment=None,
+        attachment=attachment,
         recipe=protocol.recipe,
         labelled=chosen,
         targets=answers,
@@ -120,13 +138,19 @@ def trained(
         fresh=fresh,
     )
     began = time.perf_counter()
-    predictor = Predictor(learner.fit(task).network, None, protocol.recipe.precision)
+    result = learner.fit(task)
     seconds = time.perf_counter() - began
-    held, own = (
-        evaluate(predictor.predict(images, where).logits, data.train_labels[where]) for where in (judges, chosen)
-    )
-    rounded = [round(x, 4) for x in (held.accuracy, held.nll, held.ece, own.accuracy)]
-    return [*rounded, task.steps, round(seconds, 1)]
+    predictor = Predictor(result.network, result.attachment, protocol.recipe.precision)
+    predictions = predictor.predict(images, judges)
+    held = evaluate(predictions.logits, data.train_labels[judges])
+    own = evaluate(predictor.predict(images, chosen).logits, answers)
+    measured = (held.accuracy, held.nll, held.ece, own.accuracy)
+    found: dict[str, float | str] = dict(zip(COLUMNS[3:7], (round(x, 4) for x in measured), strict=True))
+    found |= {"steps": task.steps, "seconds": round(seconds, 1)}
+    if spec is not None:
+        ranks = {} if attachment is None else rank_agreement(predictions, data.train_labels[judges], "")
+        found |= {name: round(ranks[key], 4) if (key := f"loss_rank..{name}") in ranks else "" for name in RANKS}
+    return found
 
 
 def done(table: Path, key: list[object]) -> bool:
@@ -137,13 +161,13 @@ def done(table: Path, key: list[object]) -> bool:
         return any(row[:3] == [str(part) for part in key] for row in csv.reader(file))
 
 
-def append(table: Path, row: list[object]) -> None:
+def append(table: Path, row: list[object], columns: tuple[str, ...]) -> None:
     """Print a line, and append it to the table."""
     print(*row, sep="  ", flush=True)
     table.parent.mkdir(parents=True, exist_ok=True)
     new = not table.exists()
     with table.open("a", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, row] if new else [row])
+        csv.writer(file, lineterminator="\n").writerows([columns, row] if new else [row])
 
 
 def print_flops(protocol: Protocol, data: datasets.ImageData, counts: list[int] | tuple[int, ...]) -> None:

@@ -49,11 +49,30 @@ def test_the_search_judges_on_training_images_and_computes_nothing_twice(
     assert len((tmp_path / "digits.csv").read_text().splitlines()) == 3
 
 
+def test_the_search_trains_with_attachments_and_judges_their_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default the module leaves the network as it is; with its whole gradient it does not."""
+    search = tool("recipe_search")
+    monkeypatch.setattr(search, "TABLES", tmp_path)
+    monkeypatch.setattr(search, "HELD_OUT", 500)
+    names = ["random", "learning-loss", "learning-loss[gradient_factor=1.0]"]
+    monkeypatch.setattr(sys, "argv", ["recipe_search.py", "digits", "--labels", "60", "--strategies", *names])
+    search.main()
+    with (tmp_path / "digits-attachments.csv").open(newline="") as file:
+        plain, detached, joint = csv.DictReader(file)
+    assert [row["setting"].split()[-1] for row in (plain, detached, joint)] == names
+    assert (plain["spearman"], plain["auroc"]) == ("", "")
+    assert plain["nll"] == detached["nll"] != joint["nll"]
+    assert all(float(row["auroc"]) > 0.6 for row in (detached, joint))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nosuch"], "unknown protocol 'nosuch'"),
         (["digits", "--learners", "nosuch"], "unknown learner 'nosuch'"),
+        (["digits", "--strategies", "nosuch"], "unknown strategy 'nosuch'"),
         (["digits", "--variants", "recipe.epochs"], "'recipe.epochs' is no variant: write FIELD=VALUE"),
         (["digits", "--variants", "recipe.epochs=many"], "'recipe.epochs' must be of type int"),
     ],
