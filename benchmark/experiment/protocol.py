@@ -36,12 +36,13 @@ class Protocol:
     """A named, frozen experiment.
 
     ``ladder`` is the protocol's own budget schedule, the label counts from the initial labels on; ``budgets`` is the
-    one asked for. ``initial`` says who chooses the initial labels. ``candidates`` > 0 scores a random subset of that
-    size instead of the whole pool. ``warm_start`` starts each training from the last round's weights. ``label_noise``
-    is the share of wrong labels from the simulated ``oracle``; ``person`` asks at the terminal. ``features`` says how
-    the features that some strategies need are made; None for none. ``papers`` are keys of strategies.bib or
-    learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs. ``image_size`` is the
-    side in pixels of the squares that the images of a folder are brought to; 0 keeps their size.
+    one asked for. ``initial`` says how the initial labels are chosen: at ``random``, ``balanced`` over the classes by
+    the true labels, which costs no budget here but would elsewhere, or by the ``strategy``. ``candidates`` > 0 scores
+    a random subset of that size instead of the whole pool. ``warm_start`` starts each training from the last round's
+    weights. ``label_noise`` is the share of wrong labels from the simulated ``oracle``; ``person`` asks at the
+    terminal. ``features`` says how the features that some strategies need are made; None for none. ``papers`` are keys
+    of strategies.bib or learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs.
+    ``image_size`` is the side in pixels of the squares that the images of a folder are brought to; 0 keeps their size.
 
     Raises ProtocolError for values that cannot be; whether the network, the strategies and the learners exist is
     checked before a campaign starts.

@@ -32,7 +32,12 @@ class LabelledSet:
 
 
 def draw_initial(labels: Tensor, count: int, balanced: bool, generator: torch.Generator) -> Tensor:
-    """``count`` dataset indices, at random; with ``balanced`` as many of every one of ``labels`` (N,) as can be."""
+    """``count`` dataset indices, at random; with ``balanced`` as many of every one of ``labels`` (N,) as can be.
+
+    A balanced draw is the result of labelling images in a random order and keeping the first of each class, without
+    counting the others as labelled. So it uses labels beyond the ``count`` that it returns, but only to leave those
+    images out: which others there are does not depend on any model or strategy.
+    """
     order = torch.randperm(len(labels), generator=generator)
     if balanced:
         order = order[_rank_within_class(labels[order]).argsort(stable=True)]

@@ -160,3 +160,10 @@ def test_the_experiment_is_called_by_the_protocols_name_while_it_is_its_own(tiny
     warm = digits.override(warm_start=True)
     assert experiment_name(warm) == f"digits-{warm.fingerprint[:8]}"
     assert experiment_name(tiny) == f"tiny-{tiny.fingerprint[:8]}"  # not among the suite's own
+
+
+def test_mnist_balanced_is_mnist_from_a_balanced_start_in_batches_of_ten() -> None:
+    own, mnist = library.load("mnist-balanced"), library.load("mnist")
+    assert own.initial == "balanced"
+    assert own.budgets == tuple(range(20, 301, 10))  # the first 20 are 2 of each of 10 classes
+    assert (own.model, own.recipe, own.dataset) == (mnist.model, mnist.recipe, mnist.dataset)
