@@ -10,6 +10,7 @@ from itertools import pairwise
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "triangular", "cosine", "cosine-7-16", "multistep")
 PRECISIONS = ("float32", "bfloat16")
+DECAYED = ("all", "kernels")
 AUGMENTATIONS = (  # what each does is in benchmark.training.augmentation
     "none",
     "crop",
@@ -33,7 +34,9 @@ class Recipe:
     ``epochs`` passes over the labelled images, but at least ``min_steps`` steps; or ``steps_at``, pairs of a label
     count and its number of steps: in between the steps are interpolated linearly, below the first pair they are the
     first pair's, beyond the last one they grow with the labels. ``weight_decay_at``, pairs of a label count and its
-    decay, takes the place of ``weight_decay`` in the same manner, but is constant beyond the last pair.
+    decay, takes the place of ``weight_decay`` in the same manner, but is constant beyond the last pair. It acts on all
+    parameters, or with ``weight_decay_on = "kernels"`` on the weights of convolutions and linear layers alone: biases
+    and what normalises have none.
 
     Every step sees ``batch_size`` images, drawn without replacement until all have been seen (batches run across the
     ends of epochs). The learning rate follows ``schedule``: ``triangular`` rises linearly from 0 over the share
@@ -41,6 +44,11 @@ class Recipe:
     from the first step, from cos 0 to cos 7π/16, as FixMatch and its kin do; ``multistep`` is multiplied by ``decay``
     at each of ``milestones`` (shares of the steps). ``strong_augmentation`` is the strong view of unlabelled images,
     for learners and strategies that use one.
+
+    ``label_smoothing`` ε makes the target of a labelled image (1 − ε) one-hot + ε / C. The others are for learners that
+    use unlabelled images: ``labelled_as_unlabelled`` counts the labelled ones among these, without their labels.
+    Averages of the weights have a decay that starts low, unless ``average_warmup`` is false, and average BatchNorm's
+    statistics too, or with ``average_buffers = false`` have the trained network's own.
     """
 
     optimizer: str = "sgd"
@@ -49,6 +57,7 @@ class Recipe:
     nesterov: bool = False
     weight_decay: float = 5e-4
     weight_decay_at: tuple[tuple[float, ...], ...] = ()
+    weight_decay_on: str = "all"
     schedule: str = "triangular"
     warmup: float = 0.25
     milestones: tuple[float, ...] = ()
@@ -60,11 +69,16 @@ class Recipe:
     augmentation: str = "none"
     strong_augmentation: str = "strong"
     precision: str = "bfloat16"
+    label_smoothing: float = 0.0
+    labelled_as_unlabelled: bool = False
+    average_warmup: bool = True
+    average_buffers: bool = True
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("precision", self.precision, PRECISIONS)
+        _one_of("weight_decay_on", self.weight_decay_on, DECAYED)
         for name in (self.augmentation, self.strong_augmentation):
             if name not in AUGMENTATIONS:
                 raise ValueError(f"unknown augmentation {name!r}: choose one of {', '.join(AUGMENTATIONS)}")
@@ -87,6 +101,8 @@ class Recipe:
             raise ValueError("recipe: give epochs, min_steps or both, or steps_at; with none nothing is trained")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"recipe.warmup is a share of the steps, at least 0 and below 1, not {self.warmup}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"recipe.label_smoothing must be at least 0 and below 1, not {self.label_smoothing}")
         if any(not 0 < m < 1 for m in self.milestones):
             raise ValueError(f"recipe.milestones are shares of the steps in (0, 1), not {list(self.milestones)}")
 

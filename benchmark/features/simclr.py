@@ -30,7 +30,7 @@ from benchmark.experiment import seeds
 from benchmark.experiment.recipe import Recipe
 from benchmark.models.network import Network
 from benchmark.training.batches import Images
-from benchmark.training.engine import build_optimiser
+from benchmark.training.engine import build_optimiser, decayed
 from benchmark.training.predict import autocast
 
 BLOCK = 200  # steps: less than a minute of training on a CPU's core
@@ -66,7 +66,7 @@ def train(
     with seeds.scoped(seed, "features/projection", 0):
         projection = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, PROJECTION)).to(device)
     modules = nn.ModuleDict({"network": network, "projection": projection})
-    optimiser = build_optimiser(recipe, [[p for m in modules.values() for p in m.parameters()]])
+    optimiser = build_optimiser(recipe, decayed(recipe, (p for m in modules.values() for p in m.parameters())))
     begin = 0
     if resume:
         begin = resume["block"]

@@ -10,10 +10,11 @@ from benchmark.training.task import TrainingResult, TrainingTask
 class Learner:
     """From labelled (and unlabelled) images to a fitted network. Parameters are the constructor's keyword arguments.
 
-    A learner keeps nothing from one training to the next, takes its labelled loss from ``task.labelled_loss``, and
-    draws random numbers only from ``task.generator``. A subclass in the suite sets ``name``, by which it is asked for,
-    and ``paper``, a key of learners.bib; one of a user's own is asked for as ``file.py:Class``. ``version`` counts from
-    1 and is raised with every change after which the same training gives another network, a changed default included.
+    A learner keeps nothing from one training to the next, takes its labelled loss from ``task.labelled_loss``, the
+    images that it uses without labels from ``task.without_labels``, and draws random numbers only from
+    ``task.generator``. A subclass in the suite sets ``name``, by which it is asked for, and ``paper``, a key of
+    learners.bib; one of a user's own is asked for as ``file.py:Class``. ``version`` counts from 1 and is raised with
+    every change after which the same training gives another network, a changed default included.
     ``shares_round0`` is False for a learner whose fitted network has another architecture than the task's: strategies
     then do not share its round 0. ``canonical`` is its name with the parameters that are not at their defaults, set by
     ``registry.build``.

@@ -8,7 +8,8 @@ Xie et al., "Self-training with Noisy Student improves ImageNet classification",
    several times if there are fewer;
 4. a student of the same size or larger is trained from new weights with noise: RandAugment on all its images, dropout
    and stochastic depth as the network has them. With B labelled and μ B unlabelled images per step, the loss is the
-   mean cross-entropy over all of them, (L_labelled + μ mean_u CE(p(· | A(u)), q)) / (1 + μ);
+   mean cross-entropy over all of them, (L_labelled + μ mean_u CE(p(· | A(u)), q)) / (1 + μ), as the paper says;
+   with ``per_labelled`` it is 1 + μ times as large, as in the authors' code (google-research/noisystudent, main.py);
 5. the student becomes the teacher, and 2 to 4 are repeated: 3 students in all.
 
 Ours: the protocol's network is the student's, so that a larger student means a smaller teacher; RandAugment is the
@@ -60,6 +61,7 @@ class NoisyStudent(SemiSupervised):
 
     ``iterations`` is the number of students, ``per_class`` M (0 for the default), ``teacher_width`` the width of the
     first teacher as a share of the network's. The teacher takes the recipe's steps, every student ``steps``.
+    ``per_labelled`` divides a student's summed loss by the number of labelled images in a step instead of all.
     """
 
     name = "noisy-student"
@@ -76,12 +78,14 @@ class NoisyStudent(SemiSupervised):
         mu: int = 7,
         ema: float = 0.999,
         steps: int = 0,
+        per_labelled: bool = False,
     ) -> None:
         super().__init__(mu, 1.0, ema, steps)
         if not 0 < teacher_width <= 1:
             raise ValueError(f"teacher_width must be above 0 and at most 1, not {teacher_width}")
         self.iterations, self.threshold = whole("iterations", iterations, 1, 1000), check_threshold(threshold)
         self.per_class, self.teacher_width = whole("per_class", per_class, 0, 10**9), teacher_width
+        self.per_labelled = per_labelled
 
     def train(self, task: TrainingTask) -> TrainingResult:
         assert task.fresh is not None
@@ -103,7 +107,7 @@ class NoisyStudent(SemiSupervised):
     def _label(self, task: TrainingTask, teacher: Network, before: int) -> _Labelled:
         """Label the unlabelled images after ``before`` steps, and choose those that the next student learns from."""
         predictor = Predictor(teacher, None, task.recipe.precision)
-        probs = predictor.predict(task.images, task.unlabelled).logits.softmax(1)
+        probs = predictor.predict(task.images, task.without_labels).logits.softmax(1)
         kept = levelled(probs, self.threshold, self.per_class or math.ceil(len(probs) / probs.shape[1]))
         confidence, labels = probs.max(1)
         times = kept.bincount(minlength=len(probs))
@@ -125,7 +129,7 @@ class NoisyStudent(SemiSupervised):
         size = min(self.mu * recipe.batch_size, len(kept))
         share = size / (size + recipe.batch_size)
         draws = task.generator(stream("unlabelled", part))
-        images = Batches(task.images, task.unlabelled[kept], size, (recipe.strong_augmentation,), draws)
+        images = Batches(task.images, task.without_labels[kept], size, (recipe.strong_augmentation,), draws)
         supply = Supply(images, steps)
         average = self.average(task)
         means = EpochMeans(task.device, steps, math.ceil(len(kept) / max(size, 1)), before)
@@ -141,7 +145,8 @@ class NoisyStudent(SemiSupervised):
             labelled = task.labelled_loss(output, targets, progress)
             unlabelled = F.cross_entropy(logits, soft[theirs.positions])
             means.add(labelled_loss=labelled, unlabelled_loss=unlabelled)
-            return (1 - share) * labelled + share * unlabelled
+            mean = (1 - share) * labelled + share * unlabelled
+            return mean / (1 - share) if self.per_labelled else mean
 
         def after_step(done: int, log: TrainingLog) -> None:
             average.update(done)

@@ -64,15 +64,15 @@ class Online(SemiSupervised):
         return 1.0
 
     def train(self, task: TrainingTask) -> TrainingResult:
-        return self.train_by(self.rule(task.network.head.out_features, len(task.unlabelled)), task)
+        return self.train_by(self.rule(task.network.head.out_features, len(task.without_labels)), task)
 
     def train_by(self, rule: Rule, task: TrainingTask) -> TrainingResult:
         """``train`` with a given rule."""
-        count, recipe, network = len(task.unlabelled), task.recipe, task.network
+        count, recipe, network = len(task.without_labels), task.recipe, task.network
         steps = self.steps or task.steps
         size = min(self.mu * recipe.batch_size, count)
         views = (recipe.augmentation, recipe.strong_augmentation) if self.strong else (recipe.augmentation,)
-        supply = Supply(Batches(task.images, task.unlabelled, size, views, task.generator("unlabelled")), steps)
+        supply = Supply(Batches(task.images, task.without_labels, size, views, task.generator("unlabelled")), steps)
         average, rule = self.average(task), rule.to(task.device)
         means = EpochMeans(task.device, steps, math.ceil(count / size))
         given = PseudoLabelLog(count, task.device)

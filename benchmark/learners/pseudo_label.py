@@ -8,7 +8,8 @@ Workshop on Challenges in Representation Learning:
 
 The pseudo-labels change with every step, and there is one view, augmented like labelled images. Ours: T₁ and T₂ are
 shares of the training, because its length depends on the protocol (Lee's are the epochs 100 and 600); the weights are
-averaged, and pseudo-labels are computed without dropout.
+averaged, and pseudo-labels are computed without dropout. Lee's network has no BatchNorm; ours normalises labelled and
+unlabelled images together and learns its statistics from both, where USB's PseudoLabel learns them from labelled ones.
 
 With ``teacher`` the pseudo-labels are fixed: a first training on the labelled images alone gives them, on clean
 images, and the second training starts from its weights. A ``threshold`` on the confidence in each step and learning
@@ -76,7 +77,7 @@ class PseudoLabel(Online):
             return super().train(task)
         teacher = supervised.fit(replace(task, attachment=None), part="teacher")
         predictor = Predictor(teacher.network, None, task.recipe.precision)
-        labels = predictor.predict(task.images, task.unlabelled).logits.argmax(1)
+        labels = predictor.predict(task.images, task.without_labels).logits.argmax(1)
         return self.train_by(_Fixed(self.threshold, labels), task).after(teacher)  # it starts from the same network
 
     def rule(self, class_count: int, unlabelled_count: int) -> Rule:

@@ -69,7 +69,7 @@ class Accepted:
         if len(positions):
             size, view = min(self._most, len(positions)), task.recipe.strong_augmentation
             draws = task.generator(f"unlabelled/{revision}")
-            images = Batches(task.images, task.unlabelled[positions], size, (view,), draws)
+            images = Batches(task.images, task.without_labels[positions], size, (view,), draws)
             self._supply = Supply(images, self._steps)
 
     def state_dict(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class SelfTraining(SemiSupervised):
         self.balance, self.uncertainty = balance, uncertainty
 
     def train(self, task: TrainingTask) -> TrainingResult:
-        network, count = task.network, len(task.unlabelled)
+        network, count = task.network, len(task.without_labels)
         steps = self.steps or task.steps
         interval = math.ceil(steps / (self.revisions + 1))
         accepted, average = Accepted(task, self.mu, interval), self.average(task)
@@ -164,7 +164,7 @@ class SelfTraining(SemiSupervised):
         self, task: TrainingTask, network: Network, accepted: Accepted, given: PseudoLabelLog, done: int
     ) -> float:
         """Replace the accepted pseudo-labels by those of ``network``; returns its mean confidence on the pool."""
-        logits = Predictor(network, None, task.recipe.precision).predict(task.images, task.unlabelled).logits
+        logits = Predictor(network, None, task.recipe.precision).predict(task.images, task.without_labels).logits
         probs = logits.softmax(1)
         confidence, labels = probs.max(1)
         positions = capped(probs, self.threshold, self.balance)

@@ -8,6 +8,12 @@ As in the reference implementations, BatchNorm normalises all images of a step t
 BatchNorm the weak views have a forward pass of their own without gradient, which gives the same numbers at a lower
 cost. The references' networks have no dropout and no stochastic depth; here both are off where pseudo-labels are
 computed, and on where a loss is. (Where one view serves both purposes, in one pass, only dropout is off.)
+
+What else the references do is said by the recipe, whose defaults differ: google-research/fixmatch (commit d4985a1),
+kekmodel/FixMatch-pytorch (040be3b) and USB (1ef4ceb) have the labelled images in the unlabelled set
+(``labelled_as_unlabelled``), average the weights with the full decay from the first step on (``average_warmup``), take
+BatchNorm's statistics from the trained network (``average_buffers``), and spare BatchNorm and biases the weight decay
+(``weight_decay_on``). google-research/noisystudent (aac52bf) averages as the defaults do.
 """
 
 from __future__ import annotations
@@ -50,7 +56,7 @@ class SemiSupervised(Learner):
         self.weight, self.ema = weight, ema
 
     def fit(self, task: TrainingTask) -> TrainingResult:
-        if len(task.unlabelled) == 0:
+        if len(task.without_labels) == 0:
             logger.warning(
                 "%s: there is no unlabelled image, so it learns from the labelled images alone", self.canonical
             )
@@ -58,12 +64,14 @@ class SemiSupervised(Learner):
         return self.train(task)
 
     def train(self, task: TrainingTask) -> TrainingResult:
-        """``fit`` with at least one unlabelled image."""
+        """``fit`` with at least one of ``task.without_labels``."""
         raise NotImplementedError
 
     def average(self, task: TrainingTask) -> Average:
         """Averages of the weights of the network and, if there is one, of the attachment."""
-        return Average([task.network] if task.attachment is None else [task.network, task.attachment], self.ema)
+        modules = [task.network] if task.attachment is None else [task.network, task.attachment]
+        recipe = task.recipe
+        return Average(modules, self.ema, warmup=recipe.average_warmup, buffers=recipe.average_buffers)
 
 
 def whole(name: str, value: int, least: int, most: int) -> int:

@@ -115,7 +115,7 @@ class Fitter:
         clock = Clock(self.device)
         with clock("train"), self._calls(task)("in the training"):
             result = self.learner.fit(task)
-        truth = self.data.train_labels[task.unlabelled] if self.protocol.oracle == "simulated" else None
+        truth = self.data.train_labels[task.without_labels] if self.protocol.oracle == "simulated" else None
         traces = judged(result.traces, result.pseudo_labels, truth)
         state = {
             "seconds": round(clock["train"] + result.resumed_seconds, 3),

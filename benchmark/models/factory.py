@@ -26,6 +26,7 @@ MODELS: dict[str, type[Network]] = {
 }
 PLUGINS = Loaded(Network, "model")
 _PROBABILITIES = ("dropout", "stochastic_depth")
+_SHARES = ("bn_momentum",)
 _MOST = {"depth": 10_000}  # layers; of other whole numbers:
 _MOST_OTHERWISE = 1_000_000
 
@@ -70,7 +71,9 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"model '{name}': {key} must be {a_number} like {default}, not {value!r}")
         if key in _PROBABILITIES and not 0 <= value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 0 and below 1, not {value}")
-        if key not in _PROBABILITIES and name in MODELS and value < 1:
+        if key in _SHARES and not 0 < value <= 1:
+            raise ValueError(f"model '{name}': {key} must be above 0 and at most 1, not {value}")
+        if key not in _PROBABILITIES + _SHARES and name in MODELS and value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
         if key not in _PROBABILITIES and value > (most := _MOST.get(key, _MOST_OTHERWISE)):
             raise ValueError(f"model '{name}': {key} goes up to {most:,}, not {value}")

@@ -38,10 +38,11 @@ class PreActivationBlock(nn.Module):
 class WideResNet(Network):
     """Three stages of (``depth`` − 4) / 6 blocks, 16·``width``·(1, 2, 4) channels (Zagoruyko & Komodakis, BMVC 2016).
 
-    Activations, shortcuts and initial weights are those of google-research/fixmatch; 1.47 M parameters at depth 28
-    and width 2. BatchNorm's momentum is PyTorch's 0.1, not 0.001, so that short trainings have usable statistics too;
-    learners that average the weights average the statistics as well. ``stochastic_depth`` is the probability that the
-    last block is dropped in training. The last stage's feature map is the one after BatchNorm and activation, whose
+    Activations, shortcuts, initial weights and BatchNorm's ε = 0.001 are those of google-research/fixmatch; 1.47 M
+    parameters at depth 28 and width 2. (Its convolutions have biases, which BatchNorm takes out again.)
+    ``bn_momentum`` is the weight of a step in BatchNorm's statistics: 0.001 there, here PyTorch's 0.1, so that short
+    trainings have usable statistics too. ``stochastic_depth`` is the probability that the last block is dropped in
+    training. The last stage's feature map is the one after BatchNorm and activation, whose
     mean is the embedding. Takes images of at least 8×8.
     """
 
@@ -57,6 +58,7 @@ class WideResNet(Network):
         width: int = 2,
         dropout: float = 0.0,
         stochastic_depth: float = 0.0,
+        bn_momentum: float = 0.1,
     ) -> None:
         super().__init__()
         if depth < 10 or (depth - 4) % 6:
@@ -78,6 +80,8 @@ class WideResNet(Network):
         self.dropout = Dropout(dropout, inputs)
         self.head = nn.Linear(inputs, class_count)
         for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = bn_momentum
             if isinstance(module, nn.Conv2d):
                 fan_out = module.out_channels * math.prod(module.kernel_size)
                 nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))

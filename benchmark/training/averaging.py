@@ -18,17 +18,20 @@ KEPT = 5  # states that an average keeps
 
 
 class Average(nn.Module):
-    """Exponential moving averages of ``modules``, weights and buffers alike: w̄ ← d w̄ + (1 − d) w after every step.
+    """Exponential moving averages of ``modules``: w̄ ← d w̄ + (1 − d) w after every step.
 
-    After t steps d = min(``decay``, (1 + t) / (10 + t)), as in tf.train.ExponentialMovingAverage with num_updates:
-    without it the initial weights would still be 61 % of the average after 500 steps at 0.999. Integer buffers are
-    copied. ``copies`` are the averaged modules, in the order of ``modules``; ``kept`` are the states that the first
-    of them had at the last five calls of ``keep``.
+    With ``warmup``, after t steps d = min(``decay``, (1 + t) / (10 + t)), as in tf.train.ExponentialMovingAverage with
+    num_updates: without it d = ``decay`` throughout, and the initial weights are still 61 % of the average after 500
+    steps at 0.999. With ``buffers``, BatchNorm's statistics are averaged as the weights are; without it they are
+    copied, and integer buffers always. ``copies`` are the averaged modules, in the order of ``modules``; ``kept`` are
+    the states that the first of them had at the last five calls of ``keep``.
     """
 
-    def __init__(self, modules: Iterable[nn.Module], decay: float) -> None:
+    def __init__(
+        self, modules: Iterable[nn.Module], decay: float, *, warmup: bool = True, buffers: bool = True
+    ) -> None:
         super().__init__()
-        self.decay = decay
+        self.decay, self._warmup, self._averages_buffers = decay, warmup, buffers
         self._followed = tuple(modules)  # in a tuple: no part of this module, and so not of its state
         self.copies = nn.ModuleList(copy.deepcopy(module) for module in self._followed)
         self.kept: deque[dict[str, Tensor]] = deque(maxlen=KEPT)
@@ -36,16 +39,16 @@ class Average(nn.Module):
     @torch.no_grad()
     def update(self, done: int) -> None:
         """Take in the weights after ``done`` steps."""
-        decay = min(self.decay, (1 + done) / (10 + done))
+        decay = min(self.decay, (1 + done) / (10 + done)) if self._warmup else self.decay
         averages, current = _tensors(self.copies), _tensors(self._followed)
-        floating = [average.is_floating_point() for average in averages]
+        averaged = [a.is_floating_point() and (self._averages_buffers or isinstance(a, nn.Parameter)) for a in averages]
         torch._foreach_lerp_(
-            [a for a, f in zip(averages, floating, strict=True) if f],
-            [c for c, f in zip(current, floating, strict=True) if f],
+            [a for a, included in zip(averages, averaged, strict=True) if included],
+            [c for c, included in zip(current, averaged, strict=True) if included],
             1 - decay,
         )
-        for average, value, is_floating in zip(averages, current, floating, strict=True):
-            if not is_floating:
+        for average, value, is_averaged in zip(averages, current, averaged, strict=True):
+            if not is_averaged:
                 average.copy_(value)
 
     def keep(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -61,8 +61,9 @@ def minimise(
     """
     recipe, steps = task.recipe.at(len(task.labelled)), steps or task.steps
     modules: list[nn.Module] = [task.network] + ([task.attachment] if task.attachment is not None else [])
-    scales = [getattr(module, "learning_rate_scale", 1.0) for module in modules]
-    optimiser = build_optimiser(recipe, [list(module.parameters()) for module in modules])
+    groups = [(group, module) for module in modules for group in decayed(recipe, module.parameters())]
+    scales = [getattr(module, "learning_rate_scale", 1.0) for _, module in groups]
+    optimiser = build_optimiser(recipe, [group for group, _ in groups])
     dropout = seeds.generator(task.seed, stream("dropout", part), task.round, task.device)
     task.network.draw_dropout_from(dropout)
     for module in modules:
@@ -96,12 +97,31 @@ def stream(name: str, part: str) -> str:
     return f"{name}/{part}" if part else name
 
 
-def build_optimiser(recipe: Recipe, groups: list[list[nn.Parameter]]) -> torch.optim.Optimizer:
-    """The recipe's optimiser, fused, with one parameter group per list."""
-    parameters = [{"params": group} for group in groups]
-    rate, decay = recipe.learning_rate, recipe.weight_decay
+class Decayed(NamedTuple):
+    """Parameters with one weight decay."""
+
+    parameters: list[nn.Parameter]
+    weight_decay: float
+
+
+def decayed(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> list[Decayed]:
+    """The parameters by their weight decay: one group, or the kernels and then those without decay.
+
+    Kernels are the parameters of two dimensions or more: biases, and the weights of normalisation, have one.
+    """
+    everything = list(parameters)
+    if recipe.weight_decay_on == "all":
+        return [Decayed(everything, recipe.weight_decay)]
+    kernels = Decayed([p for p in everything if p.dim() > 1], recipe.weight_decay)
+    return [group for group in (kernels, Decayed([p for p in everything if p.dim() < 2], 0.0)) if group.parameters]
+
+
+def build_optimiser(recipe: Recipe, groups: list[Decayed]) -> torch.optim.Optimizer:
+    """The recipe's optimiser, fused, with one parameter group for each of ``groups``."""
+    parameters = [{"params": group.parameters, "weight_decay": group.weight_decay} for group in groups]
+    rate = recipe.learning_rate
     if recipe.optimizer == "sgd":
         nesterov = recipe.nesterov and recipe.momentum > 0
-        return torch.optim.SGD(parameters, rate, recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+        return torch.optim.SGD(parameters, rate, recipe.momentum, nesterov=nesterov, fused=True)
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, rate, weight_decay=decay, fused=True)
+    return kind(parameters, rate, fused=True)

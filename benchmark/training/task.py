@@ -51,6 +51,16 @@ class TrainingTask:
         """The recipe's number of steps for this number of labels."""
         return self.recipe.steps(len(self.labelled))
 
+    @property
+    def without_labels(self) -> Tensor:
+        """The images (M,) that a learner uses without labels, in the order of the data set.
+
+        The unlabelled ones, and with the recipe's ``labelled_as_unlabelled`` the labelled ones as well.
+        """
+        if not self.recipe.labelled_as_unlabelled:
+            return self.unlabelled
+        return torch.cat([self.unlabelled, self.labelled]).sort().values
+
     def generator(self, stream: str) -> torch.Generator:
         """A new CPU generator for a random stream of this training."""
         return seeds.generator(self.seed, stream, self.round)
@@ -58,12 +68,15 @@ class TrainingTask:
     def labelled_loss(self, output: Output, targets: Tensor, progress: float, weights: Tensor | None = None) -> Tensor:
         """The scalar loss on B labelled images: mean cross-entropy, in nats, plus the loss of the attachment.
 
-        ``targets`` (B,) are the labels; ``progress`` in [0, 1) is the share of steps done. ``weights`` (B,) multiply
-        the cross-entropy of each image; the attachment sees the unweighted losses. Every learner takes its labelled
-        loss from here, which is what lets any strategy work with any learner.
+        ``targets`` (B,) are the labels, smoothed by the recipe's ``label_smoothing``; ``progress`` in [0, 1) is the
+        share of steps done. ``weights`` (B,) multiply the cross-entropy of each image. The attachment sees the losses
+        without weights and without smoothing. Every learner takes its labelled loss from here, which is what lets any
+        strategy work with any learner.
         """
-        losses = F.cross_entropy(output.logits.float(), targets, reduction="none")
-        loss = losses.mean() if weights is None else (weights * losses).mean()
+        logits, smoothing = output.logits.float(), self.recipe.label_smoothing
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        own = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing) if smoothing else losses
+        loss = own.mean() if weights is None else (weights * own).mean()
         if self.attachment is not None:
             loss = loss + self.attachment.loss(Step(*output, targets, losses, progress))
         return loss

@@ -150,8 +150,9 @@ def weighed(logits: Tensor, labels: Tensor, *, confidence: bool) -> Tensor:
     return total / len(labels)
 
 
-def test_noisy_student_by_hand() -> None:
-    """A teacher, two students; soft labels; one mean over all images of a step; noise on all."""
+@pytest.mark.parametrize(("reduction", "factor"), [("", 1), (",per_labelled=true", 3)])
+def test_noisy_student_by_hand(reduction: str, factor: int) -> None:
+    """A teacher, two students; soft labels; one mean over all images of a step, or their sum per labelled one."""
     recipe = dataclasses.replace(RECIPE, min_steps=30, learning_rate=0.1)
     job = quiet(task(recipe=recipe))
     fresh = job.fresh
@@ -162,7 +163,8 @@ def test_noisy_student_by_hand() -> None:
 
     noisy = dataclasses.replace(job, fresh=quietly)
     last = Hand(copy.deepcopy(job.network), 20, 0.9, recipe)
-    fitted = learners.build("noisy-student[iterations=2,threshold=0.215,per_class=20,ema=0.9,mu=2,steps=20]").fit(noisy)
+    parameters = "iterations=2,threshold=0.215,per_class=20,ema=0.9,mu=2,steps=20"
+    fitted = learners.build(f"noisy-student[{parameters}{reduction}]").fit(noisy)
     noised = dataclasses.replace(recipe, augmentation="strong-no-flip")
     teacher = supervised.fit(
         dataclasses.replace(job, network=quietly("teacher", 1.0), recipe=noised), part="teacher"
@@ -182,7 +184,7 @@ def test_noisy_student_by_hand() -> None:
             targets = F.one_hot(job.targets[known.positions], CLASSES).float()
             soft = torch.cat([targets, probs[kept][unknown.positions]])
             logits = student.network(torch.cat([known.images, unknown.images])).logits
-            student.step(done, -(soft * logits.log_softmax(1)).sum(1).mean())
+            student.step(done, -factor * (soft * logits.log_softmax(1)).sum(1).mean())
         hand = student
     assert 0 < len(set(kept)) < 60
     torch.testing.assert_close(weights(fitted.network), weights(last.averaged), rtol=1e-4, atol=1e-6)

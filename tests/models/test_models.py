@@ -185,6 +185,8 @@ def test_no_dropout_lies_in_the_backbone(name: str, size: tuple[int, int], chann
         ("cnn", {"dropout": 1.0}, "below 1"),
         ("cnn", {"width": 0}, "at least 1"),
         ("wide-resnet", {"stochastic_depth": 1.0}, "stochastic_depth must be at least 0 and below 1"),
+        ("wide-resnet", {"bn_momentum": 0.0}, "bn_momentum must be above 0 and at most 1"),
+        ("wide-resnet", {"bn_momentum": 1.5}, "bn_momentum must be above 0 and at most 1"),
         ("cnn", {"width": "wide"}, "must be a number"),
         ("cnn", {"channels": 3}, "no parameter 'channels'"),
     ],

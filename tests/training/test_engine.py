@@ -125,6 +125,9 @@ def test_steps_at_must_be_rising_pairs(pairs: tuple[tuple[int, ...], ...], messa
         {"learning_rate": 0.0, "min_steps": 1},
         {"warmup": 1.0, "min_steps": 1},
         {"milestones": (1.5,), "min_steps": 1},
+        {"weight_decay_on": "biases", "min_steps": 1},
+        {"label_smoothing": 1.0, "min_steps": 1},
+        {"label_smoothing": -0.1, "min_steps": 1},
         {},
     ],
 )
