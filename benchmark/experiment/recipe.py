@@ -20,6 +20,7 @@ AUGMENTATIONS = (  # what each does is in benchmark.training.augmentation
     "flip-shift-cutout",
     "strong",
     "strong-no-flip",
+    "strong-usb",
 )
 
 

@@ -8,28 +8,35 @@ choices alone, not on the other images of its batch.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from benchmark.training.randaugment import SETTINGS, randaugment, take_pixels
+from benchmark.training.randaugment import randaugment, take_pixels
+from benchmark.training.randaugment_laws import FIXMATCH, USB, Law
 
 MAX_STEPS = 1024  # in one block of draws
 _CUTOUT_GREY = 127
+_USB_COLOUR = (125, 123, 114)  # of USB's cutout
+_USB_GREY = 123  # the brightness of that colour
+_PARTS = 16  # of a pixel, of the place of a square whose side is drawn
+_SIDES = 1024  # that are drawn
 
 
 class Draws(NamedTuple):
     """The random choices for B images in each of S steps, int16; without the S for a single step.
 
-    Every augmentation draws all of them, used or not: with equal generators all flip and crop alike.
+    Every augmentation draws all of them, used or not: with equal generators all flip and crop alike. Those of USB,
+    which draw more, do so among themselves.
     """
 
     flip: Tensor  # (S, B), 1 where the image is mirrored
     corner: Tensor  # (S, B, 2), the crop's top row and left column in the padded image
-    operations: Tensor  # (S, B, 2), rows of randaugment.SETTINGS
-    centre: Tensor  # (S, B, 2), the cutout's central row and column
+    operations: Tensor  # (S, B, k), rows of the law of RandAugment, which draws k
+    centre: Tensor  # (S, B, 2), the cutout's central row and column; (S, B, 3) where its side is drawn, see _usb_cutout
 
     def step(self, step: int | Tensor) -> Draws:
         """The choices of one step, (B, …).
@@ -51,19 +58,20 @@ class Augmentation:
 
     ``flip`` mirrors it horizontally with probability 1/2. ``crop`` pads all sides, with zeros or by reflection
     about the outermost pixels, and cuts the original size out at a uniformly random place; it pads by the smaller
-    side divided by ``padding`` (by 8: 4 at 32 pixels, 3 at 28). ``randaugment`` is RandAugment with n = 2, m = 10.
-    ``cutout`` paints a square of grey 127 (DeVries & Taylor, arXiv 1708.04552), its side the image's smaller side
-    divided by ``cutout``; 0 for none. The square's centre is uniform among the pixels; it covers rows
+    side divided by ``padding`` (by 8: 4 at 32 pixels, 3 at 28). ``randaugment`` is what RandAugment draws, None for
+    no RandAugment. ``cutout`` paints a square of grey 127 (DeVries & Taylor, arXiv 1708.04552), its side the image's
+    smaller side divided by ``cutout``; 0 for none. The square's centre is uniform among the pixels; it covers rows
     centre − side // 2 + (0 … side − 1), columns likewise, and what lies outside the image is cut off, as in
     Google's FixMatch. (kekmodel/FixMatch-pytorch shifts squares at the top and left edge inwards, and paints
-    side + 1 pixels.)
+    side + 1 pixels.) After USB's RandAugment the square is USB's, whose side is drawn: from 1 pixel up to the
+    image's smaller side divided by ``cutout``.
     """
 
     name: str
     flip: bool = False
     crop: Literal["zero", "reflect"] | None = None
     padding: int = 8
-    randaugment: bool = False
+    randaugment: Law | None = None
     cutout: int = 0
 
     def draw(self, steps: int, batch: int, image_size: tuple[int, int], generator: torch.Generator) -> Draws:
@@ -78,11 +86,14 @@ class Augmentation:
             raise ValueError(f"draws are made on the CPU: pass a CPU generator, not {generator.device}")
         height, width = image_size
         corners = 2 * self._pixels(height, width) + 1
-        limits = (2, corners, corners, len(SETTINGS), len(SETTINGS), height, width)
+        law = self.randaugment or FIXMATCH
+        places = (_PARTS * height, _PARTS * width, _SIDES) if law is USB else (height, width)
+        limits = (2, corners, corners, *[len(law.rows)] * law.per_image, *places)
         # One stream of 31-bit numbers in the order of the steps; the modulo's bias is below 1e-6.
         numbers = torch.empty((steps, batch, len(limits)), dtype=torch.int32).random_(generator=generator)
         choices = (numbers % torch.tensor(limits, dtype=torch.int32)).short()
-        return Draws(choices[..., 0], choices[..., 1:3], choices[..., 3:5], choices[..., 5:7])
+        square = 3 + law.per_image
+        return Draws(choices[..., 0], choices[..., 1:3], choices[..., 3:square], choices[..., square:])
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
         """``images`` (B, H, W, C), uint8, augmented by the ``draws`` of one step; uint8 again.
@@ -97,10 +108,13 @@ class Augmentation:
             raise ValueError(f"draws for {drawn} images do not fit {len(images)}: pass one step, draws.step(s)")
         if self.flip or self.crop:
             images = self._flip_and_crop(images, draws)
-        if self.randaugment:
-            images = randaugment(images, draws.operations, static_shapes=images.device.type != "cpu")
+        if self.randaugment is not None:
+            images = randaugment(images, draws.operations, self.randaugment, static_shapes=images.device.type != "cpu")
+        if self.cutout and self.randaugment is USB:
+            return _usb_cutout(images, draws.centre, min(images.shape[1:3]) / self.cutout)
         if self.cutout:
-            images = _cutout(images, draws.centre, min(images.shape[1:3]) // self.cutout)
+            side = min(images.shape[1:3]) // self.cutout
+            images = _cutout(images, draws.centre - side // 2, side)
         return images
 
     def _flip_and_crop(self, images: Tensor, draws: Draws) -> Tensor:
@@ -130,8 +144,9 @@ _AUGMENTATIONS = {
         Augmentation("flip-crop-reflect", flip=True, crop="reflect"),
         Augmentation("flip-crop-cutout", flip=True, crop="reflect", cutout=4),
         Augmentation("flip-shift-cutout", flip=True, crop="reflect", padding=16, cutout=4),
-        Augmentation("strong", flip=True, crop="reflect", randaugment=True, cutout=2),
-        Augmentation("strong-no-flip", crop="reflect", randaugment=True, cutout=2),
+        Augmentation("strong", flip=True, crop="reflect", randaugment=FIXMATCH, cutout=2),
+        Augmentation("strong-no-flip", crop="reflect", randaugment=FIXMATCH, cutout=2),
+        Augmentation("strong-usb", flip=True, crop="reflect", randaugment=USB, cutout=2),
     )
 }
 
@@ -140,7 +155,8 @@ def augmentation(name: str) -> Augmentation:
     """The augmentation called ``name``; ValueError if there is none.
 
     ``none``; ``crop`` (padded with zeros); ``flip-crop``, the literature's for CIFAR-10;
-    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-no-flip``, for digits;
+    ``flip-crop-reflect`` and ``strong``, FixMatch's weak and strong views; ``strong-usb``, USB's strong view, and
+    FlexMatch's, FreeMatch's and SoftMatch's; ``strong-no-flip``, for digits;
     ``flip-crop-cutout``, ``flip-crop-reflect`` with a square of a quarter of the side cut out; ``flip-shift-cutout``,
     the same with crops of half that reach (2 pixels at 32).
     """
@@ -168,10 +184,34 @@ def _reflect(indices: Tensor, size: int) -> Tensor:
     return last - (last - indices.abs()).abs()
 
 
-def _cutout(images: Tensor, centre: Tensor, side: int) -> Tensor:
+def _cutout(images: Tensor, first: Tensor, side: int | Tensor, colour: Tensor | int = _CUTOUT_GREY) -> Tensor:
+    """Paint ``side`` rows and columns, an int or (B, 1), from the ``first`` row and column (B, 2) on."""
     batch, height, width, channels = images.shape
-    start = (centre - side // 2).int()
+    start = first.int()
     row = torch.arange(height, device=images.device) - start[:, :1]
     column = torch.arange(width * channels, device=images.device) // channels - start[:, 1:]
     mask = ((row >= 0) & (row < side)).unsqueeze(2) & ((column >= 0) & (column < side)).unsqueeze(1)
-    return images.reshape(batch, height, width * channels).masked_fill(mask, _CUTOUT_GREY).view(images.shape)
+    rows = images.reshape(batch, height, width * channels)
+    if isinstance(colour, Tensor):
+        return torch.where(mask, colour.repeat(width), rows).view(images.shape)
+    return rows.masked_fill(mask, colour).view(images.shape)
+
+
+def _usb_cutout(images: Tensor, drawn: Tensor, most: float) -> Tensor:
+    """USB's square, by ``drawn`` (B, 3): a central row and column in parts of a pixel, and a side in parts of ``most``.
+
+    With v the side and c the centre, it begins at ⌊max(0, c − v / 2)⌋, is moved inwards where it would begin outside,
+    and has ⌊v⌋ + 1 pixels, as Pillow paints both ends of a rectangle.
+    """
+    side = most * (drawn[:, 2:].float() + 0.5) / _SIDES
+    centre = (drawn[:, :2].float() + 0.5) / _PARTS
+    first = (centre - side / 2).clamp(min=0).floor()
+    colour: Tensor | int = _USB_GREY
+    if images.shape[3] == len(_USB_COLOUR):
+        colour = _on_device(images.device)
+    return _cutout(images, first, side.int() + 1, colour)
+
+
+@functools.lru_cache(maxsize=16)
+def _on_device(device: torch.device) -> Tensor:
+    return torch.tensor(_USB_COLOUR, dtype=torch.uint8, device=device)

@@ -1,11 +1,9 @@
-"""RandAugment on whole batches, with the operations and magnitudes of FixMatch.
+"""RandAugment on whole batches, with the operations of FixMatch.
 
-Cubuk et al., "RandAugment", NeurIPS 2020; operations, magnitudes (n = 2, m = 10) and probabilities as in Sohn
-et al., "FixMatch", NeurIPS 2020, and its PyTorch reimplementation kekmodel/FixMatch-pytorch, which works on
-Pillow images. The operations here give Pillow's pixels: where it computes in fixed point, so do we.
-
-An operation with its magnitude and sign is one number, a row of ``SETTINGS``. The parameters of the rows are
-tabulated once per image size and device, so that only these numbers have to be drawn and copied.
+Cubuk et al., "RandAugment", NeurIPS 2020. The operations here give Pillow's pixels: where it computes in fixed point,
+so do we. An operation with its value (and a sign in it) is one number, a row of a ``Law``, which says what is drawn:
+see ``randaugment_laws``. The parameters of the rows are tabulated once per image size and device, so that only these
+numbers have to be drawn and copied.
 
 Images are (n, H, W, C) uint8 with C = 3 (RGB) or C = 1 (grey).
 """
@@ -13,12 +11,13 @@ Images are (n, H, W, C) uint8 with C = 3 (RGB) or C = 1 (grey).
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from benchmark.training.randaugment_laws import Law
 
 Kernel = Callable[[Tensor, Tensor], Tensor]  # of images and a row of parameters for each
 
@@ -26,10 +25,10 @@ _FIXED_POINT_BITS = 16  # of Pillow's affine transform
 _LUMA = (19595, 38470, 7471)  # ITU-R 601 in 1/65536, as Pillow converts RGB to L
 
 
-def randaugment(images: Tensor, settings: Tensor, *, static_shapes: bool) -> Tensor:
+def randaugment(images: Tensor, settings: Tensor, law: Law, *, static_shapes: bool) -> Tensor:
     """``images`` (n, H, W, C), uint8, after k operations each, one after the other.
 
-    ``settings`` (n, k) are rows of ``SETTINGS``, on the images' device. With ``static_shapes`` every operation is
+    ``settings`` (n, k) are rows of ``law``, on the images' device. With ``static_shapes`` every operation is
     computed for every image and one result is kept: no shape depends on values, so the host never waits for the
     device and a CUDA graph can capture the call. Without it, each operation is computed for its own images only,
     which is faster on a CPU. The pixels are the same. Raises ValueError unless the images have 1 or 3 channels.
@@ -37,7 +36,7 @@ def randaugment(images: Tensor, settings: Tensor, *, static_shapes: bool) -> Ten
     _, height, width, channels = images.shape
     if channels not in (1, 3):
         raise ValueError(f"RandAugment takes 1 or 3 channels, not {channels}: choose a weaker augmentation")
-    numbers, tables = _tables(height, width, images.device)
+    numbers, tables = _tables(law, height, width, images.device)
     for rows in settings.long().unbind(1):
         chosen = numbers[rows]
         augmented = images.clone()
@@ -170,18 +169,14 @@ OPERATIONS: dict[str, Kernel | None] = {
     "TranslateY": _affine,
 }
 
-# All equally likely: 14 operations × magnitude 1…9 × sign, and as many identities, because an operation that is
-# drawn is applied with probability 1/2. Rows repeat where an operation has no magnitude or no sign.
-_APPLIED = tuple(itertools.product(OPERATIONS, range(1, 10), (1, -1)))
-SETTINGS: tuple[tuple[str, int, int], ...] = _APPLIED + (("Identity", 1, 1),) * len(_APPLIED)
-
 
 @functools.lru_cache(maxsize=16)
-def _tables(height: int, width: int, device: torch.device) -> tuple[Tensor, list[tuple[Kernel, Tensor]]]:
-    """The kernel number of each setting (−1: none); and the kernels with their parameters per setting."""
-    factors = torch.tensor([_factor(magnitude) for _, magnitude, _ in SETTINGS])
-    curves = torch.stack([_curve(name, magnitude) for name, magnitude, _ in SETTINGS]).unsqueeze(1)
-    inverses = [_inverse(name, magnitude * sign, height, width) for name, magnitude, sign in SETTINGS]
+def _tables(law: Law, height: int, width: int, device: torch.device) -> tuple[Tensor, list[tuple[Kernel, Tensor]]]:
+    """The kernel number of each row of ``law`` (−1: none); and the kernels with their parameters per row."""
+    rows = law.rows
+    factors = torch.tensor([value for _, value in rows])
+    curves = torch.stack([_curve(name, value) for name, value in rows]).unsqueeze(1)
+    inverses = [_inverse(name, value, height, width, law.whole_pixels) for name, value in rows]
     maps = torch.tensor([_fixed_point(inverse) for inverse in inverses], dtype=torch.int32)
     parameters: dict[Kernel, Tensor] = {
         _look_up: curves,
@@ -193,45 +188,42 @@ def _tables(height: int, width: int, device: torch.device) -> tuple[Tensor, list
         _sharpness: factors,
     }
     order = list(parameters)
-    kernels = (OPERATIONS[name] for name, _, _ in SETTINGS)
+    kernels = (OPERATIONS[name] for name, _ in rows)
     numbers = torch.tensor([-1 if kernel is None else order.index(kernel) for kernel in kernels])
-    return numbers.to(device), [(kernel, rows.to(device)) for kernel, rows in parameters.items()]
+    return numbers.to(device), [(kernel, table.to(device)) for kernel, table in parameters.items()]
 
 
-def _factor(magnitude: int) -> float:
-    """The share of the original image in an enhancement, 0.14…0.86."""
-    return magnitude * 0.9 / 10 + 0.05
-
-
-def _curve(name: str, magnitude: int) -> Tensor:
+def _curve(name: str, value: float) -> Tensor:
     """The look-up table of a point operation, (256,) uint8; the identity for other operations."""
     values = torch.arange(256)
     if name == "Brightness":
-        values = (torch.tensor(_factor(magnitude)) * values).long()
+        values = (torch.tensor(value) * values).long()
     elif name == "Posterize":
-        dropped_bits = 4 - magnitude * 4 // 10
+        dropped_bits = 8 - int(value)
         values = values >> dropped_bits << dropped_bits
     elif name == "Solarize":
-        values = torch.where(values < 256 - magnitude * 256 // 10, values, 255 - values)
+        values = torch.where(values < value, values, 255 - values)
     return values.to(torch.uint8)
 
 
-def _inverse(name: str, magnitude: int, height: int, width: int) -> tuple[float, ...]:
+def _inverse(name: str, value: float, height: int, width: int, whole_pixels: bool) -> tuple[float, ...]:
     """The affine map (a, b, c, d, e, f) from output to input coordinates of a geometric operation.
 
-    ``magnitude`` carries the sign. Translations are by whole pixels, rotations about the image's centre.
+    Rotations are about the image's centre; with ``whole_pixels`` translations are cut off to whole ones.
     """
-    share = magnitude * 0.3 / 10
     if name == "Rotate":
-        angle = -math.radians(magnitude * 3)
+        angle = -math.radians(value)
         cos, sin = math.cos(angle), math.sin(angle)
         x, y = width / 2, height / 2
         return cos, sin, x - cos * x - sin * y, -sin, cos, y + sin * x - cos * y
+    right, down = value * width, value * height
+    if whole_pixels:
+        right, down = int(right), int(down)
     return {
-        "ShearX": (1, share, 0, 0, 1, 0),
-        "ShearY": (1, 0, 0, share, 1, 0),
-        "TranslateX": (1, 0, int(share * width), 0, 1, 0),
-        "TranslateY": (1, 0, 0, 0, 1, int(share * height)),
+        "ShearX": (1, value, 0, 0, 1, 0),
+        "ShearY": (1, 0, 0, value, 1, 0),
+        "TranslateX": (1, 0, right, 0, 1, 0),
+        "TranslateY": (1, 0, 0, 0, 1, down),
     }.get(name, (1, 0, 0, 0, 1, 0))
 
 

@@ -9,9 +9,18 @@ from torch import Tensor
 from torchvision.transforms import functional as tvf
 
 from benchmark.training.augmentation import MAX_STEPS, Draws, augmentation, normalise
-from benchmark.training.randaugment import SETTINGS
+from benchmark.training.randaugment_laws import FIXMATCH, SETTINGS
 
-NAMES = ("none", "crop", "flip-crop", "flip-crop-reflect", "flip-shift-cutout", "strong", "strong-no-flip")
+NAMES = (
+    "none",
+    "crop",
+    "flip-crop",
+    "flip-crop-reflect",
+    "flip-shift-cutout",
+    "strong",
+    "strong-no-flip",
+    "strong-usb",
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -116,7 +125,7 @@ def test_draws_have_the_right_frequencies() -> None:
     for choices, values in (
         (draws.corner[..., 0], 7),
         (draws.corner[..., 1], 7),
-        (draws.operations, len(SETTINGS)),
+        (draws.operations, len(FIXMATCH.rows)),
         (draws.centre[..., 0], 32),
         (draws.centre[..., 1], 28),
     ):

@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from benchmark.training.randaugment import OPERATIONS, SETTINGS, randaugment
+from benchmark.training.randaugment import OPERATIONS, randaugment
+from benchmark.training.randaugment_laws import FIXMATCH, SETTINGS
 
 ENHANCERS = {"Brightness", "Color", "Contrast", "Sharpness"}
 
@@ -89,7 +90,7 @@ def test_operation_gives_pillows_pixels(name: str, size: tuple[int, int, int]) -
     for magnitude in range(1, 10):
         for sign in (1, -1):
             setting = SETTINGS.index((name, magnitude, sign))
-            ours = randaugment(images, torch.full((12, 1), setting), static_shapes=False)
+            ours = randaugment(images, torch.full((12, 1), setting), FIXMATCH, static_shapes=False)
             expected = torch.stack([from_pillow(with_pillow(to_pillow(i), name, magnitude, sign)) for i in images])
             difference = (ours.int() - expected.int()).abs()
             # Pillow's C code may or may not fuse a multiplication and an addition before it cuts off.
@@ -106,26 +107,27 @@ def test_operations_follow_one_another() -> None:
     first, second = ("Rotate", 5, -1), ("Equalize", 1, 1)
     settings = torch.tensor([[SETTINGS.index(first), SETTINGS.index(second)]] * 6)
     expected = [from_pillow(with_pillow(with_pillow(to_pillow(i), *first), *second)) for i in images]
-    assert torch.equal(randaugment(images, settings, static_shapes=False), torch.stack(expected))
+    assert torch.equal(randaugment(images, settings, FIXMATCH, static_shapes=False), torch.stack(expected))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_static_shapes_give_the_same_pixels(channels: int) -> None:
     images = pictures(600, 12, 12, channels)
-    settings = torch.randint(len(SETTINGS), (600, 2), generator=torch.Generator().manual_seed(0))
+    settings = torch.randint(len(FIXMATCH.rows), (600, 2), generator=torch.Generator().manual_seed(0))
     before = images.clone()
-    apart = randaugment(images, settings, static_shapes=False)
-    together = randaugment(images, settings, static_shapes=True)
+    apart = randaugment(images, settings, FIXMATCH, static_shapes=False)
+    together = randaugment(images, settings, FIXMATCH, static_shapes=True)
     assert torch.equal(apart, together)
     assert torch.equal(images, before)
 
 
 def test_operations_are_equally_likely_and_applied_half_the_time() -> None:
-    counts = Counter(name for name, _, _ in SETTINGS)
+    counts = Counter(name for name, _ in FIXMATCH.rows)
     applied = {name: counts[name] for name in OPERATIONS if name != "Identity"}
     assert len(OPERATIONS) == 14
-    assert set(applied.values()) == {len(SETTINGS) // 28}
+    assert set(applied.values()) == {len(FIXMATCH.rows) // 28}
     assert {magnitude for _, magnitude, _ in SETTINGS} == set(range(1, 10))
+    assert FIXMATCH.per_image == 2
 
 
 def test_randaugment_refuses_other_channels() -> None:
@@ -133,5 +135,6 @@ def test_randaugment_refuses_other_channels() -> None:
         randaugment(
             torch.zeros(2, 8, 8, 4, dtype=torch.uint8),
             torch.zeros(2, 2, dtype=torch.int16),
+            FIXMATCH,
             static_shapes=True,
         )
