@@ -15,7 +15,9 @@ from support.tiny import bench, experiment
 from torch.nn import functional as F
 
 from benchmark import learners
+from benchmark.experiment import library
 from benchmark.models import factory
+from benchmark.training.batches import Images
 from benchmark.training.task import TrainingTask
 from strategies.api import Output, Step
 
@@ -150,3 +152,26 @@ def test_learners_follow_the_recipes_averages(name: str) -> None:
         not torch.equal(value, dict(averaged.network.named_buffers())[key])
         for key, value in default.network.named_buffers()
     )
+
+
+@pytest.mark.parametrize("protocol", ["cifar10-fixmatch-usb", "cifar10-fixmatch-gpu"])
+def test_the_fixmatch_protocols_are_what_their_notes_say(protocol: str) -> None:
+    own = library.load(protocol)
+    recipe, model = own.recipe, own.model
+    assert (recipe.weight_decay_on, recipe.labelled_as_unlabelled) == ("kernels", True)
+    assert (recipe.average_warmup, recipe.average_buffers, recipe.strong_augmentation) == (False, False, "strong-usb")
+    network = factory.build(model.name, {**model.parameters, "depth": 10}, 3, (32, 32), 10)
+    assert {m.momentum for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.001}
+    pixels = torch.randint(0, 256, (24, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    job = dataclasses.replace(
+        task(recipe=dataclasses.replace(recipe, min_steps=2, batch_size=2)),
+        images=Images(pixels, torch.full((3,), 0.5), torch.full((3,), 0.25)),
+        network=network,
+        labelled=torch.arange(10),
+        targets=torch.arange(10),
+        unlabelled=torch.arange(10, 24),
+    )
+    for name in own.learners[-2:]:
+        fitted = learners.build(name).fit(dataclasses.replace(job, network=copy.deepcopy(network)))
+        assert weights(fitted.network).isfinite().all()
+        assert fitted.pseudo_labels[-1].labels.shape == (24,)
