@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from strategies.api.attachment import Attachment
+from strategies.api.departures import Departure
 from strategies.api.pool import Pool
 from strategies.api.training import Labelled, Tuning
 
@@ -28,6 +29,8 @@ class Strategy:
     ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule. ``draws_subset``
     says that ``select`` looks at a random subset of the pool only, so that a protocol must not draw one as well.
     ``presets`` are named settings, each the values of some of the parameters, for ``name[preset=authors]``.
+    ``departures`` says what the bare name does otherwise than its authors, each with a reason; of a strategy with a
+    paper every parameter is in the preset ``authors`` or has a departure of its name.
     """
 
     name: str = ""  # name, groups, paper, version and summary are set by @register
@@ -42,6 +45,7 @@ class Strategy:
     remarks: str = ""
     spares_last_round: bool = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    departures: ClassVar[tuple[Departure, ...]] = ()
 
     @property
     def takes_top_scores(self) -> bool:
