@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.stats import chisquare
 from support.made_up import drawn_pool, seeded
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.alfa_mix import AlfaMix, class_means
+from strategies.alfa_mix import AlfaMix, class_means, loss_directions
 from strategies.testing import SyntheticPool
 
 
@@ -54,6 +54,61 @@ def test_alfa_mix_finds_the_images_that_change_their_class(form: Any) -> None:
         assert counts[0] < counts[2] < counts[4] < 60
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("sharpness", [1.0, 10.0, 100.0, 1000.0])
+def test_alfa_mix_finds_images_however_confident_they_are(sharpness: float, dtype: torch.dtype) -> None:
+    """The gradient of log(e^ℓ − 1) = logsumexp_{c ≠ ŷ} s_c − s_ŷ has the direction of ∇ℓ, and never underflows."""
+    images = rectified(120)
+    with torch.no_grad():
+        images.classifier.weight.mul_(sharpness)
+        images.classifier.bias.zero_()
+    top = images.logits.topk(2).values
+    if sharpness >= 100:  # p − e_ŷ is 0 in float32 for many of the images
+        assert ((top[:, 0] - top[:, 1]) > 104).double().mean() > 0.3
+    head, known = images.head, images.labelled_points
+    anchors = [known[images.labels == c].mean(dim=0) if c in images.labels else known.mean(dim=0) for c in range(4)]
+    caps = [0.05, 0.2, 0.6, 1.0]
+    expected = torch.zeros(120, 4, dtype=torch.bool)
+    for row, z in zip(expected, images.points, strict=True):
+        leaf = z.clone().requires_grad_()
+        logits = head(leaf)
+        predicted = int(logits.argmax())
+        others = torch.cat([logits[:predicted], logits[predicted + 1 :]])
+        gradient = torch.autograd.grad(others.logsumexp(0) - logits[predicted], leaf)[0]
+        for anchor in anchors:
+            step = (anchor - z).norm() / gradient.norm() * gradient.where(anchor != z, 0)
+            mixed = torch.stack([z + cap / 8**0.5 * step for cap in caps])
+            row |= head(mixed).argmax(dim=1) != predicted
+    assert 0 < int(expected[:, 1].sum()) < int(expected[:, 3].sum())
+    classifier = nn.Linear(8, 4, dtype=dtype)
+    classifier.load_state_dict(images.classifier.state_dict())
+    cast = replace(
+        images, points=images.points.to(dtype), labelled_points=images.labelled_points.to(dtype), classifier=classifier
+    )
+    found = AlfaMix().least_change(cast)[:, None] < torch.tensor(caps, dtype=dtype) / 8**0.5
+    assert int((found != expected).sum()) <= (0 if dtype == torch.float64 else 2)
+    assert AlfaMix().least_change(cast).isfinite().double().mean() > 0.9
+
+
+def test_the_direction_of_the_loss_is_that_of_autograd_where_autograd_has_digits() -> None:
+    generator = seeded(3)
+    weight = torch.randn(5, 7, generator=generator, dtype=torch.float64)
+    points = torch.randn(20, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    logits = points @ weight.T
+    loss = F.cross_entropy(logits, logits.argmax(dim=1), reduction="sum")
+    expected = F.normalize(torch.autograd.grad(loss, points)[0])
+    torch.testing.assert_close(loss_directions(logits.detach(), weight), expected)
+    tiny = loss_directions(logits.detach(), 1e-20 * weight)  # no absolute floor
+    torch.testing.assert_close(tiny, expected)
+    assert loss_directions(logits.detach(), 0 * weight).equal(torch.zeros(20, 7, dtype=torch.float64))
+
+
+def test_alfa_mix_refuses_logits_that_are_not_finite() -> None:
+    images = rectified()
+    with pytest.raises(ValueError, match="not finite"):
+        AlfaMix().select(replace(images, points=images.points * torch.nan), 3, seeded())
+
+
 def test_alfa_mix_does_not_move_coordinates_that_agree() -> None:
     images = rectified()
     moved = replace(images, labelled_points=images.labelled_points + 1e-3)  # no coordinate agrees any more
@@ -68,10 +123,11 @@ def test_alfa_mix_buys_from_the_first_cap_with_more_than_n_candidates() -> None:
     images = rectified(200)
     least = AlfaMix().least_change(images) * 8**0.5
     for n in (1, 5, 20, 50):
-        caps = [step / 32 for step in range(1, 33) if int((least < step / 32).sum()) > n]
-        picks = AlfaMix().select(images, n, seeded())
-        assert (least[picks] < caps[0]).all()
-        assert picks.unique().shape == (n,)
+        for strategy, step in ((AlfaMix(), 0.2), (AlfaMix(step=0.03125), 0.03125)):
+            caps = [k * step for k in range(1, 33) if k * step <= 1 and int((least < k * step).sum()) > n]
+            picks = strategy.select(images, n, seeded())
+            assert (least[picks] < caps[0]).all()
+            assert picks.unique().shape == (n,)
     coarse = AlfaMix(step=1.0).select(images, 1, seeded())
     rows = F.normalize(images.points[least < 1])
     nearest = (rows - rows.mean(dim=0)).norm(dim=1).argmin()  # k-means with one centre is the mean
