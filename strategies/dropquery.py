@@ -2,7 +2,8 @@
 
 The embedding goes through the last layer M times more with dropout; an image is a candidate if more than M/2 of the
 passes predict another class than the whole embedding does. The batch is nearest to the centres of a k-means on the
-candidates' normalised embeddings. If there are fewer than 25 B candidates, fewer passes need to disagree, at last none.
+candidates' normalised embeddings. While there are fewer than 25 B candidates, fewer passes need to disagree, down to
+one; if there are still fewer than B, all are selected and the rest is drawn at random.
 Without a model it takes the nearest to the centres of a k-means on the normalised self-supervised features, with
 which its authors start.
 
@@ -12,18 +13,22 @@ arXiv 2401.14555. Reference implementation: github.com/sanketx/AL-foundation-mod
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
+from strategies.components.common_departures import K_MEANS
+from strategies.components.feature_space import filled_at_random
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.kernels.distances import Points
 
 _BLOCK = 4096  # images that a draw of masks is for
 
 
-@register("dropquery", group="hybrid", paper="gupte2024", version=1)
+@register("dropquery", group="hybrid", paper="gupte2024", version=2)
 class DropQuery(Strategy):
     """k-means among the images whose predicted class changes in most of three passes with dropout on the embedding.
 
@@ -35,6 +40,17 @@ class DropQuery(Strategy):
     remarks = (
         "Made for frozen features of vision foundation models, which need no dropout in the network. "
         "The masks act on the embedding alone, so that only the last layer's uncertainty is seen."
+    )
+
+    presets: ClassVar = {"authors": {"passes": 3, "rate": 0.75, "breadth": 25}}
+    departures: ClassVar = (
+        Departure(
+            "features",
+            "the protocols train networks on images; a data set of such features (an .npz of embeddings) has theirs",
+            "those of a frozen vision foundation model, under a linear classifier",
+            "the embedding of the network that the round has trained",
+        ),
+        K_MEANS,
     )
 
     def __init__(self, passes: int = 3, rate: float = 0.75, breadth: int = 25) -> None:
@@ -55,6 +71,8 @@ class DropQuery(Strategy):
         else:
             embeddings = Points.of(pool.features).factors[0]
             candidates = torch.arange(len(embeddings), device=embeddings.device)
+        if len(candidates) < n:
+            return filled_at_random(candidates, n, len(embeddings), generator)
         rows = F.normalize(embeddings[candidates])
         _, centres = kmeans(rows, n, generator)
         return candidates[nearest_to_centres(rows, centres)]
@@ -71,9 +89,11 @@ class DropQuery(Strategy):
         return (head(thinned).argmax(dim=2) != predicted).sum(dim=0)
 
     def candidates(self, disagreements: Tensor, n: int) -> Tensor:
-        """Positions of the candidates for a batch of ``n``, in order, given the ``disagreements`` (N,)."""
-        wanted = min(self.breadth * n, len(disagreements))
+        """Positions of the candidates for a batch of ``n``, in order, given the ``disagreements`` (N,).
+
+        Each has at least one: there may be fewer than ``n``, and none where all passes agree with the model.
+        """
         most = self.passes // 2
-        while int((disagreements > most).sum()) < wanted:
+        while most > 0 and int((disagreements > most).sum()) < self.breadth * n:
             most -= 1
         return (disagreements > most).nonzero().squeeze(1)

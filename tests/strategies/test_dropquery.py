@@ -48,11 +48,41 @@ def test_dropquery_asks_less_disagreement_until_there_are_enough_candidates() ->
         (1, [1, 3, 6]),
         (3, [1, 3, 6]),
         (4, [1, 2, 3, 5, 6]),
-        (6, [*range(8)]),
-        (25, [*range(8)]),
+        (6, [1, 2, 3, 5, 6]),
+        (25, [1, 2, 3, 5, 6]),
     ):
         assert DropQuery(breadth=breadth).candidates(counts, 1).tolist() == expected
     assert DropQuery(passes=4, breadth=1).candidates(counts, 1).tolist() == [1, 6]
+    assert DropQuery(passes=1).candidates(counts, 8).tolist() == [1, 2, 3, 5, 6]
+    assert DropQuery().candidates(torch.zeros(8, dtype=torch.int64), 1).tolist() == []
+
+
+def test_dropquery_fills_up_at_random_where_few_or_none_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = drawn_pool(30)
+    for disagreeing in ((), (4,), (4, 9, 17)):
+        counts = torch.zeros(30, dtype=torch.int64).index_fill_(0, torch.tensor(disagreeing, dtype=torch.int64), 1)
+        monkeypatch.setattr(DropQuery, "disagreements", lambda *_, counts=counts: counts)
+        generator, seen = seeded(), torch.zeros(30)
+        for _ in range(200):
+            picks = DropQuery().select(images, 5, generator)
+            assert picks[: len(disagreeing)].tolist() == list(disagreeing)
+            assert picks.unique().shape == (5,)
+            seen[picks[len(disagreeing) :]] += 1
+        rest = seen[counts == 0]
+        assert chisquare(rest.numpy()).pvalue > 0.001
+    assert DropQuery().select(images, 3, seeded()).sort().values.tolist() == [4, 9, 17]  # enough for k-means
+
+
+def test_dropquery_on_a_pool_that_all_passes_agree_on_is_random_and_no_k_means() -> None:
+    far = 1e6 * torch.eye(4, 6, dtype=torch.float64)[torch.arange(40) % 4]
+    head = nn.Linear(6, 4, dtype=torch.float64)
+    with torch.no_grad():
+        head.weight.copy_(-torch.eye(4, 6))
+        head.bias.copy_(torch.tensor([1e9, 0.0, 0.0, 0.0]))  # class 0 whatever is dropped
+    images = replace(drawn_pool(40), points=far, classifier=head)
+    assert int(DropQuery().disagreements(images, seeded()).sum()) == 0
+    batches = {tuple(sorted((DropQuery().select(images, 4, seeded(seed)) % 4).tolist())) for seed in range(20)}
+    assert len(batches) > 5  # k-means would take one of each of the four groups
 
 
 def test_dropquery_drops_independently_and_keeps_the_mean() -> None:
