@@ -1,18 +1,20 @@
 """FALCUN: fast active learning by contrastive uncertainty.
 
 Uncertainty and diversity both live in the predictions p. With the uncertainty u = 1 − (p_(1) − p_(2)) and the distance
-d, which starts as u, images are drawn one after the other with probability ∝ (u + d)^γ. After each draw q
+d, which starts as u and after each draw q becomes min(d, ‖p − p_q‖₁), images are drawn one after the other with
+probability
 
-    d ← min(d, ‖p − p_q‖₁),  d ← (d − min d) / (max d − min d),
+    ∝ (u + (d − min d) / (max d − min d))^γ,
 
-the extremes taken over all images, the drawn ones included.
+the extremes taken over the images not yet drawn; uniformly once all their d are 0.
 
-Gilhuber, Beer, Ma & Seidl, *FALCUN: A Simple and Efficient Deep Active Learning Strategy*, ECML PKDD 2024. This is the
-form of scikit-activeml, in which the rescaled d is carried on; the authors' code (github.com/sobermeier/falcun) carries
-the plain one, and rescales it for each draw among the images not yet drawn.
+Gilhuber, Beer, Ma & Seidl, *FALCUN: A Simple and Efficient Deep Active Learning Strategy*, ECML PKDD 2024. Reference
+implementation: github.com/sobermeier/falcun. That of scikit-activeml differs: it carries the rescaled d on.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ from strategies.kernels.kmeans_plus_plus import proportionally
 from strategies.kernels.margins import margin_uncertainty
 
 
-@register("falcun", group="hybrid", paper="gilhuber2024", version=1)
+@register("falcun", group="hybrid", paper="gilhuber2024", version=2)
 class FALCUN(Strategy):
     """Draws ∝ (u + d)^γ: the margin uncertainty u plus the distance d of the prediction from those drawn before.
 
@@ -31,6 +33,8 @@ class FALCUN(Strategy):
 
     cost = "O(n N C)"
     remarks = "Reads nothing but the predictions, so that its cost does not grow with the embedding."
+
+    presets: ClassVar = {"authors": {"gamma": 10.0}}
 
     def __init__(self, gamma: float = 10.0) -> None:
         if not gamma >= 0:
@@ -47,23 +51,18 @@ class FALCUN(Strategy):
         picks: list[Tensor] = []
         while len(picks) < n:
             if picks:
-                distance = updated(distance, probs, picks[-1])
+                distance = torch.minimum(distance, torch.cdist(probs, probs[picks[-1]], p=1).squeeze(1))
             weights = relevance(uncertainty, distance, free, self.gamma)
             picks.append(proportionally(weights, 1, generator))
             free[picks[-1]] = False
         return torch.cat(picks)
 
 
-def updated(distance: Tensor, probs: Tensor, pick: Tensor) -> Tensor:
-    """The distances (N,) once the image at ``pick`` (1,) of ``probs`` (N, C) has been drawn, in [0, 1]."""
-    distance = torch.minimum(distance, torch.cdist(probs, probs[pick], p=1).squeeze(1))
-    distance = distance - distance.min()
-    largest = distance.max()
-    return torch.where(largest > 0, distance / largest, distance)
-
-
 def relevance(uncertainty: Tensor, distance: Tensor, free: Tensor, gamma: float) -> Tensor:
     """What the next image is drawn in proportion to, (N,), float64: 0 unless ``free``, and not 0 for all that are."""
-    sums = (uncertainty + distance).double() * free
+    candidates = distance[free].double()
+    low, high = candidates.aminmax()
+    scaled = (distance.double() - low) / torch.where(high > low, high - low, 1)
+    sums = (uncertainty.double() + scaled) * free
     weights = (sums / sums.max().clamp(min=torch.finfo(sums.dtype).tiny)).pow(gamma) * free
-    return torch.where(weights.any(), weights, free.double())
+    return torch.where(weights.any() & (high > 0), weights, free.double())
