@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from strategies.api import Pool, ScoreStrategy, register
+from strategies.components.common_departures import POOL_OF_2000
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.mixtures import mutual_information
 
 
-@register("bald", group=("core", "bayesian"), paper="houlsby2011", version=1)
+@register("bald", group=("core", "bayesian"), paper="houlsby2011", version=2)
 class BALD(ScoreStrategy):
     """Mutual information of label and weights, I = H(p̄) − (1/K) Σ_k H(p^k), in nats.
 
     p^k is the softmax under the k-th dropout mask, p̄ their mean over ``samples`` masks. Houlsby et al., 2011
-    (arXiv 1112.5745); with Monte-Carlo dropout, Gal et al., ICML 2017 (arXiv 1703.02910).
+    (arXiv 1112.5745); with Monte-Carlo dropout, Gal et al., ICML 2017 (arXiv 1703.02910), whose code has 100 masks.
     """
 
     needs = frozenset({"dropout"})
@@ -24,7 +27,10 @@ class BALD(ScoreStrategy):
         "batchbald was made for (Kirsch et al., 2019)."
     )
 
-    def __init__(self, samples: int = 20) -> None:
+    presets: ClassVar = {"authors": {"samples": 100}}
+    departures: ClassVar = (POOL_OF_2000,)
+
+    def __init__(self, samples: int = 100) -> None:
         check_samples(samples)
         self.samples = samples
 

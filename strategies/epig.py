@@ -10,27 +10,45 @@ images share. The targets are ``targets`` images of the pool (all of them in a s
 order of the data set: the score is a function of the pool, whatever its order, and needs no chance.
 
 Bickford Smith, Kirsch, Farquhar, Gal, Foster & Rainforth, *Prediction-Oriented Bayesian Active Learning*, AISTATS
-2023, arXiv 2304.08151. There the targets are drawn at random.
+2023, arXiv 2304.08151. Reference implementation: github.com/fbickfordsmith/epig.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Departure, Pool, ScoreStrategy, register
 from strategies.components.monte_carlo import MonteCarlo
 from strategies.kernels.mixtures import evenly_spaced, mixture_entropies, mixtures_at_once
 
 
-@register("epig", group="bayesian", paper="bickfordsmith2023", version=1)
+@register("epig", group="bayesian", paper="bickfordsmith2023", version=2)
 class EPIG(MonteCarlo, ScoreStrategy):
     """Mutual information of an image's label with those of target images, in nats, in the mean over the targets."""
 
     cost = "K forward passes, O(N M C² K) for M targets"
     remarks = "Does not select outliers that are informative about nothing but themselves, as BALD may."
 
-    def __init__(self, samples: int = 20, targets: int = 500) -> None:
+    presets: ClassVar = {"authors": {"samples": 100, "targets": 100}}
+    departures: ClassVar = (
+        Departure(
+            "targets drawn",
+            "the score is then a function of the pool, so that a wrapper such as `power:epig` draws from one",
+            "anew for each label, at random from a set that is like the test images",
+            "evenly spaced in the order of the pool",
+        ),
+        Departure(
+            "batch",
+            "batches of one label would be one training a label; `power:epig` spreads a batch",
+            "one label a query",
+            "the n highest scores",
+        ),
+    )
+
+    def __init__(self, samples: int = 100, targets: int = 100) -> None:
         super().__init__(samples)
         if targets < 1:
             raise ValueError(f"targets must be at least 1, not {targets}")

@@ -7,14 +7,17 @@ arXiv 1703.02910.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from strategies.api import Pool, ScoreStrategy, register
+from strategies.components.common_departures import POOL_OF_2000
 from strategies.components.monte_carlo import MonteCarlo
 
 
-@register("variation-ratio", group="bayesian", paper="gal2017", version=1)
+@register("variation-ratio", group="bayesian", paper="gal2017", version=2)
 class VariationRatio(MonteCarlo, ScoreStrategy):
     """Share of the dropout masks that do not vote for the modal class, 1 − max_c (1/K) Σ_k 1[argmax p^k = c]."""
 
@@ -23,6 +26,8 @@ class VariationRatio(MonteCarlo, ScoreStrategy):
         "Takes at most K values, so that many images tie, often all those on which the masks agree; ties are broken by "
         "the order of the pool."
     )
+
+    departures: ClassVar = (POOL_OF_2000,)
 
     def score(self, pool: Pool) -> Tensor:
         probs = self.probs(pool)

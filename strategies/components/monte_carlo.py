@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -22,8 +24,9 @@ class MonteCarlo(Strategy):
     """A strategy that reads the probabilities under ``samples`` dropout masks."""
 
     needs = frozenset({"dropout"})
+    presets: ClassVar = {"authors": {"samples": 100}}
 
-    def __init__(self, samples: int = 20) -> None:
+    def __init__(self, samples: int = 100) -> None:
         check_samples(samples)
         self.samples = samples
 

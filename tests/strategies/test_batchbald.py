@@ -71,6 +71,8 @@ def test_batchbald_chooses_among_the_candidates_or_as_many_as_it_must() -> None:
     by_bald = BALD(6).select(pool, 60, seeded())
     assert set(BatchBALD(6, candidates=8).select(pool, 5, seeded()).tolist()) < set(by_bald[:8].tolist())
     assert set(BatchBALD(6, candidates=2).select(pool, 5, seeded()).tolist()) == set(by_bald[:5].tolist())
+    everything = BatchBALD(6, candidates=60).select(pool, 5, seeded())
+    assert BatchBALD(6, candidates=0).select(pool, 5, seeded()).equal(everything)
     first = [int(BatchBALD(6, candidates=c).select(pool, 4, seeded())[0]) for c in (1, 60)]
     assert first == [int(by_bald[0])] * 2
 

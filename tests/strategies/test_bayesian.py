@@ -203,7 +203,7 @@ def test_nan_is_refused(cls: type[Strategy]) -> None:
     [
         *((cls, {"samples": 1}) for cls in EVERY),
         (EPIG, {"targets": 0}),
-        (BatchBALD, {"candidates": 0}),
+        (BatchBALD, {"candidates": -1}),
         (BatchBALD, {"configurations": 0}),
         (CoreMSE, {"targets": 0}),
         (CoreMSE, {"top_share": 0.0}),
