@@ -18,10 +18,12 @@ arXiv 2106.09675. Reference implementation: github.com/JordanAsh/badge.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
 from strategies.kernels.distances import Points
 from strategies.kernels.fisher import fisher_information, greedy_design
 
@@ -30,8 +32,9 @@ from strategies.kernels.fisher import fisher_information, greedy_design
 class Bait(Strategy):
     """The batch that minimises tr(M⁻¹ F̄), M its Fisher information and F̄ the pool's: greedy, forward and backward.
 
-    ``regularisation`` is λ, ``dimensions`` the principal directions kept of the embeddings, ``candidates`` how many
-    images, drawn at random, the batch is chosen from (n, if that is more).
+    ``regularisation`` is λ, ``dimensions`` the principal directions kept of the embeddings (0: all), ``candidates`` how
+    many images, drawn at random, the batch is chosen from (n, if that is more; 0: all). The authors' code has λ = 1,
+    and 0.01 on data sets whose name has CIFAR in it: the preset ``authors-cifar``.
     """
 
     max_batch = 200
@@ -42,13 +45,27 @@ class Bait(Strategy):
         "reach for large pools; memory and time still grow with the square of the number of classes, and more."
     )
 
+    presets: ClassVar = {
+        "authors": {"regularisation": 1.0, "dimensions": 0, "candidates": 0},
+        "authors-cifar": {"regularisation": 0.01, "dimensions": 0, "candidates": 0},
+    }
+    departures: ClassVar = (
+        Departure(
+            "λ on CIFAR",
+            "a strategy does not see the data set's name; `bait[regularisation=0.01]` has it",
+            "0.01, which shares few picks with 1",
+            "1, as on all other data sets",
+        ),
+        Departure("dimensions", "0 is all; the Fisher information has (C d)² entries for d of them, and is inverted"),
+        Departure("candidates", "0 is all; the cost grows with their number"),
+    )
+
     def __init__(self, regularisation: float = 1.0, dimensions: int = 64, candidates: int = 5_000) -> None:
         if not regularisation > 0:
             raise ValueError(f"regularisation must be positive, not {regularisation}")
-        if dimensions < 1:
-            raise ValueError(f"dimensions must be at least 1, not {dimensions}")
-        if candidates < 1:
-            raise ValueError(f"candidates must be at least 1, not {candidates}")
+        for name, value in (("dimensions", dimensions), ("candidates", candidates)):
+            if value < 0:
+                raise ValueError(f"{name} must be at least 1, or 0 for all, not {value}")
         self.regularisation = regularisation
         self.dimensions = dimensions
         self.candidates = candidates
@@ -58,12 +75,12 @@ class Bait(Strategy):
         known = pool.labelled_embeddings
         known_logits = pool.head(known).detach()
         known = Points.of(known).factors[0]
-        basis = principal_directions(torch.cat([embeddings, known]), self.dimensions)
+        basis = principal_directions(torch.cat([embeddings, known]), self.dimensions or embeddings.shape[1])
         probs, rows = logits.double().softmax(dim=1), embeddings.double() @ basis
         of_known = fisher_information(known_logits.double().softmax(dim=1), known.double() @ basis)
         target = (fisher_information(probs, rows) + of_known) / (len(rows) + len(known))
 
-        chosen = torch.randperm(len(rows), generator=generator)[: max(n, self.candidates)]
+        chosen = torch.randperm(len(rows), generator=generator)[: max(n, self.candidates or len(rows))]
         chosen = chosen.sort().values.to(rows.device)
         weight = len(known) + n
         start = of_known / weight

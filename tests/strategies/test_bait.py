@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from strategies.bait import Bait, principal_directions
 from strategies.kernels.fisher import InverseTrace, fisher_information, greedy_design
+from strategies.registry import resolve
 
 
 def information(logits: Tensor, embedding: Tensor) -> Tensor:
@@ -117,6 +118,15 @@ def test_bait_on_all_directions_that_there_are_is_exact() -> None:
     assert Bait(dimensions=4).select(embedded, 6, seeded()).tolist() == expected
     assert Bait().select(embedded, 6, seeded()).tolist() == expected
     assert Bait(dimensions=1).select(embedded, 6, seeded()).tolist() != expected
+
+
+def test_the_authors_bait_takes_all_directions_and_all_images() -> None:
+    images = drawn_pool(40, width=70)  # more than the 64 directions of the bare name
+    for preset, strength in (("authors", 1.0), ("authors-cifar", 0.01)):
+        exact = Bait(strength, dimensions=70, candidates=40).select(images, 6, seeded()).tolist()
+        assert resolve(f"bait[preset={preset}]").build().select(images, 6, seeded(5)).tolist() == exact
+    with pytest.raises(ValueError, match="dimensions must be at least 1, or 0 for all, not -1"):
+        Bait(dimensions=-1)
 
 
 def test_principal_directions_are_about_the_origin() -> None:
