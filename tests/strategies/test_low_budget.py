@@ -53,6 +53,7 @@ def test_initial_images_need_no_model(name: str) -> None:
         "dcom[midpoint=2.0]",
         "dcom[steepness=0.0]",
         "tcm[labels_per_class=-1]",
+        "tcm[batches=-1]",
     ],
 )
 def test_parameters_out_of_range_are_refused(text: str) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.nearest_neighbours import nearest_neighbours
 from strategies.margin import Margin
+from strategies.registry import resolve
 from strategies.tcm import TCM
 from strategies.testing import SyntheticPool
 from strategies.typiclust import TypiClust
@@ -90,5 +91,9 @@ def test_tcm_turns_from_typical_to_uncertain_images() -> None:
     for labelled, strategy in ((19, TypiClust()), (20, Margin())):
         images = grouped_pool(100, labelled)
         assert TCM(labels_per_class=5).select(images, 9, seeded()).equal(strategy.select(images, 9, seeded()))
+    for labelled, strategy in ((9, TypiClust()), (35, TypiClust()), (36, Margin())):  # the initial 9 and three batches
+        images = grouped_pool(100, labelled)
+        tcm = resolve("tcm[preset=dal-toolbox]").build()
+        assert tcm.select(images, 9, seeded()).equal(strategy.select(images, 9, seeded()))
     first = replace(grouped_pool(100, 0), has_model=False)
     assert TCM(labels_per_class=0).select(first, 9, seeded()).equal(TypiClust().select(first, 9, seeded()))
