@@ -22,7 +22,7 @@ from benchmark.reports import read_report
 from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.sections.citing import bibliographies
 from benchmark.results.store import read_experiment
-from docs import headline, recipe, reproduction
+from docs import departures, headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry
 from strategies.api import Strategy
@@ -108,8 +108,9 @@ def page() -> str:
     around = registry.wrapper_summaries().items()
     wrappers = WRAPPERS + "\n" + "".join(f"- `{name}:X` {line}\n" for name, line in around)
     seen = our_runs()
+    departing = departures.section(registry.resolve(name) for name in named)
     sections = [section(name, strategy, papers, seen.get(name, ())) for name, strategy in named.items()]
-    return "\n".join([INTRODUCTION, "\n".join(table) + "\n", wrappers, *sections])
+    return "\n".join([INTRODUCTION, "\n".join(table) + "\n", wrappers, departing, *sections])
 
 
 def our_runs(results: Path = RESULTS) -> dict[str, list[str]]:

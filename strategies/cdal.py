@@ -17,12 +17,12 @@ and without labelled images begins with the prediction farthest from the mean on
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
 
 _CLIP = 1e-8
 _ROUNDING = 1e-12  # divergences below this are rounding errors
@@ -37,6 +37,21 @@ class CDAL(Strategy):
     remarks = (
         "Needs no embeddings of the pool and stays cheap with few classes. It was proposed for segmentation and "
         "detection, where an image has many predictions; with one an image, confident images of one class look alike."
+    )
+
+    departures: ClassVar = (
+        Departure(
+            "first pick",
+            "the paper's algorithm is greedy from the first pick on; a random one would add noise to no purpose",
+            "a random image in every batch, in the authors' code",
+            "the farthest from all labelled ones, as all others",
+        ),
+        Departure(
+            "predictions",
+            "an image of a classification task has one; their code for images with one is not public",
+            "the mean over the classes of the divergences between class-wise mixtures of an image's many predictions",
+            "the divergence between two images' predictions, clipped at 1e-8",
+        ),
     )
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

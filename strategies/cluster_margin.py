@@ -13,11 +13,13 @@ the cluster with the nearest mean.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register, top
+from strategies.api import Departure, Pool, Strategy, register, top
 from strategies.kernels.clusters import agglomerative, nearest_centre
 from strategies.kernels.margins import margin_uncertainty
 
@@ -32,6 +34,28 @@ class ClusterMargin(Strategy):
     remarks = (
         "Built for batches of 100,000 and more, where the lowest margins repeat one another; it costs a clustering, "
         "whatever the size of the batch."
+    )
+
+    presets: ClassVar = {"authors": {"oversample": 10}}
+    departures: ClassVar = (
+        Departure(
+            "when to cluster",
+            "every round trains a new network from scratch, whose embeddings have nothing to do with the first one's",
+            "once, on the first network's embeddings",
+            "in every round",
+        ),
+        Departure(
+            "where merging stops",
+            "distances differ from network to network; one that is set for a paper's says nothing of another",
+            "at a distance",
+            "at n clusters",
+        ),
+        Departure(
+            "images clustered",
+            "time and memory grow with the square of their number",
+            "all",
+            "a random 10,000; each other image goes to the cluster with the nearest mean",
+        ),
     )
 
     def __init__(self, oversample: int = 10) -> None:

@@ -10,10 +10,12 @@ mixed-integer programming is not part of it.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
 from strategies.kernels.k_center import k_center
 
 
@@ -23,6 +25,15 @@ class CoreSet(Strategy):
 
     cost = "O((L + n) N D)"
     remarks = "Does not read the predictions, and is drawn to outliers: what is far from everything comes first."
+
+    departures: ClassVar = (
+        Departure(
+            "refinement",
+            "the greedy variant is what the field compares with; theirs needs a commercial solver and hours",
+            "the greedy solution, refined by mixed-integer programming with a share of outliers",
+            "the greedy solution",
+        ),
+    )
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         return k_center(pool.embeddings, n, centres=pool.labelled_embeddings)

@@ -10,10 +10,13 @@ and that an image nearest to two centres counts once: the second takes the next 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
+from strategies.components.common_departures import K_MEANS
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 
 
@@ -25,6 +28,16 @@ class KMeans(Strategy):
     remarks = (
         "Representative of the pool from the first round on. It does not look at the labelled images and may select "
         "what the model already knows."
+    )
+
+    departures: ClassVar = (
+        Departure(
+            "when",
+            "as a strategy of every round it is the usual baseline of diversity",
+            "for the initial labels, on vectors of words",
+            "in every round, on the network's embeddings",
+        ),
+        K_MEANS,
     )
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

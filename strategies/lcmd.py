@@ -13,11 +13,13 @@ embeddings of a classifier. Without labelled images the first is that of the lar
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
 from strategies.kernels.clusters import nearest_centre
 from strategies.kernels.distances import Points, squared_distances
 
@@ -30,6 +32,15 @@ class LCMD(Strategy):
     remarks = (
         "The best of the batch methods compared in its authors' benchmark on tabular regression. It does not look at "
         "the predictions."
+    )
+
+    departures: ClassVar = (
+        Departure(
+            "space",
+            "their network is a regression; a classifier's gradient depends on labels that are not known",
+            "random projections of the gradients of the output with respect to all weights",
+            "the embeddings",
+        ),
     )
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

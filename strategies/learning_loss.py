@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Departure, Pool, ScoreStrategy, register
 from strategies.components.loss_prediction import LossPrediction, Ranking, check_joint, ranking_loss
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
@@ -51,10 +51,18 @@ class LearningLoss(ScoreStrategy):
             "detach_after": 0.6,
             "learning_rate_scale": 1.0,
             "margin": 1.0,
+            "hidden": 128,
             "pairs": "fold",
             "batcher": "subset",
         }
     }
+
+    departures: ClassVar = (
+        Departure(
+            "gradient_factor",
+            "in a short training the joint loss costs the network more accuracy than the labels gain",
+        ),
+    )
 
     def __init__(
         self,

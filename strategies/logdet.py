@@ -15,11 +15,13 @@ Learning*, 2012, arXiv 1207.6083. Ours: the margin as the quality, the cosine as
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Departure, Pool, Strategy, register
 from strategies.kernels.margins import margin_uncertainty
 from strategies.kernels.pivoted_cholesky import pivoted_cholesky
 
@@ -35,6 +37,21 @@ class LogDet(Strategy):
     remarks = (
         "Trades uncertainty against similarity within the batch in one objective. It does not look at the labelled "
         "images: only the uncertainty keeps it from selecting more like them."
+    )
+
+    departures: ClassVar = (
+        Departure(
+            "kernel",
+            "the paper treats any quality and similarity; these two are the suite's usual ones",
+            "a quality and a similarity that the task suggests",
+            "the margin uncertainty and the cosine of the embeddings",
+        ),
+        Departure(
+            "noise",
+            "beyond as many images as dimensions the determinant is 0 for every choice",
+            "no such term",
+            "0.01 on the diagonal",
+        ),
     )
 
     def __init__(self, noise: float = 0.01) -> None:

@@ -15,12 +15,13 @@ distances. Ours: a cluster that has nothing left to give is passed over, and whe
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, register
+from strategies.api import Departure, Pool, register
+from strategies.components.common_departures import K_MEANS
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.distances import Points
@@ -45,6 +46,21 @@ class TypiClust(FeatureSpaceStrategy):
     remarks = (
         "For few labels, with self-supervised features: its paper argues that few labels are best spent on typical "
         "images, and many on uncertain ones."
+    )
+
+    presets: ClassVar = {"authors": {"neighbours": 20, "distance": "squared", "space": "features"}}
+    departures: ClassVar = (
+        Departure("distance", "the formula of the paper has distances; the index of its code returns squares"),
+        Departure(
+            "empty clusters",
+            "with many labels a cluster may have nothing left to give, and a choice is needed all the same",
+            "not foreseen: the code fails",
+            "a cluster without unlabelled images is passed over; in the end those of five images or fewer follow",
+        ),
+        K_MEANS._replace(
+            theirs="the best of several seedings; mini-batches of 5,000 beyond 50 clusters",
+            ours="one k-means++ seeding; mini-batches of 5,000 beyond 50 clusters",
+        ),
     )
 
     def __init__(self, neighbours: int = 20, distance: Distance = "euclidean", space: Space = "features") -> None:

@@ -17,10 +17,6 @@ large β gives the n highest scores, a small one a random batch.
 Kirsch, Farquhar, Atighehchian, Jesson, Branchaud-Charron & Gal, *Stochastic Batch Acquisition: A Simple Baseline for
 Deep Active Learning*, TMLR 2023, arXiv 2106.12059.
 
-Ours: under ``power`` an image with a score of 0 or below has no weight and is selected only once all others are, in
-random order; under ``softrank`` images of one score share the mean of their ranks, so that the order of the pool
-plays no part.
-
 ``subset:`` takes the n highest scores of a random subset of ``factor`` · n images, so that images that are all worth
 the same thing cannot fill the batch. Several papers acquire this way whatever the score (Beluch, Genewein, Nürnberger &
 Köhler, CVPR 2018; Yoo & Kweon, CVPR 2019, arXiv 1905.03677, with a factor of 10): around another strategy it shows how
@@ -31,12 +27,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from strategies.api import HOOKS, Attachment, Labelled, Pool, ScoreStrategy, Strategy, Tuning, top
+from strategies.api import HOOKS, Attachment, Departure, Labelled, Pool, ScoreStrategy, Strategy, Tuning, top
 from strategies.kernels.batchers import top_of_subset
 
 
@@ -143,6 +139,16 @@ class StochasticBatch(Wrapped):
     """
 
     paper = "kirsch2023"
+    presets: ClassVar = {"authors": {"beta": 1.0}}
+    departures: ClassVar = (
+        Departure(
+            "scores of 0 and ties",
+            "the order of the pool must play no part",
+            "not treated",
+            "under `power` an image with a score of 0 or below is selected once all others are, in random order; under "
+            "`softrank` images of one score share the mean of their ranks",
+        ),
+    )
     takes_top_scores = False
 
     def __init__(self, inner: Strategy, law: str, /, beta: float = 1.0) -> None:
@@ -164,6 +170,7 @@ class RandomSubset(Wrapped):
     """
 
     paper = "yoo2019"
+    presets: ClassVar = {"authors": {"factor": 10}}
     takes_top_scores = False
     draws_subset = True
 
