@@ -66,6 +66,7 @@ class ClusterMargin(Strategy):
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         candidates = top(margin_uncertainty(pool.probs), self.oversample * n)
         clusters = average_linkage(pool.embeddings, n, generator)
+        pool.note(candidates=len(candidates), clusters=len(clusters[candidates].unique()))
         return candidates[round_robin(clusters[candidates], n, generator)]
 
 

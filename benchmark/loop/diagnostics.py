@@ -1,24 +1,53 @@
-"""How well a strategy's attachment ranks images by their loss: for reporting, never for a choice."""
+"""What a round's acquisition was, and how well an attachment ranks images: for reporting, never for a choice."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.loop.pool import FittedPool
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictions, Predictor
 
 POOL_SIZE = 2_000  # of the unlabelled images, at most so many are looked at
+_BLOCK = 256  # images hashed at once
 
 
 def spaced(positions: Tensor, most: int = POOL_SIZE) -> Tensor:
     """At most ``most`` of ``positions`` (N,), evenly spaced: no draw, and all parts of a sorted pool."""
     count = min(most, len(positions))
     return positions[[i * len(positions) // count for i in range(count)]]
+
+
+def acquisition_measures(pool: FittedPool, acquired: Tensor, labelled: Tensor, pixels: Tensor) -> dict[str, float]:
+    """What the acquisition of ``acquired`` (n,) from ``pool`` was, as ``acquisition.<measure>``.
+
+    ``acquired`` and ``labelled`` (L,), on the CPU, are rows of ``pixels`` (M, …). ``scored`` is the number N of images
+    to choose from; ``duplicates`` counts those acquired that equal, in every pixel, a labelled image or one acquired
+    before them; ``margin_overlap`` is the share that margin sampling would have acquired too (n/N in the mean for a
+    random acquisition), left out where ``pool.margin_choice`` is None.
+    """
+    seen = set(_digests(pixels, labelled))
+    duplicates = 0
+    for digest in _digests(pixels, acquired):
+        duplicates += digest in seen
+        seen.add(digest)
+    found = {"scored": float(len(pool.indices)), "duplicates": float(duplicates)}
+    margin = pool.margin_choice(len(acquired))
+    if margin is not None:
+        found["margin_overlap"] = len(set(margin.tolist()) & set(acquired.tolist())) / len(acquired)
+    return {f"acquisition.{name}": value for name, value in found.items()}
+
+
+def _digests(pixels: Tensor, rows: Tensor) -> Iterator[bytes]:
+    for some in rows.split(_BLOCK):
+        for image in pixels[some.to(pixels.device)].cpu().numpy():
+            yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def rank_agreements(predictor: Predictor, parts: Mapping[str, tuple[Images, Tensor, Tensor]]) -> dict[str, float]:

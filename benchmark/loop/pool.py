@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictions, Predictor
-from strategies.api import Strategy
+from strategies.api import Strategy, checked_notes, top
+from strategies.kernels.margins import margin_uncertainty
 
 
 class FittedPool:
@@ -20,7 +21,7 @@ class FittedPool:
     ``indices`` (N,) and ``labelled_indices`` (L,) are positions among the M ``images``, ``labels`` (L,) the labels of
     the latter. ``predictor`` is None while a strategy chooses the initial labels. ``previous_probs`` (M, C) are those
     of the previous round, over all images; ``features`` returns (M, F), ``cross_fit`` what the method of this name
-    does. What a strategy writes into the pool's tensors does not reach the caller's.
+    does. What a strategy writes into the pool's tensors does not reach the caller's. ``notes`` holds what it noted.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class FittedPool:
         self.indices = indices.clone()  # a strategy's own copies: what it writes there changes no row of the outputs
         self.labelled_indices = labelled_indices.clone()
         self.labels = labels.clone()
+        self.notes: dict[str, float] = {}
         self.class_count = class_count
         self._images = images
         self._predictor = predictor
@@ -109,6 +111,9 @@ class FittedPool:
     def previous_probs(self) -> Tensor | None:
         return None if self._previous_probs is None else self._previous_probs[self._indices]
 
+    def note(self, **premises: float) -> None:
+        self.notes.update(checked_notes(premises))
+
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of a share of the labelled images, by a model fitted on the rest; kept."""
         if self._cross_fit is None:
@@ -118,6 +123,22 @@ class FittedPool:
         if share not in self._cross_fits:
             self._cross_fits[share] = self._cross_fit(share)
         return self._cross_fits[share]
+
+    def margin_choice(self, n: int) -> Tensor | None:
+        """The dataset indices (n,), int64 on the CPU, that margin sampling selects here.
+
+        By the model's probabilities, or by their mean over dropout masks where the strategy has read only these. None
+        where it has read neither, for a pass over the pool costs as much as a query, or where they are not finite.
+        """
+        if "_predictions" in vars(self):
+            probs = self._predictions.logits.softmax(1)
+        elif self._mc:
+            probs = next(iter(self._mc.values())).mean(dim=1)
+        else:
+            return None
+        if not probs.isfinite().all():
+            return None
+        return self._indices[top(margin_uncertainty(probs), n)].cpu()
 
     @property
     def _fitted(self) -> Predictor:

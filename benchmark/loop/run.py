@@ -16,7 +16,7 @@ from benchmark.loop.boundary import Boundary
 from benchmark.loop.calibration import calibration_seconds
 from benchmark.loop.carried import Carried
 from benchmark.loop.clock import Clock
-from benchmark.loop.diagnostics import rank_agreements, spaced
+from benchmark.loop.diagnostics import acquisition_measures, rank_agreements, spaced
 from benchmark.loop.examples import examples
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet, draw_initial
@@ -146,11 +146,11 @@ class ActiveLearningRun:
             if self.features is not None and "features" in self.strategy.needs:
                 self.features.computed()  # by whichever run comes first: no part of its query's time
             with clock("query"):
-                acquired = self._query(number, task, labelled, answers, predictor, carried)
+                acquired, pool = self._query(number, task, labelled, answers, predictor, carried)
             given = self.oracle.answer(acquired)
             held_out = self._hold_out(number, predictor, labelled, answers, acquired, given)
             self._carry(number, predictor)
-            diagnostics = self._diagnose(task, labelled, answers, predictor)
+            diagnostics = self._diagnose(task, labelled, answers, predictor, pool, acquired)
         return RoundRecord(
             round=number,
             num_labelled=len(known.indices),
@@ -190,8 +190,8 @@ class ActiveLearningRun:
         answers: Tensor,
         predictor: Predictor,
         carried: dict[str, Any],
-    ) -> Tensor:
-        """The dataset indices that the strategy queries in this round, on the CPU, in its order."""
+    ) -> tuple[Tensor, FittedPool]:
+        """The dataset indices that the strategy queries in this round, on the CPU, in its order; and its pool."""
         seed, budgets = self.run.key.seed, self.protocol.budgets
         if task.attachment is not None:
             with self._calls("in after_training", predictor, attachment=False):
@@ -215,7 +215,7 @@ class ActiveLearningRun:
             data = self.data
             pool = FittedOraclePool(pool, self.strategy, data.train_labels, self.test_images, data.test_labels)
         batch = budgets[number + 1] - budgets[number]
-        return self._select(pool, scored, tuple(labelled.tolist()), batch, number, predictor)
+        return self._select(pool, scored, tuple(labelled.tolist()), batch, number, predictor), pool
 
     def _select(
         self,
@@ -270,17 +270,28 @@ class ActiveLearningRun:
         return tuple(held_out.tolist())
 
     def _diagnose(
-        self, task: TrainingTask, labelled: Tensor, answers: Tensor, predictor: Predictor
+        self,
+        task: TrainingTask,
+        labelled: Tensor,
+        answers: Tensor,
+        predictor: Predictor,
+        pool: FittedPool,
+        acquired: Tensor,
     ) -> dict[str, float]:
-        """How well the attachment that has just chosen ranks images by their loss; after all choices, for reporting."""
+        """What the strategy noted, what it acquired, and how well its attachment ranks images by their loss.
+
+        After all choices, for reporting.
+        """
+        found = {f"premise.{name}": value for name, value in pool.notes.items()}
+        found |= acquisition_measures(pool, acquired, labelled.cpu(), self.data.train_images)
         if task.attachment is None:
-            return {}
+            return found
         test = torch.arange(len(self.test_images.pixels), device=self.device)
         parts = {"labelled": (self.images, labelled, answers), "test": (self.test_images, test, self.data.test_labels)}
         if self.protocol.oracle == "simulated":  # a person is not asked for what was not queried
             unlabelled = spaced(task.unlabelled)
             parts["pool"] = (self.images, unlabelled, self.oracle.answer(unlabelled))
-        return rank_agreements(predictor, parts)
+        return found | rank_agreements(predictor, parts)
 
     # --- from round to round
 

@@ -11,7 +11,7 @@ which is the 95 % prediction interval of the difference of two draws.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
@@ -103,8 +103,15 @@ def compare_rounds(old: RunRecord, new: RunRecord, last: int) -> Finding:
 
 
 def _unlike(first: RoundRecord, second: RoundRecord) -> list[str]:
-    """The names of the fields that differ."""
-    return [f.name for f in fields(RoundRecord) if _value(first, f.name) != _value(second, f.name)]
+    """The names of the fields of ``first`` that differ in ``second``."""
+    return [f.name for f in fields(RoundRecord) if not _alike(_value(first, f.name), _value(second, f.name))]
+
+
+def _alike(first: Any, second: Any) -> bool:
+    """Whether two values of a field are equal; of diagnostics those that are on disk: later releases record more."""
+    if isinstance(first, Mapping):
+        return all(name in second and second[name] == value for name, value in first.items())
+    return bool(first == second)
 
 
 def _value(record: RoundRecord, name: str) -> Any:

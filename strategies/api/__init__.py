@@ -6,7 +6,7 @@ hold of declarations and choices.
 """
 
 from strategies.api.attachment import Attachment, Output, Step
-from strategies.api.checks import HOOKS, declaration_error, selection_error
+from strategies.api.checks import HOOKS, checked_notes, declaration_error, selection_error
 from strategies.api.departures import Departure
 from strategies.api.pool import OraclePool, Pool
 from strategies.api.registration import register
@@ -26,6 +26,7 @@ __all__ = [
     "Strategy",
     "Tuning",
     "TuningBatch",
+    "checked_notes",
     "declaration_error",
     "register",
     "selection_error",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -59,3 +62,18 @@ def selection_error(positions: Any, n: int, size: int) -> str:
     if len(positions.unique()) < n:
         return f"select returned an image twice (n = {n} of {size})"
     return ""
+
+
+def checked_notes(premises: Mapping[str, Any]) -> dict[str, float]:
+    """What ``Pool.note`` takes, as numbers. Raises ValueError, in one line, for names or values that it refuses."""
+    checked: dict[str, float] = {}
+    for name, value in premises.items():
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):
+            raise ValueError(f"pool.note: name '{name}' is not lower-case letters, digits and underscores")
+        try:
+            checked[name] = float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"pool.note: {name} is not one number but {type(value).__name__}") from error
+        if not math.isfinite(checked[name]):
+            raise ValueError(f"pool.note: {name} is {checked[name]}: leave out what is not defined")
+    return checked

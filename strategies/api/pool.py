@@ -49,6 +49,16 @@ class Pool(Protocol):
     def previous_probs(self) -> Tensor | None: ...  # (N, C) by the previous round's model; None in the first round
     def mc_probs(self, samples: int) -> Tensor: ...  # (N, K, C), the k-th dropout mask shared by all images
 
+    def note(self, **premises: float) -> None:
+        """Record with the round what the strategy has seen of its own premises, such as ``radius=0.41``.
+
+        Numbers, or tensors of one; of a name noted twice the later one counts. Names are lower-case letters, digits and
+        underscores. The round's diagnostics hold them as ``premise.<name>`` and reports print them; they affect no
+        choice and must cost next to nothing, for they count towards the query's time. What is not defined is left out:
+        NaN and infinity raise ValueError, as a name of another form does.
+        """
+        ...
+
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of a random ``share`` of the labelled images, by a model fitted on the rest.
 

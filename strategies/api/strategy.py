@@ -58,7 +58,8 @@ class Strategy:
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         """``n`` distinct positions among the pool's N, (n,), int64, in order of preference.
 
-        ``generator`` is a CPU generator and the only source of randomness.
+        ``generator`` is a CPU generator and the only source of randomness. ``pool.note`` records what the method takes
+        for granted, such as how many candidates it found: reports say where a premise does not hold.
         """
         raise NotImplementedError
 

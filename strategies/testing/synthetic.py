@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.api import Attachment, Output, Step, TuningBatch
+from strategies.api import Attachment, Output, Step, TuningBatch, checked_notes
 
 CLASSES, WIDTH = 4, 6
 
@@ -35,6 +35,7 @@ class SyntheticPool:
     labelled_features: Tensor
     previous_probs: Tensor | None = None
     has_model: bool = True
+    notes: dict[str, float] = field(default_factory=dict, init=False)  # what the strategy noted
     _mc: dict[int, Tensor] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -131,6 +132,9 @@ class SyntheticPool:
             kept = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.5
             self._mc[samples] = self.head(2 * kept * self.embeddings).detach().softmax(2).transpose(0, 1).contiguous()
         return self._mc[samples]
+
+    def note(self, **premises: float) -> None:
+        self.notes.update(checked_notes(premises))
 
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """The head's logits on the first ``share`` of the labelled images, and their labels."""

@@ -47,6 +47,9 @@ class MadeUpPool:
         self.mc_seconds = 0.0
         self._mc: dict[int, Tensor] = {}
 
+    def note(self, **premises: float) -> None:
+        pass
+
     @cached_property
     def features(self) -> Tensor:
         """Those of a self-supervised network: the embeddings, in another basis."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strategies.api import checked_notes
 from strategies.kernels.distances import Points
 from strategies.testing import SyntheticPool
 
@@ -37,8 +38,13 @@ def blobs(count: int, size: int, width: int = 3) -> Tensor:
 
 
 def pool_of(**parts: Any) -> Any:
-    """A pool that has nothing but ``parts``: a strategy that reads more fails."""
-    return SimpleNamespace(**parts)
+    """A pool that has nothing but ``parts``: a strategy that reads more fails. What it notes is in ``notes``."""
+    notes: dict[str, float] = {}
+
+    def note(**premises: float) -> None:
+        notes.update(checked_notes(premises))
+
+    return SimpleNamespace(**parts, notes=notes, note=note)
 
 
 def drawn_pool(size: int = 40, labelled: int = 12, seed: int = 0, **options: Any) -> SyntheticPool:

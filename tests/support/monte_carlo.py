@@ -9,13 +9,13 @@ n_MC_samples=200)``; ``modAL`` 0.4.2.1: ``dropout._mean_standard_deviation(probs
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from support import made_up
 from support.made_up import seeded
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "bayesian.npz")
@@ -34,7 +34,7 @@ def pool_of(probs: Tensor, indices: Tensor | None = None) -> Any:
         assert samples == probs.shape[1]
         return probs
 
-    return SimpleNamespace(mc_probs=mc_probs, indices=torch.arange(len(probs)) if indices is None else indices)
+    return made_up.pool_of(mc_probs=mc_probs, indices=torch.arange(len(probs)) if indices is None else indices)
 
 
 def golden_pool() -> Any:

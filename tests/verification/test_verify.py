@@ -193,6 +193,16 @@ def test_how_far_rounds_agree(new: RunRecord, agreement: str) -> None:
     assert compare_rounds(record(0.5, 0.6), new, last=30 if len(new.rounds) == 3 else 20).agreement == agreement
 
 
+def test_measurements_that_a_later_release_added_are_no_difference_but_lost_and_changed_ones_are() -> None:
+    def noting(**diagnostics: float) -> RunRecord:
+        made = record(0.5, 0.6)
+        return replace(made, rounds=(replace(made.rounds[0], diagnostics=diagnostics), made.rounds[1]))
+
+    assert compare_rounds(noting(a=1.0), noting(a=1.0, b=2.0), last=20).agreement == "bits"
+    assert compare_rounds(noting(a=1.0), noting(a=1.5, b=2.0), last=20).agreement != "bits"
+    assert compare_rounds(noting(a=1.0, b=2.0), noting(a=1.0), last=20).agreement != "bits"
+
+
 def test_a_query_after_the_last_budget_is_found() -> None:
     assert compare_rounds(record(0.5, 0.6, queried_last=True), record(0.5, 0.6), last=20).where.endswith(
         "from round 1 (20 labels) on: acquired_indices; acquired_labels"
