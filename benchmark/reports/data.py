@@ -13,6 +13,7 @@ import pandas as pd
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select, tidy
 from benchmark.reports.statistics.editions import Present
+from benchmark.reports.statistics.premises import degenerate
 from benchmark.reports.statistics.seeds import BASELINE, Key, reaching
 from benchmark.reports.statistics.summary import run_areas
 from benchmark.reports.statistics.traces import traced
@@ -114,13 +115,14 @@ def report_of(
     """
     selection = select(experiment, strategies, learners, seeds, budgets, present)
     curves = tidy(selection.runs, budgets)
+    source = provenance(experiment, selection.runs, degenerate(selection.runs))
     return Report(
         root=experiment.root,
         runs=selection.runs,
         curves=curves,
         last=selection.last,
-        views=views(curves, selection.last),
-        source=provenance(experiment, selection.runs),
+        views=views(curves, selection.last, source.unranked),
+        source=source,
         selection_notes=[*experiment.left_out, *selection.notes],
         baseline=baseline,
         target=target,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.experiment.keys import RunKey
+from benchmark.reports.unranked import Unranked
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.records import Experiment, RunHeader, RunRecord
 
@@ -20,8 +21,8 @@ class Provenance:
 
     ``marked`` are the strategies (with learners) with runs on another device or torch version than most, or on data
     that differ from the published ones; ``footnotes`` say which. ``plugins`` are the strategies from source files of
-    their own, ``diagnostic`` those that use true labels. ``results_version`` is that of published results, None for
-    others. ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
+    their own, ``unranked`` those that are shown and not ranked. ``results_version`` is that of published results, None
+    for others. ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
     """
 
     experiment: str
@@ -37,7 +38,7 @@ class Provenance:
     versions: dict[str, tuple[str, ...]]
     commits: tuple[str, ...]
     plugins: tuple[str, ...]
-    diagnostic: tuple[str, ...]
+    unranked: Unranked
     marked: frozenset[tuple[str, str]]
     footnotes: tuple[str, ...]
     published: str = ""
@@ -53,11 +54,6 @@ class Provenance:
         return "; ".join(
             f"{name}, SHA-256 {sha256[:12]}" + (f" ({note})" if note else "") for name, sha256, note in self.datasets
         )
-
-    @property
-    def diagnostic_note(self) -> str:
-        """A sentence for captions and notes on the diagnostics among the strategies; empty if there are none."""
-        return f"‡ Diagnostic (uses true labels; not ranked): {', '.join(self.diagnostic)}." if self.diagnostic else ""
 
     @property
     def software(self) -> str:
@@ -78,8 +74,12 @@ class Provenance:
         )
 
 
-def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
-    """The provenance of ``runs``, those that the report shows."""
+def provenance(
+    experiment: Experiment,
+    runs: Sequence[RunRecord],
+    degenerate: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+) -> Provenance:
+    """The provenance of ``runs``, those that the report shows; ``degenerate`` as in ``Unranked``."""
     headers = [run.header for run in runs]
     axes = {
         "device": [h.environment.device for h in headers],
@@ -116,7 +116,7 @@ def provenance(experiment: Experiment, runs: Sequence[RunRecord]) -> Provenance:
         },
         commits=_frequent(h.commit or "unknown" for h in headers),
         plugins=tuple(dict.fromkeys(h.key.strategy for h in headers if h.strategy_source_sha256)),
-        diagnostic=tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)),
+        unranked=Unranked(tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)), degenerate or {}),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
         published=_published(published, len(runs), experiment.results_version),

@@ -14,6 +14,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.statistics.seeds import BASELINE
 from benchmark.reports.statistics.views import views
+from benchmark.reports.unranked import Unranked
 
 LABELS = [10, 20, 50, 100]
 
@@ -65,6 +66,7 @@ def report_of(
     curves: pd.DataFrame, diagnostic: Sequence[str] = (), baseline: str = BASELINE, target: float | None = None
 ) -> Report:
     """A report of the curves, which has no runs."""
+    unranked = Unranked(tuple(diagnostic))
     source = Provenance(
         results_version=None,
         experiment="e",
@@ -79,9 +81,9 @@ def report_of(
         versions={},
         commits=("abcdef0",),
         plugins=(),
-        diagnostic=tuple(diagnostic),
+        unranked=unranked,
         marked=frozenset(),
         footnotes=(),
     )
     last = int(curves["labels"].max())
-    return Report(Path("e"), [], curves, last, views(curves, last), source, [], baseline, target)
+    return Report(Path("e"), [], curves, last, views(curves, last, unranked), source, [], baseline, target)

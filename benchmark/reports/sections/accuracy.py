@@ -40,7 +40,7 @@ def table(report: Report, view: View) -> Table:
         caption += f"The table shows {len(shown)} of {len(counts)} label counts, evenly spaced; the CSV file has all. "
     data = accuracy[[*GROUP, "labels", "mean", "sd", "n"]]
     return Table.of_columns(
-        columns, data, sentences(caption, view.scope, source.diagnostic_note), rule_before=len(view.ranking)
+        columns, data, sentences(caption, view.scope, source.unranked.note), rule_before=len(view.ranking)
     )
 
 
@@ -51,7 +51,7 @@ def figure(report: Report, view: View) -> Figure | None:
     curves: the figure has a row per strategy instead.
     """
     if not view.several_label_counts:
-        return area_figure(view, report.source.diagnostic)
+        return area_figure(view, report.source.unranked)
     panels = [Panel("Test accuracy (%)", together(view.accuracy), 100, (0, 100))]
     gains = view.gains
     if len(gains) and {learner for _, learner in keys(gains)} == set(view.shared["learner"]):

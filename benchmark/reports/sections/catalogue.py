@@ -17,6 +17,7 @@ from benchmark.reports.sections import (
     learners,
     losses,
     pairwise,
+    premises,
     pseudo_labels,
     ranks,
     scope,
@@ -29,6 +30,7 @@ from benchmark.reports.sections.section import Section
 
 SECTIONS: tuple[Section, ...] = (
     summary.SECTION,
+    premises.SECTION,
     accuracy.SECTION,
     areas.SECTION,
     learners.SECTION,

@@ -73,7 +73,7 @@ def table(report: Report, _: View) -> Table:
         f"for both; the last column is the total as a multiple of {REFERENCE}'s. {mixed}Seconds are wall-clock time, "
         "which depends on the load of the machine."
     )
-    return Table.of_columns(columns, rows.reset_index(), sentences(caption, source.diagnostic_note))
+    return Table.of_columns(columns, rows.reset_index(), sentences(caption, source.unranked.note))
 
 
 SECTION = Section("Cost", table=Part("cost", table))

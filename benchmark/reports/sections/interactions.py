@@ -110,7 +110,7 @@ def table(report: Report, _: View) -> Table | None:
     )
     if (found["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a t-test: the cells are empty. "
-    made = Table.of_columns(columns, found.drop(columns="sd"), sentences(caption, source.diagnostic_note))
+    made = Table.of_columns(columns, found.drop(columns="sd"), sentences(caption, source.unranked.note))
     return replace(made, header=[head.partition(" (")[0] for head in columns])
 
 

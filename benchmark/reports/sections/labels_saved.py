@@ -149,7 +149,7 @@ def table(report: Report, view: View) -> Table | None:
     return Table.of_columns(
         columns,
         rows.join(means[["area_mean", "area_sd", "log_area_mean", "log_area_sd"]]).reset_index(),
-        sentences(caption, view.scope, source.diagnostic_note),
+        sentences(caption, view.scope, source.unranked.note),
     )
 
 
@@ -161,14 +161,14 @@ def figure(report: Report, view: View) -> Figure | None:
     """
     if not view.several_label_counts:
         return None
-    saved, diagnostic = report.once(savings, view), set(report.source.diagnostic)
+    saved, unranked = report.once(savings, view), report.source.unranked
     rows = saved[saved["saved"].notna()].set_index(GROUP)
     order = [key for key in view.ranking if key in rows.index]
     if not np.isfinite(rows["saved"]).any():
         return None
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, 0.75 + ROW * max(len(order), 2)))
-        labels = style.row_labels(order, diagnostic)
+        labels = style.row_labels(order, unranked)
         left = style.text_width(figure, labels) + 0.12
         (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.14, bottom=0.4)
         shown = rows.loc[order]
@@ -177,7 +177,7 @@ def figure(report: Report, view: View) -> Figure | None:
         axes.set_title(f"Labels saved against {REFERENCE}", loc="right")
         n = int(shown["n"].iloc[0])
         whiskers = "lines: 95 % bootstrap interval" if shown["low"].notna().any() else "too few for intervals"
-        explained = "‡ reads true labels; " if {strategy for strategy, _ in order} & diagnostic else ""
+        explained = unranked.remark(order)
         style.remark(figure, f"{explained}mean curve over {n} seeds, {whiskers}" if n > 1 else f"{explained}one seed")
     return figure
 

@@ -123,7 +123,7 @@ def table(report: Report, _: View) -> Table | None:
         caption += "The last columns are mean differences in accuracy at these label counts. "
     if (tests["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a t-test: the cells are empty. "
-    return Table.of_columns(columns, tests.drop(columns="sd"), sentences(caption, source.diagnostic_note))
+    return Table.of_columns(columns, tests.drop(columns="sd"), sentences(caption, source.unranked.note))
 
 
 SECTION = Section("Compared with supervised learning", notes=notes, table=Part("learners", table))

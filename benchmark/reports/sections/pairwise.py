@@ -10,7 +10,7 @@ counts rather than an exponential grid, and a single experiment.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -27,6 +27,7 @@ from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, Key
 from benchmark.reports.statistics.significance import LEVEL, accuracies, beats
 from benchmark.reports.statistics.views import View
+from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, name
 
 CELL, SMALL_CELL = 0.27, 0.155  # inches
@@ -100,7 +101,7 @@ def table(report: Report, view: View) -> Table | None:
         data=pd.concat([data, total], ignore_index=True),
         header=["strategy", *map(str, range(1, len(names) + 1)), "sum"],
         rows=[*rows, [Cell("sum"), *map(_share, penalties.sum(axis=0)), Cell("")]],
-        caption=sentences(caption, view.scope, source.diagnostic_note),
+        caption=sentences(caption, view.scope, source.unranked.note),
         rule_before=len(rows),
     )
 
@@ -110,17 +111,17 @@ def figure(report: Report, view: View) -> Figure | None:
     found = report.once(wins, view)
     if len(found.keys) == 1 or found.n < FEWEST_SEEDS:
         return None
-    return heat_map(found, report.source.diagnostic)
+    return heat_map(found, report.source.unranked)
 
 
-def heat_map(pairwise: Pairwise, diagnostic: Collection[str] = ()) -> Figure:
+def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure:
     """The penalty matrix as a heat map: rows beat columns, best strategies first; column sums below.
 
     Numbers stand in the cells for up to 15 strategies; columns are numbered like the rows.
     """
     penalties, k = pairwise.penalties, len(pairwise.keys)
     few = k <= PRINTED
-    labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, diagnostic), start=1)]
+    labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, unranked), start=1)]
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.ONE_COLUMN, style.ONE_COLUMN))
         left = style.text_width(figure, labels) + 0.12
@@ -176,7 +177,7 @@ def heat_map(pairwise: Pairwise, diagnostic: Collection[str] = ()) -> Figure:
         bar.tick_params(labelsize=6, length=1.5)
         bar.spines[:].set_visible(False)
         figure.text(0.04 / width, 1 - 0.05 / height, said, ha="left", va="top", fontsize=6.5)
-        explained = "‡ reads true labels; " if {key[0] for key in pairwise.keys} & set(diagnostic) else ""
+        explained = unranked.remark(pairwise.keys)
         counts = len(pairwise.labels)
         test = f"paired t-test, p < 0.05, {pairwise.n} seeds, {counts} {count(counts, 'label count')}"
         style.remark(figure, f"{explained}lower sums are better; {test}")

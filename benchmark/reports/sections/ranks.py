@@ -21,7 +21,7 @@ def notes(report: Report) -> list[str]:
 def figure(report: Report, view: View) -> Figure | None:
     """The critical-difference diagram; None where the ranks cannot be tested."""
     ranks = rank_tests_if_allowed(view.blocks)
-    return None if ranks is None else rank_figure(ranks, report.source.diagnostic)
+    return None if ranks is None else rank_figure(ranks, report.source.unranked)
 
 
 SECTION = Section(

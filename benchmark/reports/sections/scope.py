@@ -15,7 +15,7 @@ def notes(report: Report) -> list[str]:
         *report.selection_notes,
         *first.notes,
         *source.footnotes,
-        source.diagnostic_note,
+        source.unranked.diagnostic_note,
         source.published,
     ]
     return [note for note in found if note]

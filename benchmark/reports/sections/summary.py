@@ -25,8 +25,9 @@ from benchmark.reports.statistics.views import View
 
 
 def notes(report: Report) -> list[str]:
-    """``verdicts`` of the widest view."""
-    return verdicts(report.views[-1].summary)
+    """``verdicts`` of the widest view, on the strategies that are ranked."""
+    summary, unranked = report.views[-1].summary, report.source.unranked.degenerate
+    return verdicts(summary[[key not in unranked for key in keys(summary)]])
 
 
 def verdicts(summary: pd.DataFrame, reference: str = REFERENCE) -> list[str]:
@@ -104,7 +105,7 @@ def table(report: Report, view: View) -> Table:
         "Train is seconds of training per run, a shared first round counted for each; query is seconds per round. "
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
-    return Table.of_columns(columns, summary, sentences(caption, view.scope, source.diagnostic_note))
+    return Table.of_columns(columns, summary, sentences(caption, view.scope, source.unranked.note))
 
 
 SECTION = Section("Summary", notes=notes, table=Part("summary", table, wide="page"))

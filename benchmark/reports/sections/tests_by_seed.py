@@ -157,7 +157,7 @@ def table(report: Report, _: View) -> Table | None:
     if known and known[-1] >= FEWEST_SEEDS_WILCOXON:
         caption += "Wilcoxon is the two-sided p-value of the signed-rank test, not corrected. "
     return Table(
-        data, header, [list(row) for row in zip(*columns, strict=True)], sentences(caption, source.diagnostic_note)
+        data, header, [list(row) for row in zip(*columns, strict=True)], sentences(caption, source.unranked.note)
     )
 
 

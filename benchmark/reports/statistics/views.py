@@ -16,6 +16,7 @@ import pandas as pd
 from benchmark.reports.statistics.ranks import blocks, mean_ranks
 from benchmark.reports.statistics.seeds import Key, comparable, compared, only, seed_groups
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
+from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, ranges
 
 WIDE = "-all"  # suffix of the names of the wide view's tables and figures
@@ -27,7 +28,7 @@ class View:
     ``curves`` are the rows of the strategies (see ``curves.curves``), ``last`` is the last label count of the budget
     schedule, ``unfinished`` are strategies that do not reduce the shared seeds (see ``seeds.SeedGroups``). ``suffix``
     ends the names of the view's tables and figures. ``scope`` is a sentence on the strategies and seeds, empty for a
-    report's only view.
+    report's only view. ``unranked`` strategies have no part in the ranks.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class View:
         unfinished: Collection[Key] = (),
         suffix: str = "",
         scope: str = "",
+        unranked: Unranked = RANKED,
     ) -> None:
-        self.curves, self.last, self.unfinished = curves, last, unfinished
+        self.curves, self.last, self.unfinished, self.unranked = curves, last, unfinished, unranked
         self.suffix, self.scope = suffix, scope
 
     @cached_property
@@ -103,8 +105,8 @@ class View:
 
     @cached_property
     def blocks(self) -> pd.DataFrame:
-        """The areas of all strategies, a row per seed: see ``ranks.blocks``."""
-        return blocks(self.areas)
+        """The areas of all strategies that are ranked, a row per seed: see ``ranks.blocks``."""
+        return blocks(self.unranked.ranked(self.areas))
 
     @cached_property
     def mean_ranks(self) -> pd.Series:
@@ -112,13 +114,13 @@ class View:
         return mean_ranks(self.blocks)
 
 
-def views(curves: pd.DataFrame, last: int | None = None) -> list[View]:
+def views(curves: pd.DataFrame, last: int | None = None, unranked: Unranked = RANKED) -> list[View]:
     """The one view of all strategies, or the view of those with the most seeds and the wide view."""
     complete, partial, unfinished = seed_groups(curves, last)
     if not partial:
-        return [View(curves, last, unfinished)]
-    wide = View(curves, last, unfinished, suffix=WIDE)
-    first = View(only(curves, [*complete, *unfinished]), last, unfinished)
+        return [View(curves, last, unfinished, unranked=unranked)]
+    wide = View(curves, last, unfinished, suffix=WIDE, unranked=unranked)
+    first = View(only(curves, [*complete, *unfinished]), last, unfinished, unranked=unranked)
     seeds, common = (view.seeds for view in (first, wide))
     several = curves["learner"].nunique() > 1
     what = "strategies and learners" if several else "strategies"

@@ -17,6 +17,7 @@ from benchmark.reports.sections.pairwise import PRINTED, heat_map, pairwise
 from benchmark.reports.sections.tests_by_seed import records
 from benchmark.reports.statistics.seeds import compared
 from benchmark.reports.statistics.views import View
+from benchmark.reports.unranked import Unranked
 
 
 def test_pairwise_wins_are_those_of_a_t_test_at_each_label_count() -> None:
@@ -50,7 +51,7 @@ def written(figure: Figure) -> list[Any]:
 def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(strategies: int) -> None:
     view = View(rising_curves(strategies, 3, 5))
     found = pairwise(view.rows, view.ranking)
-    figure = heat_map(found, diagnostic=["method3"])
+    figure = heat_map(found, unranked=Unranked(("method3",)))
     assert figure.get_figwidth() <= BOTH_COLUMNS + 0.01
     texts = written(figure)
     renderer = FigureCanvasAgg(figure).get_renderer()

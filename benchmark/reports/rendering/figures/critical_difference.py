@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,18 +10,19 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.statistics.ranks import Ranks
 from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.statistics.significance import LEVEL
+from benchmark.reports.unranked import RANKED, Unranked
 
 NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column
 
 
-def rank_figure(ranks: Ranks, diagnostic: Collection[str] = (), what: str = "seeds") -> Figure:
+def rank_figure(ranks: Ranks, unranked: Unranked = RANKED, what: str = "seeds") -> Figure:
     """Mean ranks, the best on the left; bars join strategies that do not differ in Nemenyi's test at the 5 % level.
 
-    ``diagnostic`` strategies carry a ‡; ``what`` names the blocks.
+    ``unranked`` strategies carry a mark; ``what`` names the blocks.
     """
     mean = ranks.mean.sort_values(kind="stable")
     keys = list(mean.index)
-    labels = style.row_labels(keys, diagnostic)
+    labels = style.row_labels(keys, unranked)
     bars = _indistinct(ranks, keys)
     half = (len(keys) + 1) // 2
     row, top = 0.17, 0.52
@@ -66,7 +65,7 @@ def rank_figure(ranks: Ranks, diagnostic: Collection[str] = (), what: str = "see
                 va="center",
             )
         p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
-        marks = style.diagnostic_remark(keys, diagnostic)
+        marks = unranked.remark(keys)
         style.remark(figure, f"{marks}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
     return figure
 

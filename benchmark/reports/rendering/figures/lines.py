@@ -17,6 +17,7 @@ from sklearn.isotonic import isotonic_regression
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
+from benchmark.reports.unranked import RANKED, Unranked
 
 HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
 BANDS = 2  # of these, how many have a band: more bands would hide one another
@@ -69,9 +70,9 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, he
     return figure
 
 
-def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], diagnostic: Collection[str] = ()) -> str:
+def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], unranked: Unranked = RANKED) -> str:
     """The remark below the panels: marks, grey lines, numbers of seeds (``n`` of each panel) and bands."""
-    marks = style.diagnostic_remark(lines, diagnostic)
+    marks = unranked.remark(lines)
     hidden = sum(not line.label for line in lines.values())
     others = f"{hidden} others in grey; " if hidden else ""
     seeds = [f"{few.max()}" if few.min() == few.max() else f"{few.min()} to {few.max()}" for few in n]
@@ -84,7 +85,7 @@ def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], diagnostic: Coll
 
 
 def style_lines(
-    ranking: Sequence[Key], highlight: Collection[str] = (), diagnostic: Collection[str] = ()
+    ranking: Sequence[Key], highlight: Collection[str] = (), unranked: Unranked = RANKED
 ) -> dict[Key, Line]:
     """The best few of ``ranking`` (best first), the reference and ``highlight`` in colour, the rest in grey.
 
@@ -95,7 +96,7 @@ def style_lines(
     by_learner = differ_by_learner(ranking)
     best = [key for key in ranking if key[0] != REFERENCE][:HIGHLIGHTED]
     lines: dict[Key, Line] = {}
-    for key, label in zip(ranking, style.row_labels(ranking, diagnostic), strict=True):
+    for key, label in zip(ranking, style.row_labels(ranking, unranked), strict=True):
         colour, marker = style.look(key[by_learner])
         always = key[0] == REFERENCE or key[0] in highlight
         strong = always or key in best

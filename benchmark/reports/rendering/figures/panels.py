@@ -25,8 +25,8 @@ def panel_figure(
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
     ranking = [key for key in view.ranking if key in present]
-    lines = style_lines(ranking, source.plugins, source.diagnostic)
+    lines = style_lines(ranking, source.plugins, source.unranked)
     if not bands or view.suffix:  # few seeds have wide bands, which would hide the many lines
         lines = {key: line._replace(band=False) for key, line in lines.items()}
-    said = remark([panel.table["n"] for panel in panels], lines, source.diagnostic)
+    said = remark([panel.table["n"] for panel in panels], lines, source.unranked)
     return line_figure(panels, lines, remark_start + said)

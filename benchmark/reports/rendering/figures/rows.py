@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -17,16 +17,17 @@ from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
 from benchmark.reports.statistics.views import View
+from benchmark.reports.unranked import RANKED, Unranked
 
 ROW = 0.165  # inches
 
 
-def area_figure(view: View, diagnostic: Collection[str] = ()) -> Figure:
+def area_figure(view: View, unranked: Unranked = RANKED) -> Figure:
     """A row per strategy: its area under the budget curve and the difference to random, paired by seed.
 
     Dots are means, lines 95 % t-intervals, small rings single seeds: on the left the seeds that all strategies share,
     on the right those that each shares with random. A dot on the right is filled where the interval excludes 0. With a
-    single label count the area is the accuracy there, and is called so. ``diagnostic`` strategies carry a ‡.
+    single label count the area is the accuracy there, and is called so. ``unranked`` strategies carry a mark.
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
@@ -42,11 +43,11 @@ def area_figure(view: View, diagnostic: Collection[str] = ()) -> Figure:
     said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
     if pairs and seeds > 1:
         said = said.replace("seeds;", f"seeds (on the right up to {pairs[-1]}, those shared with {REFERENCE});")
-    said = style.diagnostic_remark(ranking, diagnostic) + said
+    said = unranked.remark(ranking) + said
     with mpl.rc_context(style.RC):
         height = 0.75 + ROW * max(len(ranking), 2)
         figure = Figure(figsize=(style.BOTH_COLUMNS if both else style.ONE_COLUMN, height))
-        labels = style.row_labels(ranking, diagnostic)
+        labels = style.row_labels(ranking, unranked)
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.reports.statistics.seeds import REFERENCE, Key
+from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import names
 from benchmark.results.atomic import write_atomically
 from benchmark.text import escapes
@@ -110,14 +111,9 @@ def drawn(name: str, most: int = 30) -> str:
     return short(escapes.figure(escapes.one_line(name)), most)
 
 
-def row_labels(keys: Sequence[Key], diagnostic: Collection[str] = ()) -> list[str]:
-    """The names of strategies (with learners) in a figure; ``diagnostic`` strategies carry a ‡."""
-    return [drawn(label) + "‡" * (key[0] in diagnostic) for key, label in zip(keys, names(keys), strict=True)]
-
-
-def diagnostic_remark(keys: Iterable[Key], diagnostic: Collection[str]) -> str:
-    """What ‡ means, to begin a remark with; empty where none of ``keys`` is a diagnostic."""
-    return "‡ diagnostic, uses true labels; " if {strategy for strategy, _ in keys} & set(diagnostic) else ""
+def row_labels(keys: Sequence[Key], unranked: Unranked = RANKED) -> list[str]:
+    """The names of strategies (with learners) in a figure; ``unranked`` ones carry a mark."""
+    return [drawn(label) + unranked.mark(key) for key, label in zip(keys, names(keys), strict=True)]
 
 
 def text_width(figure: Figure, labels: Sequence[str]) -> float:

@@ -36,9 +36,9 @@ def trace_figure(
     if not panels:
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
-    styles = style_lines(ranking, source.plugins, source.diagnostic)  # styled among all, to look as elsewhere
+    styles = style_lines(ranking, source.plugins, source.unranked)  # styled among all, to look as elsewhere
     lines = {key: line for key, line in styles.items() if key in present}
     if max(panel.table.groupby(GROUP).size().max() for panel in panels) > MARKED:
         lines = {key: line._replace(marker="") for key, line in lines.items()}
     said = f"at {traces['labels'].iloc[0]} labels; "
-    return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels], lines, source.diagnostic))
+    return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels], lines, source.unranked))

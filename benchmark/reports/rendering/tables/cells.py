@@ -19,8 +19,8 @@ def sentences(*parts: str) -> str:
 
 
 def row_name(key: tuple[str, str], source: Provenance) -> str:
-    """The strategy, with its learner where there are several; † if its runs have a footnote, ‡ for a diagnostic."""
-    marks = ("†" if key in source.marked else "") + ("‡" if key[0] in source.diagnostic else "")
+    """The strategy, with its learner where there are several; † where its runs have a footnote, ‡ or § if unranked."""
+    marks = ("†" if key in source.marked else "") + source.unranked.mark(key)
     return name(key[0], brief(source.learners)[key[1]], several=len(source.learners) > 1) + marks
 
 

@@ -39,7 +39,7 @@ def chart_data(report: Report) -> dict[str, Any]:
     who = {"accuracy": (first, curves["accuracy"]), "gain": (widest, wide.get("all", curves["accuracy"]))}
     who |= {"all": who["gain"]} if wide else {}
     drawn = {
-        kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.diagnostic)
+        kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.unranked)
         for kind, (view, own) in who.items()
     }
     counts = sorted(set(together(widest.accuracy)["labels"].tolist()))

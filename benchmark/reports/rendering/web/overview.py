@@ -72,7 +72,8 @@ def overview_page(results: Path) -> str:
     explained = (
         "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
         f"label counts, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in "
-        "points, paired by seed, with its 95 % t-interval. Diagnostics, which use true labels, are left out."
+        "points, paired by seed, with its 95 % t-interval. Left out are diagnostics, which use true labels, "
+        "and strategies whose premises fail."
     )
     header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
     ranks = _ranks_section(across(found))
@@ -154,17 +155,17 @@ def _read(path: Path) -> dict[str, Any]:
 def overview(report: Report) -> dict[str, Any]:
     """The experiment as a row of the overview (see ``OVERVIEW``), and the ``areas`` of its first view's runs.
 
-    ``areas`` has strategy, learner, seed and area (0–1, 6 decimals) of each run; diagnostics are left out.
+    ``areas`` has strategy, learner, seed and area (0–1, 6 decimals) of each run; what is not ranked is left out.
     """
     source, summary = report.source, report.summary
     counts = int(report.curves["labels"].min()), int(summary["labels"].iloc[0])  # where the comparison ends
-    ranked = summary[~summary["strategy"].isin(source.diagnostic) & (summary["n"] > 0)]
+    ranked = source.unranked.ranked(summary[summary["n"] > 0])
     row: dict[str, Any] = {
         "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
         "data set": source.datasets[0][0],
         "labels": "–".join(dict.fromkeys(map(str, counts))),
         "strategies": str(len(source.strategies)),
-        "seeds": "–".join(dict.fromkeys(str(len(view.blocks)) for view in reversed(report.views))),
+        "seeds": "–".join(dict.fromkeys(str(len(view.seeds)) for view in reversed(report.views))),
         "device": ", ".join(source.devices),
     }
     if len(ranked):
@@ -176,8 +177,7 @@ def overview(report: Report) -> dict[str, Any]:
         if math.isfinite(best["gain_mean"]):
             between = (points(best[end], places) for end in ("gain_low", "gain_high") if math.isfinite(best[end]))
             row[f"vs. {REFERENCE}"] = f"{points(best['gain_mean'], places)} [{', '.join(between)}]".removesuffix(" []")
-    runs = report.views[0].areas
-    runs = runs[~runs["strategy"].isin(source.diagnostic)]
+    runs = source.unranked.ranked(report.views[0].areas)
     row["areas"] = [
         [*run, round(area, 6)] for *run, area in zip(*(runs[field].tolist() for field in (*RUN, "area")), strict=True)
     ]

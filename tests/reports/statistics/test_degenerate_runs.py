@@ -1,0 +1,197 @@
+"""Premises of strategies: measures against brute force, and verdicts where a premise fails in most rounds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.report_lines import header_of, round_of
+
+from benchmark.experiment.keys import RunKey
+from benchmark.reports.statistics.premises import RULES, alike, by_round, degenerate, effective, failing, measures
+from benchmark.results.records import LabelsRecord, RoundRecord, RunRecord
+
+EVEN = tuple(range(10)) * 2
+TWO = (0, 1) * 10
+CHANCE, NOISE = "loss_rank.pool.auroc", "premise.informative_picks"
+
+
+def run_of(
+    strategy: str,
+    seed: int = 0,
+    labels: Sequence[Sequence[int]] = (EVEN,) * 4,
+    diagnostics: Sequence[Mapping[str, float]] = ({},) * 4,
+    first: int = 1000,
+    accuracy: float | None = None,
+) -> RunRecord:
+    """A run that acquires ``labels`` from round to round, 20 at first; its last round acquires nothing.
+
+    Its images are ``first``, ``first`` + 1, …; its accuracy is its own unless it is given.
+    """
+    number, rounds = 20, []
+    for i, (batch, found) in enumerate(zip([*labels, ()], [*diagnostics, {}], strict=True)):
+        record = round_of(
+            i,
+            number,
+            class_accuracy=(0.5,) * 10,
+            accuracy=accuracy or 0.5 + len(strategy) / 1000,
+            acquired_indices=tuple(range(first + number, first + number + len(batch))),
+            acquired_labels=tuple(batch),
+            diagnostics=found,
+        )
+        rounds.append(record)
+        number += len(batch)
+    return begun(strategy, EVEN, rounds, seed)
+
+
+def begun(strategy: str, initial: Sequence[int], rounds: Sequence[RoundRecord], seed: int = 0) -> RunRecord:
+    header = header_of(RunKey(strategy, "supervised", seed))
+    labels = LabelsRecord(tuple(range(len(initial))), tuple(initial), ())
+    return RunRecord(replace(header, initial=labels), tuple(rounds), Path())
+
+
+def verdicts(*runs: RunRecord) -> dict[str, tuple[str, ...]]:
+    return {strategy: found for (strategy, _), found in degenerate(runs).items()}
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 2, 2, 2], [3] * 5, [0, 1], list(range(7)), [4], []])
+def test_the_share_of_alike_pairs_counts_pairs(labels: list[int]) -> None:
+    pairs = list(itertools.combinations(labels, 2))
+    expected = sum(a == b for a, b in pairs) / len(pairs) if pairs else math.nan
+    assert alike(Counter(labels)) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_effective_number_of_classes_is_the_number_of_those_that_are_drawn_alike() -> None:
+    assert effective(0.5, 10) == 2
+    assert effective(0.0, 10) == 10
+    assert effective(0.05, 10) == 10
+    assert math.isnan(effective(math.nan, 10))
+
+
+def test_what_the_labels_show_is_measured_for_runs_without_diagnostics() -> None:
+    found = measures([run_of("a", labels=[[0, 0, 1], [5, 5, 5]], diagnostics=[{}, {}])])
+    assert found["labels"].tolist() == [20, 23]
+    assert found["alike"].tolist() == pytest.approx([1 / 3, 1])
+    assert found["alike_so_far"].tolist() == pytest.approx([1 / 3, 4 / 15])
+    assert found["class_0"].tolist() == pytest.approx([2 / 3, 0])
+    assert found["missing"].tolist() == [0, 0]
+    bare = run_of("a", labels=[[0, 1], [2, 9]], diagnostics=[{}, {}])
+    assert measures([begun("a", (4, 4, 4), bare.rounds)])["missing"].tolist() == [9, 7]
+
+
+def test_a_run_without_a_query_has_no_verdict() -> None:
+    assert degenerate([run_of("a", labels=(), diagnostics=())]) == {}
+
+
+def test_few_classes_are_told_where_random_acquires_more() -> None:
+    random = [run_of("random", seed) for seed in range(3)]
+    narrow = run_of("narrow", labels=(TWO,) * 4)
+    assert verdicts(*random, narrow) == {"narrow": ("few classes",)}
+    assert verdicts(narrow) == {}  # perhaps the pool has no more
+    assert verdicts(run_of("random", labels=(TWO,) * 4), narrow) == {}
+    assert verdicts(*random, run_of("half", labels=(TWO, EVEN, EVEN, EVEN))) == {}
+    others = [range(2 * i, 2 * i + 2) for i in range(4)]
+    assert verdicts(*random, run_of("in-turn", labels=[tuple(pair) * 10 for pair in others])) == {
+        "in-turn": ("few classes",)
+    }
+    ((_, told),) = failing(by_round(measures([*random, narrow]))).items()
+    assert told["few classes"].endswith("of 10")
+    assert 1.9 < float(told["few classes"].split()[0]) < 2.2
+
+
+def test_a_class_that_is_still_missing_is_told() -> None:
+    lacking = begun("lacking", TWO, run_of("lacking", labels=(TWO,) * 4).rounds)
+    told = failing(by_round(measures([run_of("random"), lacking])))["lacking", "supervised"]["few classes"]
+    assert told.endswith("of 10, a class missing up to 80 labels")
+
+
+@pytest.mark.parametrize(
+    ("rounds", "seeds", "flagged"),
+    [
+        ([0.53] * 4, 1, True),
+        ([0.53, 0.53, 0.53, 0.9], 1, True),
+        ([0.53, 0.53, 0.9, 0.9], 1, False),  # half of the rounds are not most
+        ([0.61] * 4, 1, False),
+        ([0.75] * 4, 10, False),
+    ],
+)
+def test_a_learned_scorer_at_chance(rounds: list[float], seeds: int, flagged: bool) -> None:
+    runs = [run_of("learned", seed, diagnostics=[{CHANCE: value} for value in rounds]) for seed in range(seeds)]
+    assert verdicts(*runs) == ({"learned": ("ranks at chance",)} if flagged else {})
+
+
+def test_an_auroc_that_may_be_chance_is_chance_from_three_seeds_on() -> None:
+    runs = [run_of("l", k, diagnostics=[{CHANCE: value}] * 4) for k, value in enumerate([0.45, 0.7, 0.8])]
+    assert verdicts(*runs) == {"l": ("ranks at chance",)}  # mean 0.65, interval from 0.2
+    assert verdicts(*runs[:2], run_of("m", diagnostics=[{CHANCE: 0.75}] * 4)) == {"l": ("ranks at chance",)}
+    assert verdicts(*runs[1:]) == {}  # of two seeds the interval says nothing
+
+
+def test_a_measure_of_few_rounds_is_no_verdict() -> None:
+    one_in_four = [{CHANCE: 0.5}, {}, {}, {}]
+    assert verdicts(run_of("learned", diagnostics=one_in_four)) == {}
+    assert verdicts(run_of("learned", diagnostics=[{CHANCE: 0.5}, {CHANCE: 0.5}, {}, {}])) == {
+        "learned": ("ranks at chance",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("strategy", "flagged"),
+    [
+        ("dcom", True),
+        ("power:dcom", True),
+        ("m.py:marginal", True),
+        ("margin", False),
+        ("margin@1", False),
+        ("power:margin", False),
+        ("subset[factor=50]:margin", False),
+        ("softrank[beta=2]:margin@1", False),
+    ],
+)
+def test_margin_sampling_by_another_name(strategy: str, flagged: bool) -> None:
+    overlap = "acquisition.margin_overlap"
+    assert (strategy in verdicts(run_of(strategy, diagnostics=[{overlap: 0.8}] * 4))) == flagged
+    assert strategy not in verdicts(run_of(strategy, diagnostics=[{overlap: 0.79}] * 4))
+
+
+def test_the_overlap_with_margin_is_known_where_the_two_have_the_same_model() -> None:
+    batch = tuple(range(10))
+    margin = run_of("margin", labels=[batch] * 2, diagnostics=[{}] * 2, accuracy=0.5)
+    same = run_of("same", labels=[batch] * 2, diagnostics=[{}] * 2, first=1004, accuracy=0.5)
+    other = run_of("other", labels=[batch] * 2, diagnostics=[{}] * 2, accuracy=0.6)
+    found = measures([margin, same, other]).set_index("strategy")["acquisition.margin_overlap"]
+    assert found["margin"].tolist() == [1, 1]
+    assert found["same"].tolist() == pytest.approx([0.6, 0.6])
+    assert found["other"].isna().all()
+    recorded = run_of("same", labels=[batch] * 2, diagnostics=[{"acquisition.margin_overlap": 0.25}] * 2, accuracy=0.5)
+    again = measures([margin, recorded]).set_index("strategy")["acquisition.margin_overlap"]
+    assert again["same"].tolist() == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("name", "fails", "holds", "verdict", "told"),
+    [
+        (NOISE, 7, 20, "Monte-Carlo noise", "beyond pick 7 of 20"),
+        ("premise.singletons", 0.9, 0.5, "singleton balls", "90 %"),
+        ("premise.candidates", 12, 20, "too few candidates", "12 for 20"),
+        ("acquisition.duplicates", 2, 1, "duplicates", "10 %"),
+    ],
+)
+def test_other_premises(name: str, fails: float, holds: float, verdict: str, told: str) -> None:
+    bad = run_of("bad", diagnostics=[{name: fails}] * 3 + [{name: holds}])
+    good = run_of("good", diagnostics=[{name: holds}] * 3 + [{name: fails}])
+    assert verdicts(bad, good) == {"bad": (verdict,)}
+    assert failing(by_round(measures([bad, good]))) == {("bad", "supervised"): {verdict: told}}
+
+
+def test_random_is_never_degenerate() -> None:
+    assert verdicts(run_of("random", diagnostics=[{"acquisition.duplicates": 20}] * 4)) == {}
+
+
+def test_each_rule_has_a_verdict_of_its_own() -> None:
+    assert len({rule.verdict for rule in RULES}) == len(RULES)
