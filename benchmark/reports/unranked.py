@@ -37,7 +37,7 @@ class Unranked:
         """What the marks on ``keys`` mean, to begin a figure's remark with; empty where there are none."""
         marks = "".join(map(self.mark, keys))
         diagnostic = "‡ diagnostic, uses true labels; " if "‡" in marks else ""
-        return diagnostic + ("§ not ranked, see the premises; " if "§" in marks else "")
+        return diagnostic + ("§ not ranked; " if "§" in marks else "")
 
     @property
     def diagnostic_note(self) -> str:

@@ -53,8 +53,7 @@ _EXPLAINED = {
 
 def rounds(report: Report) -> pd.DataFrame:
     """``premises.by_round`` of all runs; empty without a query."""
-    measured = measures(report.runs)
-    return by_round(measured) if len(measured) else measured
+    return by_round(measures(report.runs))
 
 
 def notes(report: Report) -> list[str]:

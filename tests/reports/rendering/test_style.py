@@ -6,9 +6,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from support.made_reports import report_of, rising_curves
 
-from benchmark.reports.rendering.figures.style import look, save
+from benchmark.reports.rendering.figures.style import ONE_COLUMN, look, remark, save
 from benchmark.reports.sections import accuracy
 
 
@@ -29,3 +31,14 @@ def test_figures_do_not_touch_pyplot(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
     assert b"CreationDate" not in (tmp_path / "figure.pdf").read_bytes()
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_long_remark_is_set_smaller_to_fit() -> None:
+    for words in ("", "one seed", "mean over 10 seeds; " * 5):
+        figure = Figure(figsize=(ONE_COLUMN, 2))
+        remark(figure, words)
+        (text,) = figure.texts
+        figure.set_dpi(200)
+        box = text.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+        assert 0 <= box.x0 <= box.x1 <= ONE_COLUMN * 200
+        assert (text.get_fontsize() == 6) == (len(words) < 20)

@@ -142,9 +142,18 @@ def place(figure: Figure, row: Sequence[Axes], *, left: float, gap: float, right
 
 
 def remark(figure: Figure, text: str) -> None:
-    """Write ``text``, which explains marks and bands, small in the lower right corner."""
+    """Write ``text``, which explains marks and bands, small in the lower right corner, and smaller to fit."""
     width, height = figure.get_size_inches()
-    figure.text(1 - 0.04 / width, 0.03 / height, escapes.figure(text), ha="right", va="bottom", fontsize=6, color=FAINT)
+    written = figure.text(
+        1 - 0.04 / width, 0.03 / height, escapes.figure(text), ha="right", va="bottom", fontsize=6, color=FAINT
+    )
+    dpi, figure.dpi = figure.dpi, DPI  # the width of small text depends on it
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    size = 6.0
+    while written.get_window_extent(renderer).x0 < 0 and size > 4:
+        size -= 0.1
+        written.set_fontsize(size)
+    figure.dpi = dpi
 
 
 def value_ticks() -> MaxNLocator:
@@ -153,6 +162,7 @@ def value_ticks() -> MaxNLocator:
 
 
 SUFFIXES = (".png", ".pdf")
+DPI = 200  # of a PNG
 
 
 def save(figure: Figure, stem: Path) -> None:
@@ -170,6 +180,6 @@ def png(figure: Figure) -> bytes:
     """The figure as a PNG file, 200 dpi."""
     buffer = io.BytesIO()
     with mpl.rc_context(RC):
-        figure.set_dpi(200)
+        figure.set_dpi(DPI)
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # Figure.savefig would draw all twice
     return buffer.getvalue()
