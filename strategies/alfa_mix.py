@@ -84,6 +84,7 @@ class AlfaMix(Strategy):
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         least = self.least_change(pool)
         candidates = first_candidates(least * pool.embeddings.shape[1] ** 0.5, n, self.step)
+        pool.note(candidates=len(candidates))
         if len(candidates) > n:
             rows = F.normalize(pool.embeddings[candidates].to(least.dtype))
             _, centres = kmeans(rows, n, generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from torch import Tensor
@@ -35,4 +36,7 @@ class BALD(ScoreStrategy):
         self.samples = samples
 
     def score(self, pool: Pool) -> Tensor:
-        return mutual_information(pool.mc_probs(self.samples))
+        scores = mutual_information(pool.mc_probs(self.samples))
+        if scores.isfinite().all():
+            pool.note(information=scores.max() / math.log(self.samples))
+        return scores

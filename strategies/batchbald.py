@@ -32,6 +32,8 @@ from strategies.api import Departure, Pool, register, top
 from strategies.components.monte_carlo import MonteCarlo
 from strategies.kernels.mixtures import mixture_entropies, mixtures_at_once, mutual_information
 
+SATURATED = 0.95  # of log K: from there on picks are ordered by the noise of the estimate
+
 
 @register("batchbald", group="bayesian", paper="kirsch2019", version=2)
 class BatchBALD(MonteCarlo):
@@ -68,7 +70,9 @@ class BatchBALD(MonteCarlo):
         probs = self.probs(pool)
         kept = top(mutual_information(probs), max(n, self.candidates or len(probs)))
         kept = kept[pool.indices[kept].argsort()]  # ties do not depend on the order of the pool
-        picks, _ = joint_mutual_information(probs[kept], n, self.configurations, generator)
+        picks, informations = joint_mutual_information(probs[kept], n, self.configurations, generator)
+        shares = informations / math.log(self.samples)
+        pool.note(information=shares[-1], informative_picks=min(n, int((shares < SATURATED).sum()) + 1))
         return kept[picks]
 
 

@@ -68,6 +68,7 @@ class DropQuery(Strategy):
         if pool.has_model:
             embeddings = Points.of(pool.embeddings).factors[0]
             candidates = self.candidates(self.disagreements(pool, generator), n)
+            pool.note(candidates=len(candidates))
         else:
             embeddings = Points.of(pool.features).factors[0]
             candidates = torch.arange(len(embeddings), device=embeddings.device)

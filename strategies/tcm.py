@@ -61,6 +61,8 @@ class TCM(FeatureSpaceStrategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         switch = (self.batches + 1) * n if self.batches else self.labels_per_class * pool.class_count
-        if not pool.has_model or len(pool.labels) < switch:
+        early = not pool.has_model or len(pool.labels) < switch
+        pool.note(margin_phase=not early)
+        if early:
             return TypiClust(space=self.space).select(pool, n, generator)
         return Margin().select(pool, n, generator)

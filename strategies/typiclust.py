@@ -87,6 +87,7 @@ class TypiClust(FeatureSpaceStrategy):
             while queue and len(picks) < n:
                 picks += [cluster.take() for cluster in queue[: n - len(picks)]]
                 queue = [cluster for cluster in queue if cluster.left]
+        pool.note(uncovered=sum(known[cluster] == 0 for cluster in clusters[picks].tolist()) / len(picks))
         return torch.tensor(picks, device=rows.device)
 
 

@@ -35,6 +35,8 @@ PRINTED = {  # column of ``by_round``: its title, decimals and factor
     "premise.radius": ("radius", 2, 1),
     SINGLE: ("singletons (%)", 0, 100),
     "premise.competence": ("O", 2, 1),
+    "premise.uncovered": ("uncovered (%)", 0, 100),
+    "premise.margin_phase": ("margin phase (%)", 0, 100),
     "premise.information": ("I / log K", 2, 1),
     INFORMATIVE: ("informative", 0, 1),
     REPEATED: ("duplicates (%)", 1, 100),
@@ -45,7 +47,10 @@ _EXPLAINED = {
     CANDIDATES: "candidates are those that a method chooses from",
     SINGLE: "singletons are balls that hold no image but their centre",
     "premise.competence": "O weighs margin against coverage",
-    "premise.information": "I / log K is the information of the batch as a share of the most that K masks can tell",
+    "premise.uncovered": "uncovered picks are from clusters that have no label yet",
+    "premise.margin_phase": "margin phase is the share of the rounds behind the switch to margin sampling",
+    "premise.information": "I / log K is the information of the batch, bald's of its highest score, as a share of the "
+    "most that K masks can tell",
     INFORMATIVE: "informative counts the picks until that share reaches 0.95",
     REPEATED: "duplicates equal a labelled image in every pixel",
 }
