@@ -21,71 +21,94 @@ c₀ is the share covered by balls of radius Δ₀ around all labelled images.
 from __future__ import annotations
 
 import math
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from strategies.api import Pool, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
+from strategies.components.radii import check_balls, quantile_radius
 from strategies.kernels.distances import Points, squared_distances
 from strategies.kernels.lazy_greedy import Similarity, ball, covered_by, gains, similarities
 from strategies.kernels.margins import margin_uncertainty, tempered_probs
 
-_RESOLUTION = 0.05  # of a radius
+_RATIO = 1.1 / 0.75  # of the largest radius to the first one, as the authors have them
+_STEPS = 5  # of the bisection: 1.1 / 2⁵ is the first below the authors' 0.05
 _BLOCK = 2**22  # distances kept at once
 
 
-@register("dcom", group="low-budget", paper="mishal2024", version=1)
+@register("dcom", group="low-budget", paper="mishal2024", version=2)
 class DCoM(FeatureSpaceStrategy):
     """Balls around labelled images as large as they are pure; their coverage weighs degree against margin.
 
-    ``delta`` Δ₀ is the radius before any label, ``largest_delta`` bounds the radii, ``midpoint`` a and ``steepness`` k
-    shape the weight; ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
+    ``delta`` Δ₀ is the radius before any label, 0 chooses it such that a ball holds a share 1 / (``balls_per_class`` C)
+    of the images on average; ``largest_delta`` bounds the radii, 0 is the authors' ratio of it to Δ₀. ``midpoint`` a
+    and ``steepness`` k shape the weight; ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
     """
 
     cost = "O(N² D) once, O((L + n) N D) for the balls"
     remarks = (
         "Made for all budgets alike: a cover while labels are few, margin sampling once most of the pool is covered. "
-        "Its radii are scaled for self-supervised features of length 1 and depend on how these spread."
+        "With its authors' radii (preset=authors) other features than theirs can be covered from the first labels on."
     )
+    presets: ClassVar = {"authors": {"delta": 0.75, "largest_delta": 1.1, "midpoint": 0.8, "steepness": 50.0}}
 
     def __init__(
         self,
-        delta: float = 0.75,
-        largest_delta: float = 1.1,
+        delta: float = 0.0,
+        largest_delta: float = 0.0,
+        balls_per_class: float = 10.0,
         midpoint: float = 0.8,
         steepness: float = 50.0,
         space: Space = "features",
     ) -> None:
         super().__init__(space)
         for name, value in (("delta", delta), ("largest_delta", largest_delta)):
-            if not 0 < value <= 2:
-                raise ValueError(f"{name} is a distance, above 0 and at most 2, not {value}")
+            if not 0 <= value <= 2:
+                raise ValueError(f"{name} is a distance between 0 and 2, not {value}")
+        check_balls(balls_per_class)
         if not 0 <= midpoint <= 1:
             raise ValueError(f"midpoint is a share, between 0 and 1, not {midpoint}")
         if not 0 < steepness <= 500:
             raise ValueError(f"steepness must be above 0 and at most 500, not {steepness}")
-        self.delta, self.largest_delta = delta, largest_delta
+        self.delta, self.largest_delta, self.balls_per_class = delta, largest_delta, balls_per_class
         self.midpoint, self.steepness = midpoint, steepness
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        x, labelled = self.points(pool)
+        x, _ = self.points(pool)
         uncertainty = torch.zeros_like(x.squared_norms)
-        radii = torch.full_like(labelled.squared_norms, self.delta)
+        if pool.has_model and len(pool.labels):
+            uncertainty = scaled(margin_uncertainty(tempered_probs(_all_logits(pool))))[: len(x)].to(uncertainty)
+        balls = self.balls(pool)
+        return mixed(x, n, ball(balls.radius**2), balls.covered, uncertainty, balls.weight)
+
+    def balls(self, pool: Pool) -> Balls:
+        """The balls around the labelled images, what they cover, and the weight O that follows."""
+        x, labelled = self.points(pool)
+        delta = self.delta or quantile_radius(*self.everything(pool), 1 / (self.balls_per_class * pool.class_count))
+        radii = torch.full_like(labelled.squared_norms, delta)
         if pool.has_model and len(labelled):
-            logits = torch.cat([pool.logits, pool.head(pool.labelled_embeddings).detach()])
-            uncertainty = scaled(margin_uncertainty(tempered_probs(logits)))[: len(x)].to(uncertainty)
-            radii = self.radii(x, labelled, logits.argmax(dim=1), pool.labels)
+            before = covered_by(x, labelled, ball(delta**2)).bool()
+            purity = 0.4 + 0.2 * share(before, len(labelled))
+            predicted = _all_logits(pool).argmax(dim=1)
+            largest = self.largest_delta or min(2.0, _RATIO * delta)
+            radii = pure_radii(concatenated(x, labelled), labelled, predicted, pool.labels, purity, largest)
         covered = in_balls(x, labelled, radii)
         weight = competence(share(covered, len(labelled)), self.midpoint, self.steepness)
-        radius = float(radii.mean()) if len(radii) else self.delta
-        return mixed(x, n, ball(radius**2), covered, uncertainty, weight)
+        return Balls(float(radii.mean()) if len(radii) else delta, covered, weight)
 
-    def radii(self, x: Points, labelled: Points, predicted: Tensor, labels: Tensor) -> Tensor:
-        """The radii (L,) of the balls around the labelled images; ``predicted`` (N + L,) is what the model says."""
-        before = covered_by(x, labelled, ball(self.delta**2)).bool()
-        purity = 0.4 + 0.2 * share(before, len(labelled))
-        return pure_radii(concatenated(x, labelled), labelled, predicted, labels, purity, self.largest_delta)
+
+class Balls(NamedTuple):
+    """The mean ``radius`` of the balls, which of the N unlabelled images they have ``covered`` (N,), and O."""
+
+    radius: float
+    covered: Tensor
+    weight: float
+
+
+def _all_logits(pool: Pool) -> Tensor:
+    return torch.cat([pool.logits, pool.head(pool.labelled_embeddings).detach()])
 
 
 def share(covered: Tensor, labelled: int) -> float:
@@ -112,13 +135,12 @@ def pure_radii(
     with the radius; this is the bisection's answer. O(L M D), memory O(M).
     """
     low, high = torch.zeros_like(centres.squared_norms), torch.full_like(centres.squared_norms, largest)
-    steps = max(0, math.ceil(math.log2(largest / _RESOLUTION)))
     size = max(1, _BLOCK // len(everything))
     for start in range(0, len(centres), size):
         some = slice(start, start + size)
         squared = squared_distances(centres[some], everything)
         alike = labels[some, None] == predicted
-        for _ in range(steps):
+        for _ in range(_STEPS):
             middle = (low[some] + high[some]) / 2
             inside = squared < middle[:, None] ** 2
             pure = (inside & alike).sum(dim=1) >= purity * inside.sum(dim=1)

@@ -1,9 +1,13 @@
 """ProbCover: greedy cover of the pool by balls of radius δ.
 
 Each next image is the one with the most uncovered images within δ: an image is covered once a labelled or chosen one
-lies within δ. With images of unit length, δ is chosen such that the ball around an image is mostly *pure*, that is, all
-of one class; as the classes are unknown, those of k-means with C clusters stand for them. δ is the largest radius at
-which 95 % of the balls are pure.
+lies within δ. Images are vectors of length 1; δ is a quantile of their distances, such that a ball holds a tenth of a
+class on average: a share 1 / (10 C) of the images.
+
+In the paper δ is the largest radius at which 95 % of the balls are *pure*, all of one class; as the classes are
+unknown, those of k-means with C clusters stand for them. That is the preset ``authors``. It depends on the few images
+next to another cluster: on self-supervised features of MNIST half of its balls hold a single image, the cover takes
+images of the densest classes only, and it is worse than random (docs/radii.md).
 
 Yehuda, Dekel, Hacohen & Weinshall, *Active Learning Through a Covering Lens*, NeurIPS 2022, arXiv 2205.11320. Reference
 implementation: github.com/avihu111/TypiClust. Ours: the purity is that of at most 10,000 balls, around random images;
@@ -12,11 +16,14 @@ implementation: github.com/avihu111/TypiClust. Ours: the purity is that of at mo
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from strategies.api import Pool, register
-from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated, filled_at_random
+from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
+from strategies.components.radii import check_balls, quantile_radius
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.distances import Points, lower
 from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
@@ -24,36 +31,49 @@ from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
 _BALLS = 10_000  # the most balls whose purity is looked at
 
 
-@register("probcover", group="low-budget", paper="yehuda2022", version=1)
+@register("probcover", group="low-budget", paper="yehuda2022", version=2)
 class ProbCover(FeatureSpaceStrategy):
     """The image with the most uncovered images within a radius δ, again and again.
 
-    ``delta`` is δ, between 0 and 2; 0 chooses the largest at which a share ``purity`` of the balls holds images of one
-    k-means cluster only. ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
+    ``delta`` is δ, between 0 and 2. 0 chooses it: if ``purity`` is 0, such that a ball holds a share
+    1 / (``balls_per_class`` C) of the images on average, otherwise as the largest at which a share ``purity`` of the
+    balls holds images of one k-means cluster only. ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
     """
 
     cost = "O(N² D) once, O(n N D) and more for the picks"
     remarks = (
-        "For few labels, with self-supervised features. Depends on δ, which its authors tune for each data set; once "
-        "the pool is covered, it is random."
+        "For few labels, with self-supervised features. Once the pool is covered, it is random; with its authors' "
+        "rule for the radius (preset=authors) it can be worse than random."
     )
+    presets: ClassVar = {"authors": {"purity": 0.95}}
 
-    def __init__(self, delta: float = 0.0, purity: float = 0.95, space: Space = "features") -> None:
+    def __init__(
+        self, delta: float = 0.0, balls_per_class: float = 10.0, purity: float = 0.0, space: Space = "features"
+    ) -> None:
         super().__init__(space)
         if not 0 <= delta <= 2:
             raise ValueError(f"delta is a distance between 0 and 2, not {delta}")
-        if not 0 < purity <= 1:
-            raise ValueError(f"purity is a share, above 0 and at most 1, not {purity}")
-        self.delta, self.purity = delta, purity
+        check_balls(balls_per_class)
+        if not 0 <= purity <= 1:
+            raise ValueError(f"purity is a share between 0 and 1, not {purity}")
+        if delta and purity:
+            raise ValueError("delta and purity both choose the radius: give one of them")
+        self.delta, self.balls_per_class, self.purity = delta, balls_per_class, purity
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)
-        squared = self.delta**2
-        if not squared:
-            squared = pure_radius(concatenated(unlabelled, labelled), pool.class_count, self.purity, generator)
-        covers = ball(squared)
+        covers = ball(self.radius(pool, generator) ** 2)
         picks = lazy_greedy(unlabelled, n, covers, covered=covered_by(unlabelled, labelled, covers))
         return filled_at_random(picks, n, len(unlabelled), generator)
+
+    def radius(self, pool: Pool, generator: torch.Generator) -> float:
+        """δ; the generator seeds the k-means of ``purity``."""
+        if self.delta:
+            return self.delta
+        points, indices = self.everything(pool)
+        if self.purity:
+            return pure_radius(points, pool.class_count, self.purity, generator) ** 0.5
+        return quantile_radius(points, indices, 1 / (self.balls_per_class * pool.class_count))
 
 
 def pure_radius(points: Points, class_count: int, purity: float, generator: torch.Generator) -> float:

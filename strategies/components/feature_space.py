@@ -39,6 +39,10 @@ class FeatureSpaceStrategy(Strategy):
             return unit_points(pool.features), unit_points(pool.labelled_features)
         return unit_points(pool.embeddings), unit_points(pool.labelled_embeddings)
 
+    def everything(self, pool: Pool) -> tuple[Points, Tensor]:
+        """All N + L images, the unlabelled first, and their positions in the dataset."""
+        return concatenated(*self.points(pool)), torch.cat([pool.indices, pool.labelled_indices])
+
 
 def unit_points(vectors: Tensor) -> Points:
     """``vectors`` (N, D) scaled to length 1, at least in float32."""

@@ -58,7 +58,9 @@ def test_dcom_is_its_definition(midpoint: float) -> None:
     images = grouped_pool(150, 16, spread=0.5)
     expected, weight = brute_dcom(images, 40, midpoint, 5.0)
     assert 0.1 < weight < 1
-    assert DCoM(midpoint=midpoint, steepness=5.0).select(images, 40, seeded()).tolist() == expected
+    strategy = DCoM(delta=0.75, largest_delta=1.1, midpoint=midpoint, steepness=5.0)
+    assert strategy.select(images, 40, seeded()).tolist() == expected
+    assert strategy.balls(images).weight == pytest.approx(weight)
 
 
 def test_radii_follow_the_purity() -> None:

@@ -46,10 +46,14 @@ def test_initial_images_need_no_model(name: str) -> None:
         "typiclust[neighbours=0]",
         "typiclust[distance=cosine]",
         "probcover[delta=-1.0]",
-        "probcover[purity=0.0]",
+        "probcover[purity=2.0]",
+        "probcover[delta=0.5,purity=0.9]",
+        "probcover[balls_per_class=0.5]",
         "maxherding[sigma=0.0]",
         "uherding[space=pixels]",
-        "dcom[delta=0.0]",
+        "dcom[delta=-1.0]",
+        "dcom[largest_delta=3.0]",
+        "dcom[balls_per_class=0.5]",
         "dcom[midpoint=2.0]",
         "dcom[steepness=0.0]",
         "tcm[labels_per_class=-1]",
@@ -57,5 +61,5 @@ def test_initial_images_need_no_model(name: str) -> None:
     ],
 )
 def test_parameters_out_of_range_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"must be|is one of|is a (share|distance)"):
+    with pytest.raises(ValueError, match=r"must be|is one of|is a (share|distance)|give one"):
         resolve(text)
