@@ -35,6 +35,7 @@ from benchmark.data import datasets
 from benchmark.experiment import load
 from benchmark.features import source as features_of
 from benchmark.training.batches import Images
+from docs import radii as page
 from strategies.components.feature_space import unit_points
 from strategies.components.radii import quantile_radius, singleton_share
 from strategies.dcom import DCoM
@@ -70,7 +71,7 @@ class Features:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("sources", nargs="*", help="protocols, or NAME=FILE.npz")
-    p.add_argument("--strategies", nargs="+", default=["probcover", "maxherding", "dcom"])
+    p.add_argument("--strategies", nargs="+", default=list(page.SWEPT))
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--pool", type=int, default=10_000)
     p.add_argument("--test", type=int, default=4_000)
@@ -81,7 +82,7 @@ def main() -> None:
     for text in options.sources:
         data = read(text, options.pool, options.test, options.data_dir, options.cache_dir)
         study(data, options.strategies, options.seeds, DOCS / "radii.csv")
-    write_page(pd.read_csv(DOCS / "radii.csv"), DOCS)
+    page.write(pd.read_csv(DOCS / "radii.csv"), LABELS, DOCS)
 
 
 def read(text: str, pool: int, test: int, data_dir: Path, cache: Path) -> Features:
@@ -205,10 +206,6 @@ class StudyPool(SyntheticPool):
         held_out = round(share * len(self.labelled_indices))
         refitted = head(self.data, self.labelled_indices[held_out:])
         return refitted(self.labelled_features[:held_out]).detach(), self.labels[:held_out]
-
-
-def write_page(table: pd.DataFrame, folder: Path) -> None:
-    pass
 
 
 if __name__ == "__main__":
