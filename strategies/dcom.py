@@ -2,10 +2,10 @@
 
 A greedy cover by balls, as in ProbCover, mixed with margin sampling, whose share grows with what is covered.
 
-The ball around a labelled image has a radius of its own, found by bisection of (0, 1.1) down to 0.05: larger while the
-share of images in the ball to which the model gives that image's label is at least 0.4 + 0.2 c₀, smaller otherwise. All
-other balls have the mean of these radii. With c the share of all images, labelled ones included, that the balls of the
-labelled ones cover, each next image has the largest
+The ball around a labelled image has a radius of its own, found by bisection of (0, Δ_max) in five steps: larger while
+the share of images in the ball to which the model gives that image's label is at least 0.4 + 0.2 c₀, smaller otherwise.
+All other balls have the mean of these radii. With c the share of all images, labelled ones included, that the balls
+of the labelled ones cover, each next image has the largest
 
     O(c) · margin uncertainty + (1 − O(c)) · degree,    O(c) = (1 + exp(−k (1 − a))) / (1 + exp(−k (c − a))),
 
@@ -13,9 +13,12 @@ where the degree is the number of images in its ball that no labelled or chosen 
 to [0, 1] over all images. O stays as it is for the whole batch.
 
 Mishal & Weinshall, *DCoM: Active Learning for All Learners*, 2024, arXiv 2407.01804. Reference implementation:
-github.com/avihu111/TypiClust. Without labels or a model all radii are Δ₀ = 0.75 and there is no uncertainty. There the
-radius of an image is found in the round after it was labelled, and kept; ours finds all radii by the current model, and
-c₀ is the share covered by balls of radius Δ₀ around all labelled images.
+github.com/avihu111/TypiClust. Without labels or a model all radii are Δ₀ and there is no uncertainty. There the radius
+of an image is found in the round after it was labelled, and kept; ours finds all radii by the current model, and c₀ is
+the share covered by balls of radius Δ₀ around all labelled images. There Δ₀ = 0.75 and Δ_max = 1.1, in units of their
+SimCLR features (the preset ``authors``). On features that lie closer together such balls cover most of the pool with
+the first labels, and the strategy is margin sampling from then on (docs/radii.md). Ours derives Δ₀ from the features: a
+ball of that radius holds a tenth of a class on average; Δ_max is 1.1/0.75 times that.
 """
 
 from __future__ import annotations

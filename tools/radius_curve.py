@@ -45,8 +45,8 @@ from strategies.registry import presets_of, resolve
 from strategies.testing import SyntheticPool
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-LABELS = (20, 40, 60, 80, 100, 140, 200, 300)
-SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+LABELS = (20, 40, 60, 80, 100, 200)
+SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.4)
 COLUMNS = (
     *("features", "strategy", "rule", "seed", "accuracies"),
     *("radius", "singletons", "weights", "rarest class", "seconds"),
@@ -73,7 +73,7 @@ def main() -> None:
     p.add_argument("sources", nargs="*", help="protocols, or NAME=FILE.npz")
     p.add_argument("--strategies", nargs="+", default=list(page.SWEPT))
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    p.add_argument("--pool", type=int, default=10_000)
+    p.add_argument("--pool", type=int, default=5_000)
     p.add_argument("--test", type=int, default=4_000)
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     p.add_argument("--cache-dir", type=Path, default=Path("cache"))
@@ -141,19 +141,19 @@ def run(data: Features, text: str, seed: int) -> Row:
     strategy = resolve(text).build()
     generator = torch.Generator().manual_seed(100 + seed)
     labelled = torch.randperm(data.pool, generator=generator)[: LABELS[0]]
-    accuracies, weights, radius = [], [], None
-    for count in LABELS:
-        if count > len(labelled):
-            pool = StudyPool.fitted(data, labelled)
-            picks = strategy.select(pool, count - len(labelled), generator)
-            if isinstance(strategy, ProbCover | MaxHerding):
-                radius = strategy.radius(pool, generator)
-            if isinstance(strategy, DCoM):
-                radius, _, weight = strategy.balls(pool)
-                weights.append(f"{weight:.2g}")
-            labelled = torch.cat([labelled, pool.indices[picks]])
-        predicted = head(data, labelled)(data.x[data.pool :]).argmax(dim=1)
-        accuracies.append(round(100 * float((predicted == data.labels[data.pool :]).double().mean()), 2))
+    fitted = head(data, labelled)
+    accuracies, weights, radius = [accuracy(data, fitted)], [], None
+    for count in LABELS[1:]:
+        pool = StudyPool.fitted(data, labelled, fitted)
+        picks = strategy.select(pool, count - len(labelled), generator)
+        if isinstance(strategy, DCoM):
+            radius, _, weight = strategy.balls(pool)
+            weights.append(f"{weight:.2g}")
+        labelled = torch.cat([labelled, pool.indices[picks]])
+        fitted = head(data, labelled)
+        accuracies.append(accuracy(data, fitted))
+    if isinstance(strategy, ProbCover | MaxHerding):
+        radius = strategy.radius(pool, generator)
     picked = torch.bincount(data.labels[labelled[LABELS[0] :]], minlength=data.classes).double()
     pool_points = unit_points(data.x[: data.pool])
     return {
@@ -164,6 +164,11 @@ def run(data: Features, text: str, seed: int) -> Row:
         "rarest class": round(float(picked.min() / picked.mean()), 3),
         "seconds": round(time.perf_counter() - start),
     }
+
+
+def accuracy(data: Features, fitted: nn.Linear) -> float:
+    right = fitted(data.x[data.pool :]).argmax(dim=1) == data.labels[data.pool :]
+    return round(100 * float(right.double().mean()), 2)
 
 
 def head(data: Features, labelled: Tensor) -> nn.Linear:
@@ -177,7 +182,7 @@ def head(data: Features, labelled: Tensor) -> nn.Linear:
     if len(known) == 1:
         bias[known] = 0
     else:
-        model = LogisticRegression(C=40, max_iter=300).fit(x.numpy(), labels.numpy())
+        model = LogisticRegression(C=40, max_iter=100).fit(x.numpy(), labels.numpy())
         coefficients, intercepts = torch.from_numpy(model.coef_).float(), torch.from_numpy(model.intercept_).float()
         if len(known) == 2:
             coefficients, intercepts = torch.cat([-coefficients, coefficients]), torch.cat([-intercepts, intercepts])
@@ -193,12 +198,12 @@ class StudyPool(SyntheticPool):
     data: Features | None = None
 
     @classmethod
-    def fitted(cls, data: Features, labelled: Tensor) -> StudyPool:
+    def fitted(cls, data: Features, labelled: Tensor, model: nn.Linear) -> StudyPool:
         free = torch.ones(data.pool, dtype=torch.bool)
         free[labelled] = False
         rest = free.nonzero().squeeze(1)
         x, known = data.x[rest], data.x[labelled]
-        return cls(x, known, rest, labelled, data.labels[labelled], head(data, labelled), x, known, data=data)
+        return cls(x, known, rest, labelled, data.labels[labelled], model, x, known, data=data)
 
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         if self.data is None or len(self.labelled_indices) < 2 * self.class_count:

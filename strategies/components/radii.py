@@ -15,6 +15,7 @@ from torch import Tensor
 from strategies.kernels.distances import Points, squared_distances
 
 _DRAWN = 2048  # images whose distances are looked at: two million pairs
+_CENTRES = 512  # balls that are looked into for other images
 _BLOCK = 2**22  # distances kept at once
 
 
@@ -27,20 +28,21 @@ def quantile_radius(points: Points, indices: Tensor, share: float) -> float:
     Pairs of duplicates are left out. O(2,048² D).
     """
     some = points[drawn(indices, _DRAWN)]
-    pairs = squared_distances(some, some)[torch.ones(len(some), len(some), dtype=torch.bool).triu(1)].double()
-    pairs = pairs[pairs > 0].sqrt().sort().values
+    squared = squared_distances(some, some).triu_(1)
+    pairs = squared[squared > 0]
     if not len(pairs):
         return 1.0
-    last = max(1, math.ceil(share * len(pairs))) - 1
-    return float(pairs[last : last + 2].mean())
+    within = max(1, math.ceil(share * len(pairs)))
+    ends = (float(pairs.kthvalue(min(k, len(pairs))).values) ** 0.5 for k in (within, within + 1))
+    return sum(ends) / 2
 
 
 def singleton_share(points: Points, indices: Tensor, radius: float) -> float:
-    """The share of images whose ball of ``radius`` holds no other image, of ``points`` (M, D) drawn by ``indices``.
+    """The share of 512 images, drawn by ``indices`` (M,) as above, in whose ball of ``radius`` no other image lies.
 
-    A cover by such balls is a list of single images: where the share is large, the radius has collapsed.
+    Where it is large, the radius has collapsed: a cover by such balls is a list of single images. O(512 M D).
     """
-    centres = drawn(indices, _DRAWN)
+    centres = drawn(indices, _CENTRES)
     alone = 0
     for some in centres.split(max(1, _BLOCK // len(points))):
         alone += int(((squared_distances(points[some], points) <= radius**2).sum(dim=1) <= 1).sum())
