@@ -20,8 +20,8 @@ Made by `tools/radius_curve.py` from `radii.csv`; no protocol of the suite, but 
 should a ball be? Strategies select among the same random images of the training set, by features scaled to length 1;
 a logistic regression on these features is trained on {labels} and {last} labels, of which the first 20 are random and
 the same for all strategies of a seed, and tested on other images of the training set. α is the share of the pairs of
-images that lie within the radius (δ of `probcover`, Δ₀ of `dcom`, σ of `maxherding`): a ball of that radius holds the
-share α of the images on average. `default` is the rule of the bare name, `authors` the preset of that name.
+images that lie within the radius (δ of `probcover`, Δ_max of `dcom`, σ of `maxherding`): a ball of that radius holds
+the share α of the images on average. `default` is the bare name, `authors` the preset of that name.
 
 Mean accuracy is over all label counts but the first, last is that of the last; minus random: paired by seed, mean ±
 standard deviation. Singletons: share of the balls of the last round that hold a single image. Rarest class: the number

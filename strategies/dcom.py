@@ -17,8 +17,8 @@ github.com/avihu111/TypiClust. Without labels or a model all radii are Δ₀ and
 of an image is found in the round after it was labelled, and kept; ours finds all radii by the current model, and c₀ is
 the share covered by balls of radius Δ₀ around all labelled images. There Δ₀ = 0.75 and Δ_max = 1.1, in units of their
 SimCLR features (the preset ``authors``). On features that lie closer together such balls cover most of the pool with
-the first labels, and the strategy is margin sampling from then on (docs/radii.md). Ours derives Δ₀ from the features: a
-ball of that radius holds a tenth of a class on average; Δ_max is 1.1/0.75 times that.
+the first labels, and the strategy is margin sampling from then on (docs/radii.md). Ours derives Δ_max from the
+features: a ball of that radius holds a tenth of a class on average. Δ₀ is 0.75/1.1 of it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from strategies.kernels.distances import Points, squared_distances
 from strategies.kernels.lazy_greedy import Similarity, ball, covered_by, gains, similarities
 from strategies.kernels.margins import margin_uncertainty, tempered_probs
 
-_RATIO = 1.1 / 0.75  # of the largest radius to the first one, as the authors have them
+_FIRST = 0.75 / 1.1  # the first radius in units of the largest, as the authors have them
 _STEPS = 5  # of the bisection: 1.1 / 2⁵ is the first below the authors' 0.05
 _BLOCK = 2**22  # distances kept at once
 
@@ -45,8 +45,8 @@ _BLOCK = 2**22  # distances kept at once
 class DCoM(FeatureSpaceStrategy):
     """Balls around labelled images as large as they are pure; their coverage weighs degree against margin.
 
-    ``delta`` Δ₀ is the radius before any label, 0 chooses it such that a ball holds a share 1 / (``balls_per_class`` C)
-    of the images on average; ``largest_delta`` bounds the radii, 0 is the authors' ratio of it to Δ₀. ``midpoint`` a
+    ``largest_delta`` Δ_max bounds the radii, 0 chooses it such that a ball holds a share 1 / (``balls_per_class`` C) of
+    the images on average; ``delta`` Δ₀ is the radius before any label, 0 is the authors' share of Δ_max. ``midpoint`` a
     and ``steepness`` k shape the weight; ``space`` is ``"features"``, self-supervised, or ``"embeddings"``.
     """
 
@@ -89,13 +89,15 @@ class DCoM(FeatureSpaceStrategy):
     def balls(self, pool: Pool) -> Balls:
         """The balls around the labelled images, what they cover, and the weight O that follows."""
         x, labelled = self.points(pool)
-        delta = self.delta or quantile_radius(*self.everything(pool), 1 / (self.balls_per_class * pool.class_count))
+        largest = self.largest_delta
+        if not largest:
+            largest = quantile_radius(*self.everything(pool), 1 / (self.balls_per_class * pool.class_count))
+        delta = self.delta or _FIRST * largest
         radii = torch.full_like(labelled.squared_norms, delta)
         if pool.has_model and len(labelled):
             before = covered_by(x, labelled, ball(delta**2)).bool()
             purity = 0.4 + 0.2 * share(before, len(labelled))
             predicted = _all_logits(pool).argmax(dim=1)
-            largest = self.largest_delta or min(2.0, _RATIO * delta)
             radii = pure_radii(concatenated(x, labelled), labelled, predicted, pool.labels, purity, largest)
         covered = in_balls(x, labelled, radii)
         weight = competence(share(covered, len(labelled)), self.midpoint, self.steepness)

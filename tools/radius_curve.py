@@ -128,7 +128,7 @@ def settings(data: Features, strategies: list[str]) -> list[tuple[str, str, str]
     points, indices = unit_points(data.x[: data.pool]), torch.arange(data.pool)
     for name in strategies:
         found += [(name, preset, f"{name}[preset={preset}]") for preset in presets_of(resolve(name).cls)]
-        parameter = "sigma" if name == "maxherding" else "delta"
+        parameter = {"maxherding": "sigma", "dcom": "largest_delta"}.get(name, "delta")
         for share in SHARES:
             radius = min(2.0, quantile_radius(points, indices, share))
             found.append((name, f"{share}", f"{name}[{parameter}={radius}]"))

@@ -9,9 +9,11 @@ from support.grouped_pools import brute_greedy, grouped_pool, unit
 from support.made_up import seeded
 from torch import Tensor
 
+from strategies.components.radii import quantile_radius
 from strategies.dcom import DCoM, competence, pure_radii
 from strategies.kernels.distances import Points
 from strategies.kernels.lazy_greedy import ball
+from strategies.registry import resolve
 from strategies.testing import SyntheticPool
 
 
@@ -86,3 +88,28 @@ def test_competence_grows_with_coverage() -> None:
     assert competence(1, 0.8, 50) == 1
     assert competence(0.8, 0.8, 50) == pytest.approx(0.5, abs=1e-4)
     assert competence(0, 0.8, 50) < 1e-15
+
+
+def test_radii_follow_the_features() -> None:
+    images = grouped_pool(150, 16, spread=0.5)
+    balls = DCoM().balls(images)
+    everything = Points.of(torch.cat(unit(images)))
+    largest = quantile_radius(everything, torch.arange(166), 1 / (10 * images.class_count))
+    given = DCoM(delta=0.75 / 1.1 * largest, largest_delta=largest).balls(images)
+    assert (given.radius, given.weight) == pytest.approx((balls.radius, balls.weight))
+    assert given.covered.equal(balls.covered)
+    assert balls.radius < largest
+    none = replace(grouped_pool(150, 0), has_model=False)
+    known = quantile_radius(Points.of(unit(none)[0]), none.indices, 1 / (10 * none.class_count))
+    assert DCoM().balls(none).radius == pytest.approx(0.75 / 1.1 * known)
+
+
+def test_the_authors_radii_cover_narrow_features_at_once_and_ours_do_not() -> None:
+    images = replace(grouped_pool(150, 4, spread=0.5), has_model=False)
+    cone = [
+        torch.cat([x, torch.full((len(x), 1), 10.0, dtype=x.dtype)], dim=1)
+        for x in (images.features, images.labelled_features)
+    ]
+    narrow = replace(images, features=cone[0], labelled_features=cone[1])
+    assert resolve("dcom[preset=authors]").build().balls(narrow).weight == 1
+    assert DCoM().balls(narrow).weight < 1e-3
