@@ -31,7 +31,7 @@ from torch import Tensor
 
 from strategies.api import Pool, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
-from strategies.components.radii import check_balls, quantile_radius
+from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.distances import Points, squared_distances
 from strategies.kernels.lazy_greedy import Similarity, ball, covered_by, gains, similarities
 from strategies.kernels.margins import margin_uncertainty, tempered_probs
@@ -84,6 +84,8 @@ class DCoM(FeatureSpaceStrategy):
         if pool.has_model and len(pool.labels):
             uncertainty = scaled(margin_uncertainty(tempered_probs(_all_logits(pool))))[: len(x)].to(uncertainty)
         balls = self.balls(pool)
+        singletons = singleton_share(*self.everything(pool), balls.radius)
+        pool.note(radius=balls.radius, singletons=singletons, competence=balls.weight)
         return mixed(x, n, ball(balls.radius**2), balls.covered, uncertainty, balls.weight)
 
     def balls(self, pool: Pool) -> Balls:

@@ -44,9 +44,6 @@ class MaxHerding(FeatureSpaceStrategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)
-        kernel = gaussian(self.radius(pool, generator))
+        kernel = gaussian(self.sigma)
         picks = lazy_greedy(unlabelled, n, kernel, covered=covered_by(unlabelled, labelled, kernel))
         return filled_at_random(picks, n, len(unlabelled), generator)
-
-    def radius(self, pool: Pool, generator: torch.Generator) -> float:
-        return self.sigma

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from strategies.api import Pool, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
-from strategies.components.radii import check_balls, quantile_radius
+from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.distances import Points, lower
 from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
@@ -62,7 +62,9 @@ class ProbCover(FeatureSpaceStrategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)
-        covers = ball(self.radius(pool, generator) ** 2)
+        radius = self.radius(pool, generator)
+        pool.note(radius=radius, singletons=singleton_share(*self.everything(pool), radius))
+        covers = ball(radius**2)
         picks = lazy_greedy(unlabelled, n, covers, covered=covered_by(unlabelled, labelled, covers))
         return filled_at_random(picks, n, len(unlabelled), generator)
 

@@ -50,11 +50,14 @@ class UHerding(FeatureSpaceStrategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)
-        kernel = gaussian(smallest_distance(labelled))
+        width = smallest_distance(labelled)
+        pool.note(radius=width)
+        kernel = gaussian(width)
         weights = None
         if len(labelled) and pool.has_model:
             held_out = pool.cross_fit(_HELD_OUT)
             temperature = calibrated(*held_out) if held_out else 1.0
+            pool.note(temperature=temperature)
             weights = margin_uncertainty(tempered_probs(pool.logits, temperature))
         covered = covered_by(unlabelled, labelled, kernel)
         picks = lazy_greedy(unlabelled, n, kernel, weights=weights, covered=covered)

@@ -152,8 +152,10 @@ def run(data: Features, text: str, seed: int) -> Row:
         labelled = torch.cat([labelled, pool.indices[picks]])
         fitted = head(data, labelled)
         accuracies.append(accuracy(data, fitted))
-    if isinstance(strategy, ProbCover | MaxHerding):
+    if isinstance(strategy, ProbCover):
         radius = strategy.radius(pool, generator)
+    if isinstance(strategy, MaxHerding):
+        radius = strategy.sigma
     picked = torch.bincount(data.labels[labelled[LABELS[0] :]], minlength=data.classes).double()
     pool_points = unit_points(data.x[: data.pool])
     return {

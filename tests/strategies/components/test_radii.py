@@ -122,3 +122,15 @@ def test_the_radius_shrinks_with_the_spread_of_the_features(name: str) -> None:
     picks = strategy.select(cone, 5, seeded())
     covered = groups[picks].amax(dim=0).mean()
     assert covered > 0.8
+
+
+@pytest.mark.parametrize("name", ["probcover", "dcom"])
+def test_a_collapsed_radius_is_noted(name: str) -> None:
+    images = grouped_pool(200, 15, spread=0.7)
+    radii = "delta=0.001" if name == "probcover" else "delta=0.0001,largest_delta=0.0001"
+    for text, collapsed in ((name, False), (f"{name}[{radii}]", True)):
+        images.notes.clear()
+        resolve(text).build().select(images, 5, seeded())
+        assert (images.notes["singletons"] == 1) == collapsed
+        assert (images.notes["radius"] < 0.002) == collapsed
+        assert ("competence" in images.notes) == (name == "dcom")
