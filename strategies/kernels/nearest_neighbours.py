@@ -26,3 +26,15 @@ def nearest_neighbours(points: Points | Tensor, k: int) -> tuple[Tensor, Tensor]
         distances.diagonal(start).fill_(torch.inf)
         found.append(distances.topk(k, dim=1, largest=False))
     return torch.cat([block.values for block in found]), torch.cat([block.indices for block in found])
+
+
+def nearest_among(points: Points, others: Points, k: int) -> Tensor:
+    """Positions (N, k), int64, of the ``k`` nearest of M ``others`` to each of N ``points``, the nearest first.
+
+    Time O(N M D), memory O(N k) beyond the points. Raises ValueError unless 1 ≤ k ≤ M.
+    """
+    if not 1 <= k <= len(others):
+        raise ValueError(f"{len(others)} points have between 1 and {len(others)} nearest, not {k}")
+    step = max(1, _BLOCK // len(others))
+    blocks = (squared_distances(points[start : start + step], others) for start in range(0, len(points), step))
+    return torch.cat([block.topk(k, dim=1, largest=False).indices for block in blocks])

@@ -8,6 +8,7 @@ from strategies.badge import Badge
 from strategies.bait import Bait
 from strategies.bald import BALD
 from strategies.batchbald import BatchBALD
+from strategies.cal import CAL
 from strategies.cdal import CDAL
 from strategies.clue import CLUE
 from strategies.cluster_margin import ClusterMargin
@@ -66,6 +67,7 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     Bait,
     AlfaMix,
     DropQuery,
+    CAL,
     # few labels
     TypiClust,
     ProbCover,
