@@ -38,6 +38,7 @@ from strategies.true_loss import TrueLoss
 from strategies.typiclust import TypiClust
 from strategies.uherding import UHerding
 from strategies.variation_ratio import VariationRatio
+from strategies.weighted_kmeans import WeightedKMeans
 
 CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategies that are listed by name
     Random,
@@ -63,6 +64,7 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     # uncertainty and diversity
     Badge,
     CLUE,
+    WeightedKMeans,
     FALCUN,
     Bait,
     AlfaMix,

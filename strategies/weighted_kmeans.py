@@ -1,0 +1,40 @@
+"""Weighted k-means: clusters among the most informative images, in which the more informative count for more.
+
+The β n images of the smallest margin are the candidates. A k-means with n clusters on their embeddings counts each by
+its informativeness u = 1 − (p_(1) − p_(2)), and the candidate nearest to each centre is selected.
+
+Zhdanov, *Diverse mini-batch Active Learning*, 2019, arXiv 1901.05954; no code by its author is public. Ours: mini-batch
+k-means beyond 50 clusters, one seeding, and centres that share their nearest image take the next nearest in turn.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from strategies.api import Pool, Strategy, register, top
+from strategies.kernels.clusters import kmeans, nearest_to_centres
+from strategies.kernels.margins import margin_uncertainty
+
+
+@register("weighted-kmeans", group="hybrid", paper="zhdanov2019", version=1)
+class WeightedKMeans(Strategy):
+    """k-means, weighted by 1 − margin, among the ``beta`` · n images of the smallest margin; one image a cluster."""
+
+    cost = "O(N log N), and a k-means of β n candidates"
+    remarks = (
+        "β goes from margin sampling (1) to clusters of the whole pool. Differs from clue by its candidates: images "
+        "that the model is sure of are none, however many there are."
+    )
+
+    def __init__(self, beta: int = 10) -> None:
+        if beta < 1:
+            raise ValueError(f"beta must be at least 1, not {beta}")
+        self.beta = beta
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        informativeness = margin_uncertainty(pool.probs)
+        candidates = top(informativeness, self.beta * n)
+        rows = pool.embeddings[candidates]
+        _, centres = kmeans(rows, n, generator, weights=informativeness[candidates])
+        return candidates[nearest_to_centres(rows, centres)]
