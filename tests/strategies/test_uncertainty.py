@@ -10,6 +10,7 @@ import pytest
 import torch
 from support.made_up import seeded
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from strategies.api import ScoreStrategy
 from strategies.entropy import Entropy
@@ -97,3 +98,63 @@ def test_ties_go_to_the_smaller_position(strategy: ScoreStrategy, definition: Ca
     expected = [*range(0, 1000, 3), *(i for i in range(1000) if i % 3)]
     for n in (1, 7, 400, 1000):
         assert strategy.select(pool_of(probs), n, seeded()).tolist() == expected[:n]
+
+
+# --- entropy at a temperature
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.7, 2, 15])
+def test_entropy_at_a_temperature_is_that_of_the_divided_logits(temperature: float) -> None:
+    logits = 3 * torch.randn(100, 5, generator=seeded(), dtype=torch.float64)
+    pool = SimpleNamespace(logits=logits, indices=torch.arange(100))
+    expected = [entropy(p) for p in (logits / temperature).softmax(1).numpy()]
+    assert Entropy(temperature).score(pool).numpy() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_temperature_changes_which_images_come_first() -> None:
+    logits = torch.tensor([[4.0, 3.9, -9, -9], [4.0, 2.5, 2.5, 2.5]])
+    pool: Any = SimpleNamespace(logits=logits, probs=logits.softmax(1), indices=torch.arange(2))
+    orders = {t: Entropy(t).select(pool, 2, seeded()).tolist() for t in (0.2, 1.0)}
+    assert orders == {0.2: [0, 1], 1.0: [1, 0]}
+
+
+def test_bare_entropy_reads_the_probabilities_and_needs_nothing() -> None:
+    probs = torch.randn(300, 10, generator=seeded()).mul(4).softmax(1)
+    assert Entropy().score(pool_of(probs)).equal(torch.special.entr(probs).sum(1))
+    assert Entropy().needs == frozenset()
+    assert Entropy(calibrated=True).needs == {"cross_fit"}
+
+
+def test_calibrated_entropy_takes_the_temperature_of_the_held_out_labels() -> None:
+    logits = 3 * torch.randn(50, 4, generator=seeded(), dtype=torch.float64)
+    held_out = 6 * torch.randn(80, 4, generator=seeded(1), dtype=torch.float64)
+    labels = torch.multinomial((held_out / 4).softmax(1), 1, generator=seeded(2)).squeeze(1)
+    asked = []
+
+    def cross_fit(share: float) -> tuple[Tensor, Tensor]:
+        asked.append(share)
+        return held_out, labels
+
+    pool: Any = SimpleNamespace(logits=logits, indices=torch.arange(50), cross_fit=cross_fit)
+    found = Entropy(calibrated=True).score(pool)
+    best = min((t / 100 for t in range(200, 800)), key=lambda t: float(cross_entropy(held_out / t, labels)))
+    assert 3 < best < 5
+    torch.testing.assert_close(found, Entropy(best).score(pool), rtol=0.01, atol=0)
+    assert asked == [0.3]
+
+
+def test_calibrated_entropy_of_too_few_labels_is_entropy() -> None:
+    probs = torch.randn(30, 4, generator=seeded()).softmax(1)
+    pool: Any = SimpleNamespace(probs=probs, indices=torch.arange(30), cross_fit=lambda share: None)
+    assert Entropy(calibrated=True).score(pool).equal(Entropy().score(pool))
+
+
+@pytest.mark.parametrize("temperature", [0, -1, math.inf, math.nan])
+def test_a_temperature_is_a_positive_number(temperature: float) -> None:
+    with pytest.raises(ValueError, match="temperature must be a number above 0"):
+        Entropy(temperature)
+
+
+def test_a_temperature_is_given_or_fitted() -> None:
+    with pytest.raises(ValueError, match="leave temperature out"):
+        Entropy(2, calibrated=True)
