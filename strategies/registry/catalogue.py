@@ -21,6 +21,7 @@ from strategies.epig import EPIG
 from strategies.falcun import FALCUN
 from strategies.greedy_oracle import GreedyOracle
 from strategies.kmeans import KMeans
+from strategies.laplace_bald import LaplaceBALD
 from strategies.lcmd import LCMD
 from strategies.learning_loss import LearningLoss
 from strategies.least_confidence import LeastConfidence
@@ -54,6 +55,8 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     BatchBALD,
     EPIG,
     CoreMSE,
+    # a Gaussian posterior over the last layer
+    LaplaceBALD,
     # diversity
     CoreSet,
     KMeans,
