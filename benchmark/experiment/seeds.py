@@ -20,6 +20,7 @@ STREAMS = {
     "unlabelled": "the same of unlabelled images",
     "dropout": "dropout masks in training",
     "mc-dropout": "the consistent masks of Monte-Carlo dropout, one stream per sample and layer",
+    "weight-noise": "the noise in the weights of a fitted network, one stream per sample and weight tensor",
     "candidates": "the random subset of the pool that is scored",
     "attachment": "the initial weights of a strategy's module",
     "tuning": "batches and augmentation of a strategy's tuning",

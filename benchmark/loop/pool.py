@@ -49,6 +49,7 @@ class FittedPool:
         self._predictor = predictor
         self._mc_stream = mc_stream
         self._mc: dict[int, Tensor] = {}
+        self._noisy: dict[tuple[int, float], Tensor] = {}
         self._previous_probs = previous_probs
         self._features = features
         self._cross_fit = cross_fit
@@ -90,6 +91,13 @@ class FittedPool:
         if samples not in self._mc:
             self._mc[samples] = self._fitted.mc_probs(self._images, self._indices, samples, *self._mc_stream)
         return self._mc[samples]
+
+    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+        """Logits (N, K, C) under K = ``samples`` draws of noise in the weights; kept for the next call."""
+        asked = (samples, scale)
+        if asked not in self._noisy:
+            self._noisy[asked] = self._fitted.noisy_logits(self._images, self._indices, *asked, *self._mc_stream)
+        return self._noisy[asked]
 
     @property
     def features(self) -> Tensor:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from benchmark.experiment import seeds
 from benchmark.models.network import Network
@@ -74,6 +75,33 @@ class Predictor:
             for module in dropouts:
                 module.mask = None
         return torch.cat(chunks)
+
+    @torch.no_grad()
+    def noisy_logits(
+        self, images: Images, indices: Tensor, samples: int, scale: float, seed: int, round_: int
+    ) -> Tensor:
+        """Logits (N, K, C) under K = ``samples`` draws of noise in the weights, each the same for every image.
+
+        Every ``weight`` w of a layer gets Gaussian noise of length ``scale`` · ‖w‖, from streams of ``seed``,
+        ``round_``, k and the weight. In float32: bfloat16 would round small noise away. The network is left alone.
+        """
+        self._eval()
+        weights = {
+            f"{name}.weight": module.weight
+            for name, module in self.network.named_modules()
+            if isinstance(getattr(module, "weight", None), nn.Parameter)
+        }
+        drawn = []
+        for k in range(samples):
+            noisy: dict[str, Tensor] = {}
+            for i, (name, weight) in enumerate(weights.items()):
+                noise = torch.randn(weight.shape, generator=seeds.generator(seed, f"weight-noise/{k}/{i}", round_))
+                length = scale * weight.norm()
+                noisy[name] = weight + (noise / noise.norm()).to(weight.device) * length
+            passes = self._chunks(images, indices)
+            outputs = [functional_call(self.network, noisy, (chunk,)).logits[:count] for chunk, count in passes]
+            drawn.append(torch.cat(outputs))
+        return torch.stack(drawn, dim=1)
 
     def _sample(self, features: Tensor, masks: list[Tensor]) -> Tensor:
         for module, mask in zip(self.network.dropouts, masks, strict=True):

@@ -59,6 +59,15 @@ class Pool(Protocol):
         """
         ...
 
+    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+        """Logits (N, K, C) under K = ``samples`` draws of noise in the weights, the k-th shared by all images.
+
+        Every weight tensor w gets Gaussian noise that is scaled to ``scale`` · ‖w‖; biases get none. The K passes go
+        through the whole network, in float32 whatever the recipe's precision, in which small noise would be lost; a
+        ``scale`` of 0 gives what to compare with.
+        """
+        ...
+
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of a random ``share`` of the labelled images, by a model fitted on the rest.
 

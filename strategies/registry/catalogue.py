@@ -30,6 +30,7 @@ from strategies.margin import Margin
 from strategies.maxherding import MaxHerding
 from strategies.mc_entropy import MCEntropy
 from strategies.mean_std import MeanStd
+from strategies.noise_stability import NoiseStability
 from strategies.probcover import ProbCover
 from strategies.random import Random
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
@@ -73,6 +74,7 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     AlfaMix,
     DropQuery,
     CAL,
+    NoiseStability,
     # few labels
     TypiClust,
     ProbCover,

@@ -116,6 +116,7 @@ def _check_pool_kept(strategy: Strategy) -> None:
     }
     parts |= {name: (getattr(pool, name), getattr(reference, name)) for name in (*_GIVEN, *_OUTPUTS)}
     parts |= {f"mc_probs({k})": (probs, reference.mc_probs(k)) for k, probs in pool._mc.items()}
+    parts |= {f"noisy_logits{asked}": (now, reference.noisy_logits(*asked)) for asked, now in pool._noisy.items()}
     for part, (now, before) in parts.items():
         if not now.equal(before):
             raise AssertionError(f"select modifies pool.{part} in place: work on a clone")
@@ -127,7 +128,7 @@ def _check_nan(strategy: Strategy) -> None:
     broken[13] = torch.nan
     watched: Any = _Watched(replace(pool, points=broken))
     result = _choice_or_refusal(strategy, watched, 20, "a model whose outputs are NaN for one image")
-    read = ", ".join(f"pool.{name}" for name in sorted(watched.read & {*_OUTPUTS, "mc_probs"}))
+    read = ", ".join(f"pool.{name}" for name in sorted(watched.read & {*_OUTPUTS, "mc_probs", "noisy_logits"}))
     if read and isinstance(result, Tensor):
         raise AssertionError(f"select reads {read} and accepts NaN there: raise ValueError (strategies.top does)")
 

@@ -20,9 +20,10 @@ class SyntheticPool:
     """A ``strategies.api.Pool`` whose outputs all follow from ``points``, as those of a real one do.
 
     ``points`` (N, D) and ``labelled_points`` (L, D) are the embeddings and ``classifier`` is the head;
-    ``dataclasses.replace`` makes a pool with other ones. The attachment's output is −log max p, and the k-th
-    dropout mask drops half of the embedding. Reading an output while ``has_model`` is False raises ValueError. It is
-    an ``OraclePool`` as well: an image's true label follows from its index, the test images are standard normal.
+    ``dataclasses.replace`` makes a pool with other ones. The attachment's output is −log max p, the k-th dropout mask
+    drops half of the embedding, and noise is in the head's weights. Reading an output while ``has_model`` is False
+    raises ValueError. It is an ``OraclePool`` as well: an image's true label follows from its index, the test images
+    are standard normal.
     """
 
     points: Tensor
@@ -37,6 +38,7 @@ class SyntheticPool:
     has_model: bool = True
     notes: dict[str, float] = field(default_factory=dict, init=False)  # what the strategy noted
     _mc: dict[int, Tensor] = field(default_factory=dict, init=False)
+    _noisy: dict[tuple[int, float], Tensor] = field(default_factory=dict, init=False)
 
     @classmethod
     def draw(
@@ -135,6 +137,15 @@ class SyntheticPool:
 
     def note(self, **premises: float) -> None:
         self.notes.update(checked_notes(premises))
+
+    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+        if (samples, scale) not in self._noisy:
+            weight, bias = self.head.weight.detach(), self.head.bias.detach()
+            noise = torch.randn((samples, *weight.shape), generator=torch.Generator().manual_seed(0)).to(weight)
+            lengths = noise.flatten(1).norm(dim=1)[:, None, None]
+            noisy = weight + scale * weight.norm() * noise / lengths
+            self._noisy[samples, scale] = (self.embeddings @ noisy.mT + bias).transpose(0, 1).contiguous()
+        return self._noisy[samples, scale]
 
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """The head's logits on the first ``share`` of the labelled images, and their labels."""

@@ -102,7 +102,7 @@ WRITES = "; ".join(
     f"pool.{part}.zero_()"
     for part in ("logits", "probs", "embeddings", "labelled_embeddings", "indices", "labelled_indices", "labels")
 )
-WRITES += "; pool.head.weight.data.zero_(); pool.mc_probs(2).zero_()"
+WRITES += "; pool.head.weight.data.zero_(); pool.mc_probs(2).zero_(); pool.noisy_logits(2, 0.1).zero_()"
 
 
 def test_what_is_written_into_the_pool_reaches_neither_the_run_nor_its_records(tmp_path: Path, alone: Any) -> None:

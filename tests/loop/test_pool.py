@@ -1,10 +1,11 @@
 """The pool: rows that depend on their image only, consistent dropout masks, and what it refuses."""
 
+import copy
 from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.data import datasets
 from benchmark.experiment import seeds
@@ -58,6 +59,7 @@ def pool_of(
 
 def outputs(pool: FittedPool) -> dict[str, Tensor]:
     parts = {"logits": pool.logits, "probs": pool.probs, "embeddings": pool.embeddings}
+    parts["noisy_logits"] = pool.noisy_logits(2, 0.01)
     return parts | ({"mc_probs": pool.mc_probs(3)} if pool._fitted.network.dropouts else {})
 
 
@@ -261,6 +263,73 @@ def test_masks_keep_the_expectation() -> None:
     masks = torch.stack([module.draw_mask(torch.Generator().manual_seed(k)) for k in range(2000)])
     assert sorted(masks.unique().tolist()) == pytest.approx([0, 1 / 0.7])
     assert float(masks.mean()) == pytest.approx(1, abs=0.02)
+
+
+# --- noise in the weights
+
+
+def disturbed(fitted: Network, scale: float, k: int, seed: int, round_: int) -> Network:
+    """A copy with the k-th noise in its weights, tensor by tensor."""
+    noisy = copy.deepcopy(fitted)
+    layers = [m for m in noisy.modules() if isinstance(getattr(m, "weight", None), nn.Parameter)]
+    assert {type(m) for m in layers} >= {nn.Conv2d, nn.BatchNorm2d, nn.Linear}
+    for i, layer in enumerate(layers):
+        noise = torch.randn(layer.weight.shape, generator=seeds.generator(seed, f"weight-noise/{k}/{i}", round_))
+        before = layer.weight.detach().clone()
+        with torch.no_grad():
+            layer.weight.add_(scale * before.norm() / noise.norm() * noise)
+        assert float((layer.weight.detach() - before).norm()) == pytest.approx(scale * float(before.norm()), rel=1e-3)
+    return noisy
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.3])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_noise_is_in_all_weights_and_the_same_for_all_images(precision: str, scale: float) -> None:
+    fitted, images = network("compact"), noise()
+    pool = pool_of(fitted, images, torch.arange(SIZE), precision, stream=(3, 4))
+    found, x = pool.noisy_logits(3, scale), images.normalised(pool.indices)
+    assert found.shape == (SIZE, 3, 10)
+    for k in range(3):
+        expected = disturbed(fitted, scale, k, 3, 4)(x).logits
+        torch.testing.assert_close(found[:, k], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_without_noise_the_logits_are_those_in_float32(precision: str) -> None:
+    fitted, images = network("compact"), noise()
+    plain = pool_of(fitted, images, torch.arange(SIZE), "float32").logits
+    pool = pool_of(fitted, images, torch.arange(SIZE), precision)
+    torch.testing.assert_close(pool.noisy_logits(2, 0.0), plain[:, None].expand(-1, 2, -1), rtol=1e-5, atol=1e-5)
+    assert not pool.noisy_logits(1, 0.001)[:, 0].equal(plain)
+
+
+def test_noise_is_keyed_by_seed_round_and_number() -> None:
+    fitted, images, indices = network("cnn"), digits(), torch.arange(40)
+    drawn = pool_of(fitted, images, indices).noisy_logits(5, 0.01)
+    assert pool_of(fitted, images, indices).noisy_logits(5, 0.01).equal(drawn)
+    assert pool_of(fitted, images, indices).noisy_logits(3, 0.01).equal(drawn[:, :3])
+    for one, other in pairwise(drawn.unbind(1)):
+        assert not torch.allclose(one, other)
+    for stream in ((0, 1), (1, 0)):
+        assert not torch.allclose(pool_of(fitted, images, indices, stream=stream).noisy_logits(5, 0.01), drawn)
+
+
+@pytest.mark.parametrize("name", ["cnn", "compact"])
+def test_noise_leaves_the_network_as_it_was(name: str) -> None:
+    fitted, images = network(name), images_for(name)
+    held = dict(fitted.named_parameters())
+    before = {key: value.clone() for key, value in fitted.state_dict().items()}
+    pool = pool_of(fitted, images, torch.arange(SIZE), "bfloat16")
+    logits = pool.logits.clone()
+    global_state = torch.get_rng_state()
+    drawn = pool.noisy_logits(2, 0.5)
+    assert pool.noisy_logits(2, 0.5) is drawn  # computed once
+    assert torch.get_rng_state().equal(global_state)
+    assert not any(module.training for module in fitted.modules())
+    assert all(held[key] is value for key, value in fitted.named_parameters())
+    for key, value in fitted.state_dict().items():
+        assert value.equal(before[key]), key
+    assert pool_of(fitted, images, torch.arange(SIZE), "bfloat16").logits.equal(logits)
 
 
 # --- candidates

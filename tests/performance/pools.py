@@ -78,6 +78,17 @@ class MadeUpPool:
         return self._mc[samples]
 
     @torch.no_grad()
+    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+        began = clock()
+        logits = torch.empty(len(self.indices), samples, CLASSES)
+        for k in range(samples):
+            noise = torch.randn(self.head.weight.shape, generator=torch.Generator().manual_seed(6 + k))
+            weight = self.head.weight + scale * self.head.weight.norm() * noise / noise.norm()
+            logits[:, k] = self.embeddings @ weight.T + self.head.bias
+        self.mc_seconds += clock() - began
+        return logits
+
+    @torch.no_grad()
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor]:
         count = round(share * len(self.labels))
         noise = torch.randn(count, CLASSES, generator=torch.Generator().manual_seed(5))

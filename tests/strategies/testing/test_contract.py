@@ -172,6 +172,7 @@ SELECTIONS: list[tuple[str, Callable[[Pool, int, torch.Generator], Any]]] = [
     ("reads pool.probs and accepts NaN", lambda pool, n, g: pool.probs.amax(1).sort().indices[:n]),
     ("reads pool.attachment_output and accepts NaN", lambda pool, n, g: pool.attachment_output.topk(n).indices),
     ("reads pool.mc_probs and accepts NaN", lambda pool, n, g: pool.mc_probs(2).mean((1, 2)).topk(n).indices),
+    ("reads pool.noisy_logits and", lambda pool, n, g: pool.noisy_logits(2, 0.1).mean((1, 2)).topk(n).indices),
     ("NaN for one image.*IndexError", lambda pool, n, g: failing_on_nan(pool, n)),
     ("pool.head.weight in place", lambda pool, n, g: scribbling_on_the_head(pool, n)),
     ("without a model.*IndexError", lambda pool, n, g: torch.arange(n) + 0 * pool.labels[0]),
@@ -196,6 +197,7 @@ def number_of_calls(strategy: Any) -> int:
 SCORES: list[tuple[str, Callable[[Any, Pool], Tensor]]] = [
     ("pool.probs in place", lambda self, pool: pool.probs.mul_(pool.probs.log()).sum(1)),
     ("pool.labels in place", lambda self, pool: pool.probs[:, 0] + 0 * pool.labels.zero_().sum()),
+    (r"pool.noisy_logits\(3, 0.1\) in place", lambda self, pool: pool.noisy_logits(3, 0.1).sub_(0.1).mean(1).amax(1)),
     (r"pool.mc_probs\(3\) in place", lambda self, pool: pool.mc_probs(3).sub_(0.1).mean(1).amax(1)),
     (r"'Broken': score returned \(40, 4\), expected \(40,\)", lambda self, pool: pool.probs),
     (r"score returned \(39,\), expected \(40,\): one number per", lambda self, pool: pool.probs[:-1, 0]),
@@ -275,6 +277,8 @@ def test_the_synthetic_pool_is_consistent() -> None:
     pool = SyntheticPool.draw(30, 10)
     order = torch.arange(29, -1, -1)
     torch.testing.assert_close(pool.permuted(order).mc_probs(3), pool.mc_probs(3)[order])
+    torch.testing.assert_close(pool.permuted(order).noisy_logits(3, 0.1), pool.noisy_logits(3, 0.1)[order])
+    torch.testing.assert_close(pool.noisy_logits(2, 0.0)[:, 1], pool.logits)
     torch.testing.assert_close(pool.permuted(order).probs, pool.probs[order])
     assert pool.probs.equal(pool.head(pool.embeddings).softmax(1))
     assert sorted([*pool.indices.tolist(), *pool.labelled_indices.tolist()]) == list(range(40))
