@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Departure, Pool, ScoreStrategy, register
 from strategies.components.feature_space import unit_points
 from strategies.kernels.nearest_neighbours import nearest_among
 
@@ -41,6 +41,14 @@ class CAL(ScoreStrategy):
         "another prediction are close to; nothing keeps a batch from being alike."
     )
     presets: ClassVar = {"authors": {"neighbours": 10}}
+    departures: ClassVar = (
+        Departure(
+            "few labels",
+            "the initial labels may be fewer than k",
+            "at least k labelled images",
+            "with fewer than k labelled images all of them are neighbours",
+        ),
+    )
 
     def __init__(self, neighbours: int = 10) -> None:
         if neighbours < 1:

@@ -29,7 +29,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, register
+from strategies.api import Departure, Pool, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
 from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.distances import Points, squared_distances
@@ -55,7 +55,31 @@ class DCoM(FeatureSpaceStrategy):
         "Made for all budgets alike: a cover while labels are few, margin sampling once most of the pool is covered. "
         "With its authors' radii (preset=authors) other features than theirs can be covered from the first labels on."
     )
-    presets: ClassVar = {"authors": {"delta": 0.75, "largest_delta": 1.1, "midpoint": 0.8, "steepness": 50.0}}
+    presets: ClassVar = {
+        "authors": {
+            "delta": 0.75,
+            "largest_delta": 1.1,
+            "midpoint": 0.8,
+            "steepness": 50.0,
+            "space": "features",
+        }
+    }
+    departures: ClassVar = (
+        Departure("delta", "theirs is for their features; others can be covered from the first labels on"),
+        Departure("largest_delta", "theirs is for their features; 0 keeps their ratio of it to Δ₀"),
+        Departure(
+            "balls_per_class",
+            "a radius that does not depend on the features' scale (docs/radii.md)",
+            "no such rule",
+            "10: a ball holds a tenth of a class on average before any label",
+        ),
+        Departure(
+            "when radii are found",
+            "every round trains a new network, and a radius follows from its predictions",
+            "in the round after an image was labelled, and kept",
+            "in every round",
+        ),
+    )
 
     def __init__(
         self,

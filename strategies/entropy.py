@@ -9,6 +9,7 @@ those of a model trained on the other 70 %, for the round's own model has seen t
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -34,6 +35,8 @@ class Entropy(ScoreStrategy):
         "Counts doubt among unlikely classes, which margin ignores; for two classes it orders images as margin does. "
         "A large batch may hold near-duplicates."
     )
+
+    presets: ClassVar = {"authors": {"temperature": 1.0, "calibrated": False}}
 
     def __init__(self, temperature: float = 1.0, calibrated: bool = False) -> None:
         if not 0 < temperature < math.inf:

@@ -13,12 +13,12 @@ there and here. Ours: the biases are weights of a constant input instead of a bl
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register, top
+from strategies.api import Departure, Pool, Strategy, register, top
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.laplace import LastLayerPosterior, Structure, with_one
 from strategies.kernels.mixtures import mutual_information
@@ -38,6 +38,16 @@ class LaplaceBALD(Strategy):
     remarks = (
         "Works with every network; the uncertainty is the last layer's alone, so that an image whose embedding lies "
         "where the labelled ones do is taken for known. Its n highest are often alike, as bald's are."
+    )
+
+    presets: ClassVar = {"authors": {"samples": 100, "structure": "kronecker"}}
+    departures: ClassVar = (
+        Departure(
+            "biases",
+            "one posterior over all of the layer's parameters",
+            "a block of their own",
+            "weights of a constant input",
+        ),
     )
 
     def __init__(self, samples: int = 100, structure: Structure = "kronecker") -> None:

@@ -15,10 +15,13 @@ nothing is left to gain, ours draws at random.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from strategies.api import Pool, register
+from strategies.components.common_departures import CANDIDATES_35000, NOTHING_TO_GAIN
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
 
@@ -34,6 +37,12 @@ class MaxHerding(FeatureSpaceStrategy):
     remarks = (
         "For few labels, with self-supervised features. It asks for representative images however much the model has "
         "learned, and so gives up to uncertainty as labels grow; UHerding is its authors' answer."
+    )
+
+    presets: ClassVar = {"authors": {"sigma": 1.0, "space": "features"}}
+    departures: ClassVar = (
+        CANDIDATES_35000,
+        NOTHING_TO_GAIN,
     )
 
     def __init__(self, sigma: float = 1.0, space: Space = "features") -> None:

@@ -21,7 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, register
+from strategies.api import Departure, Pool, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.clusters import kmeans
@@ -45,7 +45,22 @@ class ProbCover(FeatureSpaceStrategy):
         "For few labels, with self-supervised features. Once the pool is covered, it is random; with its authors' "
         "rule for the radius (preset=authors) it can be worse than random."
     )
-    presets: ClassVar = {"authors": {"purity": 0.95}}
+    presets: ClassVar = {"authors": {"delta": 0.0, "purity": 0.95, "space": "features"}}
+    departures: ClassVar = (
+        Departure("purity", "it depends on the few images next to another cluster, and can be worse than random"),
+        Departure(
+            "balls_per_class",
+            "a radius that does not depend on the features' scale (docs/radii.md)",
+            "no such rule",
+            "10: a ball holds a tenth of a class on average",
+        ),
+        Departure(
+            "once all is covered",
+            "a choice is needed all the same",
+            "image 0, which may be a labelled one, in the authors' code",
+            "random images",
+        ),
+    )
 
     def __init__(
         self, delta: float = 0.0, balls_per_class: float = 10.0, purity: float = 0.0, space: Space = "features"

@@ -17,10 +17,13 @@ distance, 1 where there is none; once nothing is left to gain, images are drawn 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, register
+from strategies.api import Departure, Pool, register
+from strategies.components.common_departures import CANDIDATES_35000, NOTHING_TO_GAIN
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.kernels.distances import Points, squared_distances
 from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
@@ -43,6 +46,18 @@ class UHerding(FeatureSpaceStrategy):
     remarks = (
         "Made for all budgets alike, from representative to uncertain images as labels grow. Its temperature costs a "
         "training of its own in every round."
+    )
+
+    presets: ClassVar = {"authors": {"space": "features"}}
+    departures: ClassVar = (
+        Departure(
+            "few labels",
+            "30 % of fewer than two labels a class calibrate nothing",
+            "no such rule",
+            "the temperature is 1 with fewer than 2 C labels",
+        ),
+        CANDIDATES_35000,
+        NOTHING_TO_GAIN,
     )
 
     def __init__(self, space: Space = "features") -> None:

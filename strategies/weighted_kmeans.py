@@ -9,10 +9,13 @@ k-means beyond 50 clusters, one seeding, and centres that share their nearest im
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from strategies.api import Pool, Strategy, register, top
+from strategies.components.common_departures import K_MEANS
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.kernels.margins import margin_uncertainty
 
@@ -26,6 +29,9 @@ class WeightedKMeans(Strategy):
         "β goes from margin sampling (1) to clusters of the whole pool. Differs from clue by its candidates: images "
         "that the model is sure of are none, however many there are."
     )
+
+    presets: ClassVar = {"authors": {"beta": 10}}
+    departures: ClassVar = (K_MEANS,)
 
     def __init__(self, beta: int = 10) -> None:
         if beta < 1:

@@ -17,3 +17,14 @@ POOL_OF_2000 = Departure(
     "2,000 images, drawn anew for each query of 10, in the authors' code",
     "all unlabelled images",
 )
+
+CANDIDATES_35000 = Departure(
+    "candidates",
+    "a lazy greedy finds the same picks among all images without a matrix of all pairs",
+    "at most 35,000 images, drawn at random; the mean is over these and the labelled ones",
+    "all images",
+)
+
+NOTHING_TO_GAIN = Departure(
+    "nothing to gain", "the order of the pool must play no part", "the first image that is left", "a random one"
+)
