@@ -119,7 +119,7 @@ class FittedPool:
     def previous_probs(self) -> Tensor | None:
         return None if self._previous_probs is None else self._previous_probs[self._indices]
 
-    def note(self, **premises: float) -> None:
+    def note(self, **premises: float | Tensor) -> None:
         self.notes.update(checked_notes(premises))
 
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:

@@ -49,7 +49,7 @@ class Pool(Protocol):
     def previous_probs(self) -> Tensor | None: ...  # (N, C) by the previous round's model; None in the first round
     def mc_probs(self, samples: int) -> Tensor: ...  # (N, K, C), the k-th dropout mask shared by all images
 
-    def note(self, **premises: float) -> None:
+    def note(self, **premises: float | Tensor) -> None:
         """Record with the round what the strategy has seen of its own premises, such as ``radius=0.41``.
 
         Numbers, or tensors of one; of a name noted twice the later one counts. Names are lower-case letters, digits and

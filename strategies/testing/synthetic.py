@@ -135,7 +135,7 @@ class SyntheticPool:
             self._mc[samples] = self.head(2 * kept * self.embeddings).detach().softmax(2).transpose(0, 1).contiguous()
         return self._mc[samples]
 
-    def note(self, **premises: float) -> None:
+    def note(self, **premises: float | Tensor) -> None:
         self.notes.update(checked_notes(premises))
 
     def noisy_logits(self, samples: int, scale: float) -> Tensor:

@@ -47,7 +47,7 @@ class MadeUpPool:
         self.mc_seconds = 0.0
         self._mc: dict[int, Tensor] = {}
 
-    def note(self, **premises: float) -> None:
+    def note(self, **premises: float | Tensor) -> None:
         pass
 
     @cached_property
