@@ -11,7 +11,7 @@ from support.report_lines import BUDGETS, write_experiment, write_grid, write_ru
 
 from benchmark.reports import read_report, write_report
 
-TABLES = ("accuracy", "summary", "tests", "labels", "pairwise", "cost")
+TABLES = ("accuracy", "summary", "premises", "tests", "labels", "pairwise", "cost")
 FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "calibration", "seconds")
 
 
