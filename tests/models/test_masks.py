@@ -46,7 +46,9 @@ def test_a_gpu_keeps_the_same_units() -> None:
     for step in range(3):
         on_gpu.begin(step)
         here.begin(step)
-        assert torch.equal(on_gpu.kept(1, (64, 999), 0.5, torch.device("cuda")).cpu(), here.kept(1, (64, 999), 0.5, CPU))
+        assert torch.equal(
+            on_gpu.kept(1, (64, 999), 0.5, torch.device("cuda")).cpu(), here.kept(1, (64, 999), 0.5, CPU)
+        )
 
 
 def test_a_step_is_drawn_alone() -> None:
