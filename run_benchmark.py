@@ -22,6 +22,7 @@ examples:
   python run_benchmark.py --protocol cifar10-ll4al --set warm_start=true --time-limit 50m
   python run_benchmark.py --list
   python run_benchmark.py --report results/mnist
+  python run_benchmark.py --replay results/mnist --budgets 100 300 --model "cnn[width=32]"
   python run_benchmark.py --compare mnist mnist-1a2b3c4d
   python run_benchmark.py --verify results/mnist --sample 3
   python run_benchmark.py --doctor results/mnist
@@ -58,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="S",
         help="names, groups, name[key=value], file.py:Class; name@1 shows older runs, of version 1",
+    )
+    what.add_argument(
+        "--replay",
+        type=Path,
+        metavar="DIR|FILE",
+        help="train on the labels that the runs there acquired, or on the index lists of a .csv or .json",
     )
     what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
     what.add_argument(
@@ -96,6 +103,12 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR|NAME",
         help="two experiments, or two --learner of one, paired by seed: differences, tests, rankings, settings",
+    )
+    other.add_argument(
+        "--export-indices",
+        type=Path,
+        metavar="DIR",
+        help="where --report writes what its runs acquired, as .csv",
     )
     other.add_argument("--output", type=Path, metavar="DIR", help="where --compare also writes a .csv and a .md")
     other.add_argument(
@@ -149,7 +162,7 @@ LAYERS = ("results_dir", "published")
 # What can be done instead of running, and the flags that have an effect on it.
 MODES = {
     "list": (),
-    "report": ("strategies", "learner", "seeds", "budgets", *LAYERS),
+    "report": ("strategies", "learner", "seeds", "budgets", "export_indices", *LAYERS),
     "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
     "doctor": ("repair", "attest"),
     "verify": (
@@ -157,7 +170,7 @@ MODES = {
         *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
     ),
 }
-OF_OTHER_MODES = ("output", "sample", "repair", "attest")  # that have no effect on a run
+OF_OTHER_MODES = ("output", "export_indices", "sample", "repair", "attest")  # that have no effect on a run
 
 
 def given_flags(arguments: Sequence[str] | None) -> list[str]:

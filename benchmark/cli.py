@@ -16,11 +16,12 @@ from rich.text import Text
 
 from benchmark import learners
 from benchmark.campaign import preflight as checks
+from benchmark.campaign import replay as replays
 from benchmark.campaign import signals
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, USAGE, Campaign, Options, Places, compute_missing
 from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
-from benchmark.campaign.request import requested
+from benchmark.campaign.request import base, changes, requested
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.library import as_published
@@ -63,6 +64,8 @@ def main(arguments: argparse.Namespace) -> int:
         )
         if arguments.verify is not None:
             return verify(arguments, options, console)
+        if arguments.replay is not None:
+            return replay(arguments, options, console)
         return run(requested(arguments, checks.said_on(console)), options, console, _older(arguments))
     except (ProtocolError, registry.SpecError, datasets.DatasetError, StoreError) as error:
         return _failure(error, USAGE)
@@ -79,13 +82,44 @@ def _failure(error: Exception, status: int) -> int:
 Names = tuple[list[str], list[str]]  # of strategies and learners
 
 
-def run(protocol: Protocol, options: Options, console: Console, older: Names = ([], [])) -> int:
+def replay(arguments: argparse.Namespace, options: Options, console: Console) -> int:
+    """Train on the labels that the runs of an experiment acquired, or on the lists of a file; the exit status."""
+    from benchmark.reports.statistics.curves import select  # here: it takes seconds
+
+    given, selecting = arguments.replay, {"strategies": None, "seeds": None}  # among the lists
+    changed = changes(argparse.Namespace(**{**vars(arguments), **selecting}))
+    if given.suffix.lower() in replays.FILES:
+        source = replays.source_of_file(given)
+        base_protocol = base(arguments, changed.get("image_size", 0), checks.said_on(console))
+        protocol = replays.replayed(base_protocol, source, changed)
+        request = replays.request(source, protocol, arguments.strategies, arguments.seeds)
+    else:
+        if arguments.protocol is not None or arguments.dataset is not None:
+            raise ProtocolError(
+                "--replay of an experiment has its protocol and data: leave out --protocol and --dataset"
+            )
+        experiment = options.places.layers.find(given).experiment()
+        runs = select(experiment, _rows(arguments)[0], None, arguments.seeds).runs
+        source = replays.source_of_experiment(experiment, runs)
+        request = replays.request(source, replays.protocol_of(experiment, source, changed), None, None)
+    for note in request.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    return run(request.protocol, options, console, replay=request)
+
+
+def run(
+    protocol: Protocol,
+    options: Options,
+    console: Console,
+    older: Names = ([], []),
+    replay: replays.Request | None = None,
+) -> int:
     """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status.
 
     ``older`` are editions to show beside them: see ``benchmark.results.editions``.
     """
     began = time.time()
-    finished = compute_missing(protocol, options, console)
+    finished = compute_missing(protocol, options, console, replay)
     if show(finished, console, older):
         console.print(
             f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",

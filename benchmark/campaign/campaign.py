@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan
 from benchmark.campaign.progress import Display
+from benchmark.campaign.replay import Request as ReplayRequest
 from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
@@ -67,8 +68,10 @@ class Campaign:
     specs: list[Spec]
 
 
-def compute_missing(protocol: Protocol, options: Options, console: Console) -> Campaign:
-    """Compute the runs of ``protocol`` that are not on disk.
+def compute_missing(
+    protocol: Protocol, options: Options, console: Console, replay: ReplayRequest | None = None
+) -> Campaign:
+    """Compute the runs of ``protocol`` that are not on disk; with ``replay``, whose protocol it is, those of a replay.
 
     Raises ValueError (and OSError) with one line, before anything is computed, where the request cannot be met.
     """
@@ -77,12 +80,18 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
     places = options.places
     protocol = checks.with_learners(protocol)
     protocol = checks.with_networks(protocol)
-    specs = checks.runnable(protocol, console)
+    if replay is not None:
+        runs = replay.runs(protocol.learners)
+        specs = list({spec.canonical: spec for _, spec in runs}.values())
+    else:
+        specs = checks.runnable(protocol, console)
+        runs = grid.unroll(specs, protocol.learners, protocol.seeds)
     device = checks.device(options.device)
     folders = checks.folders(protocol, options.name, places.layers)
     root = folders.written
-    runs = grid.unroll(specs, protocol.learners, protocol.seeds)
     plans = grid.plan(protocol, runs, folders, device, options.fresh)
+    if replay is not None:
+        plans = [grid.on_list(p, replay.list_of(p.key).indices, folders) for p in plans]
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
@@ -96,12 +105,16 @@ def compute_missing(protocol: Protocol, options: Options, console: Console) -> C
         with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
             data, identity = source.load()
             checks.data(protocol, specs, folders, identity, device)
+            if replay is not None:
+                replay.check(identity, checks.dataset_record(identity))
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             for note in filter(None, (p.note for p in todo)):
                 console.print(note, markup=False, soft_wrap=True)
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)
+            if replay is not None:
+                tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, bool(todo), folders, protocol, specs)
 

@@ -145,6 +145,21 @@ def _on_data(planned: RunPlan, sha256: str, folders: Folders) -> RunPlan:
     return replace(planned, path=run_path(folders.written, planned.key, number), begun=None, note=note)
 
 
+def on_list(planned: RunPlan, indices: tuple[int, ...], folders: Folders) -> RunPlan:
+    """The run of a replay: one that trained on other labels than ``indices`` is neither done nor continued."""
+    started = planned.begun or planned.path
+    record = read_run(started) if started.exists() else None
+    if record is None:
+        return planned
+    trained = [*record.header.initial.acquired_indices, *(i for each in record.rounds for i in each.acquired_indices)]
+    if tuple(trained) == indices[: len(trained)]:
+        return planned
+    number = _Attempts(*folders.attempts(planned.key, record.header.fingerprint)).last + 1
+    note = f"{planned.key}: the source acquired other labels meanwhile; recomputed as attempt {number}"
+    path = run_path(folders.written, planned.key, number)
+    return replace(planned, path=path, done=False, begun=None, note=note)
+
+
 def _complete(protocol: Protocol, spec: Spec, found: list[RunRecord]) -> dict[int, RunRecord]:
     """The attempts, by number, that have all requested rounds, computed by the present code."""
     return {

@@ -19,6 +19,12 @@ SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of i
 
 def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol:
     """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
+    changed = changes(arguments)
+    return base(arguments, changed.get("image_size", 0), say).override(**changed)
+
+
+def changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of the protocol that the arguments change, by their dotted names."""
     changes: dict[str, Any] = {}
     for flag, field in (
         ("strategies", "strategies"),
@@ -41,10 +47,10 @@ def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol
         if not equals:
             raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
         changes[field] = value(text)
-    return _base(arguments, changes.get("image_size", 0), say).override(**changes)
+    return changes
 
 
-def _base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Protocol:
+def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Protocol:
     """The protocol before any field is changed; ``image_size``, yet unchecked, is that of the user's own images."""
     dataset = arguments.dataset
     if arguments.protocol is not None:

@@ -14,6 +14,7 @@ from benchmark import learners
 from benchmark.campaign import process, signals
 from benchmark.data.datasets import ImageData
 from benchmark.experiment.keys import RunKey
+from benchmark.loop.replay import Replayed
 from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.task import RunTask
 from benchmark.models import factory
@@ -21,6 +22,7 @@ from benchmark.results.errors import Busy
 from benchmark.results.paths import log_path
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
+from strategies.api import Strategy
 from strategies.registry import resolve
 
 
@@ -76,9 +78,7 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
         learners.PLUGINS.enter(task.learner_source)
     for source in task.network_sources:
         factory.PLUGINS.enter(source)
-    spec = resolve(task.reference)
-    if spec.source_sha256 != task.source_sha256:
-        raise ValueError(f"the source of '{task.key.strategy}' has changed since the run was planned; run it again")
+    strategy = _strategy(task)
     began = time.time()
 
     def on_round(record: RoundRecord) -> bool:
@@ -90,9 +90,19 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
 
     try:
         with RunFile(task.path, wait=task.wait, begun=task.begun) as file:
-            return "done" if ActiveLearningRun(task, spec.build(), data, file).execute(on_round) else "stopped"
+            return "done" if ActiveLearningRun(task, strategy, data, file).execute(on_round) else "stopped"
     except Busy:
         return "busy"
+
+
+def _strategy(task: RunTask) -> Strategy:
+    """What chooses in a task's run. Raises ValueError if its source has changed."""
+    if task.replay is not None:
+        return Replayed(task.replay)
+    spec = resolve(task.reference)
+    if spec.source_sha256 != task.source_sha256:
+        raise ValueError(f"the source of '{task.key.strategy}' has changed since the run was planned; run it again")
+    return spec.build()
 
 
 def guarded(task: RunTask, perform: Callable[[], Outcome]) -> Finished:

@@ -43,6 +43,8 @@ class Protocol:
     terminal. ``features`` says how the features that some strategies need are made; None for none. ``papers`` are keys
     of strategies.bib or learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs.
     ``image_size`` is the side in pixels of the squares that the images of a folder are brought to; 0 keeps their size.
+    ``replay`` names the experiment, or the file, whose acquired labels are trained on, as ``name@checksum``; empty
+    where strategies choose.
 
     Raises ProtocolError for values that cannot be; whether the network, the strategies and the learners exist is
     checked before a campaign starts.
@@ -67,6 +69,7 @@ class Protocol:
     notes: str = ""
     ladder: tuple[int, ...] = ()
     image_size: int = 0
+    replay: str = ""
 
     def __post_init__(self) -> None:
         if not self.ladder:

@@ -127,7 +127,9 @@ class ActiveLearningRun:
         if "strategy" in carried:
             with self._calls("in load_state_dict"):
                 self.strategy.load_state_dict(carried["strategy"])
-        task, labelled, answers = self.fitter.task(number, known, carried)
+        replay, count = self.run.replay, len(known.indices)
+        stream = number if replay is None else replay.stream_round(count, number)
+        task, labelled, answers = self.fitter.task(stream, known, carried)
         fitted = self.fitter.fit(task, self.carried)
         predictor = fitted.predictor
         clock = Clock(self.device)
@@ -141,7 +143,7 @@ class ActiveLearningRun:
             self.file.write_examples(examples(self.data, predictions.logits))
         acquired = given = torch.empty(0, dtype=torch.int64)
         held_out: tuple[int, ...] = ()
-        diagnostics: dict[str, float] = {}
+        diagnostics = {} if replay is None else replay.diagnostics(count)
         if not last:
             if self.features is not None and "features" in self.strategy.needs:
                 self.features.computed()  # by whichever run of the seed comes first: no part of its query's time
@@ -150,10 +152,10 @@ class ActiveLearningRun:
             given = self.oracle.answer(acquired)
             held_out = self._hold_out(number, predictor, labelled, answers, acquired, given)
             self._carry(number, predictor)
-            diagnostics = self._diagnose(task, labelled, answers, predictor, pool, acquired)
+            diagnostics |= self._diagnose(task, labelled, answers, predictor, pool, acquired)
         return RoundRecord(
             round=number,
-            num_labelled=len(known.indices),
+            num_labelled=count,
             accuracy=metrics.accuracy,
             nll=metrics.nll,
             ece=metrics.ece,

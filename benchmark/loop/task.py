@@ -11,6 +11,7 @@ from benchmark.data.datasets import ImageData
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.learners import Learner
+from benchmark.loop.replay import Replay
 from benchmark.models import factory
 from benchmark.results import environment
 from benchmark.results.records import DatasetRecord, DifferingRecord, LabelsRecord, RunHeader
@@ -29,8 +30,8 @@ class RunTask:
     identifies the data where a process loads its own; ``manifest_sha256`` is that of their manifest, and ``differing``
     says how far they agree with the published one of their name, None where none is published. ``deadline`` is in
     seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
-    on a plugin, None for the suite's own strategies. With ``wait`` the run is taken up when another process that
-    computes it has let go.
+    on a plugin, None for the suite's own strategies. ``replay`` has the labels to train on where no strategy chooses.
+    With ``wait`` the run is taken up when another process that computes it has let go.
     """
 
     key: RunKey
@@ -51,6 +52,7 @@ class RunTask:
     deadline: float | None = None
     wait: bool = False
     begun: Path | None = None
+    replay: Replay | None = None
 
     @property
     def user_sources(self) -> tuple[CodeSource, ...]:
@@ -69,7 +71,7 @@ def run_header(
         experiment=task.path.parents[2].name,
         fingerprint=task.protocol.fingerprint,
         engine_version=ENGINE_VERSION,
-        strategy_version=strategy.version,
+        strategy_version=strategy.version if task.replay is None else task.replay.version,
         learner_version=learner.version,
         strategy_source_sha256=task.source_sha256,
         learner_source_sha256=None if task.learner_source is None else task.learner_source.sha256,

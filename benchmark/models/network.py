@@ -133,7 +133,8 @@ class Network(nn.Module):
 
     def draw_dropout_from(self, masks: Masks) -> None:
         """Take all training masks from ``masks``; layers are numbered dropouts first, then stochastic depths."""
-        for number, layer in enumerate([*self.dropouts, *self.stochastic_depths]):
+        layers: list[Dropout | StochasticDepth] = [*self.dropouts, *self.stochastic_depths]
+        for number, layer in enumerate(layers):
             layer.masks, layer.layer = masks, number
 
     def initialise(self) -> None:

@@ -1,0 +1,248 @@
+"""From ``--replay`` to the runs of a replay: which label lists, what trains on them, and under which names."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.data.identity import Identity
+from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment.keys import RunKey
+from benchmark.experiment.protocol import from_dict
+from benchmark.loop.replay import Replay, Replayed
+from benchmark.results.atomic import write_atomically
+from benchmark.results.records import DatasetRecord, Experiment, RunRecord
+from strategies.registry import Spec
+
+FILES = (".csv", ".json")
+COLUMNS = ("strategy", "seed", "index")
+
+
+@dataclass(frozen=True)
+class ReplaySpec(Spec):
+    """Stands for the strategy that acquired the labels: its name and version, but nothing of its code."""
+
+    acquired_version: int = 1
+
+    @property
+    def canonical(self) -> str:
+        return self.name
+
+    @property
+    def version(self) -> int:
+        return self.acquired_version
+
+
+@dataclass(frozen=True)
+class Source:
+    """Label lists by strategy and seed, and where they are from.
+
+    ``name`` is the experiment's or the file's, ``digest`` begins the checksum of what identifies it: an experiment's
+    fingerprint, a file's content. ``dataset`` is the data set that the indices belong to; None where nobody says.
+    """
+
+    name: str
+    digest: str
+    lists: Mapping[tuple[str, int], Replay]
+    dataset: DatasetRecord | None = None
+
+    @property
+    def identity(self) -> str:
+        """What the replay's protocol says that it replays."""
+        return f"{self.name}@{self.digest[:16]}"
+
+
+def source_of_experiment(experiment: Experiment, runs: Sequence[RunRecord]) -> Source:
+    """The labels that the ``runs`` of an experiment acquired. Raises ProtocolError where there are none."""
+    lists = {}
+    for run in runs:
+        if not run.rounds:
+            continue
+        indices = list(run.header.initial.acquired_indices)
+        for record in run.rounds:
+            indices += record.acquired_indices
+        lists[run.key.strategy, run.key.seed] = Replay(
+            tuple(indices),
+            tuple(run.label_counts),
+            tuple(record.accuracy for record in run.rounds),
+            run.header.strategy_version,
+        )
+    if not lists:
+        raise ProtocolError(f"{experiment.root}: none of its runs has a round to replay")
+    return Source(experiment.name, experiment.fingerprint, lists, runs[0].header.dataset)
+
+
+def source_of_file(path: Path) -> Source:
+    """The index lists of a .csv (columns strategy, seed, index, a row per label) or a .json file.
+
+    The latter holds ``{strategy: {seed: [indices]}}``. Raises ProtocolError, in one line, for anything else.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode()
+        lists = _of_json(text) if path.suffix.lower() == ".json" else _of_csv(text)
+    except OSError as error:
+        raise ProtocolError(f"--replay cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ProtocolError(
+            f"--replay {path}: {error}; a .csv has the columns {', '.join(COLUMNS)}, a .json "
+            '{"strategy": {"seed": [indices]}}'
+        ) from error
+    if not lists:
+        raise ProtocolError(f"--replay {path}: there is no list in it")
+    for (strategy, seed), indices in lists.items():
+        if len(set(indices)) < len(indices) or min(indices, default=0) < 0:
+            raise ProtocolError(f"--replay {path}: {strategy}, seed {seed}: indices must be distinct and not negative")
+    return Source(
+        path.stem, hashlib.sha256(content).hexdigest(), {key: Replay(tuple(some)) for key, some in lists.items()}
+    )
+
+
+def _of_json(text: str) -> dict[tuple[str, int], list[int]]:
+    tree = json.loads(text)
+    return {
+        (str(strategy), int(seed)): [_index(i) for i in indices]
+        for strategy, seeds in tree.items()
+        for seed, indices in seeds.items()
+    }
+
+
+def _of_csv(text: str) -> dict[tuple[str, int], list[int]]:
+    rows = csv.DictReader(io.StringIO(text))
+    if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
+        raise ValueError(f"it has no column {' and no column '.join(missing)}")
+    lists: dict[tuple[str, int], list[int]] = {}
+    for row in rows:
+        lists.setdefault((row["strategy"], int(row["seed"])), []).append(_index(row["index"]))
+    return lists
+
+
+def _index(value: Any) -> int:
+    if isinstance(value, bool) or not (isinstance(value, int) or str(value).strip().isdecimal()):
+        raise ValueError(f"'{value}' is no index")
+    return int(value)
+
+
+def export(experiment: Experiment, runs: Collection[RunRecord], path: Path) -> int:
+    """Write what the runs acquired as a .csv that ``--replay`` reads; how many lists.
+
+    Further columns: ``label`` and, for each label, the label count of the first round that trained on it.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, "label", "num_labelled"])
+    for run in runs:
+        first = run.header.initial
+        batches = [(first.acquired_indices, first.acquired_labels)]
+        batches += [(record.acquired_indices, record.acquired_labels) for record in run.rounds]
+        count = 0
+        for indices, labels in batches:
+            count += len(indices)
+            writer.writerows(
+                [run.key.strategy, run.key.seed, i, y, count] for i, y in zip(indices, labels, strict=True)
+            )
+    write_atomically(path, out.getvalue().encode())
+    return len(runs)
+
+
+def protocol_of(experiment: Experiment, source: Source, changes: Mapping[str, Any]) -> Protocol:
+    """The protocol of a replay of an experiment: its own with ``changes``.
+
+    Without ``budgets`` among them, at the label counts that the furthest runs of all strategies have in common.
+    """
+    furthest: dict[str, tuple[int, ...]] = {}
+    for (strategy, _), replay in source.lists.items():
+        furthest[strategy] = max(furthest.get(strategy, ()), replay.counts, key=len)
+    common = sorted(set.intersection(*map(set, furthest.values())))
+    if not common and "budgets" not in changes:
+        raise ProtocolError(f"{experiment.root}: its strategies have no label count in common: give --budgets")
+    return replayed(from_dict(experiment.protocol), source, {"budgets": common, **changes})
+
+
+def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Protocol:
+    """``base`` with ``changes`` as the protocol of a replay of ``source``.
+
+    Raises ProtocolError where it would go on from the weights of another training.
+    """
+    fixed = {
+        "name": f"{base.name}-replay",
+        "strategies": sorted({strategy for strategy, _ in source.lists}),
+        "ladder": changes.get("budgets", base.budgets),
+        "initial": "strategy",  # which hands out the beginning of the list
+        "features": None,  # nothing reads them
+        "candidates": 0,
+        "replay": source.identity,
+    }
+    protocol = base.override(**{**changes, **fixed})
+    if protocol.warm_start:
+        raise ProtocolError("--replay trains from fresh weights at every label count: add --set warm_start=false")
+    return protocol
+
+
+@dataclass(frozen=True)
+class Request:
+    """A replay as asked for: its protocol, its source, the lists to train on, and notes on those left out."""
+
+    protocol: Protocol
+    source: Source
+    lists: Mapping[tuple[str, int], Replay]
+    notes: Sequence[str]
+
+    def runs(self, learners: Collection[str]) -> list[tuple[RunKey, Spec]]:
+        """The runs, seed by seed; ``learners`` in canonical form."""
+        specs = {
+            name: ReplaySpec(Replayed, name, acquired_version=some.version) for (name, _), some in self.lists.items()
+        }
+        return [(RunKey(name, learner, seed), specs[name]) for name, seed in self.lists for learner in learners]
+
+    def list_of(self, key: RunKey) -> Replay:
+        return self.lists[key.strategy, key.seed]
+
+    def check(self, identity: Identity, dataset: DatasetRecord) -> None:
+        """Raises ProtocolError unless the lists fit data of this identity, which ``dataset`` records."""
+        source = self.source
+        if source.dataset is not None and not source.dataset.pairs_with(dataset):
+            raise ProtocolError(
+                f"'{dataset.name}' is not the data whose labels {source.name} acquired (SHA-256 {dataset.sha256[:12]}, "
+                f"not {source.dataset.sha256[:12]}): put the same data in place"
+            )
+        largest = max(max(replay.indices) for replay in self.lists.values())
+        if largest >= identity.num_train:
+            raise ProtocolError(
+                f"{source.name} has the index {largest}, but '{identity.name}' has {identity.num_train} training images"
+            )
+
+
+def request(
+    source: Source, protocol: Protocol, strategies: Collection[str] | None, seeds: Collection[int] | None
+) -> Request:
+    """What to replay of a source: the lists of ``strategies`` and ``seeds``, None for all, that are long enough.
+
+    Raises ProtocolError where one that was asked for is not there, or where none is left.
+    """
+    known, known_seeds = sorted({key[0] for key in source.lists}), sorted({key[1] for key in source.lists})
+    if unknown := [name for name in strategies or () if name not in known]:
+        raise ProtocolError(f"{source.name} has no run of '{unknown[0]}' to replay; it has {', '.join(known)}")
+    if absent := [seed for seed in seeds or () if seed not in known_seeds]:
+        raise ProtocolError(f"{source.name} has no run of seed {absent[0]}; it has {' '.join(map(str, known_seeds))}")
+    found, notes = {}, []
+    for (strategy, seed), replay in sorted(source.lists.items(), key=lambda item: (item[0][1], item[0][0])):
+        if (strategies is not None and strategy not in strategies) or (seeds is not None and seed not in seeds):
+            continue
+        lacking = [n for n in protocol.budgets if n > len(replay.indices) or (replay.counts and n not in replay.counts)]
+        if lacking:
+            notes.append(f"left out: {strategy}, seed {seed}: it has no round with {lacking[0]} labels")
+        else:
+            found[strategy, seed] = replay
+    if not found:
+        raise ProtocolError(
+            f"{source.name} has no run with all of {' '.join(map(str, protocol.budgets))} labels; give other --budgets"
+        )
+    present = sorted({key[0] for key in found}), sorted({key[1] for key in found})
+    return Request(protocol.override(strategies=present[0], seeds=present[1]), source, found, notes)

@@ -1,0 +1,52 @@
+"""What another run, or somebody else, acquired: index lists that a run trains on instead of choosing its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from strategies.api import Pool, Strategy
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Dataset ``indices`` in the order of their acquisition, and the run that they are from.
+
+    ``counts`` are the label counts of its rounds: the training of round r there draws from the streams of r, and so
+    does the replay's with as many labels, which makes it the same training if nothing else differs. ``accuracies``
+    are that run's test accuracies, in [0, 1], by label count. Both are empty for a list without a run. ``version`` is
+    that of the strategy.
+    """
+
+    indices: tuple[int, ...]
+    counts: tuple[int, ...] = ()
+    accuracies: tuple[float, ...] = ()
+    version: int = 1
+
+    def stream_round(self, num_labelled: int, number: int) -> int:
+        """The round whose random streams a training on so many labels draws from; ``number`` where there is no run."""
+        return self.counts.index(num_labelled) if self.counts else number
+
+    def diagnostics(self, num_labelled: int) -> dict[str, float]:
+        """What the record of a round says of the run that is replayed."""
+        return dict(zip(self.counts, ({ACCURACY: a} for a in self.accuracies), strict=True)).get(num_labelled, {})
+
+
+ACCURACY = "replay.source_accuracy"  # the name of that diagnostic
+
+
+class Replayed(Strategy):
+    """Selects what a replay says, in its order. It has no attachment and holds nothing out."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.replay = replay
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        """The positions in ``pool`` of the next ``n`` indices."""
+        begin = len(pool.labelled_indices)
+        wanted = torch.tensor(self.replay.indices[begin : begin + n], dtype=torch.int64, device=pool.indices.device)
+        order = pool.indices.argsort()
+        places = torch.searchsorted(pool.indices[order], wanted)
+        return order[places]
