@@ -32,6 +32,7 @@ from benchmark.results import layers as results
 from benchmark.results.editions import edition_of
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
+from benchmark.results.paths import slug
 from benchmark.results.records import Experiment, RunRecord
 from benchmark.text.escapes import one_line
 from benchmark.text.terminal import Terminal
@@ -186,6 +187,8 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
     from benchmark.reports import console_table, notes_of, report_of, write
 
     folders = layers.find(arguments.report)
+    if arguments.export_indices is not None:
+        return export_indices(arguments, folders.experiment(), console)
     selected = *_rows(arguments), arguments.seeds, arguments.budgets
     if any(some is not None for some in selected):
         found = report_of(folders.experiment(), *selected)
@@ -205,6 +208,19 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
         console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
         return FAILED
     console.print(f"tables and figures are in {folders.written}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> int:
+    """Write what the selected runs acquired as a file that ``--replay`` reads."""
+    from benchmark.reports.statistics.curves import select
+
+    runs = select(experiment, *_rows(arguments), arguments.seeds, arguments.budgets).runs
+    for learner in dict.fromkeys(run.key.learner for run in runs):
+        some = [run for run in runs if run.key.learner == learner]
+        path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
+        replays.export(some, path)
+        console.print(f"the labels that {len(some)} runs acquired are in {path}", markup=False, soft_wrap=True)
     return DONE
 
 

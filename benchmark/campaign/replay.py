@@ -129,10 +129,10 @@ def _index(value: Any) -> int:
     return int(value)
 
 
-def export(experiment: Experiment, runs: Collection[RunRecord], path: Path) -> int:
-    """Write what the runs acquired as a .csv that ``--replay`` reads; how many lists.
+def export(runs: Collection[RunRecord], path: Path) -> None:
+    """Write what the runs of one learner acquired as a .csv that ``--replay`` reads.
 
-    Further columns: ``label`` and, for each label, the label count of the first round that trained on it.
+    Further columns: ``label``, and ``num_labelled`` in the first round that trained on it.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -148,7 +148,6 @@ def export(experiment: Experiment, runs: Collection[RunRecord], path: Path) -> i
                 [run.key.strategy, run.key.seed, i, y, count] for i, y in zip(indices, labels, strict=True)
             )
     write_atomically(path, out.getvalue().encode())
-    return len(runs)
 
 
 def protocol_of(experiment: Experiment, source: Source, changes: Mapping[str, Any]) -> Protocol:

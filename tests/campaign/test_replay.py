@@ -1,0 +1,214 @@
+"""Replays: another training on exactly the labels that a run, or somebody else, acquired."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+from support.sealed import sealed_run
+from support.tiny import bench
+
+import run_benchmark
+from benchmark.loop.replay import ACCURACY, Replay, Replayed
+from benchmark.results.store import read_experiment
+
+NAMES = ("random", "margin", "learning-loss")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two seeds of three strategies on the tiny protocol, one of them with an attachment."""
+    folder = tmp_path_factory.mktemp("replayed")
+    assert bench(folder, "--strategies", *NAMES) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(source: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(source, tmp_path / "user"))
+
+
+def replay(folder: Path, *arguments: str, given: str | Path = "tiny") -> int:
+    """The command line's replay of the tiny experiment."""
+    places = [f"--{place}-dir={folder / place}" for place in ("data", "results", "cache")]
+    command = ["--replay", str(given), "--device", "cpu", "--workers", "1", *places, *arguments]
+    with patch("benchmark.cli.show"):
+        return run_benchmark.main(command)
+
+
+def rounds(root: Path) -> dict[tuple[str, int], list[Any]]:
+    return {(run.key.strategy, run.key.seed): list(run.rounds) for run in read_experiment(root).runs}
+
+
+def experiments(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in (folder / "results").glob("*replay*/experiment.json"))
+
+
+def tiny_of(folder: Path) -> Path:
+    (root,) = {
+        path.parent for path in (folder / "results").glob("tiny*/experiment.json") if "replay" not in path.parent.name
+    }
+    return root
+
+
+def test_the_same_setting_without_an_attachment_gives_the_same_bits(folder: Path) -> None:
+    own = tiny_of(folder)
+    assert replay(folder, given=own) == 0
+    before, after = rounds(own), rounds(*experiments(folder))
+    assert before.keys() == after.keys() == {(name, seed) for name in NAMES for seed in (0, 1)}
+    for key, theirs in before.items():
+        for a, b in zip(theirs, after[key], strict=True):
+            assert (a.num_labelled, a.nll, a.accuracy, a.bins) == (b.num_labelled, b.nll, b.accuracy, b.bins), key
+            assert a.acquired_indices == b.acquired_indices
+            assert b.diagnostics[ACCURACY] == a.accuracy
+
+
+def test_some_label_counts_draw_from_the_streams_of_their_own_rounds(folder: Path) -> None:
+    own = tiny_of(folder)
+    assert replay(folder, "--budgets", "20", "30", "--strategies", "margin", "--seeds", "1", given=own) == 0
+    (found,) = rounds(*experiments(folder)).items()
+    theirs = rounds(own)["margin", 1]
+    assert found[0] == ("margin", 1)
+    assert [(r.num_labelled, r.nll) for r in found[1]] == [(r.num_labelled, r.nll) for r in theirs[1:]]
+
+
+def test_the_module_of_a_loss_predictor_costs_what_its_replay_gains(folder: Path) -> None:
+    """With its gradient reaching the network, learning loss trains another network than its labels alone do."""
+    name = "learning-loss[gradient_factor=1.0]"
+    assert bench(folder, "--strategies", name, "--seeds", "0") == 0
+    assert replay(folder, "--strategies", name, given=tiny_of(folder)) == 0
+    (found,) = rounds(*experiments(folder)).values()
+    theirs = rounds(tiny_of(folder))[name, 0]
+    assert all(a.nll != b.nll for a, b in zip(found, theirs, strict=True))
+    assert [r.acquired_indices for r in found] == [r.acquired_indices for r in theirs]
+
+
+def test_another_network_learns_from_the_same_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tiny_of(folder)
+    assert replay(folder, "--model", "cnn[width=8,hidden=16,dropout=0.1]", "--seeds", "0", given=own) == 0
+    (root,) = experiments(folder)
+    wide = rounds(root)
+    assert all(
+        r.acquired_indices == s.acquired_indices for k in wide for r, s in zip(wide[k], rounds(own)[k], strict=True)
+    )
+    assert wide["margin", 0][-1].nll != rounds(own)["margin", 0][-1].nll
+    recorded = read_experiment(root).protocol
+    assert recorded["replay"].startswith(f"{own.name}@")
+    assert read_experiment(own).fingerprint.startswith(recorded["replay"].partition("@")[2])
+    capsys.readouterr()
+    assert replay(folder, "--model", "cnn[width=8,hidden=16,dropout=0.1]", "--seeds", "0", given=own) == 0
+    assert "3 of 3 runs are in" in capsys.readouterr().out
+
+
+def test_a_source_that_acquired_other_labels_is_replayed_anew(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tiny_of(folder)
+    assert replay(folder, "--strategies", "margin", "--seeds", "0", given=own) == 0
+    assert bench(folder, "--strategies", "entropy", "--seeds", "0") == 0
+    taken = own / "runs" / "margin" / "supervised-seed0.jsonl"
+    with (own / "runs" / "entropy" / "supervised-seed0.jsonl").open() as file:  # other labels under margin's name
+        header, *rest = map(json.loads, file)
+    header["key"]["strategy"] = "margin"
+    taken.write_bytes(sealed_run([header, *rest]))
+    capsys.readouterr()
+    assert replay(folder, "--strategies", "margin", "--seeds", "0", given=own) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "margin, seed 0: the source acquired other labels meanwhile; recomputed as attempt 2" in said
+    newest = [run for run in read_experiment(*experiments(folder)).runs if run.attempt == 2]
+    assert [r.acquired_indices for r in newest[0].rounds] == [r.acquired_indices for r in rounds(own)["margin", 0]]
+
+
+def all_indices(root: Path, strategy: str, seed: int) -> list[int]:
+    (run,) = [run for run in read_experiment(root).runs if (run.key.strategy, run.key.seed) == (strategy, seed)]
+    return [*run.header.initial.acquired_indices, *(i for r in run.rounds for i in r.acquired_indices)]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_lists_of_somebody_else_are_judged_by_our_training(folder: Path, suffix: str) -> None:
+    own, path = tiny_of(folder), folder / f"theirs{suffix}"
+    indices = all_indices(own, "margin", 0)
+    if suffix == ".json":
+        path.write_text(json.dumps({"their strategy": {"0": indices}}))
+    else:
+        rows = [["strategy", "seed", "index"], *(["their strategy", 0, i] for i in indices)]
+        path.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    protocol = str(folder / "tiny.toml")
+    assert replay(folder, "--protocol", protocol, "--budgets", "10", "20", "30", given=path) == 0
+    (found,) = rounds(*experiments(folder)).items()
+    assert found[0] == ("their strategy", 0)
+    assert [r.nll for r in found[1]] == [r.nll for r in rounds(own)["margin", 0]]
+
+
+def test_exported_indices_can_be_replayed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own, out = tiny_of(folder), folder / "out"
+    command = ["--report", str(own), "--strategies", "margin", "--seeds", "0", "--export-indices", str(out)]
+    assert bench(folder, *command) == 0
+    (path,) = out.iterdir()
+    assert f"the labels that 1 runs acquired are in {path}" in capsys.readouterr().out
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["index"]) for row in rows] == all_indices(own, "margin", 0)
+    assert [int(row["num_labelled"]) for row in rows] == [10] * 10 + [20] * 10 + [30] * 10
+    assert replay(folder, "--protocol", str(folder / "tiny.toml"), given=path) == 0
+    assert list(rounds(*experiments(folder))) == [("margin", 0)]
+
+
+BAD_FILES = {
+    "lists.json": ["", "[]", "{}", '{"a": 5}', '{"a": {"x": [1]}}', '{"a": {"0": [1, 1]}}', '{"a": {"0": ["1.5"]}}'],
+    "lists.csv": ["", "strategy,seed\na,0\n", "strategy,seed,index\na,x,1\n", "strategy,seed,index\na,0,-1\n"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in BAD_FILES.items() for text in texts])
+def test_a_bad_list_is_one_line(name: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text(text)
+    assert replay(tmp_path, "--dataset", "digits", given=tmp_path / name) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --replay ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strategies", "badge"], "has no complete round among the runs asked for"),
+        (["--budgets", "15"], "has no run with all of 15 labels"),
+        (["--set", "warm_start=true"], "add --set warm_start=false"),
+        (["--dataset", "digits"], "leave out --protocol and --dataset"),
+    ],
+)
+def test_what_cannot_be_replayed_is_said_in_one_line(
+    folder: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(folder, *arguments, given=tiny_of(folder)) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_an_index_beyond_the_data_is_refused_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "far.json").write_text(json.dumps({"a": {"0": [*range(19), 99_999]}}))
+    assert replay(tmp_path, "--dataset", "digits", "--budgets", "20", given=tmp_path / "far.json") == 2
+    assert "far has the index 99999, but 'digits' has" in capsys.readouterr().err
+    assert not list((tmp_path / "results").glob("*/runs"))
+
+
+def test_positions_follow_the_list_wherever_the_images_lie() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(20):
+        order = torch.randperm(50, generator=generator)
+        listed, begin = order[:20].tolist(), seed % 10
+        rest = order[begin:][torch.randperm(50 - begin, generator=generator)]
+
+        class Pool:
+            indices, labelled_indices = rest, order[:begin]
+
+        positions = Replayed(Replay(tuple(listed))).select(Pool(), 7, generator)  # type: ignore[arg-type]
+        assert rest[positions].tolist() == listed[begin : begin + 7]
