@@ -35,9 +35,10 @@ def compute(report: Report) -> pd.DataFrame:
     found = []
     counts = sorted(set(report.rows["labels"]))
     for run in report.runs:
-        own = {record.num_labelled: record.diagnostics.get(ACCURACY) for record in run.rounds}
-        replayed = {record.num_labelled: record.accuracy for record in run.rounds}
-        if not all(own.get(n) is not None for n in counts):
+        rounds = [record for record in run.rounds if ACCURACY in record.diagnostics]
+        own = {record.num_labelled: record.diagnostics[ACCURACY] for record in rounds}
+        replayed = {record.num_labelled: record.accuracy for record in rounds}
+        if not set(counts) <= set(own):
             continue
         areas = [area_under_budget_curve(counts, [values[n] for n in counts]) for values in (own, replayed)]
         found.append((*key_of(run), *areas))
@@ -113,7 +114,7 @@ def table(report: Report, _: View) -> Table | None:
         "and of this replay's training on the same labels, ± standard deviation over seeds. Differences are in points, "
         "paired by seed, with 95 % t-intervals, not corrected."
     )
-    made = Table.of_columns(columns, found, sentences(caption, source.diagnostic_note))
+    made = Table.of_columns(columns, found, sentences(caption, source.unranked.note))
     return replace(made, header=[head.partition(" (")[0] for head in columns])
 
 
@@ -126,13 +127,13 @@ def figure(report: Report, _: View) -> Figure | None:
     title = _measure(report)
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.BOTH_COLUMNS, 0.95 + ROW * 1.2 * max(len(ranking), 2)))
-        labels = style.row_labels(ranking, report.source.diagnostic)
+        labels = style.row_labels(ranking, report.source.unranked)
         left = style.text_width(figure, labels) + 0.12
         (axes,) = style.side_by_side(figure, 1, left=left, gap=0.25, right=0.12, bottom=0.4)
         for row, (key, own, replayed) in enumerate(zip(ranking, found["own"], found["replayed"], strict=True)):
             colour = style.look(key[0]).colour
             axes.plot([100 * own, 100 * replayed], [row, row], color=colour, linewidth=1.2, zorder=2)
-            ring = {"markeredgecolor": colour, "markeredgewidth": 1.0, "linestyle": ""}
+            ring: dict[str, Any] = {"markeredgecolor": colour, "markeredgewidth": 1.0, "linestyle": ""}
             axes.plot(100 * own, row, "o", markersize=6, markerfacecolor="white", zorder=3, **ring)
             axes.plot(100 * replayed, row, "o", markersize=3.5, markerfacecolor=colour, zorder=4, **ring)
         if (reference := found[found["strategy"] == REFERENCE]["replayed"]).size:
