@@ -1,0 +1,69 @@
+"""BADGE, BAIT, CLUE, FALCUN, ALFA-Mix and DropQuery."""
+
+from __future__ import annotations
+
+import torch
+
+from strategies.alfa_mix import AlfaMix
+from strategies.badge import Badge
+from strategies.dropquery import DropQuery
+from strategies.kernels.gradients import gradient_embeddings
+from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
+from support.authors.stored import Arrays, close, clustered, drawn, picks, pool, same, tensor
+from support.made_up import pool_of, seeded
+
+
+def badge(stored: Arrays) -> None:
+    """The first image, and the law of each further one given those before."""
+    images, theirs = pool(stored), stored["picks"].tolist()
+    assert Badge().select(images, 1, seeded()).tolist() == theirs[:1]
+    points = gradient_embeddings(images.probs, images.embeddings)
+    with drawn("strategies.kernels.kmeans_plus_plus", theirs[1:]) as laws:
+        chosen = kmeans_plus_plus(points, len(theirs), seeded(), first=theirs[0], block=1)
+    same(chosen.tolist(), stored["picks"])
+    for ours, law in zip(laws, stored["laws"], strict=True):
+        close(ours, law, 1e-4)
+
+
+def bait(stored: Arrays) -> None:
+    same(sorted(picks("bait", pool(stored), 8)), sorted(stored["picks"]))
+
+
+def clue(stored: Arrays) -> None:
+    for suffix, temperature in (("", 1.0), ("_cold", 0.3)):
+        with clustered("strategies.clue", centres=stored["centres" + suffix]) as given:
+            chosen = picks(f"clue[temperature={temperature}]", pool(stored), 10)
+        close(given[0][2], stored["weights" + suffix], 1e-5)
+        same(sorted(chosen), sorted(stored["picks" + suffix]))
+
+
+def falcun(stored: Arrays) -> None:
+    with drawn("strategies.falcun", stored["picks"].tolist()) as laws:
+        picks("falcun[preset=authors]", pool_of(probs=tensor(stored["probs"])), len(stored["picks"]))
+    for ours, law in zip(laws, stored["laws"], strict=True):
+        close(ours, law, 1e-9)
+
+
+def alfa_mix(stored: Arrays) -> None:
+    """The images whose class changes at every cap, and the batch near the centres of those of the first cap."""
+    images = pool(stored)
+    least = AlfaMix(form="elementwise").least_change(images)
+    for cap, changed in zip(stored["caps"], stored["changed"], strict=True):
+        same((least < cap / 6**0.5).tolist(), changed)
+    with clustered("strategies.alfa_mix", centres=stored["centres"]) as given:
+        same(sorted(picks("alfa-mix[form=elementwise,step=0.2]", images, 6)), sorted(stored["picks"]))
+    rows = torch.nn.functional.normalize(images.embeddings[tensor(stored["changed"][0])])
+    close(given[0][0], rows.numpy(), 1e-6)
+
+
+def dropquery(stored: Arrays) -> None:
+    """Images whose class changes in most passes, or in any where these are fewer than 25 n; the batch near centres."""
+    images = pool(stored)
+    passes = images.embeddings.masked_fill(tensor(stored["dropped"]), 0) * 2
+    changed = (images.head(passes).argmax(dim=2) != images.logits.argmax(dim=1)).sum(dim=0)
+    strategy = DropQuery()
+    strategy.disagreements = lambda pool, generator: changed  # type: ignore[method-assign]
+    for n in (1, 2, 3):
+        same(strategy.candidates(changed, n).tolist(), stored[f"candidates_{n}"])
+        with clustered("strategies.dropquery", centres=stored[f"centres_{n}"]):
+            same(sorted(strategy.select(images, n, seeded()).tolist()), stored[f"picks_{n}"])
