@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class _HeldOut(SyntheticPool):
 def uherding(stored: Arrays) -> None:
     held_out = tensor(stored["held_out_logits"]), tensor(stored["held_out_labels"])
     plain = pool(stored)
-    parts = {name: getattr(plain, name) for name in SyntheticPool.__dataclass_fields__ if not name.startswith("_")}
+    parts = {part.name: getattr(plain, part.name) for part in fields(plain) if part.init}
     with replaced("strategies.uherding._BINS", held_out[0].shape[1]):  # theirs has a bin for each class, ours 15
         close(np.array(calibrated(*held_out)), stored["temperature"], 1e-9)
         same(picks("uherding", _HeldOut(**parts, held_out=held_out), 20), stored["picks"])

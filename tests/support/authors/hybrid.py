@@ -67,3 +67,6 @@ def dropquery(stored: Arrays) -> None:
         same(strategy.candidates(changed, n).tolist(), stored[f"candidates_{n}"])
         with clustered("strategies.dropquery", centres=stored[f"centres_{n}"]):
             same(sorted(strategy.select(images, n, seeded()).tolist()), stored[f"picks_{n}"])
+    few = stored["candidates_80"].tolist()
+    same(strategy.candidates(changed, 80).tolist(), few)
+    assert set(few) <= set(strategy.select(images, 80, seeded()).tolist())
