@@ -12,7 +12,8 @@ from clones import Settings, load
 from inputs import Arrays
 from torch.nn import functional as F
 
-CHANNELS, SIDES, HIDDEN, COUNT = (3, 4, 5, 6), (8, 4, 2, 1), 7, 12
+CHANNELS, SIDES, HIDDEN, COUNT = (3, 4, 5, 6), (4, 4, 2, 1), 7, 12
+UNLABELLED = 101
 TRAINING = ("visdom", "models.resnet", "data.sampler", "data.data_transform", "tensorboardX", "train_utils")
 
 
@@ -78,15 +79,15 @@ def semi_supervised(clone: Path) -> Arrays:
     module = load(clone, "models.lossnet").LossNet(list(CHANNELS), HIDDEN)
     made = parameters(module)
     main = imported(clone, "main", TRAINING)
-    labelled, weak, strong = (stages(rng, count) for count in (COUNT, 21, 21))
+    labelled, weak, strong = (stages(rng, count) for count in (COUNT, UNLABELLED, UNLABELLED))
     losses = rng.exponential(size=COUNT).astype(np.float32)
     predicted = module(labelled).view(-1)
     joint = with_gradients(module, main.loss_pred_loss(predicted, torch.tensor(losses)))
     joint = {f"joint_{name}": part for name, part in joint.items()}
 
-    logits = torch.tensor(
-        rng.normal(size=(COUNT + 42, 4)) * np.r_[np.ones(COUNT), np.full(21, 4), np.ones(21)][:, None]
-    )
+    # Weak views are sure of their class in half of the images, and hard and soft losses rank some pairs otherwise.
+    scale = np.repeat([1, 4, 1], [COUNT, UNLABELLED, UNLABELLED])[:, None]
+    logits, numbers = torch.tensor(rng.normal(size=(len(scale), 4)) * scale), torch.arange(UNLABELLED)
     logits, labels = logits.float(), torch.tensor(rng.integers(4, size=COUNT))
     everything = [torch.cat(parts) for parts in zip(labelled, weak, strong, strict=True)]
     module.zero_grad()
@@ -96,7 +97,7 @@ def semi_supervised(clone: Path) -> Arrays:
         {"ft": Settings(zero_grad=lambda: None, step=lambda: None)},
         {
             "ft": [(torch.arange(COUNT), labels)],
-            "semi": [((COUNT + torch.arange(21), COUNT + 21 + torch.arange(21)), 0)],
+            "semi": [((COUNT + numbers, COUNT + UNLABELLED + numbers), 0)],
         },
     )
     tuned = {f"tuning_grad.{name}": p.grad.numpy() for name, p in module.named_parameters()}
@@ -109,7 +110,7 @@ def semi_supervised(clone: Path) -> Arrays:
     for group, image in zip(groups, highest, strict=True):
         by_cluster.setdefault(group, []).append(image)
     chosen = main.sampling(by_cluster)
-    parts = {"labelled": labelled, "weak": weak, "strong": strong}
+    parts = {"labelled": labelled, "strong": strong}
     return {
         **made,
         **{f"{name}_stage_{s}": f.numpy() for name, some in parts.items() for s, f in enumerate(some)},

@@ -144,10 +144,8 @@ def semi_supervised(stored: Arrays) -> None:
 
 def tuning(strategy: SemiSupervisedLearningLoss, module: LossPrediction, stored: Arrays) -> None:
     """One step: the gradient of the labelled and of the pseudo-labelled ranking loss."""
-    logits = tensor(stored["logits"]).split([12, 21, 21])
-    outputs = [
-        Output(rows, rows, stages(stored, part)) for rows, part in zip(logits[1:], ("weak_", "strong_"), strict=True)
-    ]
+    logits = tensor(stored["logits"]).split([12, 101, 101])
+    outputs = [Output(rows, rows, stages(stored, "strong_")) for rows in logits[1:]]  # of weak views only logits count
     labelled: Any = pool_of(stages=stages(stored, "labelled_"), losses=tensor(stored["labelled_losses"]))
     losses: list[Tensor] = []
 
