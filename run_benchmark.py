@@ -102,7 +102,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="DIR|NAME",
-        help="two experiments, or two --learner of one, paired by seed: differences, tests, rankings, settings",
+        help="two experiments, or two --learner of one, paired by seed: differences, tests, rankings, settings; "
+        "or an experiment and replays of it",
     )
     other.add_argument(
         "--export-indices",

@@ -101,6 +101,11 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             )
         experiment = options.places.layers.find(given).experiment()
         runs = select(experiment, _rows(arguments)[0], None, arguments.seeds).runs
+        learners = list(dict.fromkeys(run.key.learner for run in runs))
+        acquirer = "supervised" if "supervised" in learners else learners[0]
+        if len(learners) > 1:
+            console.print(f"replayed are the labels that were acquired with the learner {acquirer}", markup=False)
+        runs = [run for run in runs if run.key.learner == acquirer]
         source = replays.source_of_experiment(experiment, runs)
         request = replays.request(source, replays.protocol_of(experiment, source, changed), None, None)
     for note in request.notes:
@@ -225,13 +230,19 @@ def export_indices(arguments: argparse.Namespace, experiment: Experiment, consol
 
 
 def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
-    """Print two experiments' differences; write them where asked to."""
+    """Print two experiments' differences, or an experiment beside its replays; write them where asked to."""
     from benchmark.reports.comparison.compare import compare_experiments, write_comparison
+    from benchmark.reports.comparison.transfer import transfer
     from benchmark.reports.rendering.console import for_console
 
     strategies, learners = _rows(arguments)
     experiments = results.compared([layers.find(given) for given in arguments.compare])
-    result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
+    if len(experiments) > 2:
+        if learners is not None:
+            raise ProtocolError("--learner has no effect on a comparison of replays: leave it out")
+        result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
+    else:
+        result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
     for table in result.tables:
         console.print(for_console(table))
     for note in result.notes:

@@ -59,7 +59,7 @@ class Source:
 
 
 def source_of_experiment(experiment: Experiment, runs: Sequence[RunRecord]) -> Source:
-    """The labels that the ``runs`` of an experiment acquired. Raises ProtocolError where there are none."""
+    """The labels that the ``runs`` of an experiment, of one learner, acquired. Raises ProtocolError without any."""
     lists = {}
     for run in runs:
         if not run.rounds:

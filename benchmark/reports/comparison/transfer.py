@@ -1,0 +1,127 @@
+"""An experiment and replays of it side by side: who acquired the labels, by what is trained on them.
+
+After Lowell et al., *Practical Obstacles to Deploying Active Learning*, EMNLP 2019, and Munjal et al., *Towards Robust
+and Reproducible Active Learning using Neural Networks*, CVPR 2022: a row per acquiring strategy, a column per training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import pandas as pd
+
+from benchmark.reports.comparison.compare import Comparison
+from benchmark.reports.comparison.settings import differing, flat, in_words
+from benchmark.reports.rendering.tables.cells import points
+from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
+from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
+from benchmark.reports.statistics.summary import area_under_budget_curve, mean_interval, paired
+from benchmark.reports.words import count
+from benchmark.results.errors import StoreError
+from benchmark.results.records import Experiment
+
+OWN = "its own"
+_WORDS = {  # that are no part of a training
+    *("name", "description", "papers", "notes", "strategies", "learners", "seeds", "budgets", "ladder"),
+    *("replay", "initial", "candidates", "features"),
+}
+
+
+def is_replay_of(experiment: Experiment, source: Experiment) -> bool:
+    """Whether the experiment trains on labels that the other acquired."""
+    name, _, digest = str(experiment.protocol.get("replay") or "").partition("@")
+    return name == source.name and bool(digest) and source.fingerprint.startswith(digest)
+
+
+def transfer(
+    source: Experiment,
+    replays: Sequence[Experiment],
+    strategies: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+) -> Comparison:
+    """The means over the seeds that all trainings of a strategy share, at the label counts that all have.
+
+    ``differences`` has a row per strategy and training: strategy, training, n (seeds), accuracy (the area, 0–1), and
+    the mean difference ``gain`` to random in the same training, paired by seed, with its 95 % t-interval ``low`` and
+    ``high``. Raises StoreError for an experiment that is no replay of ``source``, or where nothing is shared.
+    """
+    for experiment in replays:
+        if not is_replay_of(experiment, source):
+            raise StoreError(
+                f"{experiment.name} is no replay of {source.name}: --compare takes two experiments, "
+                "or one and several replays of it"
+            )
+    curves = [tidy(select(one, strategies, None, seeds, budgets).runs, budgets) for one in (source, *replays)]
+    trainings = {OWN: curves[0]}
+    for title, theirs in zip(_titles(source, replays), curves[1:], strict=True):
+        for learner, own in groups(theirs, ["learner"]).items():
+            trainings[title if learner == SUPERVISED else f"{title}, {learner}"] = own
+    titles = list(trainings)
+    counts = sorted(set.intersection(*(set(one["labels"]) for one in trainings.values())))
+    if not counts:
+        raise StoreError(f"{source.name} and its replays have no label count in common")
+    runs = pd.concat([_areas(one, counts).assign(training=title) for title, one in trainings.items()])
+    shared = runs.groupby(["strategy", "seed"])["training"].transform("nunique") == len(titles)
+    runs = runs[shared]
+    if not len(runs):
+        raise StoreError(f"{source.name} and its replays share no run that has all of {in_words(counts)} labels")
+    gains = groups(paired(runs, "area", ["training", "seed"]), ["strategy", "training"])
+    rows = []
+    for (strategy, training), some in groups(runs, ["strategy", "training"]).items():
+        row = {"strategy": strategy, "training": training, "n": len(some), "accuracy": some["area"].mean()}
+        differences = list(gains[strategy, training]["gain"]) if (strategy, training) in gains else []
+        row["gain"], row["low"], row["high"], _ = mean_interval(differences)
+        rows.append(row)
+    data = pd.DataFrame(rows)
+    table = _table(data, titles, counts, source.name)
+    return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), ())
+
+
+def _areas(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
+    """The area of each run that has all label counts."""
+    there = groups(curves[curves["labels"].isin(counts)], RUN)
+    rows = [
+        (*key, area_under_budget_curve(counts, run["accuracy"].tolist()))
+        for key, run in there.items()
+        if len(run) == len(counts)
+    ]
+    return pd.DataFrame(rows, columns=[*RUN, "area"])
+
+
+def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
+    """What a replay's training has that the source's has not; the replay's name where two would be alike."""
+    found = []
+    for replay in replays:
+        own, other = (
+            flat({key: value for key, value in one.protocol.items() if key not in _WORDS}) for one in (source, replay)
+        )
+        changed = (f"{key.rpartition('.')[2]} {new}" for key, _, new in differing(own, other))
+        found.append(", ".join(changed) or "plain")
+    return [title if found.count(title) == 1 else replay.name for title, replay in zip(found, replays, strict=True)]
+
+
+def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str) -> Table:
+    cells = {(row["strategy"], row["training"]): row for row in data.to_dict("records")}
+    best = data[data["training"] == titles[0]].sort_values("accuracy", ascending=False, kind="stable")
+    rows = []
+    for strategy, n in zip(best["strategy"], best["n"], strict=True):
+        row = [Cell(strategy), Cell(str(n))]
+        for title in titles:
+            cell = cells.get((strategy, title))
+            if cell is None:
+                row.append(MISSING)
+                continue
+            sure = cell["low"] > 0 or cell["high"] < 0
+            gain = "" if strategy == REFERENCE else f" ({points(cell['gain'], 1)})"
+            row.append(Cell(f"{100 * cell['accuracy']:.1f}{gain}", sure))
+        rows.append(row)
+    what = f"mean accuracy at {in_words(counts)} labels" if len(counts) > 1 else f"accuracy at {counts[0]} labels"
+    caption = (
+        f"Labels acquired in {source}, a row per strategy, and what is trained on them, a column per training, the "
+        f"first of which is each strategy's own: {what} in %, and in parentheses the difference to {REFERENCE} in the "
+        "same training, in points, paired by seed. A difference is bold where its 95 % t-interval, not corrected for "
+        f"the {count(len(titles), 'training')}, excludes 0."
+    )
+    return Table(data, ["acquired by", "seeds", *titles], rows, caption)

@@ -1,0 +1,95 @@
+"""An experiment and its replays side by side, from made-up lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+from pathlib import Path
+
+import pytest
+from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_grid, write_run
+
+import run_benchmark
+from benchmark.reports.comparison.transfer import transfer
+from benchmark.reports.data import read_report
+from benchmark.reports.sections.replay import ACCURACY, compute
+from benchmark.results.errors import StoreError
+from benchmark.results.store import read_experiment
+
+STRATEGIES = ["random", "margin", "entropy"]
+
+
+def replay_of(root: Path, name: str, shift: dict[str, float], fingerprint: str, **protocol: object) -> Path:
+    """A replay of the experiment at ``root`` whose accuracies are the source's plus ``shift`` by strategy."""
+    source = f"{root.name}@{read_experiment(root).fingerprint[:16]}"
+    made = write_grid(root.parent / name, [], fingerprint=fingerprint, replay=source, **protocol)
+    for strategy in STRATEGIES:
+        for seed in range(3):
+            path = write_run(made, strategy, seed, shift=shift.get(strategy, 0.0), fingerprint=fingerprint)
+            own = {n: accuracy_of(strategy, seed, n) for n in BUDGETS}
+            change_rounds(path, lambda r, own=own: dataclasses.replace(r, diagnostics={ACCURACY: own[r.num_labelled]}))
+    return made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_grid(tmp_path / "mnist", STRATEGIES, model={"name": "cnn", "parameters": {"width": 16}})
+
+
+def area(strategy: str, seed: int, shift: float = 0.0) -> float:
+    values = [accuracy_of(strategy, seed, n) + shift for n in BUDGETS]
+    return sum((a + b) / 2 for a, b in itertools.pairwise(values)) / (len(values) - 1)
+
+
+def test_rows_are_acquirers_and_columns_trainings(root: Path) -> None:
+    wide = replay_of(root, "wide", {"margin": -0.1}, "1" * 64, model={"name": "cnn", "parameters": {"width": 32}})
+    plain = replay_of(root, "plain", {}, "2" * 64, model={"name": "cnn", "parameters": {"width": 16}})
+    found = transfer(*[read_experiment(root)], [read_experiment(one) for one in (wide, plain)])
+    (table,) = found.tables
+    assert table.header == ["acquired by", "seeds", "its own", "width 32", "plain"]
+    rows = found.differences.set_index(["strategy", "training"])
+    for strategy in STRATEGIES:
+        for training, shift in (("its own", 0.0), ("width 32", -0.1 * (strategy == "margin")), ("plain", 0.0)):
+            row = rows.loc[strategy, training]
+            assert row["n"] == 3
+            assert row["accuracy"] == pytest.approx(statistics.mean(area(strategy, s, shift) for s in range(3)))
+            if strategy != "random":
+                gains = [area(strategy, s, shift) - area("random", s) for s in range(3)]
+                assert row["gain"] == pytest.approx(statistics.mean(gains))
+                assert row["low"] <= row["gain"] <= row["high"]
+    margin = next(row for row in table.rows if row[0].text == "margin")
+    assert "(+" in margin[2].text
+    assert "(−" in margin[3].text
+
+
+def test_only_replays_of_the_first_stand_beside_it(root: Path) -> None:
+    other = write_grid(root.parent / "other", STRATEGIES)
+    plain = replay_of(root, "plain", {}, "2" * 64)
+    with pytest.raises(StoreError, match="other is no replay of mnist"):
+        transfer(read_experiment(root), [read_experiment(plain), read_experiment(other)])
+
+
+def test_the_command_writes_the_matrix(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [replay_of(root, name, {}, digit * 64) for name, digit in (("a", "1"), ("b", "2"))]
+    command = ["--compare", *map(str, [root, *made]), "--output", str(root.parent / "out")]
+    assert run_benchmark.main(command) == 0
+    assert "acquired by" in capsys.readouterr().out
+    assert "| acquired by" in (root.parent / "out" / "comparison.md").read_text()
+    assert run_benchmark.main([*command, "--learner", "supervised"]) == 2
+    assert "--learner has no effect" in capsys.readouterr().err
+
+
+def test_a_replay_says_what_its_labels_are_worth(root: Path) -> None:
+    """The split of a strategy's accuracy into its labels' part and its training's."""
+    made = replay_of(root, "plain", {"margin": 0.05, "entropy": -0.02}, "3" * 64)
+    found = compute(read_report(made)).set_index("strategy")
+    for strategy, shift in (("margin", 0.05), ("entropy", -0.02), ("random", 0.0)):
+        row = found.loc[strategy]
+        assert row["own"] == pytest.approx(statistics.mean(area(strategy, s) for s in range(3)))
+        assert row["replayed"] == pytest.approx(row["own"] + shift)
+        assert row["change"] == pytest.approx(-shift, abs=1e-9)
+    assert found.loc["margin", "gain"] == pytest.approx(
+        statistics.mean(area("margin", s, 0.05) - area("random", s) for s in range(3))
+    )
+    assert compute(read_report(root)).empty
