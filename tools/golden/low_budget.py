@@ -92,12 +92,13 @@ def dcom(clone: Path) -> Arrays:
     """
     made = pool(670, 30, seed=32)
     rng = np.random.default_rng(32)
-    rows = rng.normal(size=(6, 24))[rng.integers(6, size=700)] + 1.2 * rng.normal(size=(700, 24))
+    predicted = np.concatenate([logits_of(made, "labelled_embeddings"), logits_of(made)]).argmax(axis=1)
+    groups = np.where(rng.random(700) < 0.6, predicted, rng.integers(4, size=700))
+    rows = rng.normal(size=(4, 24))[groups] + 1.1 * rng.normal(size=(700, 24))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     made |= {"labelled_features": rows[:30], "features": rows[30:]}
     rows, (labelled, unlabelled) = features_of(made)
     module = reading(clone, "DCoM", rows)
-    predicted = np.concatenate([logits_of(made, "labelled_embeddings"), logits_of(made)]).argmax(axis=1)
     layer = torch.nn.Linear(*made["weight"].T.shape)
     layer.load_state_dict({"weight": torch.tensor(made["weight"]), "bias": torch.tensor(made["bias"])})
 

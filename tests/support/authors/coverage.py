@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from strategies.cdal import divergence_k_center
-from strategies.components.feature_space import concatenated, unit_points
+from strategies.components.feature_space import unit_points
 from strategies.dcom import competence, in_balls, mixed, pure_radii, scaled, share
 from strategies.kernels.clusters import nearest_centre
-from strategies.kernels.lazy_greedy import ball, covered_by
+from strategies.kernels.lazy_greedy import ball
 from strategies.kernels.margins import margin_uncertainty
 from strategies.lcmd import largest_cluster_max_distance
+from strategies.registry import resolve
 from strategies.testing import SyntheticPool
 from strategies.uherding import calibrated
 from support.authors.stored import Arrays, close, clustered, features, picks, pool, replaced, same, tensor
@@ -72,14 +74,14 @@ def dcom(stored: Arrays) -> None:
     coverage that the weight follows from they do not.
     """
     images = pool(stored)
-    delta, largest = 0.75, 1.1
+    found: list[Tensor] = []
+    strategy: Any = resolve("dcom[preset=authors]").build()
+    with replaced("strategies.dcom.pure_radii", lambda *args: found.append(pure_radii(*args)) or found[0]):
+        strategy.balls(images)
+    np.testing.assert_allclose(found[0], stored["radii"], rtol=0, atol=0.0051)
     x, known = unit_points(images.features), unit_points(images.labelled_features)
     logits = torch.cat([images.logits, images.head(images.labelled_embeddings).detach()])
-    before = covered_by(x, known, ball(delta**2)).bool()
-    purity = 0.4 + 0.2 * share(before, len(known))
-    radii = pure_radii(concatenated(x, known), known, logits.argmax(dim=1), images.labels, purity, largest)
-    np.testing.assert_allclose(radii, stored["radii"], rtol=0, atol=0.0051)
-    theirs = tensor(stored["radii"]).to(radii)
+    theirs = tensor(stored["radii"]).to(found[0])
     coverage = share(in_balls(x, known, theirs), len(known))
     close(torch.tensor(coverage), stored["coverage"], 1e-6)
     covered = in_balls(x, known, theirs.clamp(max=float(theirs.mean())))
