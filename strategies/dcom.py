@@ -74,6 +74,12 @@ class DCoM(FeatureSpaceStrategy):
             "10: a ball holds a tenth of a class on average before any label",
         ),
         Departure(
+            "what a labelled image covers",
+            "one radius for the score and for O",
+            "for the score it ends at the mean radius, as their graph has no longer edges; for O it does not",
+            "the image's own radius for both",
+        ),
+        Departure(
             "when radii are found",
             "every round trains a new network, and a radius follows from its predictions",
             "in the round after an image was labelled, and kept",

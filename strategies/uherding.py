@@ -30,11 +30,10 @@ from strategies.kernels.lazy_greedy import covered_by, gaussian, lazy_greedy
 from strategies.kernels.margins import margin_uncertainty, tempered_probs
 
 _HELD_OUT = 0.3  # share of the labelled images that the temperature is fitted on
-_BINS = 15
 _BLOCK = 512
 
 
-@register("uherding", group=("hybrid", "low-budget"), paper="bae2025", version=1)
+@register("uherding", group=("hybrid", "low-budget"), paper="bae2025", version=2)
 class UHerding(FeatureSpaceStrategy):
     """Greedy maximum of the uncertainty-weighted kernel similarity to the nearest labelled or chosen image.
 
@@ -95,9 +94,13 @@ def calibrated(logits: Tensor, labels: Tensor) -> float:
 
 
 def calibration_error(probs: Tensor, labels: Tensor) -> float:
-    """Expected calibration error of ``probs`` (M, C): Σ |accuracy − confidence| over 15 bins, by their shares."""
+    """Expected calibration error of ``probs`` (M, C): Σ |accuracy − confidence| over C bins, by their shares.
+
+    As many bins as classes, as in the authors' code.
+    """
+    count = probs.shape[1]
     confidence, predicted = probs.cpu().max(dim=1)
-    bins = (confidence * _BINS).ceil().long().clamp_(1, _BINS) - 1
-    gaps = torch.zeros(_BINS, dtype=probs.dtype)
+    bins = (confidence * count).ceil().long().clamp_(1, count) - 1
+    gaps = torch.zeros(count, dtype=probs.dtype)
     gaps.index_add_(0, bins, (predicted == labels.cpu()).to(probs.dtype) - confidence)
     return float(gaps.abs().sum()) / len(labels)
