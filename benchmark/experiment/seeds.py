@@ -27,7 +27,7 @@ STREAMS = {
     "query": "the strategy's choice",
     "oracle": "the answers of a noisy annotator",
     "cross-fit": "the labelled images that a second training leaves out",
-    "features": "self-supervised training, a stream for each block of steps",
+    "features": "self-supervised training, a stream for each block of steps; its seed is the protocol's",
 }
 
 
