@@ -6,8 +6,8 @@ class on average: a share 1 / (10 C) of the images.
 
 In the paper δ is the largest radius at which 95 % of the balls are *pure*, all of one class; as the classes are
 unknown, those of k-means with C clusters stand for them. That is the preset ``authors``. It depends on the few images
-next to another cluster: on self-supervised features of MNIST half of its balls hold a single image, the cover takes
-images of the densest classes only, and it is worse than random (docs/radii.md).
+next to another cluster: half of its balls or more hold a single image on the features that we tried, the cover takes
+images of the densest classes, and can be worse than random (docs/radii.md).
 
 Yehuda, Dekel, Hacohen & Weinshall, *Active Learning Through a Covering Lens*, NeurIPS 2022, arXiv 2205.11320. Reference
 implementation: github.com/avihu111/TypiClust. Ours: the purity is that of at most 10,000 balls, around random images;

@@ -73,7 +73,7 @@ def main() -> None:
     p.add_argument("sources", nargs="*", help="protocols, or NAME=FILE.npz")
     p.add_argument("--strategies", nargs="+", default=list(page.SWEPT))
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    p.add_argument("--pool", type=int, default=5_000)
+    p.add_argument("--pool", type=int, default=4_000)
     p.add_argument("--test", type=int, default=4_000)
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     p.add_argument("--cache-dir", type=Path, default=Path("cache"))
@@ -112,7 +112,7 @@ def study(data: Features, strategies: list[str], seeds: list[int], path: Path) -
         with path.open(newline="") as file:
             done = {(row["features"], row["strategy"], row["rule"], row["seed"]) for row in csv.DictReader(file)}
     with path.open("a", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS)
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if fresh:
             table.writeheader()
         for seed, (strategy, rule, text) in itertools.product(seeds, settings(data, strategies)):
