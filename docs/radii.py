@@ -40,10 +40,12 @@ Features, all of images of the training sets:
 
 What follows from them: with the purity rule half to three quarters of the balls are single images on every kind of
 features; `probcover` is then worse than random on two of the three. A share of 1 / (10 C), 1 % with ten classes, lies
-on the plateau of the curve on all three, though the distances differ threefold. With its authors' radii `dcom` is
-margin sampling (O near 1) from the second round on, on two of the three; with radii bounded at that share it is a cover
-for as long as labels are few. `maxherding` collapses at no width, and differences between widths are within the noise
-of so few seeds: it keeps its authors' σ = 1.
+on the plateau of the curve on all three, though the distances differ threefold. With its authors' radii `dcom`
+gives margin sampling about half of the weight or more in the first round already (O), and all of it from the second
+round on, on two of the three; with radii bounded at that share it is a cover for as long as labels are few.
+`maxherding` collapses at no width, and differences between widths are within the noise of so few seeds: it keeps its
+authors' σ = 1. No label enters a radius; that a ball holds a tenth of a class, not a fifth or a twentieth, was chosen
+by these curves, which use labels of training images.
 """
 
 
