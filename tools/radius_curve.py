@@ -45,7 +45,6 @@ from strategies.registry import presets_of, resolve
 from strategies.testing import SyntheticPool
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-FEATURE_SEED = 0  # of the run whose self-supervised features are taken
 LABELS = (20, 40, 60, 80, 100, 200)
 SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.4)
 COLUMNS = (
@@ -100,7 +99,7 @@ def read(text: str, pool: int, test: int, data_dir: Path, cache: Path) -> Featur
         images = Images(data.train_images, data.mean, data.std)
         settings = features_of.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         x, labels = (
-            features_of.source(settings, data, images, protocol.recipe, cache, FEATURE_SEED)(),
+            features_of.source(settings, data, images, protocol.recipe, cache)(),
             data.train_labels,
         )
     if pool + test > len(x):
