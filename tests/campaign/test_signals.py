@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,35 @@ def start(folder: Path, workers: int) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command(folder, workers), stdout=pipe, stderr=pipe, text=True, cwd=folder, env=env, start_new_session=True
+        command(folder, workers),
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        cwd=folder,
+        env=env,
+        start_new_session=True,
+        preexec_fn=by_default,
     )
+
+
+def by_default() -> None:
+    """Ignore no signal: what runs the tests may, as nohup and a shell's background jobs do."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def not_ignored() -> Iterator[None]:
+    """In this process likewise."""
+    defaults = {
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def wait_for_rounds(folder: Path, count: int) -> None:
@@ -62,7 +90,7 @@ def test_a_signal_ends_at_once_with_status_3_and_repeating_goes_on(
     running = start(tmp_path, workers)
     wait_for_rounds(tmp_path, rounds)
     (os.killpg if whole_group else os.kill)(running.pid, number)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=300)
     assert running.returncode == STATUS, errors
     assert errors.strip().splitlines()[-1] == f"interrupted by {number.name}; repeat the command to go on"
     assert "Traceback" not in errors
@@ -82,7 +110,7 @@ def test_a_signal_while_the_program_starts_ends_it_with_status_3(tmp_path: Path)
     running = start(tmp_path, 1)
     time.sleep(1.0)  # PyTorch is being imported
     running.send_signal(signal.SIGTERM)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=300)
     assert running.returncode == STATUS, errors
     assert "Traceback" not in errors
 
@@ -108,7 +136,7 @@ def test_a_second_signal_ends_the_process(call: str) -> None:
         "    except KeyboardInterrupt:\n"
         "        os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=300, check=False)
     assert done.returncode == 128 + signal.SIGTERM
 
 
