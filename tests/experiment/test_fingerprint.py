@@ -25,6 +25,7 @@ OTHER = {  # a value for each field, other than its default and than the tiny pr
     "features": {},
     "ladder": [5, 10],
     "image_size": 16,
+    "replay": "mnist@54d9ea795f2693aa",
     "recipe.optimizer": "adam",
     "recipe.learning_rate": 0.2,
     "recipe.momentum": 0.8,
