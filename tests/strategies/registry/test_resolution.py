@@ -104,7 +104,7 @@ def test_every_class_of_the_suite_is_in_the_catalogue() -> None:
     ("text", "canonical"),
     [
         ("bald[samples=50]", "bald[samples=50]"),
-        ("bald[samples=20]", "bald"),
+        ("bald[samples=100]", "bald"),
         ("bald[]", "bald"),
         ("learning-loss[ranking=ranknet,margin=0.5]", "learning-loss[margin=0.5,ranking=ranknet]"),
         ("learning-loss[ pairs = 'all' , hidden=128 ]", "learning-loss[pairs=all]"),
@@ -124,7 +124,7 @@ def test_the_canonical_form_has_sorted_keys_and_no_defaults(text: str, canonical
     ("text", "canonical", "folder"),
     [
         ("power:margin", "power:margin", "power-margin"),
-        ("power[beta=1]:bald[samples=20]", "power:bald", "power-bald"),
+        ("power[beta=1]:bald[samples=100]", "power:bald", "power-bald"),
         ("power[]:bald[samples=9]", "power:bald[samples=9]", "power-bald-samples=9"),
         ("softmax[ beta = 2 ]:bald[samples=9]", "softmax[beta=2.0]:bald[samples=9]", "softmax-beta=2.0-bald-samples=9"),
         (
@@ -174,7 +174,7 @@ def test_parameters_reach_the_constructor() -> None:
         ("bald[samples=50", "the bracket is not closed; write name[key=value,…]"),
         ("bald[samples=50]x", "'bald[samples=50]x': nothing may follow the bracket, but 'x' does"),
         ("bald[50]", "'50' is not key=value"),
-        ("bald[smaples=50]", "'bald' has no parameter 'smaples': did you mean samples? (it has: samples)"),
+        ("bald[smaples=50]", "'bald' has no parameter 'smaples': did you mean samples? (it has: samples, preset)"),
         ("random[x=1]", "'random' has no parameter 'x' (it has: none)"),
         ("bald[samples=1]", "'bald[samples=1]': samples must be at least 2, not 1"),
         ("learning-loss[ranking=best]", "ranking is hinge or ranknet, not 'best'"),
@@ -187,7 +187,7 @@ def test_parameters_reach_the_constructor() -> None:
         ("power:margni", "unknown strategy 'margni': did you mean margin"),
         ("power:bald[smaples=2]", "'bald' has no parameter 'smaples': did you mean samples?"),
         ("power:bald[samples=1]", "'bald[samples=1]': samples must be at least 2, not 1"),
-        ("power[samples=5]:bald", "'power' has no parameter 'samples' (it has: beta)"),
+        ("power[samples=5]:bald", "'power' has no parameter 'samples' (it has: beta, preset)"),
         ("power[beta=high]:bald", "'power': beta must be a value like 1.0, not 'high'"),
         ("power[beta=0]:bald", "'power[beta=0.0]:bald': beta must be positive and finite, not 0.0"),
         ("powr:margin", "'powr:margin' does not import"),
@@ -206,7 +206,7 @@ def test_expand_tells_what_was_named_from_what_a_group_brought() -> None:
         "bald[samples=50]": True,
     }
     assert [named for spec, named in expand(["margin", "all"]) if spec.name == "margin"] == [True]
-    assert [spec.canonical for spec, _ in expand(["margin", "margin", "bald[samples=20]", "bald"])] == [
+    assert [spec.canonical for spec, _ in expand(["margin", "margin", "bald[samples=100]", "bald"])] == [
         "margin",
         "bald",
     ]
