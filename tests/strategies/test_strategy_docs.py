@@ -104,5 +104,5 @@ def test_the_list_names_everything_and_needs_no_scikit_learn() -> None:
     assert done.returncode == 0, done.stderr or "scikit-learn is imported"
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("  ")}
     assert {*OWN, "power:X", "softmax:X", "softrank:X"} <= lines.keys()
-    assert lines["bald"].endswith(" [core, bayesian; needs dropout; houlsby2011]")
+    assert lines["bald"].endswith(" [core, bayesian; needs dropout; presets: authors; houlsby2011]")
     assert lines["greedy-oracle"].endswith(" [diagnostic; needs oracle; at most 100 images per batch]")
