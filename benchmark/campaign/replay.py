@@ -21,6 +21,7 @@ from benchmark.results.records import DatasetRecord, Experiment, RunRecord
 from strategies.registry import Spec
 
 FILES = (".csv", ".json")
+SUPERVISED = "supervised"
 COLUMNS = ("strategy", "seed", "index")
 
 
@@ -165,7 +166,7 @@ def protocol_of(experiment: Experiment, source: Source, changes: Mapping[str, An
 
 
 def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Protocol:
-    """``base`` with ``changes`` as the protocol of a replay of ``source``.
+    """``base`` with ``changes`` as the protocol of a replay of ``source``; supervised, where they name no learner.
 
     Raises ProtocolError where it would go on from the weights of another training.
     """
@@ -178,7 +179,7 @@ def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Prot
         "candidates": 0,
         "replay": source.identity,
     }
-    protocol = base.override(**{**changes, **fixed})
+    protocol = base.override(**{"learners": [SUPERVISED], **changes, **fixed})
     if protocol.warm_start:
         raise ProtocolError("--replay trains from fresh weights at every label count: add --set warm_start=false")
     return protocol

@@ -12,10 +12,11 @@ from unittest.mock import patch
 import pytest
 import torch
 from support.sealed import sealed_run
-from support.tiny import bench
+from support.tiny import PROTOCOL, bench
 
 import run_benchmark
 from benchmark.loop.replay import ACCURACY, Replay, Replayed
+from benchmark.reports.sections import replay as section
 from benchmark.results.store import read_experiment
 
 NAMES = ("random", "margin", "learning-loss")
@@ -87,6 +88,21 @@ def test_the_module_of_a_loss_predictor_costs_what_its_replay_gains(folder: Path
     theirs = rounds(tiny_of(folder))[name, 0]
     assert all(a.nll != b.nll for a, b in zip(found, theirs, strict=True))
     assert [r.acquired_indices for r in found] == [r.acquired_indices for r in theirs]
+
+
+def test_a_replay_is_supervised_unless_a_learner_is_named(tmp_path: Path) -> None:
+    """Also where the source's protocol has several; and the labels are those acquired with supervised learning."""
+    (tmp_path / "tiny.toml").write_text(f'learners = ["supervised", "pseudo-label"]\n{PROTOCOL}')
+    assert bench(tmp_path, "--strategies", "random", "--seeds", "0") == 0
+    assert replay(tmp_path, given=tiny_of(tmp_path)) == 0
+    (root,) = experiments(tmp_path)
+    assert [run.key.learner for run in read_experiment(root).runs] == ["supervised"]
+    assert replay(tmp_path, "--learner", "pseudo-label", given=tiny_of(tmp_path)) == 0
+    assert {run.key.learner for run in read_experiment(root).runs} == {"supervised", "pseudo-label"}
+
+
+def test_reports_know_the_diagnostic_by_its_name() -> None:
+    assert ACCURACY == section.ACCURACY
 
 
 def test_another_network_learns_from_the_same_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
