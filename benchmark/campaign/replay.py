@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.keys import RunKey
@@ -18,6 +19,7 @@ from benchmark.experiment.protocol import from_dict
 from benchmark.loop.replay import Replay, Replayed
 from benchmark.results.atomic import write_atomically
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
+from benchmark.text import escapes
 from strategies.registry import Spec
 
 FILES = (".csv", ".json")
@@ -115,13 +117,13 @@ def _of_json(text: str) -> dict[tuple[str, int], list[int]]:
 
 
 def _of_csv(text: str) -> dict[tuple[str, int], list[int]]:
-    rows = csv.DictReader(io.StringIO(text))
-    if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    if missing := [column for column in COLUMNS if column not in table]:
         raise ValueError(f"it has no column {' and no column '.join(missing)}")
-    lists: dict[tuple[str, int], list[int]] = {}
-    for row in rows:
-        lists.setdefault((row["strategy"], int(row["seed"])), []).append(_index(row["index"]))
-    return lists
+    return {
+        (str(strategy), int(str(seed))): [_index(index) for index in own["index"]]
+        for (strategy, seed), own in table.groupby(["strategy", "seed"], sort=False)
+    }
 
 
 def _index(value: Any) -> int:
@@ -135,9 +137,7 @@ def export(runs: Collection[RunRecord], path: Path) -> None:
 
     Further columns: ``label``, and ``num_labelled`` in the first round that trained on it.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*COLUMNS, "label", "num_labelled"])
+    rows = []
     for run in runs:
         first = run.header.initial
         batches = [(first.acquired_indices, first.acquired_labels)]
@@ -145,10 +145,9 @@ def export(runs: Collection[RunRecord], path: Path) -> None:
         count = 0
         for indices, labels in batches:
             count += len(indices)
-            writer.writerows(
-                [run.key.strategy, run.key.seed, i, y, count] for i, y in zip(indices, labels, strict=True)
-            )
-    write_atomically(path, out.getvalue().encode())
+            rows += [(run.key.strategy, run.key.seed, i, y, count) for i, y in zip(indices, labels, strict=True)]
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "label", "num_labelled"])
+    write_atomically(path, escapes.csv_table(table).encode())
 
 
 def protocol_of(experiment: Experiment, source: Source, changes: Mapping[str, Any]) -> Protocol:

@@ -49,6 +49,7 @@ class FittedPool:
         self._predictor = predictor
         self._mc_stream = mc_stream
         self._mc: dict[int, Tensor] = {}
+        self._margins: dict[str, Tensor] = {}  # before the strategy can write into what they follow from
         self._noisy: dict[tuple[int, float], Tensor] = {}
         self._previous_probs = previous_probs
         self._features = features
@@ -90,6 +91,8 @@ class FittedPool:
         """Probabilities (N, K, C) under K = ``samples`` dropout masks; kept for the next call."""
         if samples not in self._mc:
             self._mc[samples] = self._fitted.mc_probs(self._images, self._indices, samples, *self._mc_stream)
+            if "masks" not in self._margins:
+                self._margins["masks"] = margin_uncertainty(self._mc[samples].mean(dim=1))
         return self._mc[samples]
 
     def noisy_logits(self, samples: int, scale: float) -> Tensor:
@@ -138,15 +141,10 @@ class FittedPool:
         By the model's probabilities, or by their mean over dropout masks where the strategy has read only these. None
         where it has read neither, for a pass over the pool costs as much as a query, or where they are not finite.
         """
-        if "_predictions" in vars(self):
-            probs = self._predictions.logits.softmax(1)
-        elif self._mc:
-            probs = next(iter(self._mc.values())).mean(dim=1)
-        else:
+        margins = self._margins.get("model", self._margins.get("masks"))
+        if margins is None or not margins.isfinite().all():
             return None
-        if not probs.isfinite().all():
-            return None
-        return self._indices[top(margin_uncertainty(probs), n)].cpu()
+        return self._indices[top(margins, n)].cpu()
 
     @property
     def _fitted(self) -> Predictor:
@@ -156,7 +154,9 @@ class FittedPool:
 
     @cached_property
     def _predictions(self) -> Predictions:
-        return self._fitted.predict(self._images, self._indices)
+        predictions = self._fitted.predict(self._images, self._indices)
+        self._margins["model"] = margin_uncertainty(predictions.logits.softmax(1))
+        return predictions
 
 
 class FittedOraclePool(FittedPool):

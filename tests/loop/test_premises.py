@@ -92,8 +92,18 @@ def test_of_a_strategy_that_reads_only_masks_the_overlap_is_that_of_their_mean()
 
 def test_outputs_that_are_not_finite_have_no_overlap() -> None:
     pool = fitted_pool(torch.arange(200), torch.arange(400, 420))
-    pool.logits[3] = torch.nan
+    with torch.no_grad():
+        pool._fitted.network.head.bias[3] = torch.nan
+    assert not pool.logits.isfinite().all()
     assert "acquisition.margin_overlap" not in measured(pool, torch.arange(10), torch.arange(400, 420))
+
+
+def test_the_overlap_is_that_of_the_outputs_as_the_strategy_got_them() -> None:
+    acquired, labelled = torch.arange(10), torch.arange(400, 420)
+    pool, written = (fitted_pool(torch.arange(200), labelled) for _ in range(2))
+    assert pool.logits.isfinite().all()
+    written.logits.zero_()
+    assert measured(written, acquired, labelled) == measured(pool, acquired, labelled)
 
 
 def test_duplicates_are_equal_in_every_pixel_to_a_label_or_an_earlier_pick() -> None:

@@ -14,7 +14,7 @@ def test_variants_keep_the_contract(strategy: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("bait[regularisation=0]", "bait[dimensions=0]", "bait[candidates=0]"),
+        *("bait[regularisation=0]", "bait[dimensions=-1]", "bait[candidates=-1]"),
         *("alfa-mix[form=both]", "alfa-mix[step=0]", "alfa-mix[step=1.5]"),
         *("dropquery[passes=0]", "dropquery[rate=1]", "dropquery[breadth=0]"),
     ],

@@ -151,7 +151,8 @@ def test_scores_are_bald_of_the_sampled_heads(structure: Structure, monkeypatch:
     posterior = LastLayerPosterior.fitted(images.head, images.labelled_embeddings, structure)
     noise = torch.randn(30, *posterior.mean.shape, generator=seeded(3), dtype=torch.float64)
     probs = [F.linear(images.embeddings, w[:, :-1], w[:, -1]).softmax(1) for w in posterior.weights(noise)]
-    mixed: Any = type("Mixed", (), {"mc_probs": lambda self, samples: torch.stack(probs, 1)})()
+    methods = {"mc_probs": lambda self, samples: torch.stack(probs, 1), "note": lambda self, **premises: None}
+    mixed: Any = type("Mixed", (), methods)()
     found = LaplaceBALD(30, structure).scores(images, seeded(3))
     torch.testing.assert_close(found, BALD(30).score(mixed), rtol=1e-9, atol=1e-12)
     monkeypatch.setattr("strategies.laplace_bald._BLOCK", 700)
