@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from strategies.api import Departure, Pool, ScoreStrategy, register
-from strategies.components.loss_prediction import LossPrediction, Ranking, check_joint, ranking_loss
+from strategies.components.loss_prediction import LossPrediction, Ranking, RankingLoss, check_joint
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
@@ -78,7 +78,7 @@ class LearningLoss(ScoreStrategy):
     ) -> None:
         check_batcher(batcher)
         check_joint(weight, gradient_factor, detach_after, learning_rate_scale)
-        self.ranking_loss = ranking_loss(ranking, margin, pairs)
+        self.ranking_loss = RankingLoss(ranking, margin, pairs)
         self.weight, self.gradient_factor, self.detach_after = weight, gradient_factor, detach_after
         self.learning_rate_scale, self.hidden = learning_rate_scale, hidden
         self.batcher = batcher

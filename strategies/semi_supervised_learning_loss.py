@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from strategies.api import Departure, Labelled, Pool, Strategy, Tuning, TuningBatch, register
-from strategies.components.loss_prediction import LossPrediction, Ranking, check_joint, ranking_loss
+from strategies.components.loss_prediction import LossPrediction, Ranking, RankingLoss, check_joint
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
@@ -105,7 +105,7 @@ class SemiSupervisedLearningLoss(Strategy):
             raise ValueError(f"hold_out is a share, at least 0 and below 0.5, not {hold_out}")
         if oversample < 1:
             raise ValueError(f"oversample must be at least 1, not {oversample}")
-        self.ranking_loss = ranking_loss(ranking, margin=1.0, pairs=pairs)
+        self.ranking_loss = RankingLoss(ranking, margin=1.0, pairs=pairs)
         self.weight, self.gradient_factor, self.detach_after = weight, gradient_factor, detach_after
         self.learning_rate_scale, self.convolutions = learning_rate_scale, convolutions
         self.held_out_share, self.tuning = hold_out, tuning
@@ -165,9 +165,7 @@ class SemiSupervisedLearningLoss(Strategy):
         q = batch.weak.logits.softmax(1)
         confidence, hard = q.max(1)
         losses = F.cross_entropy(batch.strong.logits, q if self.pseudo_target == "soft" else hard, reduction="none")
-        kept = (confidence >= self.threshold).nonzero().squeeze(1)
-        predicted = module.predict(tuple(f[kept] for f in batch.strong.stages))
-        return self.ranking_loss(predicted, losses[kept])
+        return self.ranking_loss(module.predict(batch.strong.stages), losses, confidence >= self.threshold)
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         return take_batch(pool.attachment_output, pool.embeddings, n, generator, self.batcher, self.oversample)

@@ -19,7 +19,8 @@ class FeatureSettings:
     ``method`` is ``simclr``, trained on the data set's own training images, or a pretrained network:
     ``torchvision:<weights>``, such as ``torchvision:ResNet18_Weights.IMAGENET1K_V1``, or ``timm:<model>``. All other
     fields are SimCLR's: the network and its parameters (default: the protocol's network, without dropout), the number
-    of steps, images per step, Adam's learning rate, the temperature of the loss, and the seed, which all runs share.
+    of steps, images per step, Adam's learning rate and the temperature of the loss. It is trained for each seed of the
+    runs anew, so that runs of different seeds share no features; a pretrained network is the same for all.
     The features are not normalised. Whether the network exists is checked where networks are built.
     """
 
@@ -30,7 +31,11 @@ class FeatureSettings:
     batch_size: int = 256
     learning_rate: float = 1e-3
     temperature: float = 0.5
-    seed: int = 0
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether every seed has features of its own."""
+        return self.method == SIMCLR
 
     def __post_init__(self) -> None:
         source, _, name = self.method.partition(":")
@@ -47,5 +52,3 @@ class FeatureSettings:
             raise ValueError(f"features.batch_size goes up to {MOST_IMAGES:,}, not {self.batch_size}")
         if self.steps > MOST_STEPS:
             raise ValueError(f"features.steps goes up to {MOST_STEPS:,}, not {self.steps}")
-        if self.seed < 0:
-            raise ValueError(f"features.seed must not be negative, not {self.seed}")

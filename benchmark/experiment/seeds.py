@@ -27,7 +27,7 @@ STREAMS = {
     "query": "the strategy's choice",
     "oracle": "the answers of a noisy annotator",
     "cross-fit": "the labelled images that a second training leaves out",
-    "features": "self-supervised training, a stream for each block of steps; its seed is the protocol's",
+    "features": "self-supervised training, a stream for each block of steps",
 }
 
 
@@ -41,9 +41,9 @@ def number(seed: int, stream: str, round_: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seed: int, stream: str, round_: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh generator at the beginning of the stream, on the CPU unless told otherwise."""
-    return torch.Generator(device).manual_seed(number(seed, stream, round_))
+def generator(seed: int, stream: str, round_: int) -> torch.Generator:
+    """A fresh generator at the beginning of the stream, on the CPU whatever the run's device."""
+    return torch.Generator().manual_seed(number(seed, stream, round_))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Self-supervised or pretrained features of a data set's training images, computed once per machine and kept.
 
-``[features]`` in a protocol says which. They belong to the protocol, not to a run: no label goes in, and all runs
-share them. ``cache/features/`` keeps them, named by the digest of everything that they depend on.
+``[features]`` in a protocol says which. No label goes in. All runs of a seed share the self-supervised ones, and all
+runs the pretrained ones. ``cache/features/`` keeps them, named by the digest of everything that they depend on.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FeatureSource:
     """Computes the features of a run, or reads them; it holds no label.
 
     ``blueprint`` is the network's, None for a pretrained one; ``flip`` says whether views are mirrored; ``sha256``
-    is the data set's.
+    is the data set's; ``seed`` is the run's, None where the features do not depend on it.
     """
 
     settings: FeatureSettings
@@ -46,6 +46,7 @@ class FeatureSource:
     flip: bool
     precision: str
     cache: Path
+    seed: int | None
 
     def __call__(self) -> Tensor:
         """The features (M, F), float32, on the images' device. Raises ValueError as ``computed`` does."""
@@ -77,6 +78,7 @@ class FeatureSource:
         key = {
             "dataset": self.sha256,
             "settings": dataclasses.asdict(self.settings),
+            "seed": self.seed,
             "flip": self.flip,
             "precision": self.precision,
             "engine": ENGINE_VERSION,
@@ -89,9 +91,9 @@ class FeatureSource:
 
     def _compute(self, partial: Path) -> Tensor:
         settings, images = self.settings, self.images
-        if self.blueprint is None:
+        if self.blueprint is None or self.seed is None:
             return pretrained.embeddings(settings.method, images.pixels)
-        network = self.blueprint.network(settings.seed, "features/weights", 0, images.device)
+        network = self.blueprint.network(self.seed, "features/weights", 0, images.device)
         resume = sealed.load(partial, images.device) or {}
         simclr.train(
             network,
@@ -102,7 +104,7 @@ class FeatureSource:
             temperature=settings.temperature,
             flip=self.flip,
             precision=self.precision,
-            seed=settings.seed,
+            seed=self.seed,
             resume=resume,
             save=lambda state: sealed.save(partial, state),
         )
@@ -119,16 +121,22 @@ def resolved(settings: FeatureSettings, model: str, parameters: Mapping[str, Any
     return dataclasses.replace(settings, model=own[0], parameters=factory.with_parameter(*own, "dropout", 0.0))
 
 
-def source(settings: FeatureSettings, data: ImageData, images: Images, recipe: Recipe, cache: Path) -> FeatureSource:
-    """The source of the features of ``data`` by resolved settings; the recipe says the precision and the mirroring."""
-    plan = blueprint(settings.model, settings.parameters, data) if settings.method == "simclr" else None
+def source(
+    settings: FeatureSettings, data: ImageData, images: Images, recipe: Recipe, cache: Path, seed: int
+) -> FeatureSource:
+    """The source of the features of ``data`` for runs of ``seed``, by resolved settings.
+
+    The recipe says the precision and the mirroring.
+    """
+    plan = blueprint(settings.model, settings.parameters, data) if settings.by_seed else None
     flip = augmentation(recipe.augmentation).flip
-    return FeatureSource(settings, plan, images, data.sha256, flip, recipe.precision, cache)
+    own = seed if settings.by_seed else None
+    return FeatureSource(settings, plan, images, data.sha256, flip, recipe.precision, cache, own)
 
 
 def check(settings: FeatureSettings, channels: int, image_size: tuple[int, int], memory: int) -> None:
     """Raise ValueError, in one line, if resolved settings do not work for such images or in ``memory`` (bytes)."""
-    if settings.method == "simclr":
+    if settings.by_seed:
         factory.check_size(settings.model, settings.parameters, channels, image_size, 2, memory)
     else:
         pretrained.check(settings.method)

@@ -49,7 +49,7 @@ class ActiveLearningRun:
         self.features: features.FeatureSource | None = None
         if protocol.features is not None:
             how = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
-            self.features = features.source(how, data, self.images, protocol.recipe, run.cache)
+            self.features = features.source(how, data, self.images, protocol.recipe, run.cache, run.key.seed)
         self.carried = Carried(run.cache, file.path, data.sha256)
 
     def execute(self, on_round: Callable[[RoundRecord], bool]) -> bool:
@@ -146,7 +146,7 @@ class ActiveLearningRun:
         diagnostics = {} if replay is None else replay.diagnostics(count)
         if not last:
             if self.features is not None and "features" in self.strategy.needs:
-                self.features.computed()  # by whichever run comes first: no part of its query's time
+                self.features.computed()  # by whichever run of the seed comes first: no part of its query's time
             with clock("query"):
                 acquired, pool = self._query(number, task, labelled, answers, predictor, carried)
             given = self.oracle.answer(acquired)

@@ -65,7 +65,7 @@ def run_header(
 ) -> RunHeader:
     """A run's first line."""
     features = task.protocol.features
-    reads_features = features is not None and "features" in strategy.needs
+    reads_own = features is not None and features.by_seed and "features" in strategy.needs
     return RunHeader(
         key=task.key,
         experiment=task.path.parents[2].name,
@@ -81,7 +81,7 @@ def run_header(
         dataset=DatasetRecord(data.name, data.sha256, data.note, task.manifest_sha256, task.differing),
         environment=environment.record(data.train_images.device),
         commit=task.commit,
-        feature_seed=features.seed if features is not None and reads_features else None,
+        feature_seed=task.key.seed if reads_own else None,
         initial=initial,
     )
 

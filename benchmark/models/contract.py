@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmark.experiment import seeds
+from benchmark.models.masks import Masks
 from benchmark.models.network import Dropout, Network, StochasticDepth
 
 _DRAWING = (nn.modules.dropout._DropoutNd, nn.RReLU, nn.FractionalMaxPool2d)  # from the global generator
@@ -75,7 +76,7 @@ def _error(build: Callable[[], Network], channels: int, image_size: tuple[int, i
         output.logits, F.linear(output.embedding.float(), head.weight, head.bias), rtol=1e-3, atol=1e-5
     ):
         return "in evaluation mode its logits are not self.head of the embedding"
-    network.train().draw_dropout_from(torch.Generator().manual_seed(0))
+    network.train().draw_dropout_from(Masks(0))
     before = torch.get_rng_state()
     network(images).logits.sum().backward()
     if not torch.equal(before, torch.get_rng_state()):

@@ -1,4 +1,4 @@
-"""The base class of networks, with the dropout and stochastic depth that draw from the run's own generators."""
+"""The base class of networks, with the dropout and stochastic depth that draw from the run's own streams."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from benchmark.models.masks import Masks
 from strategies.api import Output
 
 
 class Dropout(nn.Module):
-    """Dropout of (B, size) features that draws from the run's own generator, never the global one.
+    """Dropout of (B, size) features that draws from the run's own stream, never from a global generator.
 
     In training every image has its own mask. While ``mask`` is set (Monte-Carlo dropout), it applies to all images of
     all batches, so that a sample is one function of the input.
@@ -22,7 +23,8 @@ class Dropout(nn.Module):
         super().__init__()
         self.probability = probability
         self.size = size
-        self.generator: torch.Generator | None = None
+        self.masks: Masks | None = None
+        self.layer = 0
         self.mask: Tensor | None = None
 
     def draw_mask(self, generator: torch.Generator) -> Tensor:
@@ -35,34 +37,34 @@ class Dropout(nn.Module):
             return x * self.mask.to(x.dtype)
         if not self.training or self.probability == 0:
             return x
-        if self.generator is None:
-            raise RuntimeError("dropout in training has no generator: set it with Network.draw_dropout_from")
+        if self.masks is None:
+            raise RuntimeError("dropout in training has no masks: set them with Network.draw_dropout_from")
         keep = 1 - self.probability
-        kept = torch.rand(x.shape, generator=self.generator, device=x.device) < keep
+        kept = self.masks.kept(self.layer, x.shape, keep, x.device)
         return x * (kept / keep).to(x.dtype)
 
 
 class StochasticDepth(nn.Module):
     """Drops a residual branch (B, …) in training, for each image with ``probability`` p (Huang et al., ECCV 2016).
 
-    A branch that is kept is divided by 1 − p. Draws from the run's own generator. The last ``spared`` images of a
+    A branch that is kept is divided by 1 − p. Draws from the run's own stream. The last ``spared`` images of a
     batch keep their branches unchanged: learners set it for images whose outputs must have no noise.
     """
 
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
-        self.generator: torch.Generator | None = None
+        self.masks: Masks | None = None
+        self.layer = 0
         self.spared = 0
 
     def forward(self, branch: Tensor) -> Tensor:
         if not self.training or self.probability == 0:
             return branch
-        if self.generator is None:
-            raise RuntimeError("stochastic depth in training has no generator: set it with Network.draw_dropout_from")
+        if self.masks is None:
+            raise RuntimeError("stochastic depth in training has no masks: set them with Network.draw_dropout_from")
         keep = 1 - self.probability
-        drawn = torch.rand(len(branch), generator=self.generator, device=branch.device) < keep
-        factors = drawn / keep
+        factors = self.masks.kept(self.layer, (len(branch),), keep, branch.device) / keep
         if self.spared:
             factors[-self.spared :] = 1
         return branch * factors.to(branch.dtype).view(-1, *[1] * (branch.dim() - 1))
@@ -129,12 +131,11 @@ class Network(nn.Module):
         """The stochastic-depth modules with a probability above 0."""
         return [m for m in self.modules() if isinstance(m, StochasticDepth) and m.probability > 0]
 
-    def draw_dropout_from(self, generator: torch.Generator) -> None:
-        """Draw all training masks from ``generator``, which is on the network's device."""
-        for dropout in self.dropouts:
-            dropout.generator = generator
-        for depth in self.stochastic_depths:
-            depth.generator = generator
+    def draw_dropout_from(self, masks: Masks) -> None:
+        """Take all training masks from ``masks``; layers are numbered dropouts first, then stochastic depths."""
+        layers: list[Dropout | StochasticDepth] = [*self.dropouts, *self.stochastic_depths]
+        for number, layer in enumerate(layers):
+            layer.masks, layer.layer = masks, number
 
     def initialise(self) -> None:
         """Draw new weights, in place, from PyTorch's global generator (see ``seeds.scoped``)."""

@@ -121,7 +121,7 @@ class RunHeader:
     that classes declare, 1 where they declare none. ``strategy_check`` is the verdict of ``check_strategy`` on a
     plugin, null for the suite's own strategies. A ``diagnostic`` strategy reads true labels. ``commit`` is that of
     the checkout, null outside of one. ``feature_seed`` is the seed of the self-supervised features that the strategy
-    reads, null where it reads none.
+    reads, null where it reads none or pretrained ones.
     """
 
     key: RunKey

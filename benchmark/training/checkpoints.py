@@ -6,8 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import torch
-
 SECONDS = 120.0  # of work that may be lost
 
 
@@ -58,16 +56,3 @@ class Checkpoint:
         parts = {key: part.state_dict() for key, part in self._parts.items()}
         self._storage.save(self._name, {"done": done, "seconds": self._earlier + now - self._began, "parts": parts})
         self._saved, self._exists = time.monotonic(), True
-
-
-class GeneratorState:
-    """A random generator as a part of a training's state."""
-
-    def __init__(self, generator: torch.Generator) -> None:
-        self._generator = generator
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._generator.set_state(state["state"])

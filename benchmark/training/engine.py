@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from benchmark.experiment import seeds
 from benchmark.experiment.recipe import Recipe
+from benchmark.models.masks import Masks
 from benchmark.training.batches import Batch, Batches
-from benchmark.training.checkpoints import Checkpoint, GeneratorState, Stateful
+from benchmark.training.checkpoints import Checkpoint, Stateful
 from benchmark.training.log import TrainingLog
 from benchmark.training.predict import autocast
 from benchmark.training.task import TrainingTask
@@ -64,15 +65,15 @@ def minimise(
     groups = [(group, module) for module in modules for group in decayed(recipe, module.parameters())]
     scales = [getattr(module, "learning_rate_scale", 1.0) for _, module in groups]
     optimiser = build_optimiser(recipe, [group for group, _ in groups])
-    dropout = seeds.generator(task.seed, stream("dropout", part), task.round, task.device)
-    task.network.draw_dropout_from(dropout)
+    masks = Masks(seeds.number(task.seed, stream("dropout", part), task.round))
+    task.network.draw_dropout_from(masks)
     for module in modules:
         module.train()
     draws = task.generator(stream("batches", part))
     batches = Batches(task.images, task.labelled, recipe.batch_size, (recipe.augmentation,), draws)
     log, checkpoint, begin = TrainingLog(), None, 0
     if task.checkpoints is not None:
-        own: dict[str, Stateful] = {"optimiser": optimiser, "dropout": GeneratorState(dropout), "log": log}
+        own: dict[str, Stateful] = {"optimiser": optimiser, "log": log}
         own |= {f"module{i}": module for i, module in enumerate(modules)}
         checkpoint = Checkpoint(task.checkpoints, part or "training", {**own, **(parts or {})})
         begin, log.resumed_seconds = checkpoint.restore()
@@ -80,6 +81,7 @@ def minimise(
     for step, batch in enumerate(batches.take(steps, begin), begin):
         for group, scale in zip(optimiser.param_groups, scales, strict=True):
             group["lr"] = rates[step] * scale
+        masks.begin(step)
         with autocast(task.device, recipe.precision):
             loss = objective(batch, step / steps)
         optimiser.zero_grad(set_to_none=True)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.models import factory
+from benchmark.models.masks import Masks
 from benchmark.models.network import Network
 
 
@@ -18,9 +19,9 @@ def flops(network: Network, images: Tensor) -> float:
     """Floating-point operations per image of a training step on ``images`` (B, c, H, W), forward and backward.
 
     A multiplication and an addition count as two; only convolutions and matrix products are counted. Afterwards the
-    network's dropout draws from a new generator.
+    network's dropout draws from a stream of its own.
     """
-    network.draw_dropout_from(torch.Generator())
+    network.draw_dropout_from(Masks(0))
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(network(images).logits, torch.zeros(len(images), dtype=torch.int64)).backward()
     return counter.get_total_flops() / len(images)

@@ -96,24 +96,51 @@ def check_joint(weight: float, gradient_factor: float, detach_after: float, lear
         raise ValueError(f"learning_rate_scale must be positive and finite, not {learning_rate_scale}")
 
 
-def ranking_loss(kind: Ranking, margin: float, pairs: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of predicted (B,) against true losses (B,); true losses get no gradient. Raises ValueError."""
-    if kind not in ("hinge", "ranknet"):
-        raise ValueError(f"ranking is hinge or ranknet, not '{kind}'")
-    if pairs not in ("fold", "all"):
-        raise ValueError(f"pairs is fold or all, not '{pairs}'")
+class RankingLoss:
+    """The loss of predicted losses (B,) against true ones (B,), averaged over pairs of images.
 
-    def loss(predicted: Tensor, true: Tensor) -> Tensor:
-        i, j = (fold if pairs == "fold" else all_pairs)(len(predicted), predicted.device)
-        if len(i) == 0:
-            return predicted.sum() * 0
+    ``pairs`` is ``fold``, each image in one pair, the first with the last, or ``all``. Raises ValueError.
+    """
+
+    def __init__(self, kind: Ranking, margin: float, pairs: str) -> None:
+        if kind not in ("hinge", "ranknet"):
+            raise ValueError(f"ranking is hinge or ranknet, not '{kind}'")
+        if pairs not in ("fold", "all"):
+            raise ValueError(f"pairs is fold or all, not '{pairs}'")
+        self.kind, self.margin, self.pairs = kind, margin, pairs
+
+    def __call__(self, predicted: Tensor, true: Tensor, among: Tensor | None = None) -> Tensor:
+        """The loss, a scalar; 0 if there is no pair. True losses get no gradient.
+
+        With ``among`` (B,), bool, only those images count, as if the others were not there. All shapes stay those of
+        the batch, so that no device has to tell the host how many there are.
+        """
+        pairs = fold if self.pairs == "fold" else all_pairs
+        if among is None:
+            i, j = pairs(len(predicted), predicted.device)
+            losses = self._of_pairs(predicted, true.detach(), i, j)
+            return losses.mean() if len(losses) else predicted.sum() * 0
+        order = (~among).int().argsort(stable=True)
+        i, j, valid = pairs_among_first(among.sum(), len(among), self.pairs)
+        losses = self._of_pairs(predicted[order], true.detach()[order], i, j)
+        return (losses * valid).sum() / valid.sum().clamp(min=1)
+
+    def _of_pairs(self, predicted: Tensor, true: Tensor, i: Tensor, j: Tensor) -> Tensor:
         difference = predicted[i] - predicted[j]
-        larger = (true.detach()[i] > true.detach()[j]).float()
-        if kind == "hinge":
-            return F.relu(margin - (2 * larger - 1) * difference).mean()
-        return F.binary_cross_entropy_with_logits(difference, larger)
+        larger = (true[i] > true[j]).float()
+        if self.kind == "hinge":
+            return F.relu(self.margin - (2 * larger - 1) * difference)
+        return F.binary_cross_entropy_with_logits(difference, larger, reduction="none")
 
-    return loss
+
+def pairs_among_first(count: Tensor, size: int, pairs: str) -> tuple[Tensor, Tensor, Tensor]:
+    """The pairs of the first ``count`` (a tensor) of ``size`` images: i, j and which of them are pairs at all."""
+    if pairs == "all":
+        i, j = all_pairs(size, count.device)
+        return i, j, j < count
+    i = torch.arange(size // 2, device=count.device)
+    even = count - count % 2
+    return i, (even - 1 - i).clamp(min=0), i < even // 2
 
 
 def fold(count: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:

@@ -143,7 +143,10 @@ def test_what_was_finished_elsewhere_is_done(
 
 
 OTHER_EDITIONS = {
-    "engine_version": (ENGINE_VERSION + 1, f"computed by version {ENGINE_VERSION + 1} of the engine, which is at 1"),
+    "engine_version": (
+        ENGINE_VERSION + 1,
+        f"computed by version {ENGINE_VERSION + 1} of the engine, which is at {ENGINE_VERSION}",
+    ),
     "strategy_version": (2, "computed by version 2 of the strategy, which is at 1"),
     "learner_version": (3, "computed by version 3 of the learner, which is at 1"),
     "strategy_source_sha256": ("1" * 64, "the plugin's source has changed"),

@@ -54,7 +54,6 @@ OTHER = {  # a value for each field, other than its default and than the tiny pr
     "features.batch_size": 9,
     "features.learning_rate": 0.5,
     "features.temperature": 0.1,
-    "features.seed": 3,
 }
 
 

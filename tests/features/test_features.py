@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,11 @@ def test_the_cache_knows_all_that_the_numbers_depend_on(digits: datasets.ImageDa
     others = [
         dataclasses.replace(one, sha256="0" * 64),
         dataclasses.replace(one, flip=True),
+        dataclasses.replace(one, seed=1),
         dataclasses.replace(one, precision="bfloat16"),
         *(
             dataclasses.replace(one, settings=dataclasses.replace(one.settings, **{name: value}))
-            for name, value in {"steps": 6, "temperature": 0.4, "seed": 1, "parameters": {"width": 5}}.items()
+            for name, value in {"steps": 6, "temperature": 0.4, "parameters": {"width": 5}}.items()
         ),
     ]
     assert len({each._digest for each in (one, *others)}) == 1 + len(others)
@@ -62,7 +64,9 @@ def test_the_cache_knows_all_that_the_numbers_depend_on(digits: datasets.ImageDa
 def test_views_are_mirrored_where_the_recipe_mirrors(digits: datasets.ImageData, tmp_path: Path) -> None:
     settings = resolved(FeatureSettings(), "cnn", {})
     for name, flip in (("crop", False), ("flip-crop", True)):
-        assert source(settings, digits, images_of(digits), Recipe(epochs=1, augmentation=name), tmp_path).flip is flip
+        assert (
+            source(settings, digits, images_of(digits), Recipe(epochs=1, augmentation=name), tmp_path, 0).flip is flip
+        )
 
 
 def test_the_section_belongs_to_the_fingerprint() -> None:
@@ -109,7 +113,6 @@ def test_the_suites_protocols_have_features(name: str) -> None:
         ("batch_size", 1, "features.batch_size must be at least 2, not 1"),
         ("learning_rate", 0, "features.learning_rate must be positive, not 0.0"),
         ("temperature", -1.0, "features.temperature must be positive, not -1.0"),
-        ("seed", -1, "features.seed must not be negative, not -1"),
         ("stesp", 5, "the protocol has no field 'features.stesp': did you mean features.steps"),
     ],
 )
@@ -155,19 +158,20 @@ def test_what_cannot_serve_the_data_is_said_before_anything_is_computed(
     assert "torchvision has no weights 'Nothing'" in capsys.readouterr().err
 
 
-def test_runs_share_features_choose_the_first_labels_by_them_and_resume(tmp_path: Path) -> None:
+def test_runs_of_a_seed_choose_the_first_labels_by_them_and_resume(tmp_path: Path) -> None:
     arguments = ("--strategies", plugin(tmp_path, NEEDS), "--set", "initial=strategy", *SECTION)
     through, resumed = tmp_path / "through", tmp_path / "resumed"
     for folder in (through, resumed):
         folder.mkdir()
     assert bench(through, *arguments) == 0
-    assert len(list((through / "cache" / "features").glob("*.pt"))) == 1
-    (features,) = (sealed.load(path) for path in (through / "cache" / "features").glob("*.pt"))
-    runs = list(run_lines(through).values())
-    assert len(runs) == 2
-    for header, *rounds in runs:
-        bought = [*header["initial"]["acquired_indices"], *(i for line in rounds for i in line["acquired_indices"])]
-        assert bought == features.sum(1).argsort(stable=True)[:30].tolist()
+    stored = [sealed.load(path) for path in (through / "cache" / "features").glob("*.pt")]
+    acquired = [
+        [*header["initial"]["acquired_indices"], *(i for line in rounds for i in line["acquired_indices"])]
+        for header, *rounds in run_lines(through).values()
+    ]
+    assert len(acquired) == 2
+    assert sorted(acquired) == sorted(features.sum(1).argsort(stable=True)[:30].tolist() for features in stored)
+    assert acquired[0] != acquired[1]  # each seed has features of its own
     assert bench(resumed, *arguments, "--budgets", "10", "20") == 0
     for path in (resumed / "cache" / "features").glob("*"):
         path.unlink()
@@ -205,14 +209,17 @@ def test_nothing_leads_from_the_pool_to_a_label(digits: datasets.ImageData, tmp_
     assert found == []
 
 
-def test_the_features_streams_are_the_protocols(digits: datasets.ImageData, tmp_path: Path) -> None:
-    """Runs of all seeds read the same features."""
-    tiny: Protocol = library.load("digits").override(**{"features.steps": 2})
+@pytest.mark.parametrize(("method", "sets"), [("simclr", 2), ("timm:resnet18", 1)])
+def test_every_seed_has_self_supervised_features_of_its_own(
+    digits: datasets.ImageData, tmp_path: Path, method: str, sets: int
+) -> None:
+    """Or seeds would not be replicates. Strategies of a seed share them, and all runs share pretrained ones."""
+    tiny: Protocol = library.load("digits").override(features=None).override(**{"features.method": method})
     digests = set()
-    for seed in (0, 1):
-        task = run_task(tmp_path, tiny, RunKey("spy", "supervised", seed))
+    for seed, strategy in itertools.product((0, 1), ("spy", "spy2")):
+        task = run_task(tmp_path, tiny, RunKey(strategy, "supervised", seed))
         with RunFile(task.path, wait=False) as file:
             made = ActiveLearningRun(task, Strategy(), digits, file).features
         assert made is not None
         digests.add(made._digest)
-    assert len(digests) == 1
+    assert len(digests) == sets

@@ -17,6 +17,7 @@ from benchmark.experiment import seeds
 from benchmark.learners import fixmatch, flexmatch, freematch, pseudo_label, softmatch
 from benchmark.learners.semi_supervised import forward
 from benchmark.models import factory
+from benchmark.models.masks import Masks
 from benchmark.training.averaging import Average
 from benchmark.training.batches import Batch, Batches
 from benchmark.training.task import TrainingTask
@@ -64,7 +65,7 @@ def test_the_forward_pass(model: str) -> None:
     assert not probs.requires_grad
     for module in [network.dropout, *network.dropouts]:
         module.probability = 0.9
-    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    network.draw_dropout_from(Masks(0))
     _, noisy, clean = forward(network, ours, theirs)
     assert network.dropout.training
     torch.testing.assert_close(clean, probs)
@@ -78,7 +79,7 @@ def test_the_weak_views_of_a_forward_pass_are_spared_stochastic_depth() -> None:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()  # or the images beside them would show
-    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    network.draw_dropout_from(Masks(0))
     theirs = batch(job, ("crop", "strong-no-flip"))
     output, logits, probs = forward(network, job.images.normalised(job.labelled), theirs)
     assert {module.spared for module in network.stochastic_depths} == {0}

@@ -11,6 +11,7 @@ from benchmark.data import datasets
 from benchmark.experiment import seeds
 from benchmark.loop.pool import FittedPool, candidates, full_probs
 from benchmark.models import factory
+from benchmark.models.masks import Masks
 from benchmark.models.network import Network
 from benchmark.training import predict
 from benchmark.training.batches import Images
@@ -38,7 +39,7 @@ def network(name: str = "cnn", dropout: float = 0.5) -> Network:
     with seeds.scoped(0, "weights", 0):
         made = factory.build(name, {"width": 8, "dropout": dropout}, channels, (size, size), 10)
     made.to(memory_format=torch.channels_last)
-    made.draw_dropout_from(torch.Generator().manual_seed(1))
+    made.draw_dropout_from(Masks(1))
     if name == "compact":
         for _ in range(3):
             made(noise().normalised(torch.arange(64)))

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from benchmark.experiment import seeds
 from benchmark.models import factory
+from benchmark.models.masks import Masks
 from benchmark.models.network import Dropout, Network, StochasticDepth
 
 SHAPES = [
@@ -46,7 +47,7 @@ def test_the_stages_end_with_the_embedding(name: str, size: tuple[int, int], cha
     And its gradient reaches what the embedding is computed from.
     """
     network = build(name, size, channels, dropout=0.3).train(training)
-    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    network.draw_dropout_from(Masks(0))
     output = network(torch.randn(4, channels, *size))
     assert output.stages[-1].mean((2, 3)).equal(output.embedding)
     assert [stage.shape[:2] for stage in output.stages] == [(4, c) for c in network.attachment_channels]
@@ -123,14 +124,14 @@ def test_stochastic_depth_rises_linearly_and_is_for_training_alone(name: str, bl
     with pytest.raises(RuntimeError, match="draw_dropout_from"):
         network.train()(images)
     before = torch.get_rng_state()
-    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    network.draw_dropout_from(Masks(0))
     assert not torch.equal(network(images).logits, plain.train()(images).logits)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_stochastic_depth_keeps_the_mean_and_spares_the_last() -> None:
     depth = StochasticDepth(0.25).train()
-    depth.generator = torch.Generator().manual_seed(3)
+    depth.masks = Masks(3)
     out = depth(torch.ones(4000, 2, 1))
     assert out.unique().tolist() == pytest.approx([0, 1 / 0.75])
     assert torch.equal(out[:, 0], out[:, 1])  # an image's branch as a whole
@@ -155,7 +156,7 @@ def test_dropout_draws_from_its_own_generator_and_keeps_the_mean() -> None:
     dropout = Dropout(0.25, 1000).train()
     with pytest.raises(RuntimeError, match="draw_dropout_from"):
         dropout(torch.ones(2, 1000))
-    dropout.generator = torch.Generator().manual_seed(3)
+    dropout.masks = Masks(3)
     before = torch.get_rng_state()
     out = dropout(torch.ones(200, 1000))
     assert torch.equal(torch.get_rng_state(), before)

@@ -30,6 +30,7 @@ from benchmark.data import datasets
 from benchmark.experiment import Protocol, library
 from benchmark.learners import supervised
 from benchmark.models import factory
+from benchmark.models.masks import Masks
 from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from benchmark.training.operations import flops
@@ -105,7 +106,7 @@ def train_reference(case: Case, count: int, steps: int, workers: int) -> float:
     images, labels = data(case.protocol, count)
     recipe = case.resolved(steps).recipe
     network = network_of(case, images).train()
-    network.draw_dropout_from(torch.Generator().manual_seed(0))
+    network.draw_dropout_from(Masks(0))
     optimiser = torch.optim.SGD(
         network.parameters(),
         recipe.learning_rate,

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from benchmark import learners
 from benchmark.experiment import library, seeds
 from benchmark.models import factory
 from strategies.api import Labelled, Strategy
-from strategies.components.loss_prediction import LossPrediction, all_pairs, fold, ranking_loss
+from strategies.components.loss_prediction import LossPrediction, RankingLoss, all_pairs, fold
 from strategies.learning_loss import LearningLoss
 from strategies.registry import resolve
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
@@ -73,7 +74,7 @@ def test_hinge_is_the_margin_ranking_loss_with_ties_at_minus_one(pairs: str, mar
     i, j = (fold if pairs == "fold" else all_pairs)(24)
     sign = torch.where(true[i] > true[j], 1.0, -1.0)
     expected = F.margin_ranking_loss(predicted[i], predicted[j], sign, margin=margin)
-    torch.testing.assert_close(ranking_loss("hinge", margin, pairs)(predicted, true), expected)
+    torch.testing.assert_close(RankingLoss("hinge", margin, pairs)(predicted, true), expected)
 
 
 @pytest.mark.parametrize("pairs", ["fold", "all"])
@@ -81,13 +82,13 @@ def test_ranknet_is_the_cross_entropy_of_the_difference_with_ties_at_zero(pairs:
     predicted, true = normal(24), tied_losses(24)
     i, j = (fold if pairs == "fold" else all_pairs)(24)
     expected = F.binary_cross_entropy_with_logits(predicted[i] - predicted[j], (true[i] > true[j]).float())
-    torch.testing.assert_close(ranking_loss("ranknet", 1.0, pairs)(predicted, true), expected)
+    torch.testing.assert_close(RankingLoss("ranknet", 1.0, pairs)(predicted, true), expected)
 
 
 @pytest.mark.parametrize("kind", ["hinge", "ranknet"])
 def test_an_odd_batch_is_the_batch_without_its_last_image(kind: str) -> None:
     predicted, true = normal(9), normal(9, seed=1)
-    loss = ranking_loss(kind, 1.0, "fold")  # type: ignore[arg-type]
+    loss = RankingLoss(kind, 1.0, "fold")  # type: ignore[arg-type]
     assert loss(predicted, true).equal(loss(predicted[:8], true[:8]))
     assert loss(predicted[:1], true[:1]) == 0
 
@@ -96,15 +97,28 @@ def test_an_odd_batch_is_the_batch_without_its_last_image(kind: str) -> None:
 @pytest.mark.parametrize("pairs", ["fold", "all"])
 def test_the_right_order_costs_less_than_the_reverse(kind: str, pairs: str) -> None:
     true = torch.randperm(16, generator=torch.Generator().manual_seed(0)).float()
-    loss = ranking_loss(kind, 1.0, pairs)  # type: ignore[arg-type]
+    loss = RankingLoss(kind, 1.0, pairs)  # type: ignore[arg-type]
     assert loss(100 * true, true) < 1e-3
     assert loss(-100 * true, true) > 10
 
 
 @pytest.mark.parametrize("kind", ["hinge", "ranknet"])
+@pytest.mark.parametrize("pairs", ["fold", "all"])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 8, 11])
+def test_the_loss_among_some_is_the_loss_of_a_batch_of_these(kind: Any, pairs: str, count: int) -> None:
+    predicted, true = normal(11).requires_grad_(), normal(11, seed=1)
+    chosen = torch.randperm(11, generator=torch.Generator().manual_seed(count))[:count].sort().values
+    among = torch.zeros(11, dtype=torch.bool).index_fill_(0, chosen, value=True)
+    loss = RankingLoss(kind, 1.0, pairs)
+    of_all, of_these = loss(predicted, true, among), loss(predicted[chosen], true[chosen])
+    torch.testing.assert_close(of_all, of_these)
+    torch.testing.assert_close(torch.autograd.grad(of_all, predicted)[0], torch.autograd.grad(of_these, predicted)[0])
+
+
+@pytest.mark.parametrize("kind", ["hinge", "ranknet"])
 def test_true_losses_get_no_gradient(kind: str) -> None:
     predicted, true = normal(8).requires_grad_(), normal(8, seed=1).requires_grad_()
-    ranking_loss(kind, 1.0, "fold")(predicted, true).backward()  # type: ignore[arg-type]
+    RankingLoss(kind, 1.0, "fold")(predicted, true).backward()  # type: ignore[arg-type]
     assert predicted.grad is not None
     assert predicted.grad.any()
     assert true.grad is None
@@ -155,7 +169,7 @@ def test_convolutions_halve_all_stages_but_the_last() -> None:
 def test_the_loss_is_the_weighted_ranking_of_the_batch() -> None:
     step = synthetic_step((8, 16, 32), 10)
     attachment = module(weight=0.7, margin=0.5)
-    expected = 0.7 * ranking_loss("hinge", 0.5, "fold")(attachment(step), step.losses)
+    expected = 0.7 * RankingLoss("hinge", 0.5, "fold")(attachment(step), step.losses)
     torch.testing.assert_close(attachment.loss(step), expected)
 
 
@@ -238,7 +252,7 @@ def test_both_forms_take_either_ranking_loss_on_either_pairs(name: str, ranking:
     step = synthetic_step((8, 16, 32), 10)
     attachment = resolve(f"{name}[pairs={pairs},ranking={ranking}]").build().attach((8, 16, 32), 4)
     assert attachment is not None
-    expected = ranking_loss(ranking, 1.0, pairs)(attachment(step), step.losses)  # type: ignore[arg-type]
+    expected = RankingLoss(ranking, 1.0, pairs)(attachment(step), step.losses)  # type: ignore[arg-type]
     torch.testing.assert_close(attachment.loss(step), expected)
 
 

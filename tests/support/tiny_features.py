@@ -17,6 +17,6 @@ def images_of(data: datasets.ImageData) -> Images:
     return Images(data.train_images, data.mean, data.std)
 
 
-def source_of(data: datasets.ImageData, cache: Path, settings: FeatureSettings = TINY) -> FeatureSource:
+def source_of(data: datasets.ImageData, cache: Path, settings: FeatureSettings = TINY, seed: int = 0) -> FeatureSource:
     named = resolved(settings, "cnn", {"width": 4, "hidden": 16})
-    return source(named, data, images_of(data), Recipe(min_steps=1, precision="float32"), cache)
+    return source(named, data, images_of(data), Recipe(min_steps=1, precision="float32"), cache, seed)

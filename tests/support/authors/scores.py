@@ -145,7 +145,12 @@ def semi_supervised(stored: Arrays) -> None:
 def tuning(strategy: SemiSupervisedLearningLoss, module: LossPrediction, stored: Arrays) -> None:
     """One step: the pseudo-losses, and the gradient of the labelled and of the pseudo-labelled ranking loss."""
     rank, targets = strategy.ranking_loss, []
-    strategy.ranking_loss = lambda predicted, true: targets.append(true.detach()) or rank(predicted, true)
+
+    def watched(predicted: Tensor, true: Tensor, among: Tensor | None = None) -> Tensor:
+        targets.append((true if among is None else true[among]).detach())
+        return rank(predicted, true, among)
+
+    strategy.ranking_loss = watched
     logits = tensor(stored["logits"]).split([12, 101, 101])
     outputs = [Output(rows, rows, stages(stored, "strong_")) for rows in logits[1:]]  # of weak views only logits count
     labelled: Any = pool_of(stages=stages(stored, "labelled_"), losses=tensor(stored["labelled_losses"]))
