@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark.experiment import library
 from benchmark.reports import read_report
 from benchmark.reports.words import ranges
-from benchmark.training.operations import of_model
+from benchmark.training.operations import of_model, of_training
 from docs.headline import ROOT, filled
 from docs.reproduction import PUBLISHED
 
@@ -33,7 +33,7 @@ def table(root: Path) -> str:
     """A row per label count: accuracy, ResNet-18's, NLL, ECE, and the operations of a training. Markdown."""
     report, recipe = read_report(root, strategies=["random"]), library.load(PROTOCOL).recipe
     model = library.load(PROTOCOL).model
-    own, reference = of_model(model.name, model.parameters, SHAPE), of_model("resnet18", {}, SHAPE)
+    reference = of_model("resnet18", {}, SHAPE)
     theirs = json.loads(PUBLISHED.read_text(encoding="utf-8"))["ji2023"]["curves"]["random"]
     bars = dict(zip(theirs["labels"], zip(theirs["mean"], theirs["sd"], strict=True), strict=True))
     lines = [
@@ -42,7 +42,7 @@ def table(root: Path) -> str:
     ]
     for labels, rows in report.curves.groupby("labels"):
         count = int(labels)
-        computed = recipe.steps(count) * recipe.batch_size * own
+        computed = of_training(model.name, model.parameters, SHAPE, recipe, count)
         cells = [
             f"{count:,}",
             ranges(sorted(rows["seed"])),

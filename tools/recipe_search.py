@@ -180,8 +180,11 @@ def print_flops(protocol: Protocol, data: datasets.ImageData, counts: list[int] 
     )
     for labels in counts:
         steps, size = protocol.recipe.steps(labels), protocol.recipe.batch_size
-        ratio = 200 * labels * reference / (steps * size * own)
-        print(f"{labels} labels: {steps} steps of {size}, {steps * size * own / 1e12:.1f} TFLOP, 1/{ratio:.0f}")
+        computed = operations.of_training(
+            protocol.model.name, protocol.model.parameters, shape, protocol.recipe, labels
+        )
+        ratio = 200 * labels * reference / computed
+        print(f"{labels} labels: {steps} steps of {size}, {computed / 1e12:.1f} TFLOP, 1/{ratio:.0f}")
 
 
 if __name__ == "__main__":

@@ -204,6 +204,7 @@ def data(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Iden
         )
     check_pairs(protocol, folders, identity)
     _buildable(protocol, identity, memory_of(device))
+    _takes_half_size(protocol, identity)
     if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
         settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         try:
@@ -225,6 +226,26 @@ def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
         broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
         if broken:
             raise ProtocolError(f"model '{model.name}': {broken}")
+
+
+def _takes_half_size(protocol: Protocol, identity: Identity) -> None:
+    """Raise ProtocolError if the recipe trains on images of half the size and the network does not take these."""
+    if protocol.recipe.half_size_until == 0:
+        return
+    model, (height, width) = protocol.model, identity.image_size
+    with torch.device("meta"):
+        network = factory.build(
+            model.name, model.parameters, identity.channels, identity.image_size, identity.class_count
+        ).eval()
+        try:
+            if min(height, width) // 2 < network.smallest:
+                raise RuntimeError(f"it takes images of at least {network.smallest}×{network.smallest}")
+            network.embed(network.backbone(torch.zeros(2, identity.channels, height // 2, width // 2))[0])
+        except RuntimeError as error:
+            raise ProtocolError(
+                f"recipe.half_size_until needs a network that takes images of {height // 2}×{width // 2} beside "
+                f"{height}×{width}, and '{model.name}' does not: choose another --model or leave it 0"
+            ) from error
 
 
 def check_pairs(protocol: Protocol, folders: Folders, identity: Identity) -> None:

@@ -46,6 +46,9 @@ class Recipe:
     at each of ``milestones`` (shares of the steps). ``strong_augmentation`` is the strong view of unlabelled images,
     for learners and strategies that use one.
 
+    Until the share ``half_size_until`` of the steps is done, the network sees images of half the height and width,
+    which costs about a quarter (progressive learning; Tan & Le, EfficientNetV2, ICML 2021).
+
     ``label_smoothing`` ε makes the target of a labelled image (1 − ε) one-hot + ε / C. The others are for learners that
     use unlabelled images: ``labelled_as_unlabelled`` counts the labelled ones among these, without their labels.
     Averages of the weights have a decay that starts low, unless ``average_warmup`` is false, and average BatchNorm's
@@ -67,6 +70,7 @@ class Recipe:
     min_steps: int = 0
     steps_at: tuple[tuple[int, ...], ...] = ()
     batch_size: int = 128
+    half_size_until: float = 0.0
     augmentation: str = "none"
     strong_augmentation: str = "strong"
     precision: str = "bfloat16"
@@ -102,6 +106,10 @@ class Recipe:
             raise ValueError("recipe: give epochs, min_steps or both, or steps_at; with none nothing is trained")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"recipe.warmup is a share of the steps, at least 0 and below 1, not {self.warmup}")
+        if not 0 <= self.half_size_until < 1:
+            raise ValueError(
+                f"recipe.half_size_until is a share of the steps, at least 0 and below 1, not {self.half_size_until}"
+            )
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"recipe.label_smoothing must be at least 0 and below 1, not {self.label_smoothing}")
         if any(not 0 < m < 1 for m in self.milestones):

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from benchmark.models.masks import Masks
 from strategies.api import Output
@@ -76,7 +77,7 @@ class Network(nn.Module):
     The backbone has no dropout, so Monte-Carlo samples repeat only what follows it; residual networks may have
     ``StochasticDepth`` there, which is on in training only. Subclasses set ``stage_channels``, ``dropout`` and ``head``
     (the last linear layer) and implement ``backbone``; ``smallest`` is the least height and width, in pixels, of the
-    images that they take.
+    images that they take. While ``halves_images``, a network in training sees the mean of each square of 2 × 2 pixels.
 
     The stages that an attachment sees end with the embedding that the classifier sees: a module that predicts from
     them what the classifier will do must not be blind to what it does it with. Where the mean of the backbone's last
@@ -87,6 +88,7 @@ class Network(nn.Module):
 
     smallest: ClassVar[int] = 8
     last_map_is_embedding: ClassVar[bool] = False
+    halves_images = False
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout
@@ -105,6 +107,8 @@ class Network(nn.Module):
             return self.head(self.dropout(embedding.float()))
 
     def forward(self, x: Tensor) -> Output:
+        if self.training and self.halves_images:
+            x = F.avg_pool2d(x, 2)
         features, maps = self.backbone(x)
         embedding = self.embed(features)
         return Output(self.classify(embedding), embedding, self.with_embedding(maps, embedding))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark.experiment.recipe import Recipe
 from benchmark.models import factory
 from benchmark.models.masks import Masks
 from benchmark.models.network import Network
@@ -32,3 +33,14 @@ def of_model(name: str, parameters: Mapping[str, Any], shape: tuple[int, int, in
     channels, height, width = shape
     network = factory.build(name, parameters, channels, (height, width), class_count)
     return flops(network, torch.zeros(2, *shape))
+
+
+def of_training(
+    name: str, parameters: Mapping[str, Any], shape: tuple[int, int, int], recipe: Recipe, labels: int
+) -> float:
+    """The operations of a supervised training by ``recipe`` on ``labels`` images of ``shape`` (c, H, W)."""
+    steps, (channels, height, width) = recipe.steps(labels), shape
+    halved = round(recipe.half_size_until * steps)
+    whole = (steps - halved) * of_model(name, parameters, shape)
+    half = halved * of_model(name, parameters, (channels, height // 2, width // 2)) if halved else 0.0
+    return recipe.batch_size * (whole + half)

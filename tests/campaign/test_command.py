@@ -154,6 +154,29 @@ def test_images_too_small_for_the_network_are_told_before_anything_is_trained(
     assert said == "error: 'photos': model 'cnn' takes images of at least 8×8, not 4×4; choose another --model"
 
 
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ("cnn", "images of 8×8 beside 16×16, and 'cnn' does not"),
+        ("compact", "images of 8×8 beside 16×16, and 'compact' does not"),
+    ],
+)
+def test_a_network_that_takes_no_images_of_half_the_size_is_told_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, problem: str
+) -> None:
+    photos = str(images(tmp_path / "photos", 16))
+    half = ("--model", model, "--set", "recipe.half_size_until=0.5", "--budgets", "2", "4")
+    assert problem in mistake(tmp_path, capsys, "--dataset", photos, *half)
+
+
+def test_every_kind_of_training_takes_images_of_half_the_size(tmp_path: Path) -> None:
+    arguments = ("--model", "compact[width=4]", "--dataset", str(images(tmp_path / "photos", 32)), "--seeds", "0")
+    half = ("recipe.half_size_until=0.5", "recipe.min_steps=6", "recipe.batch_size=4", "recipe.learning_rate=1e-3")
+    learners = ("supervised", "fixmatch[mu=2]", "self-training[mu=2]", "noisy-student[iterations=2,mu=2]")
+    strategies = ("--strategies", "random", "learning-loss", "--budgets", "4", "8")
+    assert bench(tmp_path, *arguments, *strategies, "--learner", *learners, "--set", *half) == 0
+
+
 def test_ones_own_images_get_a_ladder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     images(tmp_path / "photos", 8)

@@ -2,18 +2,20 @@
 
 import dataclasses
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.experiment import seeds
 from benchmark.experiment.recipe import Recipe
 from benchmark.learners import supervised
 from benchmark.models import factory
-from benchmark.models.network import Network
+from benchmark.models.network import Dropout, Network
+from benchmark.training import operations
 from benchmark.training.batches import Batches, Images
 from benchmark.training.metrics import evaluate
 from benchmark.training.task import TrainingTask
@@ -257,3 +259,51 @@ def test_metrics_by_brute_force() -> None:
 def test_a_diverged_network_is_refused() -> None:
     with pytest.raises(ValueError, match="diverged"):
         evaluate(torch.tensor([[float("nan"), 1.0]]), torch.tensor([0]))
+
+
+class Watched(Network):
+    """A linear classifier of mean colours that notes the sizes and the means of the images that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage_channels, self.last_map_is_embedding = (1,), True  # type: ignore[misc]
+        self.dropout, self.head = Dropout(0.0, 1), nn.Linear(1, 10)
+        self.seen: list[tuple[bool, tuple[int, ...], Tensor]] = []
+
+    def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        self.seen.append((self.training, tuple(x.shape[2:]), x.detach().mean((1, 2, 3))))
+        return x.mean((2, 3)), (x.mean((2, 3), keepdim=True),)
+
+
+@pytest.mark.parametrize(("share", "halved"), [(0.0, 0), (0.5, 6), (0.6, 7), (0.99, 12)])
+def test_the_first_steps_see_images_of_half_the_size(share: float, halved: int) -> None:
+    whole, half = (replace(task(replace(RECIPE, half_size_until=s)), network=Watched()) for s in (0.0, share))
+    for job in (whole, half):
+        supervised.fit(job)
+    sizes = [shape for training, shape, _ in half.network.seen if training]  # type: ignore[attr-defined]
+    assert sizes == [(4, 4)] * halved + [(8, 8)] * (12 - halved)
+    for (_, _, ours), (_, _, theirs) in zip(half.network.seen, whole.network.seen, strict=True):  # type: ignore[attr-defined]
+        torch.testing.assert_close(ours, theirs)  # each pixel is the mean of four
+
+
+def test_what_is_predicted_during_and_after_a_training_sees_whole_images() -> None:
+    network = Watched()
+    network.halves_images = True
+    network.eval()(torch.zeros(2, 1, 8, 8))
+    assert network.seen[0][1] == (8, 8)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_the_share_of_small_images_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match=r"recipe.half_size_until is a share of the steps"):
+        Recipe(min_steps=1, half_size_until=share)
+
+
+def test_small_images_cost_a_quarter() -> None:
+    recipe = Recipe(min_steps=10, batch_size=4)
+    whole, mixed = (
+        operations.of_training("compact", {"width": 4}, (3, 32, 32), replace(recipe, half_size_until=s), 100)
+        for s in (0.0, 0.5)
+    )
+    assert whole == 40 * operations.of_model("compact", {"width": 4}, (3, 32, 32))
+    assert mixed / whole == pytest.approx(0.5 + 0.5 / 4, abs=0.03)
