@@ -140,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if mistake := unused_flags(options, given_flags(arguments)):
         parser().error(mistake)
+    options.command = list(sys.argv[1:] if arguments is None else arguments)
     from benchmark.campaign import signals  # after parsing: --help need not wait
 
     try:

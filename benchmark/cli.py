@@ -62,6 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
             arguments.workers,
             arguments.executor,
             arguments.time_limit,
+            tuple(arguments.command),
         )
         if arguments.verify is not None:
             return verify(arguments, options, console)

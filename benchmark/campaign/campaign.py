@@ -12,6 +12,7 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
+from benchmark.campaign import forecast
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
@@ -23,10 +24,12 @@ from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
 from benchmark.experiment.library import as_published
+from benchmark.loop.calibration import calibration_seconds
 from benchmark.loop.task import RunTask, network_sources
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
+from strategies import registry
 from strategies.registry import Spec
 
 DONE, FAILED, USAGE, UNFINISHED = 0, 1, 2, 3
@@ -52,6 +55,7 @@ class Options:
     workers: int | None = None
     executor: str = "local"
     time_limit: float | None = None  # seconds
+    command: tuple[str, ...] = ()  # its words, for a hint
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,48 @@ def compute_missing(
                 replay.check(identity, checks.dataset_record(identity))
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
-            for note in filter(None, (p.note for p in todo)):
+            for note in notes(todo):
                 console.print(note, markup=False, soft_wrap=True)
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)
             if replay is not None:
                 tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
+            if replay is None:
+                say_cost(protocol, tasks, len(runs), folders, identity, options, console)
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, bool(todo), folders, protocol, specs)
+
+
+def notes(todo: list[RunPlan]) -> list[str]:
+    """Why runs on disk are not continued, one line for all of which the same is to be said."""
+    said: dict[str, list[RunPlan]] = {}
+    for planned in todo:
+        if planned.note:
+            said.setdefault(planned.note.removeprefix(f"{planned.key}: "), []).append(planned)
+    return [
+        f"{of_these[0].key}{f' and {len(of_these) - 1} other runs' if len(of_these) > 1 else ''}: {note}"
+        for note, of_these in said.items()
+    ]
+
+
+def say_cost(
+    protocol: Protocol,
+    tasks: list[RunTask],
+    asked: int,
+    folders: Folders,
+    identity: Identity,
+    options: Options,
+    console: Console,
+) -> None:
+    """Print what the tasks will cost, before the first of them begins."""
+    known = [record for root in folders.read for record in store.read_runs(root, protocol.fingerprint)]
+    here = calibration_seconds(torch.device(tasks[0].device))
+    shape = (identity.channels, *identity.image_size)
+    costs = forecast.Costs(protocol, shape, known, here)
+    missing = [(task.key, protocol.budgets[len(protocol.budgets) - _missing_rounds(task) :]) for task in tasks]
+    core = frozenset(registry.resolve(name).canonical for name in registry.members("core"))
+    for line in forecast.lines(asked, costs, missing, core, options.command):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _there(plans: list[RunPlan], root: Path) -> str:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 _REPETITIONS = 3
 _BATCH, _CHANNELS, _SIZE, _WIDTH = 16, 32, 32, 256
+OPERATIONS = 2 * _BATCH * _CHANNELS**2 * 9 * _SIZE**2 + 2 * _WIDTH**3  # of the fixed computation
 
 
 def calibration_seconds(device: torch.device) -> float:

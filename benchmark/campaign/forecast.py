@@ -1,0 +1,129 @@
+"""What a campaign will cost, said before anything is computed.
+
+A round costs what the experiment's runs on disk took for the like of it, in units of the fixed computation that each
+round was timed with (``benchmark.loop.calibration``), times what that computation takes here and now. Where no run
+tells, supervised training is counted in operations.
+"""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from benchmark.campaign.progress import duration
+from benchmark.experiment import Protocol
+from benchmark.experiment.keys import RunKey
+from benchmark.loop import calibration
+from benchmark.results.records import RoundRecord, RunRecord
+from benchmark.training import operations
+
+ROUGH = 3.0  # seconds of a training per operation, over those of the calibration: 2.6 to 3.4 with cnn, one core
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """``seconds`` of one worker for ``rounds`` rounds of ``runs`` runs; ``uncounted`` names what no run tells."""
+
+    runs: int
+    rounds: int
+    seconds: float
+    uncounted: tuple[str, ...]
+
+
+class Costs:
+    """What rounds cost, in seconds here: ``here`` is the time of the fixed computation now."""
+
+    def __init__(self, protocol: Protocol, shape: tuple[int, int, int], known: Iterable[RunRecord], here: float):
+        self._protocol, self._shape, self._here = protocol, shape, here
+        self._rounds: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._trainings: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for record in known:
+            for round_ in record.rounds:
+                scale = here / round_.calibration_seconds if round_.calibration_seconds else 1.0
+                own = self._rounds[record.key.strategy, record.key.learner]
+                own[round_.num_labelled].append(scale * _seconds(round_))
+                if not round_.shared_training:
+                    trainings = self._trainings[record.key.learner]
+                    trainings[round_.num_labelled].append(scale * round_.seconds.train)
+        self._estimate = cache(self._operations)
+
+    def of_round(self, strategy: str, learner: str, labels: int) -> tuple[float, bool]:
+        """Seconds of a round, and whether they count all: the learner's training and the strategy's query."""
+        own = self._rounds[strategy, learner]
+        if labels in own:
+            return statistics.median(own[labels]), True
+        training = self._training(learner, labels)
+        beside = [statistics.median(seconds) - self._training(learner, count) for count, seconds in own.items()]
+        if beside:
+            return training + max(statistics.median(beside), 0.0), True
+        return training, strategy == "random" and (learner == "supervised" or bool(self._trainings[learner]))
+
+    def _training(self, learner: str, labels: int) -> float:
+        """Seconds of a training: recorded, or by its operations, at the recorded rate where there is one."""
+        known = self._trainings[learner]
+        if labels in known:
+            return statistics.median(known[labels])
+        rates = [statistics.median(seconds) / self._estimate(count) for count, seconds in known.items()]
+        return (statistics.median(rates) if rates else 1.0) * self._estimate(labels)
+
+    def _operations(self, labels: int) -> float:
+        """Seconds of a supervised training as its operations and the fixed computation suggest."""
+        model, recipe = self._protocol.model, self._protocol.recipe
+        computed = operations.of_training(model.name, model.parameters, self._shape, recipe, labels)
+        return ROUGH * self._here * computed / calibration.OPERATIONS
+
+
+def _seconds(round_: RoundRecord) -> float:
+    spent = round_.seconds
+    return (0.0 if round_.shared_training else spent.train) + spent.query + spent.evaluate
+
+
+Missing = list[tuple[RunKey, tuple[int, ...]]]  # the label counts that a run lacks
+
+
+def forecast(costs: Costs, missing: Missing) -> Forecast:
+    """What the rounds cost that the runs lack."""
+    seconds, uncounted = 0.0, []
+    for key, counts in missing:
+        for labels in counts:
+            spent, whole = costs.of_round(key.strategy, key.learner, labels)
+            seconds += spent
+            if not whole:
+                uncounted.append(key.strategy if key.learner == "supervised" else key.learner)
+    rounds = sum(len(counts) for _, counts in missing)
+    return Forecast(len(missing), rounds, seconds, tuple(dict.fromkeys(uncounted)))
+
+
+def lines(asked: int, costs: Costs, missing: Missing, core: frozenset[str], command: Sequence[str]) -> list[str]:
+    """How many runs are left of those ``asked`` for, and what they cost; then what the strategies ``core`` cost alone.
+
+    The latter where they are fewer, with the command that computes them, after the words of the present ``command``.
+    """
+    whole = forecast(costs, missing)
+    found = [f"{whole.runs} of {asked} runs are left, {whole.rounds:,} rounds: {_cost(whole)}"]
+    if len(whole.uncounted):
+        names = ", ".join(whole.uncounted[:3]) + (f" and {n} others" if (n := len(whole.uncounted) - 3) > 0 else "")
+        found.append(f"not counted, because no run on disk tells: what {names} cost beside a supervised training")
+    part = forecast(costs, [(key, counts) for key, counts in missing if key.strategy in core])
+    if command and 0 < part.runs < whole.runs:
+        words = shlex.join(["python", "run_benchmark.py", *core_alone(command)])
+        found.append(f"the core strategies alone, {part.runs} run{'s' * (part.runs > 1)}, {_cost(part)}: {words}")
+    return found
+
+
+def _cost(found: Forecast) -> str:
+    return f"about {duration(found.seconds)} of one worker"
+
+
+def core_alone(command: Sequence[str]) -> list[str]:
+    """The words of a command with ``--strategies core``, at the place where it names its strategies, if it does."""
+    words = list(command)
+    begin = next((i for i, word in enumerate(words) if word.split("=")[0] == "--strategies"), len(words))
+    end = begin + 1
+    while end < len(words) and not words[end].startswith("--"):
+        end += 1
+    return [*words[:begin], "--strategies", "core", *words[end:]]

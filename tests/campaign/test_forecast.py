@@ -1,0 +1,101 @@
+"""What a campaign says it will cost, before it computes anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.tiny import bench
+
+from benchmark.campaign.forecast import ROUGH, Costs, core_alone, lines
+from benchmark.experiment import load
+from benchmark.experiment.keys import RunKey
+from benchmark.loop import calibration
+from benchmark.training import operations
+
+PROTOCOL, SHAPE = load("mnist"), (1, 28, 28)
+
+
+def record(strategy: str, *rounds: tuple[int, float, float], calibrated: float | None = 0.01, seed: int = 0) -> Any:
+    """A run with rounds (label count, seconds of training, of the query), none of them shared."""
+    lines_of = [
+        SimpleNamespace(
+            num_labelled=labels,
+            seconds=SimpleNamespace(train=train, query=query, evaluate=0.5),
+            calibration_seconds=calibrated,
+            shared_training=False,
+        )
+        for labels, train, query in rounds
+    ]
+    return SimpleNamespace(key=RunKey(strategy, "supervised", seed), rounds=lines_of)
+
+
+def costs(*known: Any, here: float = 0.01) -> Costs:
+    return Costs(PROTOCOL, SHAPE, known, here)
+
+
+def test_a_round_costs_the_median_of_its_like_at_the_present_speed() -> None:
+    known = [record("badge", (20, 2.0, seconds), seed=seed) for seed, seconds in enumerate((1.0, 3.0, 50.0))]
+    assert costs(*known).of_round("badge", "supervised", 20) == (pytest.approx(5.5), True)
+    assert costs(*known, here=0.02).of_round("badge", "supervised", 20) == (pytest.approx(11.0), True)
+    uncalibrated = record("badge", (20, 2.0, 1.0), calibrated=None)
+    assert costs(uncalibrated, here=0.02).of_round("badge", "supervised", 20) == (pytest.approx(3.5), True)
+
+
+def test_other_label_counts_cost_the_training_there_and_what_the_strategy_costs_beside_it() -> None:
+    random, badge = record("random", (20, 2.0, 0.0), (300, 9.0, 0.0)), record("badge", (20, 2.0, 7.0))
+    assert costs(random, badge).of_round("badge", "supervised", 300) == (pytest.approx(9.0 + 7.5), True)
+    assert costs(random, badge).of_round("margin", "supervised", 300) == (pytest.approx(9.0), False)
+
+
+def test_where_no_run_tells_operations_do() -> None:
+    operations_of = operations.of_training(PROTOCOL.model.name, PROTOCOL.model.parameters, SHAPE, PROTOCOL.recipe, 300)
+    bare = ROUGH * 0.01 * operations_of / calibration.OPERATIONS
+    assert costs().of_round("random", "supervised", 300) == (pytest.approx(bare), True)
+    assert costs().of_round("random", "fixmatch", 300)[1] is False
+    # A recorded training that took twice as long as its operations suggest doubles the others.
+    steps = [PROTOCOL.recipe.steps(labels) for labels in (100, 300)]
+    recorded = record("random", (100, 2 * bare * steps[0] / steps[1], 0.0))
+    assert costs(recorded).of_round("margin", "supervised", 300)[0] == pytest.approx(2 * bare)
+
+
+def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs() -> None:
+    known = costs(record("random", (20, 3600.0, 0.0), (40, 3600.0, 0.0)))
+    missing = [(RunKey(name, "supervised", 0), (20, 40)) for name in ("random", "typiclust")]
+    command = ["--strategies", "random", "typiclust", "--seeds", "0"]
+    said = lines(5, known, missing, frozenset({"random"}), command)
+    assert said == [
+        "2 of 5 runs are left, 4 rounds: about 4.0 h of one worker",
+        "not counted, because no run on disk tells: what typiclust cost beside a supervised training",
+        "the core strategies alone, 1 run, about 2.0 h of one worker: "
+        "python run_benchmark.py --strategies core --seeds 0",
+    ]
+    assert lines(5, known, missing[:1], frozenset({"random"}), command)[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("--strategies all --dataset cifar10", "--strategies core --dataset cifar10"),
+        ("--dataset cifar10 --strategies a b c", "--dataset cifar10 --strategies core"),
+        ("--strategies=all --seeds 0 1", "--strategies core --seeds 0 1"),
+        ("--protocol mnist", "--protocol mnist --strategies core"),
+    ],
+)
+def test_the_command_for_the_core_is_the_same_but_for_its_strategies(command: str, expected: str) -> None:
+    assert core_alone(command.split()) == expected.split()
+
+
+def test_the_cost_is_said_before_the_first_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = ("--strategies", "random", "margin", "kmeans")
+    assert bench(tmp_path, *grid, "--seeds", "0") == 0
+    capsys.readouterr()
+    assert bench(tmp_path, *grid, "--seeds", "0", "1") == 0
+    said = capsys.readouterr().out
+    assert said.index("3 of 6 runs are left, 9 rounds: about ") < said.index("seed 1: 10 labels")
+    assert "not counted" not in said  # seed 0 tells
+    assert "the core strategies alone, 2 runs, about " in said
+    assert bench(tmp_path, *grid, "--seeds", "0", "1") == 0
+    assert "are left" not in capsys.readouterr().out
