@@ -210,8 +210,10 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
     status = DONE
     with Display(console, missing, images, live=protocol.oracle != "person") as display:
-        for finished in executor.execute(tasks, data, display.round_done):
+        for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
+            if finished.retried:
+                continue
             if finished.outcome == "failed":
                 status = FAILED
             elif finished.outcome == "stopped" and status == DONE:

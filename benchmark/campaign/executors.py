@@ -7,8 +7,9 @@ import os
 
 import torch
 
-from benchmark.campaign.local import InProcess, Processes
+from benchmark.campaign.in_process import InProcess
 from benchmark.campaign.ray import Ray
+from benchmark.campaign.supervisor import Supervisor
 from benchmark.campaign.tasks import Executor
 from benchmark.experiment import Protocol, ProtocolError
 
@@ -25,7 +26,7 @@ def executor_for(protocol: Protocol, executor: str, device: str, workers: int | 
             raise ProtocolError("--executor ray needs Ray: pip install 'acqbench[ray]'")
         return Ray({"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1})
     devices = _devices(device, workers, tasks)
-    return Processes(devices) if len(devices) > 1 else InProcess()
+    return Supervisor(devices) if len(devices) > 1 else InProcess()
 
 
 def _devices(device: str, workers: int | None, tasks: int) -> list[str]:

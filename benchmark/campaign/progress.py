@@ -17,7 +17,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from benchmark.campaign.tasks import Finished, RoundDone
+from benchmark.campaign.failures import recorded
+from benchmark.campaign.tasks import Finished, Notice, RoundDone
 from benchmark.text.terminal import WIDE, Fitted, words
 
 
@@ -57,7 +58,14 @@ class Display:
         if self._is_live:
             self._live.stop()
 
-    def round_done(self, event: RoundDone) -> None:
+    def take(self, event: RoundDone | Notice) -> None:
+        """Show what a process has told."""
+        if isinstance(event, Notice):
+            self._console.print(event.line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._round_done(event)
+
+    def _round_done(self, event: RoundDone) -> None:
         label, record = str(event.key), event.record
         self._done += 1
         self._rounds = max(self._rounds, self._done)  # a strategy that carries state may go back to an earlier round
@@ -79,8 +87,10 @@ class Display:
             )
 
     def run_finished(self, event: Finished) -> None:
+        """Show that a run is over; of one that failed, write the line of ``failures.jsonl``."""
         if event.outcome == "failed":
-            self._console.print(f"failed: {event.task.key}: {event.error}", markup=False, style="red", soft_wrap=True)
+            style = "yellow" if event.retried else "red"
+            self._console.print(recorded(event), markup=False, style=style, soft_wrap=True)
         if event.outcome == "done":
             self._latest.pop(str(event.task.key), None)
 

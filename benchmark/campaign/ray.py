@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.campaign.tasks import Emit, Executor, Finished, Outcome, guarded, perform
+from benchmark.campaign.agenda import Agenda
+from benchmark.campaign.tasks import Emit, Ended, Executor, Failure, Finished, perform
 from benchmark.data import datasets
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
+
+_POLL = 0.5  # seconds
 
 
 class Ray(Executor):
@@ -28,18 +32,26 @@ class Ray(Executor):
             ray.init(log_to_driver=False)
         events = queue.Queue(actor_options={"num_cpus": 0})
         remote = ray.remote(**self.resources, max_retries=0)(_perform_in_ray)
-        waiting = {remote.remote(task, events): task for task in map(_absolute, tasks)}
-        while waiting:
-            ready, _ = ray.wait(list(waiting), timeout=0.5)
+        agenda = Agenda(map(_absolute, tasks), emit)
+        running: dict[Any, RunTask] = {}
+        while agenda:
+            while (task := agenda.next()) is not None:
+                running[remote.remote(task, events)] = task
+            if not running:
+                time.sleep(_POLL)
+                continue
+            ready, _ = ray.wait(list(running), timeout=_POLL)
             while not events.empty():
                 emit(events.get())
             for reference in ready:
-                task = waiting.pop(reference)
-                finished = guarded(task, lambda reference=reference: ray.get(reference))  # type: ignore[misc]
-                if finished.outcome == "busy":
-                    again = replace(task, wait=True)
-                    waiting[remote.remote(again, events)] = again
-                else:
+                task = running.pop(reference)
+                try:
+                    finished = agenda.over(task, ray.get(reference))
+                except ray.exceptions.RayError as error:  # its process died, or the machine
+                    finished = agenda.lost(task, Failure(" ".join(str(error).split())))
+                    if finished.retried:
+                        agenda.put_back(task)
+                if finished is not None:
                     yield finished
 
 
@@ -55,8 +67,11 @@ def _absolute(task: RunTask) -> RunTask:
     )
 
 
-def _perform_in_ray(task: RunTask, events: Any) -> Outcome:
-    data = _load(task.protocol.dataset, task.data_dir, task.protocol.image_size, task.device, task.dataset_sha256)
+def _perform_in_ray(task: RunTask, events: Any) -> Ended:
+    try:
+        data = _load(task.protocol.dataset, task.data_dir, task.protocol.image_size, task.device, task.dataset_sha256)
+    except ValueError as error:
+        return Ended("failed", Failure(str(error)))
     return perform(task, data, events.put)
 
 

@@ -20,6 +20,7 @@ from types import FrameType
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 GRACE = 2.0  # seconds that a worker has to clean up
 _OF_THE_PARENT = tuple(number for number in STOPPING if number != signal.SIGTERM)
+_TERMINATED = 128 + signal.SIGTERM
 _requested = ""
 _at_work = False
 
@@ -91,15 +92,15 @@ def at_work() -> Iterator[None]:
     try:
         yield
     except Stopped:
-        os._exit(1)
+        os._exit(_TERMINATED)
     finally:
         _at_work = False
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     if not _at_work:
-        os._exit(1)
-    late = threading.Timer(GRACE, os._exit, [1])  # where the task takes Stopped for an error, or is waiting
+        os._exit(_TERMINATED)
+    late = threading.Timer(GRACE, os._exit, [_TERMINATED])  # where the task takes Stopped for an error, or is waiting
     late.daemon = True
     late.start()
     raise Stopped(signal.Signals(number).name)

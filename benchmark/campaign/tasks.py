@@ -19,7 +19,7 @@ from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.task import RunTask
 from benchmark.models import factory
 from benchmark.results.errors import Busy
-from benchmark.results.paths import log_path
+from benchmark.results.locks import Holder
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
 from strategies.api import Strategy
@@ -34,17 +34,42 @@ class RoundDone:
     record: RoundRecord
 
 
-Outcome = Literal["done", "stopped", "busy"]
-Emit = Callable[[RoundDone], None]
+@dataclass(frozen=True)
+class Notice:
+    """Something to say on one line; nothing has ended."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a task failed: ``error`` on one line, ``traceback`` empty where its process died."""
+
+    error: str
+    traceback: str = ""
+    of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended with a task. ``failure`` is that of a failed one, ``holder`` that of a busy one, if known."""
+
+    outcome: Literal["done", "stopped", "busy", "failed"]
+    failure: Failure | None = None
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A task has ended; ``error`` is one line where it failed."""
+    """A task is over, or failed and is ``retried``; ``failure`` is that of a failed one."""
 
     task: RunTask
-    outcome: Outcome | Literal["failed"]
-    error: str = ""
+    outcome: Literal["done", "stopped", "failed"]
+    failure: Failure | None = None
+    retried: bool = False
+
+
+Emit = Callable[[RoundDone | Notice], None]
 
 
 class Executor:
@@ -63,11 +88,20 @@ class Executor:
         return
 
 
-def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
-    """Compute a task in this process, on one thread.
+def perform(task: RunTask, data: ImageData, emit: Emit) -> Ended:
+    """Compute a task in this process, on one thread. One task's failure is told, and the others go on."""
+    try:
+        return Ended(_computed(task, data, emit))
+    except Busy as busy:
+        return Ended("busy", holder=busy.holder)
+    except (Exception, SystemExit) as error:
+        message = f"{type(error).__name__}: {error}".replace("\n", " ")
+        trace = "".join(traceback.format_exception(error))
+        return Ended("failed", Failure(message, trace, _is_of_memory(error)))
 
-    Raises ValueError if the source of a plugin is not the one that the task was planned with.
-    """
+
+def _computed(task: RunTask, data: ImageData, emit: Emit) -> Literal["done", "stopped"]:
+    """Raises Busy, and ValueError if the source of a plugin is not the one that the task was planned with."""
     if signals.requested() or (task.deadline is not None and time.time() > task.deadline):
         return "stopped"
     torch.set_num_threads(1)
@@ -88,11 +122,8 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Outcome:
         emit(RoundDone(task.key, record))
         return not signals.requested() and (task.deadline is None or now + took <= task.deadline)
 
-    try:
-        with RunFile(task.path, wait=task.wait, begun=task.begun) as file:
-            return "done" if ActiveLearningRun(task, strategy, data, file).execute(on_round) else "stopped"
-    except Busy:
-        return "busy"
+    with RunFile(task.path, begun=task.begun) as file:
+        return "done" if ActiveLearningRun(task, strategy, data, file).execute(on_round) else "stopped"
 
 
 def _strategy(task: RunTask) -> Strategy:
@@ -105,21 +136,6 @@ def _strategy(task: RunTask) -> Strategy:
     return spec.build()
 
 
-def guarded(task: RunTask, perform: Callable[[], Outcome]) -> Finished:
-    """One task's failure is reported, its traceback kept in a log that the report names, and the others go on."""
-    try:
-        return Finished(task, perform())
-    except (Exception, SystemExit) as error:
-        message = f"{type(error).__name__}: {error}".replace("\n", " ")
-        return Finished(task, "failed", f"{message} ({_logged(task, error)})")
-
-
-def _logged(task: RunTask, error: BaseException) -> str:
-    """Write the traceback, the worker's own if it comes from one, beside the runs; where it is."""
-    log = log_path(task.path)
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{task.key}\n\n{''.join(traceback.format_exception(error))}", encoding="utf-8")
-    except OSError as refused:
-        return f"no traceback: cannot write {log}: {refused.strerror or refused}"
-    return f"traceback in {log}"
+def _is_of_memory(error: BaseException) -> bool:
+    """Whether a device had too little memory; PyTorch says so of the CPU in words alone."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

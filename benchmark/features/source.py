@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from benchmark import ENGINE_VERSION
@@ -26,6 +25,7 @@ from benchmark.features import pretrained, simclr
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
 from benchmark.results import sealed
+from benchmark.results.locks import alone
 from benchmark.training.augmentation import augmentation
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
@@ -64,9 +64,8 @@ class FeatureSource:
         path = self.cache / "features" / f"{self._digest}.pt"
         if sealed.is_there(path):
             return path
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        with FileLock(path.with_suffix(".lock")):
+        with alone(path.with_suffix(".lock")):
             if not sealed.is_there(path):
                 sealed.save(path, self._compute(partial).cpu())
                 partial.unlink(missing_ok=True)

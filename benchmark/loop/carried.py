@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from benchmark.results import sealed
+from benchmark.results.locks import alone
 
 
 class Carried:
@@ -78,8 +77,7 @@ def shared_round0(cache: Path, key: dict[str, Any], train: Callable[[], dict[str
     Returns it with whether it was taken over. ``key`` must name all that the training depends on.
     """
     path = cache / "round0" / f"{_digest(key)}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with alone(path.with_suffix(".lock")):
         if state := sealed.load(path):
             return state, True
         state = train()

@@ -31,7 +31,6 @@ class RunTask:
     says how far they agree with the published one of their name, None where none is published. ``deadline`` is in
     seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
     on a plugin, None for the suite's own strategies. ``replay`` has the labels to train on where no strategy chooses.
-    With ``wait`` the run is taken up when another process that computes it has let go.
     """
 
     key: RunKey
@@ -50,7 +49,6 @@ class RunTask:
     commit: str | None = None
     strategy_check: str | None = None
     deadline: float | None = None
-    wait: bool = False
     begun: Path | None = None
     replay: Replay | None = None
 

@@ -14,19 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from benchmark.experiment import ProtocolError, from_dict
-from benchmark.results import lines, seal, store
+from benchmark.results import failures, lines, seal, store
 from benchmark.results.aside import ASIDE, move_aside
 from benchmark.results.atomic import STALE_SECONDS, is_temporary, write_atomically
-from benchmark.results.errors import Damaged, StoreError
+from benchmark.results.errors import Busy, Damaged, StoreError
+from benchmark.results.locks import SUFFIX, Lock
 from benchmark.results.paths import EXAMPLES, TRACES, attempt_of, lock_path
-from benchmark.results.records import RunRecord
+from benchmark.results.records import RunRecord, TraceRecord
 from benchmark.results.run_lines import RunLines
 
 _DESCRIPTION, _RUNS = "experiment.json", "runs"
-_OF_CAMPAIGNS = {".locks": ".lock", "logs": ".log"}
+_LOCKS = ".locks"
 _OF_REPORTS = {"README.md", "index.html", "curves.csv"}
 _FOLDERS_OF_REPORTS = {"tables": (".csv", ".md", ".tex", ".bib"), "figures": (".png", ".pdf")}
 _RUN = ".jsonl"
@@ -66,6 +65,7 @@ def examine(root: Path) -> list[Problem]:
     found += problems
     for path in files:
         found += _file(root, path, fingerprint, budgets)
+    found += _failures(root)
     if not any(path.parent.parent == root / _RUNS for path in files):
         found.append(Problem(root / _RUNS, "there is no run in it", bad=False))
     known = {problem.path for problem in found if not problem.remark}
@@ -131,10 +131,10 @@ def _file(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, .
     if is_temporary(path):
         stale = path.lstat().st_mtime < time.time() - STALE_SECONDS
         return [Problem(path, "a temporary file that a killed process has left")] if stale else []
-    if len(inside.parts) > 1 and first in _OF_CAMPAIGNS:
-        return [] if path.suffix == _OF_CAMPAIGNS[first] else [Problem(path, "it is none of the suite's files")]
+    if len(inside.parts) > 1 and first == _LOCKS:
+        return [] if path.suffix in (".lock", SUFFIX) else [Problem(path, "it is none of the suite's files")]
     if len(inside.parts) == 1:
-        known = first in {_DESCRIPTION, seal.NAME, *_OF_REPORTS}
+        known = first in {_DESCRIPTION, seal.NAME, failures.NAME, *_OF_REPORTS}
         return [] if known else [Problem(path, "it is none of the suite's files")]
     if len(inside.parts) == 2 and path.suffix in _FOLDERS_OF_REPORTS.get(first, ()):
         return []
@@ -216,7 +216,7 @@ def _traces(run: Path) -> list[Problem]:
     problems: list[Problem] = []
     for line in lines.split(path.read_bytes()):
         try:
-            lines.read_trace(path, lines.undamaged(path, line))
+            lines.read_record(path, lines.undamaged(path, line), TraceRecord)
         except Damaged as damage:
             problems.append(Problem(path, damage.problem))
     return problems
@@ -230,6 +230,16 @@ def _examples(run: Path) -> list[Problem]:
     return []
 
 
+def _failures(root: Path) -> list[Problem]:
+    """What is wrong with failures.jsonl, and a remark for each run that has not got beyond its failure."""
+    path = root / failures.NAME
+    recorded, problems = failures.read(root)
+    last = failures.open_failures(recorded, store.sound_runs(root))
+    return [Problem(path, what) for what in problems] + [
+        Problem(path, failures.in_words(failure), remark=True) for failure in last
+    ]
+
+
 # --- repair
 
 
@@ -240,12 +250,10 @@ def _alone(path: Path) -> Iterator[bool]:
         yield True
         return
     name = path.name.removesuffix(EXAMPLES).removesuffix(TRACES).removesuffix(_RUN)
-    lock = lock_path(path.with_name(name + _RUN))
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(lock)
+    held = Lock(lock_path(path.with_name(name + _RUN)))
     try:
-        held.acquire(timeout=0)
-    except Timeout:
+        held.acquire()
+    except Busy:
         yield False
         return
     try:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmark.results.locks import Holder
 
 
 class StoreError(ValueError):
@@ -26,4 +30,13 @@ class Damaged(StoreError):
 
 
 class Busy(Exception):
-    """Another process is computing this run."""
+    """Another process holds the lock at ``path``; ``holder`` is None where it has left no name."""
+
+    def __init__(self, path: Path, holder: Holder | None) -> None:
+        super().__init__(f"{path} is held by {holder or 'another process'}")
+        self.path, self.holder = path, holder
+
+    @property
+    def who(self) -> str:
+        """The holder in words."""
+        return str(self.holder or "another process")

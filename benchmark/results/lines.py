@@ -22,6 +22,7 @@ from benchmark.results.foreign import content
 from benchmark.results.records import (
     FORMAT,
     ExperimentDescription,
+    FailureRecord,
     RoundRecord,
     RunHeader,
     Sha256,
@@ -40,11 +41,12 @@ _PROTOCOL_FIELDS: dict[str, Any] = {
     "ladder": tuple[int, ...],
     "seeds": tuple[int, ...],
 }
+NOT_JSON = "it is not JSON"
 _PREVIOUS = "previous_sha256"
 _SEALED = "sha256"
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"\}')
 _DESCRIPTION_SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n\}\n')
-T = TypeVar("T", RunHeader, RoundRecord, TraceRecord)
+T = TypeVar("T", RunHeader, RoundRecord, TraceRecord, FailureRecord)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _line(number: int, data: bytes, end: int) -> Line:
     try:
         value = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return Line(number, data, end, None, "it is not JSON")
+        return Line(number, data, end, None, NOT_JSON)
     if not isinstance(value, dict):
         return Line(number, data, end, None, "it is not an object")
     if value.get("kind") == "header" and value.get("format", FORMAT) != FORMAT and _SEALED not in value:
@@ -164,17 +166,17 @@ def read_round(path: Path, line: Line, previous_sha256: str | None = None) -> Ro
     return _record(path, line, RoundRecord, _without(value, "kind", _PREVIOUS))
 
 
-# --- traces and descriptions
+# --- lines that stand by themselves, and descriptions
 
 
-def trace_bytes(records: Iterable[TraceRecord]) -> bytes:
-    """The lines of traces, each with its newline."""
+def record_bytes(records: Iterable[TraceRecord | FailureRecord]) -> bytes:
+    """The lines of traces or failures, each with its newline."""
     return b"".join(_encoded(_checked(record)) + b"\n" for record in records)
 
 
-def read_trace(path: Path, line: Line) -> TraceRecord:
-    """The trace from a line. Raises Damaged for a field that does not fit."""
-    return _record(path, line, TraceRecord, _object(path, line))
+def read_record(path: Path, line: Line, cls: type[T]) -> T:
+    """The trace or failure from a line. Raises Damaged for a field that does not fit."""
+    return _record(path, line, cls, _object(path, line))
 
 
 def description_bytes(description: ExperimentDescription) -> bytes:

@@ -87,11 +87,6 @@ def traces_path(run: Path) -> Path:
     return run.with_suffix(TRACES)
 
 
-def log_path(run: Path) -> Path:
-    """The traceback of a run that failed, in the experiment's folder ``logs``."""
-    return run.parents[2] / "logs" / run.parent.name / f"{run.stem}.log"
-
-
 def examples_path(run: Path) -> Path:
     """The test images with predictions, beside a run's lines."""
     return run.with_suffix(EXAMPLES)

@@ -193,6 +193,23 @@ class TraceRecord:
 
 
 @dataclass(frozen=True)
+class FailureRecord:
+    """A run that failed, in ``round``, the number of rounds on disk. It was retried at once where ``retried``.
+
+    ``when`` is in UTC; ``error`` is an exception on one line, or how the process died, with an empty ``traceback``.
+    """
+
+    when: str
+    key: RunKey
+    attempt: Annotated[int, Range(1)]
+    round: Count
+    error: str
+    traceback: str
+    host: str
+    retried: bool
+
+
+@dataclass(frozen=True)
 class ExamplesRecord:
     """Test images with predictions: some evenly spaced, then the most confident mistakes.
 

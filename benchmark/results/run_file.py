@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from benchmark.results import lines
 from benchmark.results.aside import move_aside
 from benchmark.results.atomic import write_atomically
-from benchmark.results.errors import Busy
+from benchmark.results.locks import Lock
 from benchmark.results.paths import examples_path, lock_path, traces_path
 from benchmark.results.records import ExamplesRecord, RoundRecord, RunHeader, TraceRecord
 from benchmark.results.run_lines import RunLines, read_run_lines
@@ -23,24 +22,18 @@ from benchmark.results.run_lines import RunLines, read_run_lines
 class RunFile:
     """A run's file, open for appending by one process. Use as a context manager; holds the run's lock."""
 
-    def __init__(self, path: Path, *, wait: bool, begun: Path | None = None) -> None:
-        """Entering raises Busy at once when another process is at this run, unless ``wait``.
+    def __init__(self, path: Path, *, begun: Path | None = None) -> None:
+        """Entering raises Busy at once when another process is at this run.
 
         A file that is not there yet begins as a copy of the run at ``begun``, which is only read.
         """
         self.path = path
         self._begun = begun
-        self._wait = wait
         self._lines = RunLines()
-        lock = lock_path(path)
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(lock)
+        self._lock = Lock(lock_path(path))
 
     def __enter__(self) -> Self:
-        try:
-            self._lock.acquire(timeout=-1 if self._wait else 0)
-        except Timeout as error:
-            raise Busy(str(self.path)) from error
+        self._lock.acquire()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._copy_begun()
@@ -69,7 +62,7 @@ class RunFile:
         """Write a training's traces beside the run. Nothing depends on them: they are not waited for."""
         if records:
             with traces_path(self.path).open("ab") as file:
-                file.write(lines.trace_bytes(records))
+                file.write(lines.record_bytes(records))
 
     def keep_traces(self, rounds: int) -> None:
         """Drop the traces of all but the first ``rounds`` rounds: the others are trained again.
@@ -81,10 +74,10 @@ class RunFile:
             found = lines.split(beside.read_bytes())
             if any(line.problem for line in found):
                 move_aside(self.path.parents[2], beside)
-            good = [lines.read_trace(beside, line) for line in found if not line.problem]
+            good = [lines.read_record(beside, line, TraceRecord) for line in found if not line.problem]
             kept = [record for record in good if record.round < rounds]
             if kept:
-                write_atomically(beside, lines.trace_bytes(kept))
+                write_atomically(beside, lines.record_bytes(kept))
             else:
                 beside.unlink(missing_ok=True)
 

@@ -86,6 +86,17 @@ def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]
     return found, notes
 
 
+def sound_runs(root: Path) -> list[RunRecord]:
+    """The runs at ``root`` whose lines are not damaged, whatever they belong to."""
+    found = []
+    for path in run_paths(root):
+        with contextlib.suppress(Damaged):
+            record = read_run(path)
+            if record is not None:
+                found.append(record)
+    return found
+
+
 def attempts(root: Path, key: RunKey, fingerprint: str) -> tuple[list[RunRecord], dict[int, str]]:
     """All recorded attempts at a run, oldest first; and what is wrong with those left out, by their numbers."""
     found, notes = [], {}
@@ -134,7 +145,7 @@ def read_traces(path: Path) -> list[TraceRecord]:
     beside = traces_path(path)
     if not os.path.lexists(beside):
         return []
-    return [lines.read_trace(beside, line) for line in lines.whole_lines(beside)]
+    return [lines.read_record(beside, line, TraceRecord) for line in lines.whole_lines(beside)]
 
 
 def read_examples(path: Path) -> ExamplesRecord | None:
@@ -180,24 +191,13 @@ def read_description(root: Path) -> ExperimentDescription | None:
 def check_description(root: Path, fingerprint: str) -> ExperimentDescription | None:
     """experiment.json, or None where there is none. Raises StoreError where it, or a run without it, is another's."""
     present = read_description(root)
-    known = _fingerprints(root) if present is None else [present.fingerprint]
+    known = [run.header.fingerprint for run in sound_runs(root)] if present is None else [present.fingerprint]
     for found in known:
         if found != fingerprint:
             raise StoreError(
                 f"{root} holds lines of another fingerprint ({found[:8]}, not {fingerprint[:8]}): choose another --name"
             )
     return present
-
-
-def _fingerprints(root: Path) -> list[str]:
-    """Those of the runs that are not damaged."""
-    found = []
-    for path in run_paths(root):
-        with contextlib.suppress(Damaged):
-            record = read_run(path)
-            if record is not None:
-                found.append(record.header.fingerprint)
-    return found
 
 
 def write_description(root: Path, fingerprint: str, protocol: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ def write(tmp_path: Path, tiny: Protocol) -> Write:
         }
         key = RunKey(spec.canonical, "supervised", 0)
         path = run_path(tmp_path, key, attempt)
-        with RunFile(path, wait=False) as file:
+        with RunFile(path) as file:
             file.append_header(header_of(facts.pop("key", key), 10, **facts))
             for number in range(rounds):
                 file.append_round(round_of(number, 10 * (number + 1), 10))

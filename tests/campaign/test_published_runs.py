@@ -14,7 +14,7 @@ import pytest
 from support.tiny import SCORES, bench, experiment, plugin, run_lines
 
 import run_benchmark
-from benchmark.results.lines import trace_bytes
+from benchmark.results.lines import record_bytes
 from benchmark.results.records import TraceRecord
 from benchmark.results.run_file import RunFile
 
@@ -165,12 +165,12 @@ def test_a_torn_published_run_is_mended_in_a_copy(user: Path, published: Path, f
     (torn,) = published.glob("*/runs/margin/supervised-seed0.jsonl")
     traces = torn.with_name("supervised-seed0.epochs.jsonl")
     kept, dropped = TraceRecord(0, 3, {"loss": 1.5}), TraceRecord(2, 3, {"loss": 0.5})
-    traces.write_bytes(trace_bytes([kept, dropped]))
+    traces.write_bytes(record_bytes([kept, dropped]))
     torn.write_bytes(torn.read_bytes()[:-40])
     assert command(user, published) == 0
     assert own_runs(user) == {"supervised-seed0.jsonl", "supervised-seed0.epochs.jsonl"}
     (mended,) = user.glob("results/*/runs/margin/supervised-seed0.epochs.jsonl")
-    assert mended.read_bytes() == trace_bytes([kept])  # of the rounds that were taken over
+    assert mended.read_bytes() == record_bytes([kept])  # of the rounds that were taken over
     assert run_lines(user)["margin/supervised-seed0.jsonl"] == run_lines(finished)["margin/supervised-seed0.jsonl"]
 
 

@@ -204,7 +204,7 @@ def test_nothing_leads_from_the_pool_to_a_label(digits: datasets.ImageData, tmp_
         budgets=[30, 40], initial="strategy", **{"recipe.min_steps": 3, "features.steps": 2}
     )
     task = run_task(tmp_path, tiny, RunKey("spy", "supervised", 0))
-    with RunFile(task.path, wait=False) as file:
+    with RunFile(task.path) as file:
         assert ActiveLearningRun(task, Spy(), digits, file).execute(lambda line: True)
     assert found == []
 
@@ -218,7 +218,7 @@ def test_every_seed_has_self_supervised_features_of_its_own(
     digests = set()
     for seed, strategy in itertools.product((0, 1), ("spy", "spy2")):
         task = run_task(tmp_path, tiny, RunKey(strategy, "supervised", seed))
-        with RunFile(task.path, wait=False) as file:
+        with RunFile(task.path) as file:
             made = ActiveLearningRun(task, Strategy(), digits, file).features
         assert made is not None
         digests.add(made._digest)

@@ -50,7 +50,7 @@ def test_learners_are_an_axis_of_the_grid(tmp_path: Path) -> None:
 def test_traces_of_rounds_that_are_trained_again_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "experiment" / "runs" / "margin" / "fixmatch-seed0.jsonl"
     beside = path.with_name("fixmatch-seed0.epochs.jsonl")
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.keep_traces(0)
         file.append_traces([])
         assert not beside.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.tiny import bench, experiment, plugin, run_lines
 
 from benchmark.loop.boundary import Boundary, BoundaryError
 from benchmark.models import factory
+from benchmark.results import failures
 from benchmark.training.predict import Predictor
 
 RANDOM = "random/supervised-seed0.jsonl"
@@ -256,7 +258,7 @@ def test_an_import_and_a_constructor_leave_the_process_alone_too(
 RAISES_LATER = SOUND_IN_THE_CHECK.format(line="self.round = getattr(self, 'round', 0) + 1; 1 / (self.round - 3)")
 
 
-def test_a_traceback_is_kept_in_a_log_that_the_message_names(
+def test_a_traceback_is_kept_in_a_file_that_the_message_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From a worker's process as from this one: the plugin's own line is in it."""
@@ -266,9 +268,11 @@ def test_a_traceback_is_kept_in_a_log_that_the_message_names(
         asked = plugin(folder, RAISES_LATER)
         assert bench(folder, "--strategies", asked, "random", *budgets, "--workers", workers) == 1
         (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("failed: "))
-        (log,) = experiment(folder).glob("logs/*/*.log")
+        log = experiment(folder) / "failures.jsonl"
         assert line == f"failed: mine:Mine, seed 0: ZeroDivisionError: division by zero (traceback in {log})"
-        text = log.read_text()
+        ((failure,), _) = failures.read(experiment(folder))
+        assert (failure.round, failure.host) == (2, socket.gethostname())
+        text = failure.traceback
         assert "self.round - 3" in text
         assert f'File "{folder}/mine.py", line ' in text
         lines = run_lines(folder)

@@ -89,7 +89,7 @@ def test_nothing_that_a_strategy_is_handed_leads_to_a_label_or_a_test_image(
         found.extend(f"{what}: {leak}" for leak in leaks(thing, secrets, memory=[data.test_images, data.test_labels]))
 
     task = run_task(tmp_path, tiny, RunKey("spy", "supervised", 0))
-    with RunFile(task.path, wait=False) as file:
+    with RunFile(task.path) as file:
         run = ActiveLearningRun(task, spy(look)(), data, file)
         assert run.execute(lambda record: True)
     assert seen == {"initial pool": 1, "tuning": 2, "tuning batch": 4, "pool": 2, "hold-out": 3}
@@ -104,7 +104,7 @@ def test_hold_out_and_pool_have_the_labels_that_were_bought(data: ImageData, tmp
         handed[what] = thing
 
     task = run_task(tmp_path, tiny, RunKey("spy", "supervised", 0))
-    with RunFile(task.path, wait=False) as file:
+    with RunFile(task.path) as file:
         ActiveLearningRun(task, spy(look)(), data, file).execute(lambda record: True)
     old, bought = handed["hold-out"]
     for indices, labels in ((old.indices, old.labels), (bought.indices, bought.labels)):
@@ -150,7 +150,7 @@ def test_nothing_that_a_learner_is_handed_leads_to_a_label_that_was_not_bought(
     monkeypatch.setattr(LEARNERS[name], "fit", watched)
     learner = name + LEARNER_FORMS[name]
     asked = run_task(tmp_path, tiny, RunKey("random", learner, 0))
-    with RunFile(asked.path, wait=False) as file:
+    with RunFile(asked.path) as file:
         run = ActiveLearningRun(asked, resolve("random").build(), data, file)
         assert run.execute(lambda record: True)
     assert len(seen) == 2
@@ -176,7 +176,7 @@ def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: fr
     Looking.groups, Looking.needs = groups, needs
     tiny = library.load("digits").override(budgets=[10, 20, 30], initial="strategy", **{"recipe.min_steps": 50})
     task = run_task(folder, tiny, RunKey("looking", "supervised", 0))
-    with RunFile(task.path, wait=False) as file:
+    with RunFile(task.path) as file:
         ActiveLearningRun(task, Looking(), data, file).execute(lambda record: True)
     return seen
 

@@ -16,8 +16,7 @@ from support.tiny import RAISES, bench, experiment, plugin, run_lines
 from benchmark import ENGINE_VERSION
 from benchmark.data import datasets
 from benchmark.data.manifest import manifest_of
-from benchmark.experiment.keys import RunKey
-from benchmark.results.paths import log_path, run_path
+from benchmark.results import failures
 from benchmark.results.store import read_run
 
 RUNS = ["margin/supervised-seed0.jsonl", "margin/supervised-seed1.jsonl"]
@@ -249,10 +248,12 @@ def test_one_run_fails_and_the_others_finish(tmp_path: Path, capsys: pytest.Capt
     failing = plugin(tmp_path, RAISES)
     assert bench(tmp_path, "--strategies", failing, "random", report=True) == 1
     out = capsys.readouterr().out
+    log = experiment(tmp_path) / "failures.jsonl"
     for seed in (0, 1):
-        log = log_path(run_path(experiment(tmp_path), RunKey("mine:Mine", "supervised", seed)))
         assert f"failed: mine:Mine, seed {seed}: RuntimeError: no luck today (traceback in {log})" in out.splitlines()
-        assert 'raise RuntimeError("no luck' in log.read_text()
+    recorded, _ = failures.read(experiment(tmp_path))
+    assert [(record.key.seed, record.round, record.retried) for record in recorded] == [(0, 0, False), (1, 0, False)]
+    assert all('raise RuntimeError("no luck' in record.traceback for record in recorded)
     lines = run_lines(tmp_path)
     assert [len(lines[run]) for run in RUNS[2:]] == [4, 4]
     assert [len(found) for run, found in lines.items() if run.startswith("mine")] == [1, 1]

@@ -48,7 +48,7 @@ def test_append_a_run(benchmark: Any, tmp_path: Path) -> None:
 
     def append() -> None:
         path.unlink(missing_ok=True)
-        with RunFile(path, wait=True) as file:
+        with RunFile(path) as file:
             file.append_header(HEADER)
             for record in RECORDS:
                 file.append_round(record)

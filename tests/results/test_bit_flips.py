@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_experiment(tmp_path_factory.mktemp("results") / "e")
     path = run_path(root, KEY)
     write_lines(path, header_of(KEY, 10), [round_of(i, 10 * (i + 1), 10 * (i < 3)) for i in range(4)])
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.append_traces([TraceRecord(i // 2, i, {"loss": i / 3}) for i in range(8)])
         images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
         labels = np.arange(6)

@@ -31,7 +31,7 @@ OTHER = RunKey("random", "supervised", 1)
 def root(tmp_path: Path) -> Path:
     """Two strategies, two seeds, four rounds, with traces of one run and a report's files."""
     root = write_grid(tmp_path / "results" / "mnist", ["margin", "random"], seeds=2)
-    with RunFile(run_path(root, KEY), wait=False) as file:
+    with RunFile(run_path(root, KEY)) as file:
         file.append_traces([TraceRecord(0, step, {"loss": 0.5}) for step in range(3)])
     for name in ("README.md", "curves.csv", "index.html", "tables/summary.md", "figures/curves.png"):
         (root / name).parent.mkdir(exist_ok=True)
@@ -242,7 +242,7 @@ def test_damaged_traces_block_neither_the_report_nor_the_next_round(root: Path) 
     (note,) = store.read_experiment(root).left_out
     assert note.startswith("left out: runs/margin/supervised-seed0.epochs.jsonl: line 1: its content does not match")
     assert len(read_report(root).traces) == 0
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.keep_traces(4)
     assert [trace.step for trace in store.read_traces(path)] == [1, 2]
     assert (root / "damaged" / traces.relative_to(root)).read_bytes() == bad

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -35,7 +36,7 @@ def record_of(number: int, accuracy: float = 0.5) -> RoundRecord:
 
 def write(root: Path, *records: RoundRecord) -> Path:
     path = run_path(root, KEY)
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         if not path.exists():
             file.append_header(HEADER)
         for record in records:
@@ -86,7 +87,7 @@ def test_every_line_holds_the_hash_of_the_one_before(tmp_path: Path) -> None:
 def test_what_could_not_be_read_is_never_written(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     path = write(tmp_path)
     before = path.read_bytes()
-    with RunFile(path, wait=False) as file, pytest.raises(ValueError, match=message):
+    with RunFile(path) as file, pytest.raises(ValueError, match=message):
         file.append_round(round_of(0, 10, 10, **changes))
     assert path.read_bytes() == before
 
@@ -99,7 +100,7 @@ def test_a_last_line_torn_at_any_byte_is_dropped(tmp_path: Path) -> None:
         path.write_bytes(whole[:end])
         assert read(path).rounds == (record_of(0),)
         assert path.read_bytes() == whole[:end]  # reading mends nothing: another process may be writing
-        with RunFile(path, wait=False) as file:
+        with RunFile(path) as file:
             assert path.read_bytes() == kept
             file.append_round(record_of(1))
         assert path.read_bytes() == whole
@@ -111,7 +112,7 @@ def test_a_torn_header_is_no_run(tmp_path: Path) -> None:
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
         assert store.read_run(path) is None
-    with RunFile(path, wait=False):
+    with RunFile(path):
         assert path.read_bytes() == b""
 
 
@@ -121,7 +122,7 @@ def test_garbage_behind_the_last_whole_line_is_cut_off(tmp_path: Path, garbage: 
     whole = path.read_bytes()
     path.write_bytes(whole + garbage)
     assert read(path).rounds == (record_of(0),)
-    with RunFile(path, wait=False):
+    with RunFile(path):
         assert path.read_bytes() == whole
 
 
@@ -132,18 +133,18 @@ def test_a_damaged_line_in_the_middle_is_refused(tmp_path: Path) -> None:
     path.write_bytes(whole[:start] + b"x" + whole[start + 1 :])
     with pytest.raises(StoreError, match=r"seed0.jsonl, line 2: it is not JSON; --doctor lists all problems"):
         store.read_run(path)
-    with pytest.raises(StoreError), RunFile(path, wait=False):
+    with pytest.raises(StoreError), RunFile(path):
         pass
     assert len(path.read_bytes()) == len(whole)  # nothing was cut off
     with pytest.raises(StoreError):
-        RunFile(path, wait=False).__enter__()  # nor is it locked: the same answer, not Busy
+        RunFile(path).__enter__()  # nor is it locked: the same answer, not Busy
 
 
 def test_traces_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash while the traces of later rounds are dropped leaves all of them or the ones to keep."""
     path = write(tmp_path)
     traces = [TraceRecord(number, step, {"loss": 0.5}) for number in (0, 1) for step in (1, 2)]
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.append_traces(traces)
         before = traces_path(path).read_bytes()
 
@@ -170,7 +171,7 @@ def test_examples_are_read_as_they_were_written(tmp_path: Path) -> None:
         names=np.array(["zero", "one"]),
     )
     assert store.read_examples(path) is None
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.write_examples(written)
     found = store.read_examples(path)
     assert found is not None
@@ -186,15 +187,27 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def wait_until_stopped(path: Path) -> None:
+    """Raises Busy of the holder, once it is stopped."""
+    until = time.time() + 60
+    while time.time() < until:
+        try:
+            RunFile(path).__enter__()
+        except Busy as busy:
+            if "stopped" in str(busy):
+                raise
+        time.sleep(0.01)
+
+
 def test_another_process_keeps_its_run(tmp_path: Path) -> None:
-    """Busy at once; with ``wait`` only when the other has let go, even by being killed in the middle of a line."""
+    """Busy at once, with its name, until it has let go, even by being killed in the middle of a line."""
     path = run_path(tmp_path, KEY)
     script = (
         "import sys, time; from pathlib import Path\n"
         "from support.report_lines import header_of\n"
         "from benchmark.experiment.keys import RunKey\n"
         "from benchmark.results.run_file import RunFile\n"
-        f"with RunFile(Path({str(path)!r}), wait=False) as file:\n"
+        f"with RunFile(Path({str(path)!r})) as file:\n"
         "    file.append_header(header_of(RunKey('random', 'supervised', 0), 10))\n"
         "    open(file.path, 'a').write('torn')\n"
         "    print('locked', flush=True); time.sleep(60)"
@@ -203,22 +216,16 @@ def test_another_process_keeps_its_run(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", paths + script], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
     assert other.stdout is not None
     assert other.stdout.readline() == "locked\n"
-    with pytest.raises(Busy, match="seed0"), RunFile(path, wait=False):
+    with pytest.raises(Busy, match="seed0") as busy, RunFile(path):
         pass
     torn = path.read_text()
     assert torn.endswith("torn")  # who only tried has not touched it
-    entered = threading.Event()
-
-    def wait() -> None:
-        with RunFile(path, wait=True) as file:
-            file.append_round(record_of(0))
-            entered.set()
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    assert not entered.wait(0.3)
+    assert re.fullmatch(rf".* is held by process {other.pid} on .+", str(busy.value))
+    other.send_signal(signal.SIGSTOP)
+    with pytest.raises(Busy, match=f"process {other.pid} on .*, which is stopped,$"):
+        wait_until_stopped(path)
     other.send_signal(signal.SIGKILL)
     other.wait()
-    waiting.join(10)
-    assert entered.is_set()
+    with RunFile(path) as file:
+        file.append_round(record_of(0))
     assert read(path).rounds == (record_of(0),)

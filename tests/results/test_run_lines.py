@@ -73,7 +73,7 @@ def test_what_contradicts_the_lines_before_is_neither_written_nor_read(
     with pytest.raises(Damaged, match=f"line {len(records) + 1}: {message}"):
         store.read_run(path)
     path.unlink()
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.append_header(HEADER)
         for record in records[:-1]:
             file.append_round(record)

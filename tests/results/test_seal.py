@@ -76,7 +76,7 @@ def test_files_that_are_gone_or_written_anew_are_found(root: Path) -> None:
 
 def test_lines_and_files_may_come(root: Path) -> None:
     path = run_path(root, KEY)
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.append_round(round_of(3, 80, 20))
         file.append_round(round_of(4, 100))
     key = RunKey("badge", "supervised", 0)

@@ -43,7 +43,7 @@ def test_in_a_checkout_ones_own_runs_go_to_a_folder_that_git_ignores(tmp_path: P
         assert find_layers(None, None, inside) == Layers(here / "results" / "own", here / "results")
     ignored = (Path(__file__).resolve().parents[2] / ".gitignore").read_text().splitlines()
     assert "/results/own/" in ignored
-    assert not [line for line in ignored if "results" in line and "own" not in line and "logs" not in line]
+    assert not [line for line in ignored if "results" in line and "own" not in line and "failures" not in line]
 
 
 def test_elsewhere_they_go_to_the_current_directory(tmp_path: Path) -> None:

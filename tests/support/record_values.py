@@ -95,7 +95,7 @@ def written(record: Any) -> dict[str, Any]:
     elif isinstance(record, RoundRecord):
         data = lines.round_bytes(record, "0" * 64)
     else:
-        data = lines.trace_bytes([record])
+        data = lines.record_bytes([record])
     value = dict(json.loads(data))
     del value["sha256"]
     return value
@@ -104,8 +104,9 @@ def written(record: Any) -> dict[str, Any]:
 def read(cls: Kind, value: Any) -> Any:
     """The record from a line with this JSON value."""
     line = Line(7, b"", 0, value)
-    reader = {RunHeader: lines.read_header, RoundRecord: lines.read_round, TraceRecord: lines.read_trace}[cls]
-    return reader(PATH, line)  # type: ignore[operator]
+    if cls is RunHeader:
+        return lines.read_header(PATH, line)
+    return lines.read_round(PATH, line) if cls is RoundRecord else lines.read_record(PATH, line, cls)
 
 
 ANY_RECORD = st.sampled_from((RunHeader, RoundRecord, TraceRecord)).flatmap(records)

@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmark.reports import write_report
 from benchmark.reports.sections.checkpoints import last_checkpoints
-from benchmark.results.lines import trace_bytes
+from benchmark.results.lines import record_bytes
 from benchmark.results.paths import traces_path
 from benchmark.results.records import RoundRecord, TraceRecord
 from benchmark.training.averaging import KEPT, Average
@@ -79,7 +79,7 @@ def test_the_table_has_medians_of_runs_and_the_last_noted_shares(tmp_path: Path)
             TraceRecord(last, 10, {"accepted": 0.5, "precision": 0.8 + 0.01 * seed}),
             TraceRecord(last - 1, 10, {"accepted": 0.9}),
         ]
-        traces_path(path).write_bytes(trace_bytes(noted))
+        traces_path(path).write_bytes(record_bytes(noted))
     report = write_report(root)
     table = last_checkpoints(report.runs, report.ranking, BUDGETS[-1]).set_index("learner")
     finals = [accuracy_of("random", seed, BUDGETS[-1]) + 0.02 for seed in range(3)]

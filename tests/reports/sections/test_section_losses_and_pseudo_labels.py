@@ -11,7 +11,7 @@ from benchmark.reports import read_report
 from benchmark.reports.rendering.figures.traces import trace_figure
 from benchmark.reports.sections import losses, pseudo_labels
 from benchmark.reports.statistics.traces import traced
-from benchmark.results.lines import trace_bytes
+from benchmark.results.lines import record_bytes
 from benchmark.results.paths import traces_path
 from benchmark.results.records import TraceRecord
 from benchmark.results.store import read_traces
@@ -32,7 +32,7 @@ def traced_grid(root: Path, seeds: int = 2) -> Path:
                 for step in STEPS.get(learner, ())
             ]
             if traces:
-                traces_path(path).write_bytes(trace_bytes(traces) + b'{"round":1,"st')
+                traces_path(path).write_bytes(record_bytes(traces) + b'{"round":1,"st')
     return root
 
 

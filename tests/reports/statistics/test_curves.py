@@ -39,7 +39,7 @@ def test_a_torn_last_line_and_a_superseded_round_do_not_count(tmp_path: Path) ->
     root = write_experiment(tmp_path / "e")
     write_run(root, "random", 0, [20, 40], tail='{"kind":"round","round":2,"labels":60,"accu')
     path = write_run(root, "random", 1, [20, 40])
-    with RunFile(path, wait=False) as file:
+    with RunFile(path) as file:
         file.append_round(round_of(1, 40, accuracy=0.125))
     frame = curves(read_experiment(root))
     assert frame["labels"].tolist() == [20, 40, 20, 40]

@@ -1,0 +1,121 @@
+"""Which task comes next, and what becomes of those that another process holds or whose process died."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.campaign.tasks import Emit, Ended, Failure, Finished, Notice
+from benchmark.loop.task import RunTask
+from benchmark.results.locks import Holder
+
+TRIES = 2  # of a run whose process dies
+_FIRST, _LONGEST = 0.2, 10.0  # seconds until a held run is tried again: at first, and after many tries
+PATIENCE = 600.0  # seconds without a new line after which a holder that cannot be seen is waited for no more
+
+
+@dataclass
+class _Held:
+    """A task that another process holds: when to try it again, and when its file last grew."""
+
+    task: RunTask
+    holder: Holder | None
+    size: int
+    grown: float
+    pause: float = _FIRST
+    due: float = 0.0
+
+
+class Agenda:
+    """The tasks of an executor that are not over.
+
+    A run that another process holds is said on one line and tried again between the others. When only such are left,
+    they are waited for as long as their holders can be at work, and then left to the next command.
+    """
+
+    def __init__(self, tasks: Iterable[RunTask], emit: Emit) -> None:
+        self._waiting = deque(tasks)
+        self._held: dict[Path, _Held] = {}
+        self._deaths: Counter[Path] = Counter()
+        self._in_hand = 0
+        self._emit = emit
+        self._waits = False
+
+    def __bool__(self) -> bool:
+        """Whether anything is left."""
+        return bool(self._waiting or self._held or self._in_hand)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks can begin now."""
+        now = time.monotonic()
+        return len(self._waiting) + sum(held.due <= now for held in self._held.values() if held.due)
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds until a held run is to be tried again; None for never."""
+        dues = [held.due for held in self._held.values() if held.due]
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
+
+    def next(self) -> RunTask | None:
+        """The next task, which is then in hand; None where there is none to begin now."""
+        task: RunTask | None = None
+        if self._waiting:
+            task = self._waiting.popleft()
+        else:
+            now = time.monotonic()
+            due = next((held for held in self._held.values() if 0 < held.due <= now), None)
+            if due is not None:
+                due.due, task = 0.0, due.task
+        self._in_hand += task is not None
+        return task
+
+    def put_back(self, task: RunTask, *, last: bool = False) -> None:
+        """A task in hand is to begin again, before or after all others."""
+        self._in_hand -= 1
+        if last:
+            self._waiting.append(task)
+        else:
+            self._waiting.appendleft(task)
+
+    def over(self, task: RunTask, ended: Ended) -> Finished | None:
+        """What to report of a task in hand that a process has ended with; None where it is tried again."""
+        self._in_hand -= 1
+        if ended.outcome == "busy":
+            return self._hold(task, ended.holder)
+        self._held.pop(task.path, None)
+        return Finished(task, ended.outcome, ended.failure)
+
+    def lost(self, task: RunTask, failure: Failure) -> Finished:
+        """What to report of a task in hand whose process died; it stays in hand where it is ``retried``."""
+        self._deaths[task.path] += 1
+        if self._deaths[task.path] < TRIES:
+            return Finished(task, "failed", failure, retried=True)
+        self._in_hand -= 1
+        self._held.pop(task.path, None)
+        return Finished(task, "failed", failure)
+
+    def _hold(self, task: RunTask, holder: Holder | None) -> Finished | None:
+        now, size = time.monotonic(), task.path.stat().st_size if task.path.exists() else 0
+        held = self._held.get(task.path)
+        who = str(holder or "another process")
+        if held is None or held.holder != holder:
+            held = self._held[task.path] = _Held(task, holder, size, now)
+            self._emit(Notice(f"{task.key}: {who} is computing it; going on with other runs"))
+        if size != held.size:
+            held.size, held.grown, held.pause = size, now, _FIRST
+        held.due, held.pause = now + held.pause, min(2 * held.pause, _LONGEST)
+        if self._waiting or self._in_hand:
+            return None
+        hopeless = holder.idle if holder is not None and holder.is_here else now - held.grown > PATIENCE
+        if hopeless:
+            del self._held[task.path]
+            self._emit(Notice(f"{task.key}: left as it is: {who} holds it; end that process and repeat the command"))
+            return Finished(task, "stopped")
+        if not self._waits:
+            self._waits = True
+            self._emit(Notice(f"waiting for {len(self._held)} runs that other processes compute: {task.key} by {who}"))
+        return None
