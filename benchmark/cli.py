@@ -27,7 +27,7 @@ from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.library import as_published
 from benchmark.learners import LEARNERS, Learner, named
 from benchmark.models import factory
-from benchmark.results import editions, store
+from benchmark.results import editions, index, store
 from benchmark.results import layers as results
 from benchmark.results.editions import edition_of
 from benchmark.results.errors import StoreError
@@ -41,7 +41,13 @@ from strategies.api import Strategy
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Do what is asked for; every expected mistake is one line and status 2, a disk that fails one and status 1."""
+    """Do what is asked for; the exit status."""
+    with index.kept_in(arguments.cache_dir):
+        return _do(arguments)
+
+
+def _do(arguments: argparse.Namespace) -> int:
+    """Every expected mistake is one line and status 2, a disk that fails one and status 1."""
     console = Terminal()
     try:
         if arguments.list:

@@ -231,6 +231,6 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
 
 def _missing_rounds(task: RunTask) -> int:
     path = task.begun if task.begun is not None and not task.path.exists() else task.path
-    record = store.read_run(path) if path.exists() else None
+    run = store.read_summary(path) if path.exists() else None
     rounds = len(task.protocol.budgets)
-    return rounds - (record.done(rounds) if record else 0)
+    return rounds - (run.extent.done(rounds) if run else 0)

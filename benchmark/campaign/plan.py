@@ -15,8 +15,8 @@ from benchmark.results import environment
 from benchmark.results.editions import Edition, edition_of
 from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
-from benchmark.results.records import RunRecord
-from benchmark.results.store import read_run
+from benchmark.results.records import RunSummary
+from benchmark.results.store import read_run, read_summary
 from strategies.registry import Spec
 
 
@@ -74,7 +74,7 @@ def plan(
 class _Attempts:
     """The recorded attempts at a run, oldest first, and what is wrong with those left out, by their numbers."""
 
-    records: list[RunRecord]
+    records: list[RunSummary]
     left_out: dict[int, str]
 
     @property
@@ -83,7 +83,7 @@ class _Attempts:
         return max([record.attempt for record in self.records] + list(self.left_out), default=0)
 
     @property
-    def newest(self) -> RunRecord | None:
+    def newest(self) -> RunSummary | None:
         """The attempt of that number, where it can be used."""
         return self.records[-1] if self.records and self.last not in self.left_out else None
 
@@ -137,7 +137,7 @@ def on_data(plans: list[RunPlan], sha256: str, folders: Folders) -> list[RunPlan
 
 def _on_data(planned: RunPlan, sha256: str, folders: Folders) -> RunPlan:
     started = planned.begun or planned.path
-    record = read_run(started) if started.exists() else None
+    record = read_summary(started) if started.exists() else None
     if record is None or record.header.dataset.sha256 == sha256:
         return planned
     number = _Attempts(*folders.attempts(planned.key, record.header.fingerprint)).last + 1
@@ -160,12 +160,13 @@ def on_list(planned: RunPlan, indices: tuple[int, ...], folders: Folders) -> Run
     return replace(planned, path=path, done=False, begun=None, note=note)
 
 
-def _complete(protocol: Protocol, spec: Spec, found: list[RunRecord]) -> dict[int, RunRecord]:
+def _complete(protocol: Protocol, spec: Spec, found: list[RunSummary]) -> dict[int, RunSummary]:
     """The attempts, by number, that have all requested rounds, computed by the present code."""
     return {
         record.attempt: record
         for record in found
-        if record.covers(protocol.budgets) and edition_of(record.header) == edition(protocol, spec, record.key.learner)
+        if record.extent.covers(protocol.budgets)
+        and edition_of(record.header) == edition(protocol, spec, record.key.learner)
     }
 
 
@@ -182,7 +183,7 @@ def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
     )
 
 
-def _obstacles(record: RunRecord, now: Edition, device: str) -> list[str]:
+def _obstacles(record: RunSummary, now: Edition, device: str) -> list[str]:
     """What is not the same as when a run was started, in words: continuing it would give other bits.
 
     Empty where edition, PyTorch, device, CPU capability, threads and the backends' settings agree.

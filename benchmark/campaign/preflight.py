@@ -251,8 +251,7 @@ def _takes_half_size(protocol: Protocol, identity: Identity) -> None:
 def check_pairs(protocol: Protocol, folders: Folders, identity: Identity) -> None:
     """Raise ProtocolError unless all runs in ``folders`` are on data that pair with these; DatasetError as above."""
     here = dataset_record(identity)
-    known = [record for root in folders.read for record in store.read_runs(root, protocol.fingerprint)]
-    for record in known:
+    for record in (run for root in folders.read for run in store.summaries(root, protocol.fingerprint)):
         if not record.header.dataset.pairs_with(here):
             raise ProtocolError(
                 f"'{protocol.dataset}' is not the data that the runs in {record.path.parents[2]} were computed on "

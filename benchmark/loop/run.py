@@ -87,7 +87,7 @@ class ActiveLearningRun:
         if record is None:
             return self._begin(), 0
         rounds = len(self.protocol.budgets)
-        done = record.done(rounds)
+        done = record.extent.done(rounds)
         if self._carries and done < rounds:
             done = self.carried.latest(done)
         known = LabelledSet.initial(record.header.initial)

@@ -187,7 +187,7 @@ def _run(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, ..
         store.check_place(record, root, fingerprint or record.header.fingerprint)
     except Damaged as damage:
         return [Problem(path, damage.problem)]
-    if budgets and not record.covers(budgets):
+    if budgets and not record.extent.covers(budgets):
         reached = record.label_counts[-1] if record.rounds else 0
         return [Problem(path, f"it ends at {reached} of {budgets[-1]} labels", remark=True)]
     return []
@@ -234,7 +234,7 @@ def _failures(root: Path) -> list[Problem]:
     """What is wrong with failures.jsonl, and a remark for each run that has not got beyond its failure."""
     path = root / failures.NAME
     recorded, problems = failures.read(root)
-    last = failures.open_failures(recorded, store.sound_runs(root))
+    last = failures.open_failures(recorded, store.summaries(root)) if recorded else []
     return [Problem(path, what) for what in problems] + [
         Problem(path, failures.in_words(failure), remark=True) for failure in last
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark.results import lines
 from benchmark.results.errors import Damaged
 from benchmark.results.foreign import content
-from benchmark.results.records import FailureRecord, RunRecord
+from benchmark.results.records import FailureRecord, RunSummary
 
 NAME = "failures.jsonl"
 
@@ -54,11 +54,11 @@ def read(root: Path) -> tuple[list[FailureRecord], list[str]]:
     return found, problems
 
 
-def open_failures(failures: Iterable[FailureRecord], runs: Iterable[RunRecord]) -> list[FailureRecord]:
+def open_failures(failures: Iterable[FailureRecord], runs: Iterable[RunSummary]) -> list[FailureRecord]:
     """The last failure of each run that has not got beyond it since, in the order of the failures."""
     reached: dict[object, int] = {}
     for run in runs:
-        reached[run.key] = max(reached.get(run.key, 0), len(run.rounds))
+        reached[run.key] = max(reached.get(run.key, 0), len(run.extent.label_counts))
     last = {failure.key: failure for failure in failures}
     return [failure for failure in last.values() if reached.get(failure.key, 0) <= failure.round]
 

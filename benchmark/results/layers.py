@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmark.experiment.keys import RunKey
 from benchmark.results import store
 from benchmark.results.errors import Damaged, StoreError
-from benchmark.results.records import Experiment, RunRecord
+from benchmark.results.records import Experiment, RunRecord, RunSummary
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESULTS, OWN = "results", "own"
@@ -56,12 +56,12 @@ class Folders:
             left_out=tuple(note for experiment in alike for note in experiment.left_out) + tuple(damaged),
         )
 
-    def attempts(self, key: RunKey, fingerprint: str) -> tuple[list[RunRecord], dict[int, str]]:
+    def attempts(self, key: RunKey, fingerprint: str) -> tuple[list[RunSummary], dict[int, str]]:
         """The attempts at a run in all folders by their number; of two with the same number the user's own is last.
 
         Also what is wrong with those left out (see ``store.attempts``), by their numbers.
         """
-        found: list[RunRecord] = []
+        found: list[RunSummary] = []
         left_out: dict[int, str] = {}
         for root in reversed(self.read):
             records, damaged = store.attempts(root, key, fingerprint)
@@ -70,7 +70,7 @@ class Folders:
             left_out = {number: why for number, why in left_out.items() if number not in sound} | damaged
         return sorted(found, key=lambda record: record.attempt), left_out
 
-    def is_own(self, record: RunRecord) -> bool:
+    def is_own(self, record: RunSummary) -> bool:
         """Whether a run lies where this command may write."""
         return record.path.is_relative_to(self.written)
 

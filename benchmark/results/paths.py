@@ -7,11 +7,16 @@ to one name alone; any other is told apart by a digest.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import time
+from functools import lru_cache
 from pathlib import Path
 
 from benchmark.experiment.keys import RunKey
 
+_SETTLED = 2 * 10**9  # nanoseconds after which a change of a folder shows in its time
+_RUN = re.compile(r"(.+-seed[0-9]+)(?:\.[1-9][0-9]{0,17})?\.jsonl")
 TRACES = ".epochs.jsonl"
 EXAMPLES = ".examples.npz"
 
@@ -66,9 +71,26 @@ def run_paths(root: Path) -> list[Path]:
 def attempt_paths(root: Path, key: RunKey) -> list[Path]:
     """The files of all attempts at a run, in the order of their numbers."""
     first = run_path(root, key)
-    pattern = re.escape(first.stem) + r"(?:\.[1-9][0-9]*)?\.jsonl"
-    found = [path for path in first.parent.glob(f"{first.stem}*.jsonl") if re.fullmatch(pattern, path.name)]
-    return sorted(found, key=attempt_of)
+    try:
+        changed = first.parent.stat().st_mtime_ns
+    except FileNotFoundError:
+        return []
+    settled = time.time_ns() - changed > _SETTLED
+    listed = _listed if settled else _listed.__wrapped__
+    return [first.with_name(name) for name in listed(first.parent, changed).get(first.stem, ())]
+
+
+@lru_cache(maxsize=256)
+def _listed(folder: Path, changed: int) -> dict[str, list[str]]:
+    """The names of the files of runs in a folder by their run, attempts in order; as when it was last ``changed``."""
+    found: dict[str, list[str]] = {}
+    for name in os.listdir(folder):
+        match = _RUN.fullmatch(name)
+        if match is not None:
+            found.setdefault(match[1], []).append(name)
+    for names in found.values():
+        names.sort(key=lambda name: attempt_of(folder / name))
+    return found
 
 
 def attempt_of(path: Path) -> int:

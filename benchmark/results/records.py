@@ -254,6 +254,45 @@ class ExperimentDescription:
 
 
 @dataclass(frozen=True)
+class RunExtent:
+    """How far a run has got: its header, and how many labels each round trained on and acquired."""
+
+    header: RunHeader
+    label_counts: tuple[Count, ...]
+    acquired_counts: tuple[Count, ...]
+
+    def covers(self, budgets: tuple[int, ...]) -> bool:
+        """Whether all of ``budgets`` have been computed."""
+        return self.label_counts[: len(budgets)] == budgets
+
+    def done(self, rounds: int) -> int:
+        """How many rounds need not be computed for ``rounds`` in all.
+
+        A round that acquired nothing was the last of a shorter schedule: it is computed again, now with a query.
+        """
+        there = self.acquired_counts[:rounds]
+        ends = (i for i, count in enumerate(there) if not count and i + 1 < rounds)
+        return next(ends, len(there))
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run on disk without its measures. ``attempt`` counts from 1."""
+
+    extent: RunExtent
+    path: Path
+    attempt: int
+
+    @property
+    def header(self) -> RunHeader:
+        return self.extent.header
+
+    @property
+    def key(self) -> RunKey:
+        return self.extent.header.key
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A run on disk: its header and its rounds, in order, each once. ``attempt`` counts from 1."""
 
@@ -271,18 +310,11 @@ class RunRecord:
         """Label counts of the rounds that are there."""
         return [round_.num_labelled for round_ in self.rounds]
 
-    def covers(self, budgets: tuple[int, ...]) -> bool:
-        """Whether all of ``budgets`` have been computed."""
-        return self.label_counts[: len(budgets)] == list(budgets)
-
-    def done(self, rounds: int) -> int:
-        """How many rounds need not be computed for ``rounds`` in all.
-
-        A round that acquired nothing was the last of a shorter schedule: it is computed again, now with a query.
-        """
-        there = self.rounds[:rounds]
-        ends = (i for i, round_ in enumerate(there) if not round_.acquired_indices and i + 1 < rounds)
-        return next(ends, len(there))
+    @property
+    def extent(self) -> RunExtent:
+        return RunExtent(
+            self.header, tuple(self.label_counts), tuple(len(round_.acquired_indices) for round_ in self.rounds)
+        )
 
 
 @dataclass(frozen=True)

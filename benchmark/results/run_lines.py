@@ -83,8 +83,13 @@ class RunLines:
 
 def read_run_lines(path: Path) -> RunLines:
     """The lines of the run at ``path``. Raises Damaged for the first line that is damaged or does not follow."""
+    return take_run_lines(path, content(path))
+
+
+def take_run_lines(path: Path, data: bytes) -> RunLines:
+    """The lines in ``data``, the content of the file ``path``, likewise."""
     taken = RunLines()
-    for line in lines.split(content(path)):
+    for line in lines.split(data):
         taken.take(path, line)
     return taken
 

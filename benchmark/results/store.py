@@ -10,7 +10,7 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.experiment.keys import RunKey
-from benchmark.results import lines, seal
+from benchmark.results import index, lines, seal
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
@@ -28,9 +28,10 @@ from benchmark.results.records import (
     Experiment,
     ExperimentDescription,
     RunRecord,
+    RunSummary,
     TraceRecord,
 )
-from benchmark.results.run_lines import read_run_lines
+from benchmark.results.run_lines import read_run_lines, take_run_lines
 
 WORDS = ("description", "notes", "papers")  # fields of a protocol that no number depends on
 
@@ -58,9 +59,18 @@ def read_experiment(root: Path) -> Experiment:
     )
 
 
-def read_runs(root: Path, fingerprint: str) -> list[RunRecord]:
-    """The runs at ``root`` that can be used, in the order of their paths."""
-    return find_runs(root, fingerprint)[0]
+def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary]:
+    """The runs at ``root`` that can be used, in the order of their paths, without their measures.
+
+    Those of the experiment with this fingerprint; None for all whose lines are not damaged.
+    """
+    for path in run_paths(root):
+        with contextlib.suppress(Damaged):
+            run = read_summary(path)
+            if run is not None:
+                if fingerprint is not None:
+                    check_place(run, root, fingerprint)
+                yield run
 
 
 def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:
@@ -86,23 +96,12 @@ def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]
     return found, notes
 
 
-def sound_runs(root: Path) -> list[RunRecord]:
-    """The runs at ``root`` whose lines are not damaged, whatever they belong to."""
-    found = []
-    for path in run_paths(root):
-        with contextlib.suppress(Damaged):
-            record = read_run(path)
-            if record is not None:
-                found.append(record)
-    return found
-
-
-def attempts(root: Path, key: RunKey, fingerprint: str) -> tuple[list[RunRecord], dict[int, str]]:
+def attempts(root: Path, key: RunKey, fingerprint: str) -> tuple[list[RunSummary], dict[int, str]]:
     """All recorded attempts at a run, oldest first; and what is wrong with those left out, by their numbers."""
     found, notes = [], {}
     for path in attempt_paths(root, key):
         try:
-            record = read_run(path)
+            record = read_summary(path)
             if record is not None:
                 check_place(record, root, fingerprint, key)
                 found.append(record)
@@ -111,7 +110,7 @@ def attempts(root: Path, key: RunKey, fingerprint: str) -> tuple[list[RunRecord]
     return found, notes
 
 
-def check_place(record: RunRecord, root: Path, fingerprint: str, key: RunKey | None = None) -> None:
+def check_place(record: RunRecord | RunSummary, root: Path, fingerprint: str, key: RunKey | None = None) -> None:
     """Raise Damaged for a run that its file does not belong to: another's, by its name, or another experiment's.
 
     ``key`` is that of the name where it is known.
@@ -135,6 +134,26 @@ def read_run(path: Path) -> RunRecord | None:
     if taken.header is None:
         return None
     return RunRecord(taken.header, tuple(taken.rounds), path, attempt_of(path))
+
+
+def read_summary(path: Path) -> RunSummary | None:
+    """As ``read_run``, without the measures, from the index of the cache where the file has not changed since."""
+    kept = index.kept()
+    if kept is None:
+        record = read_run(path)
+        return None if record is None else RunSummary(record.extent, path, record.attempt)
+    digest = kept.digest_of(path)
+    if digest is not None and (extent := kept.get(digest)) is not None:
+        return RunSummary(extent, path, attempt_of(path))
+    data, digest = kept.content_of(path)
+    extent = kept.get(digest)
+    if extent is None:
+        taken = take_run_lines(path, data)
+        if taken.header is None:
+            return None
+        extent = RunRecord(taken.header, tuple(taken.rounds), path).extent
+        kept.put(digest, extent)
+    return RunSummary(extent, path, attempt_of(path))
 
 
 def read_traces(path: Path) -> list[TraceRecord]:
@@ -191,7 +210,7 @@ def read_description(root: Path) -> ExperimentDescription | None:
 def check_description(root: Path, fingerprint: str) -> ExperimentDescription | None:
     """experiment.json, or None where there is none. Raises StoreError where it, or a run without it, is another's."""
     present = read_description(root)
-    known = [run.header.fingerprint for run in sound_runs(root)] if present is None else [present.fingerprint]
+    known = [run.header.fingerprint for run in summaries(root)] if present is None else [present.fingerprint]
     for found in known:
         if found != fingerprint:
             raise StoreError(

@@ -198,7 +198,7 @@ def test_a_negative_zero_is_no_other_experiment() -> None:
 def test_a_round_without_acquisition_is_counted_where_the_schedule_goes_on() -> None:
     rounds = (round_of(0, 20, 20), round_of(1, 40, 20), round_of(2, 60))
     record = RunRecord(header_of(RunKey("random", "supervised", 0)), rounds, Path("x"))
-    assert [record.done(n) for n in (1, 2, 3, 4, 8)] == [1, 2, 3, 2, 2]
+    assert [record.extent.done(n) for n in (1, 2, 3, 4, 8)] == [1, 2, 3, 2, 2]
 
 
 def test_progress_never_counts_beyond_what_there_is() -> None:

@@ -57,10 +57,10 @@ def test_what_was_appended_is_read(tmp_path: Path) -> None:
     assert (record.header, record.attempt, record.key) == (HEADER, 1, KEY)
     assert record.rounds == (record_of(0), record_of(1, 1 / 3), record_of(2))
     assert record.label_counts == [10, 20, 30]
-    assert record.covers((10, 20, 30))
-    assert record.covers((10, 20))
-    assert not record.covers((10, 20, 30, 40))
-    assert not record.covers((10, 30))
+    assert record.extent.covers((10, 20, 30))
+    assert record.extent.covers((10, 20))
+    assert not record.extent.covers((10, 20, 30, 40))
+    assert not record.extent.covers((10, 30))
 
 
 def test_every_line_holds_the_hash_of_the_one_before(tmp_path: Path) -> None:
