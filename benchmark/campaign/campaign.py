@@ -12,7 +12,7 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
-from benchmark.campaign import forecast
+from benchmark.campaign import cache_limit, forecast
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
@@ -106,6 +106,8 @@ def compute_missing(
     else:
         verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
+        if removed := cache_limit.keep_below(places.cache, cache_limit.LIMIT):
+            console.print(removed, markup=False, soft_wrap=True)
         with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
             data, identity = source.load()
             checks.data(protocol, specs, folders, identity, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunSummary
 from benchmark.results.store import read_run, read_summary
-from strategies.registry import Spec
+from strategies.registry import CodeSource, Spec
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def plan(
     that is damaged, or belongs elsewhere, is left as it is, and its run goes to a new one. ``fresh`` recomputes all
     runs as one new attempt; repeated, it continues that attempt until it is complete.
     """
-    found = [_attempts(protocol, key, folders) for key, _ in runs]
+    fingerprint = protocol.fingerprint
+    found = [_Attempts(*folders.attempts(key, fingerprint)) for key, _ in runs]
     if not fresh:
         return [_plan(protocol, *run, there, folders, device) for run, there in zip(runs, found, strict=True)]
     number = max(there.last for there in found)
@@ -88,16 +90,12 @@ class _Attempts:
         return self.records[-1] if self.records and self.last not in self.left_out else None
 
 
-def _attempts(protocol: Protocol, key: RunKey, folders: Folders) -> _Attempts:
-    return _Attempts(*folders.attempts(key, protocol.fingerprint))
-
-
 def _plan(protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders: Folders, device: str) -> RunPlan:
     found = there.records
-    next_path = run_path(folders.written, key, there.last + 1)
-    attempt = f"recomputed as attempt {there.last + 1}"
     if complete := _complete(protocol, spec, found):
         return RunPlan(key, spec, complete[max(complete)].path, done=True)
+    next_path = run_path(folders.written, key, there.last + 1)
+    attempt = f"recomputed as attempt {there.last + 1}"
     if not found:
         note = f"{key}: {attempt}; {there.left_out[there.last]}" if there.left_out else ""
         return RunPlan(key, spec, next_path, note=note)
@@ -176,11 +174,16 @@ def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
     return Edition(
         engine_version=ENGINE_VERSION,
         strategy_version=spec.version,
-        learner_version=learners.build(learner).version,
+        learner_version=_learner_version(learner, source),
         strategy_source_sha256=spec.source_sha256,
         learner_source_sha256=None if source is None else source.sha256,
         model_source_sha256=joint_sha256(network_sources(protocol)),
     )
+
+
+@lru_cache
+def _learner_version(learner: str, source: CodeSource | None) -> int:
+    return learners.build(learner).version
 
 
 def _obstacles(record: RunSummary, now: Edition, device: str) -> list[str]:

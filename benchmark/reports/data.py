@@ -18,6 +18,7 @@ from benchmark.reports.statistics.seeds import BASELINE, Key, reaching
 from benchmark.reports.statistics.summary import run_areas
 from benchmark.reports.statistics.traces import traced
 from benchmark.reports.statistics.views import View, views
+from benchmark.results import failures
 from benchmark.results.records import Experiment, RunRecord
 from benchmark.results.store import read_experiment
 
@@ -123,7 +124,7 @@ def report_of(
         last=selection.last,
         views=views(curves, selection.last, source.unranked),
         source=source,
-        selection_notes=[*experiment.left_out, *selection.notes],
+        selection_notes=[*experiment.left_out, *failures.notes(experiment.failures), *selection.notes],
         baseline=baseline,
         target=target,
     )

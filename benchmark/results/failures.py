@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmark.results import lines
 from benchmark.results.errors import Damaged
 from benchmark.results.foreign import content
-from benchmark.results.records import FailureRecord, RunSummary
+from benchmark.results.records import FailureRecord, RunRecord, RunSummary
 
 NAME = "failures.jsonl"
+_SHOWN = 5
 
 
 def append(root: Path, failure: FailureRecord) -> None:
@@ -54,7 +55,7 @@ def read(root: Path) -> tuple[list[FailureRecord], list[str]]:
     return found, problems
 
 
-def open_failures(failures: Iterable[FailureRecord], runs: Iterable[RunSummary]) -> list[FailureRecord]:
+def open_failures(failures: Iterable[FailureRecord], runs: Iterable[RunRecord | RunSummary]) -> list[FailureRecord]:
     """The last failure of each run that has not got beyond it since, in the order of the failures."""
     reached: dict[object, int] = {}
     for run in runs:
@@ -66,3 +67,10 @@ def open_failures(failures: Iterable[FailureRecord], runs: Iterable[RunSummary])
 def in_words(failure: FailureRecord) -> str:
     """A failure on one line."""
     return f"{failure.key} failed in round {failure.round} ({failure.when}, {failure.host}): {failure.error}"
+
+
+def notes(found: Sequence[FailureRecord]) -> list[str]:
+    """What a report says of failures: a line for each of the first, then how many more there are."""
+    shown = [in_words(failure) for failure in found[:_SHOWN]]
+    more = len(found) - len(shown)
+    return shown + ([f"{more} more run{'' if more == 1 else 's'} failed: see {NAME}"] if more else [])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.experiment.keys import RunKey
-from benchmark.results import store
+from benchmark.results import failures, store
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.records import Experiment, RunRecord, RunSummary
 
@@ -47,13 +47,16 @@ class Folders:
             return top
         alike = [top, *(other for other in below if other.fingerprint == top.fingerprint)]
         published = self.read[-1]
+        runs = tuple(run for experiment in alike for run in experiment.runs)
+        failed = (failure for experiment in reversed(alike) for failure in experiment.failures)
         return replace(
             top,
             root=self.read[0],
             published=published,
             results_version=alike[-1].results_version,
-            runs=tuple(run for experiment in alike for run in experiment.runs),
+            runs=runs,
             left_out=tuple(note for experiment in alike for note in experiment.left_out) + tuple(damaged),
+            failures=tuple(failures.open_failures(failed, runs)),
         )
 
     def attempts(self, key: RunKey, fingerprint: str) -> tuple[list[RunSummary], dict[int, str]]:

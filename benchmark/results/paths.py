@@ -27,6 +27,7 @@ def run_path(root: Path, key: RunKey, attempt: int = 1) -> Path:
     return root / "runs" / slug(key.strategy) / f"{slug(key.learner)}-seed{key.seed}{suffix}.jsonl"
 
 
+@lru_cache(maxsize=4096)
 def slug(canonical: str) -> str:
     """A canonical name as a path component: ``typiclust[neighbours=5]`` becomes ``typiclust-neighbours=5``.
 

@@ -322,7 +322,8 @@ class Experiment:
     """An experiment's folder ``root``: its description (see ``ExperimentDescription``) and all its runs.
 
     ``published`` is the folder of its published runs where these are shown together with the user's own, else None.
-    ``left_out`` has a line for each file that is damaged or does not belong there, and is not among ``runs``.
+    ``left_out`` has a line for each file that is damaged or does not belong there, and is not among ``runs``;
+    ``failures`` are those that their runs have not got beyond.
     """
 
     name: str
@@ -332,6 +333,7 @@ class Experiment:
     root: Path
     runs: tuple[RunRecord, ...]
     left_out: tuple[str, ...] = ()
+    failures: tuple[FailureRecord, ...] = ()
     published: Path | None = None
 
     def is_published(self, run: RunRecord) -> bool:

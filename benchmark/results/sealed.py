@@ -6,8 +6,10 @@ and one line on the standard error says so.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,8 +43,14 @@ def save(path: Path, what: Any) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Any:
-    """What ``save`` wrote, on ``device``; None where there is no file, or a damaged one, which is removed."""
+    """What ``save`` wrote, on ``device``; None where there is no file, or a damaged one, which is removed.
+
+    The file's time says when it was last used, by which the cache is kept small.
+    """
     content = _content(path)
+    if content is not None:
+        with contextlib.suppress(OSError):  # another's cache, which is only read
+            os.utime(path)
     return None if content is None else torch.load(io.BytesIO(content), map_location=device, weights_only=True)
 
 

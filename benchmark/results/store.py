@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.experiment.keys import RunKey
-from benchmark.results import index, lines, seal
+from benchmark.results import failures, index, lines, seal
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
@@ -48,6 +48,8 @@ def read_experiment(root: Path) -> Experiment:
     if broken := seal.broken(root):
         count = "1 file that was sealed is" if len(broken) == 1 else f"{len(broken)} files that were sealed are"
         notes.append(f"{root.resolve().name}: {count} missing or changed; --doctor {root} shows all problems")
+    recorded, problems = failures.read(root)
+    notes += [f"left out: {failures.NAME}: {problem}" for problem in problems]
     return Experiment(
         name=root.resolve().name,
         results_version=description.results_version,
@@ -56,6 +58,7 @@ def read_experiment(root: Path) -> Experiment:
         root=root,
         runs=tuple(runs),
         left_out=tuple(notes),
+        failures=tuple(failures.open_failures(recorded, runs)),
     )
 
 
