@@ -59,9 +59,10 @@ def plan(
     runs as one new attempt; repeated, it continues that attempt until it is complete.
     """
     fingerprint = protocol.fingerprint
-    found = [_Attempts(*folders.attempts(key, fingerprint)) for key, _ in runs]
-    if not fresh:
-        return [_plan(protocol, *run, there, folders, device) for run, there in zip(runs, found, strict=True)]
+    attempts = (_Attempts(*folders.attempts(key, fingerprint)) for key, _ in runs)
+    if not fresh:  # one after another: the records of all runs together may be large
+        return [_plan(protocol, *run, there, folders, device) for run, there in zip(runs, attempts, strict=True)]
+    found = list(attempts)
     number = max(there.last for there in found)
     unfinished = any(
         number not in _complete(protocol, spec, there.records) for (_, spec), there in zip(runs, found, strict=True)
