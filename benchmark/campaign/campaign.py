@@ -149,7 +149,7 @@ def say_cost(
     console: Console,
 ) -> None:
     """Print what the tasks will cost, before the first of them begins."""
-    known = [record for root in folders.read for record in store.read_runs(root, protocol.fingerprint)]
+    known = [record for root in folders.read for record in store.some_runs(root, protocol.fingerprint)]
     here = calibration_seconds(torch.device(tasks[0].device))
     shape = (identity.channels, *identity.image_size)
     costs = forecast.Costs(protocol, shape, known, here)

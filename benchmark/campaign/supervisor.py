@@ -21,6 +21,7 @@ from benchmark.loop.task import RunTask
 
 _STILLBORN = 3  # workers in a row that die before their first task: something is wrong with all of them
 _UNTIL_OURS = 0.5  # seconds
+_LOOK = 10.0  # seconds without a message after which stopped workers are looked for
 
 
 class Supervisor(Executor):
@@ -44,7 +45,9 @@ class Supervisor(Executor):
             worker.give_data(data)
         while agenda:
             self._hand_out(agenda)
-            wait_for([handle for worker in self._workers for handle in worker.handles], agenda.pause)
+            pause = min(_LOOK, _LOOK if agenda.pause is None else agenda.pause)
+            if not wait_for([handle for worker in self._workers for handle in worker.handles], pause):
+                self._look_for_stopped(emit)
             for worker in list(self._workers):
                 is_dead = worker.is_dead()  # asked before its last messages are read
                 failure = yield from self._listen(worker, agenda, emit)
@@ -73,6 +76,13 @@ class Supervisor(Executor):
                 task, worker.first = worker.first or agenda.next(), None
                 if task is not None:
                     worker.begin(task)
+
+    def _look_for_stopped(self, emit: Emit) -> None:
+        for worker in self._workers:
+            if worker.task is not None and worker.is_stopped() and not worker.is_spoken_of:
+                worker.is_spoken_of = True
+                number = worker.process.pid
+                emit(Notice(f"{worker.task.key}: its process {number} is stopped; kill -CONT {number} lets it go on"))
 
     def _listen(self, worker: Worker, agenda: Agenda, emit: Emit) -> Generator[Finished, None, Failure | None]:
         """Take a worker's messages; the failure of one that is to be replaced, because its memory is short."""

@@ -22,6 +22,7 @@ from benchmark.campaign import process, signals
 from benchmark.campaign.tasks import Ended, Notice, RoundDone, perform
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
+from benchmark.results.locks import state_of
 
 Message = RoundDone | Notice | Ended | None  # None when the worker is ready for its first task
 
@@ -34,6 +35,7 @@ class Worker:
         self.device, self.first = device, first
         self.task: RunTask | None = None
         self.is_ready = False
+        self.is_spoken_of = False  # as one that is stopped
         context = torch.multiprocessing.get_context("spawn")  # passes tensors as shared memory
         self._channel, theirs = context.Pipe()
         self.process: Any = context.Process(target=_work, args=(theirs, device), name=f"worker on {device}")
@@ -64,6 +66,9 @@ class Worker:
 
     def is_dead(self) -> bool:
         return not self.process.is_alive()
+
+    def is_stopped(self) -> bool:
+        return state_of(self.process.pid)[0] in ("T", "t")
 
     def dismiss(self) -> None:
         """Let it end, which it does when it has no task in hand."""

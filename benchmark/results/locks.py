@@ -54,7 +54,7 @@ class Holder:
         """``which has ended`` or ``which is stopped``; empty where it runs or nobody can tell from here."""
         if not self.is_here:
             return ""
-        state, started = _state(self.process)
+        state, started = state_of(self.process)
         if not state or (self.started and started != self.started):
             return "which has ended"
         return "which is stopped" if state in "Tt" else ""
@@ -165,7 +165,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _ours() -> bytes:
-    return json.dumps(asdict(Holder(socket.gethostname(), os.getpid(), _state(os.getpid())[1]))).encode()
+    return json.dumps(asdict(Holder(socket.gethostname(), os.getpid(), state_of(os.getpid())[1]))).encode()
 
 
 def _read(path: Path) -> Holder | None:
@@ -177,7 +177,7 @@ def _read(path: Path) -> Holder | None:
         return None
 
 
-def _state(process: int) -> tuple[str, str]:
+def state_of(process: int) -> tuple[str, str]:
     """A process's state, a letter as in ``ps``, and when it started; an empty letter for none of that number."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

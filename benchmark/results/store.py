@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,16 @@ def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary
                 if fingerprint is not None:
                     check_place(run, root, fingerprint)
                 yield run
+
+
+def some_runs(root: Path, fingerprint: str, most: int = 20) -> Iterator[RunRecord]:
+    """At most so many runs of each strategy and learner among those at ``root`` that can be used."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for run in summaries(root, fingerprint):
+        kind = run.key.strategy, run.key.learner
+        if counts[kind] < most and (record := read_run(run.path)) is not None:
+            counts[kind] += 1
+            yield record
 
 
 def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:

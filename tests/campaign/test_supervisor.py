@@ -99,6 +99,7 @@ def test_a_run_whose_process_dies_twice_has_failed_and_a_repeat_computes_it_alon
 @dataclass
 class PretendedProcess:
     exitcode: int = -signal.SIGKILL
+    pid: int = 1234
 
     def terminate(self) -> None: ...
     def join(self, seconds: float) -> None: ...
@@ -117,6 +118,7 @@ class PretendedWorker:
     cause: str = "its process was killed by SIGKILL"
 
     verdict: Any = None
+    is_spoken_of: bool = False
     script = staticmethod(lambda task: Ended("done"))
 
     def begin(self, task: Any) -> None:
@@ -128,6 +130,9 @@ class PretendedWorker:
     def messages(self) -> Any:
         if isinstance(self.verdict, Ended):
             yield self.verdict
+
+    def is_stopped(self) -> bool:
+        return bool(self.task) and self.verdict == "stopped"
 
     def give_data(self, data: Any) -> None: ...
     def dismiss(self) -> None: ...
@@ -186,8 +191,24 @@ def test_what_runs_out_of_memory_without_dying_is_retried_after_the_others(monke
 
 def test_other_deaths_leave_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     found, said = supervised(monkeypatch, lambda task: "dies", workers=2, count=4, of_memory=False)
-    assert said == []
+    assert not said
     assert [finished.retried for finished in found].count(False) == 4
+
+
+def test_a_stopped_worker_is_spoken_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def look(self: PretendedWorker) -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 3:  # somebody has let it go on
+            self.verdict = Ended("done")
+        return True
+
+    monkeypatch.setattr(PretendedWorker, "is_stopped", look)
+    found, said = supervised(monkeypatch, lambda task: "stopped", workers=1, count=1, of_memory=False)
+    assert said == ["run 0: its process 1234 is stopped; kill -CONT 1234 lets it go on"]
+    assert [finished.outcome for finished in found] == ["done"]
 
 
 def test_workers_that_die_before_they_begin_end_the_campaign_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

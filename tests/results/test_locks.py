@@ -104,9 +104,9 @@ def test_a_stopped_holder_is_not_waited_for(
 ) -> None:
     holder = Lock(tmp_path / "round0.lock")
     holder.acquire()
-    real = locks._state
+    real = locks.state_of
     ours: Any = os.getpid()
-    monkeypatch.setattr(locks, "_state", lambda process: ("T", real(ours)[1]) if process == ours else real(process))
+    monkeypatch.setattr(locks, "state_of", lambda process: ("T", real(ours)[1]) if process == ours else real(process))
     with alone(tmp_path / "round0.lock"):
         pass
     assert "which is stopped, holds it; computing it here too" in capsys.readouterr().err
