@@ -74,11 +74,11 @@ def attempt_paths(root: Path, key: RunKey) -> list[Path]:
     first = run_path(root, key)
     try:
         changed = first.parent.stat().st_mtime_ns
-    except FileNotFoundError:
+        settled = time.time_ns() - changed > _SETTLED
+        names = (_listed if settled else _listed.__wrapped__)(first.parent, changed)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    settled = time.time_ns() - changed > _SETTLED
-    listed = _listed if settled else _listed.__wrapped__
-    return [first.with_name(name) for name in listed(first.parent, changed).get(first.stem, ())]
+    return [first.with_name(name) for name in names.get(first.stem, ())]
 
 
 @lru_cache(maxsize=256)
