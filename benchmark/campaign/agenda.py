@@ -117,5 +117,6 @@ class Agenda:
             return Finished(task, "stopped")
         if not self._waits:
             self._waits = True
-            self._emit(Notice(f"waiting for {len(self._held)} runs that other processes compute: {task.key} by {who}"))
+            others = f" and {len(self._held) - 1} others" if len(self._held) > 1 else ""
+            self._emit(Notice(f"only runs of other processes are left: waiting for {task.key}{others}, by {who}"))
         return None

@@ -284,7 +284,7 @@ def test_a_holder_at_work_is_waited_for_and_one_out_of_sight_only_for_so_long(
     assert agenda.next() is None
     assert said == [
         "a run: process 7 on another-host is computing it; going on with other runs",
-        "waiting for 1 runs that other processes compute: a run by process 7 on another-host",
+        "only runs of other processes are left: waiting for a run, by process 7 on another-host",
     ]
     time.sleep(agenda.pause or 0)
     assert agenda.next() == task
