@@ -14,13 +14,15 @@ import pandas as pd
 
 from benchmark.experiment import library
 from benchmark.reports import read_report
-from benchmark.reports.rendering.tables.cells import p_value, points
-from benchmark.reports.sections import tests_by_seed
+from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.sections.checkpoints import last_checkpoints
-from benchmark.reports.sections.interactions import interactions
 from benchmark.reports.statistics.curves import groups
-from benchmark.reports.statistics.seeds import GROUP, SUPERVISED
-from benchmark.reports.statistics.summary import mean_and_sd, mean_interval, run_areas
+from benchmark.reports.statistics.endpoints import declared
+from benchmark.reports.statistics.family import GAIN, contrasts, resolution
+from benchmark.reports.statistics.inference import Inference, infer
+from benchmark.reports.statistics.seeds import BASELINE, GROUP, REFERENCE, SUPERVISED, Key
+from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
+from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
 from benchmark.results.store import read_experiment
 from strategies.registry import resolve
@@ -77,22 +79,22 @@ def filled(text: str, place: str, table: str) -> str:
 
 
 def table(root: Path, labels: int, omits_flawed: bool = False) -> str:
-    """The headline strategies by area, maybe without flawed runs: accuracies, area, test against random; Markdown.
+    """The headline strategies by area, maybe without flawed runs: accuracies, area, verdict against random; Markdown.
 
-    The tests are the experiment's own: leaving strategies out does not change the correction for the others.
+    Below stands the experiment's sentence. Verdicts are the experiment's own: leaving strategies out does not change
+    those on the others.
     """
     report = read_report(root)
     last = int(report.summary["labels"].iloc[0])
     at = report.accuracy[report.accuracy["labels"] == labels].set_index(["strategy", "learner"])
-    tests = tests_by_seed.compute(report)
-    tests = tests[tests["reference"] == "random"].set_index(["strategy", "learner"])
     lines = [
         f"| strategy | seeds | at {labels:,} labels (%) | at {last:,} labels (%) | area (%) "
-        "| area vs. random (points) | p (Holm) |",
-        "| :-- | --: | --: | --: | --: | --: | --: |",
+        "| area vs. random (points) | verdict |",
+        "| :-- | --: | --: | --: | --: | --: | :-- |",
     ]
     flawed = {run.key.strategy for run in report.runs if (run.key.strategy, run.header.strategy_version) in FLAWED}
     omitted = list(flawed) if omits_flawed else []
+    left_out = {key for key in report.ranking if key[0] in omitted or key in report.source.unranked.degenerate}
     for _, row in report.summary[~report.summary["strategy"].isin(omitted)].iterrows():
         key = (row["strategy"], row["learner"])
         cells = [
@@ -101,10 +103,11 @@ def table(root: Path, labels: int, omits_flawed: bool = False) -> str:
             _percent(at.loc[key, "mean"], at.loc[key, "sd"]),
             _percent(row["final_mean"], row["final_sd"]),
             _percent(row["area_mean"], row["area_sd"]),
-            *(_test(tests.loc[key]) if key in tests.index else ("–", "–")),
+            *_found(report.inference, REFERENCE, key),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    said = [sentence(report.inference, REFERENCE, left_out), reach(report.inference), method(report.inference)]
+    return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"
 
 
 def learners_table(results: Path) -> str:
@@ -152,30 +155,30 @@ def learners_table(results: Path) -> str:
 def grid_table(root: Path) -> str:
     """A row per strategy and learner: accuracy at every label count, the gain over random, and its change, Markdown.
 
-    The gain is in area; the change is relative to the gain with supervised learning, see ``interactions``.
+    The gain is in area; the change is relative to the gain with supervised learning.
     """
     report = read_report(root)
     called = brief(report.source.learners)
     at = groups(report.accuracy, GROUP)
-    changes = interactions(report.areas).set_index(["strategy", "learner"])
     counts = sorted(set(report.accuracy["labels"]))
     lines = [
         f"| strategy | learner | {' | '.join(f'at {labels}' for labels in counts)} | area "
-        "| area vs. random | change from supervised | p (Holm) |",
-        "| :-- | :-- | " + " | ".join(["--:"] * (len(counts) + 4)) + " |",
+        "| area vs. random | verdict | change from supervised | verdict |",
+        "| :-- | :-- | " + " | ".join(["--:"] * (len(counts) + 2)) + " | :-- | --: | :-- |",
     ]
     for _, row in report.summary.iterrows():
-        key = (row["strategy"], row["learner"])
-        change = changes.loc[key] if key in changes.index else None
-        lines.append(_grid_row([row["strategy"], called[row["learner"]]], at[key], row, change))
-    return "\n".join(lines) + "\n"
+        key, inference = (row["strategy"], row["learner"]), report.inference
+        found = [*_found(inference, REFERENCE, key), *_found(inference, GAIN, key)]
+        lines.append(_grid_row([row["strategy"], called[row["learner"]]], at[key], row, found))
+    said = [sentence(report.inference, against) for against in (REFERENCE, SUPERVISED, GAIN)]
+    return "\n".join([*lines, "", " ".join([*said, method(report.inference)])]) + "\n"
 
 
 def lengths_table(results: Path) -> str:
     """A row per strategy and training length, for the strategies, seeds and label counts of the longer one, Markdown.
 
-    The change is that of the gain in area over random: an interaction, see ``interactions``, of strategy and training
-    length in place of strategy and learner.
+    The change is that of the gain in area over random, with the training length in place of the learner, and all of
+    the table is one family.
     """
     shorter, longer = LENGTHS
     long = read_report(results / longer)
@@ -184,29 +187,29 @@ def lengths_table(results: Path) -> str:
     short = read_report(results / shorter, strategies, seeds=seeds, budgets=budgets)
     lines = [
         f"| strategy | training | seeds | {' | '.join(f'at {labels:,}' for labels in budgets)} | area "
-        "| area vs. random | change | p (Holm) |",
-        "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 4)) + " |",
+        "| area vs. random | verdict | change | verdict |",
+        "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 2)) + " | :-- | --: | :-- |",
     ]
-    both = [run_areas(short.curves), run_areas(long.curves).assign(learner="long")]
-    changes = interactions(pd.concat(both)).set_index("strategy")
+    both = pd.concat([short.curves, long.curves.assign(learner=longer)])
+    inference = infer(contrasts(both, BASELINE), declared(len(budgets)), resolution([*short.runs, *long.runs]))
     for strategy in strategies:
         for report, length in zip((short, long), LENGTHS.values(), strict=True):
             row = report.summary.set_index("strategy").loc[strategy]
             at = report.accuracy[report.accuracy["strategy"] == strategy]
-            change = changes.loc[strategy] if report is long and strategy in changes.index else None
-            lines.append(_grid_row([strategy, length, str(row["n"])], at, row, change))
-    return "\n".join(lines) + "\n"
+            key = (strategy, longer if report is long else SUPERVISED)
+            found = [*_found(inference, REFERENCE, key), *_found(inference, GAIN, key)]
+            lines.append(_grid_row([strategy, length, str(row["n"])], at, row, found))
+    return "\n".join([*lines, "", method(inference)]) + "\n"
 
 
-def _grid_row(first: list[str], at: pd.DataFrame, row: pd.Series, change: pd.Series | None) -> str:
-    """The ``first`` cells, the accuracies ``at`` each label count, area and gain of a summary's ``row``, the change."""
+def _grid_row(first: list[str], at: pd.DataFrame, row: pd.Series, found: list[str]) -> str:
+    """The ``first`` cells, the accuracies ``at`` each label count, the area of a summary's ``row``, and what is
+    ``found``."""
     cells = [
         *first,
         *(_percent(mean, sd) for mean, sd in zip(at["mean"], at["sd"], strict=True)),
         _percent(row["area_mean"], row["area_sd"]),
-        _difference(*row[["gain_mean", "gain_low", "gain_high"]]),
-        "–" if change is None else _difference(*change[["change", "change_low", "change_high"]]),
-        "–" if change is None else p_value(change["p_holm"]),
+        *found,
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -221,5 +224,9 @@ def _percent(mean: float, deviation: float) -> str:
     return f"{100 * mean:.1f}" + (f" ± {100 * deviation:.1f}" if math.isfinite(deviation) else "")
 
 
-def _test(row: pd.Series) -> tuple[str, str]:
-    return _difference(*row[["gain", "low", "high"]]), p_value(row["p_holm"])
+def _found(inference: Inference, against: str, key: Key) -> tuple[str, str]:
+    """The difference in area to a reference with its interval, and the verdict; – where it is not compared."""
+    rows = inference.of(against)
+    if key not in rows.index:
+        return "–", "–"
+    return _difference(*rows.loc[key, ["difference", "low", "high"]]), in_words(inference.verdicts(key, against))

@@ -13,6 +13,9 @@ import pandas as pd
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select, tidy
 from benchmark.reports.statistics.editions import Present
+from benchmark.reports.statistics.endpoints import declared
+from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
+from benchmark.reports.statistics.inference import Inference, infer
 from benchmark.reports.statistics.premises import degenerate
 from benchmark.reports.statistics.seeds import BASELINE, Key, reaching
 from benchmark.reports.statistics.summary import run_areas
@@ -70,6 +73,13 @@ class Report:
     def areas(self) -> pd.DataFrame:
         """A row per run in ``rows``: see ``summary.run_areas``."""
         return run_areas(self.rows)
+
+    @cached_property
+    def inference(self) -> Inference:
+        """What the runs show: every verdict of the report. Its one family is of ``family.contrasts``."""
+        counts = sorted(set(self.rows["labels"].tolist()))
+        family = contrasts(self.rows, self.baseline) + replay_contrasts(self.runs, counts)
+        return infer(family, declared(len(counts)), resolution(self.runs))
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -1,35 +1,36 @@
 """Compare two experiments, or two learners of one experiment, paired by seed, from their records alone.
 
 For every strategy (and learner) that both have, over the label counts and seeds that both have: the difference (second
-minus first) in area under the budget curve and in final accuracy, its mean with a 95 % t-interval, and the p-value of
-the paired t-test. Holm's correction covers all compared strategies, for areas and final accuracies separately. See
-``agreement`` for whether both rank the strategies alike.
+minus first) at the declared endpoints, and what the inference of reports makes of them: all compared strategies and
+endpoints are one family. See ``agreement`` for whether both rank the strategies alike.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from benchmark.reports.comparison.settings import differing, flat, headers_say, in_words, settings_table
-from benchmark.reports.comparison.tables import MEASURES, differences_table, rankings_table
+from benchmark.reports.comparison.tables import differences_table, rankings_table
 from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.tables.table import Table, csv, markdown
 from benchmark.reports.statistics import agreement
 from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.endpoints import declared, run_endpoints
+from benchmark.reports.statistics.family import resolution
+from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
-from benchmark.reports.statistics.significance import holm, paired_t
-from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd, mean_interval
+from benchmark.reports.statistics.summary import keys
+from benchmark.reports.verdicts import reach, sentence
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
-from benchmark.results.records import Experiment, RunHeader
+from benchmark.results.records import Experiment, RunHeader, RunRecord
 from benchmark.text import escapes
 
 _AXES = {"name", "description", "papers", "notes", "strategies", "learners", "seeds"}  # not settings
@@ -39,8 +40,7 @@ _AXES = {"name", "description", "papers", "notes", "strategies", "learners", "se
 class Comparison:
     """``differences``: a row per strategy and learner; ``tables``: of differences, rankings and settings, for printing.
 
-    Columns of ``differences``: strategy, learner, n (shared seeds) and, of area and of final accuracy (0–1), the
-    means ``_first`` and ``_second``, the difference's ``_mean``, ``_low`` and ``_high``, ``_p`` and ``_p_holm``.
+    ``differences`` are ``Inference.findings`` with the means ``first`` and ``second`` (0–1) at each endpoint.
     """
 
     title: str
@@ -62,6 +62,7 @@ class _Side(NamedTuple):
     title: str
     experiment: Experiment
     headers: list[RunHeader]
+    runs: list[RunRecord]
     curves: pd.DataFrame
     notes: list[str]
 
@@ -105,7 +106,9 @@ def compare_experiments(
             f"{first.title} and {second.title} share no run (strategy, learner and seed) that has all of their "
             f"{len(counts)} common label counts: ask for fewer --budgets, or compute what is missing"
         )
-    differences = _differences(joined)
+    inference = _inference(joined, first.title, declared(len(counts)), resolution([*first.runs, *second.runs]))
+    differences = _differences(joined, inference)
+    notes = [sentence(inference, first.title), *filter(None, [reach(inference, first.title)]), *notes]
     rankings: list[Table] = []
     for learner in differences["learner"].unique():
         mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
@@ -115,9 +118,9 @@ def compare_experiments(
             tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
             notes.append(f"No agreement of rankings{tail}: {error}.")
     few = differences.loc[differences["n"] < FEWEST_SEEDS, "strategy"].unique()
-    if len(few):
+    if len(few) and (differences["n"] >= FEWEST_SEEDS).any():
         notes.append(f"Fewer than {FEWEST_SEEDS} shared seeds, too few for a test: {', '.join(few)}.")
-    tables = [differences_table(differences, titles, counts), *rankings]
+    tables = [differences_table(differences, inference, titles, counts), *rankings]
     if settings := differing(_settings(first), _settings(second)):
         tables.append(settings_table(settings, *titles))
     else:
@@ -135,7 +138,7 @@ def _side(
     selection = select(experiment, strategies, learners, seeds, budgets)
     headers = [run.header for run in selection.runs]
     notes = [*experiment.left_out, *selection.notes, *data_footnotes(headers)]
-    return _Side(experiment.name, experiment, headers, tidy(selection.runs, budgets), notes)
+    return _Side(experiment.name, experiment, headers, selection.runs, tidy(selection.runs, budgets), notes)
 
 
 def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
@@ -151,32 +154,32 @@ def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
 
 
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
-    """Area and final accuracy over the label counts ``counts``, a row per run that has them all."""
-    there = groups(curves[curves["labels"].isin(counts)], RUN)
-    rows = [
-        (*key, area_under_budget_curve(counts, run["accuracy"].tolist()), run["accuracy"].iloc[-1])
-        for key, run in there.items()
-        if len(run) == len(counts)
-    ]
-    return pd.DataFrame(rows, columns=[*RUN, *MEASURES])
+    """The endpoints over the label counts ``counts``, a row per run that has them all."""
+    rows = curves[curves["labels"].isin(counts)]
+    complete = rows.groupby(RUN)["labels"].transform("size") == len(counts)
+    return run_endpoints(rows[complete])
 
 
-def _differences(joined: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for key, pairs in groups(joined, GROUP).items():
-        row: dict[str, Any] = {**dict(zip(GROUP, key, strict=True)), "n": len(pairs)}
-        for measure in MEASURES:
-            before, after = pairs[f"{measure}_first"].tolist(), pairs[f"{measure}_second"].tolist()
-            gains = [b - a for a, b in zip(before, after, strict=True)]
-            row[f"{measure}_first"], row[f"{measure}_second"] = mean_and_sd(before)[0], mean_and_sd(after)[0]
-            row[f"{measure}_mean"], row[f"{measure}_low"], row[f"{measure}_high"], _ = mean_interval(gains)
-            row[f"{measure}_p"] = paired_t(gains)[1]
-            row[f"{measure}_p_holm"] = math.nan  # its column's place
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    for measure in MEASURES:
-        table[f"{measure}_p_holm"] = holm(table[f"{measure}_p"].tolist())
-    return table
+def _inference(joined: pd.DataFrame, first: str, endpoints: Sequence[str], resolved: float) -> Inference:
+    """All strategies of the second side against those of the ``first``."""
+    contrasts = []
+    for key, pairs in groups(joined.sort_values("seed", kind="stable"), GROUP).items():
+        after, before = (pairs[[f"{name}_{side}" for name in endpoints]].to_numpy() for side in ("second", "first"))
+        contrasts.append(Contrast(key, first, tuple(pairs["seed"].tolist()), after - before))
+    return infer(contrasts, endpoints, resolved)
+
+
+def _differences(joined: pd.DataFrame, inference: Inference) -> pd.DataFrame:
+    """The findings with the means of both sides, strategies in the order of ``joined``."""
+    means = joined.groupby(GROUP).mean(numeric_only=True)
+    found = inference.findings.drop(columns="against")
+    keys_of = [*zip(found["strategy"], found["learner"], found["endpoint"], strict=True)]
+    for position, side in enumerate(("first", "second")):
+        values = [means.loc[(strategy, learner), f"{endpoint}_{side}"] for strategy, learner, endpoint in keys_of]
+        found.insert(4 + position, side, values)
+    place = {key: i for i, key in enumerate(keys(joined))}
+    rank = [place[key[:2]] for key in keys_of]
+    return found.assign(_rank=rank).sort_values("_rank", kind="stable").drop(columns="_rank").reset_index(drop=True)
 
 
 def _label_counts(curves: pd.DataFrame, partner: pd.DataFrame) -> set[int]:

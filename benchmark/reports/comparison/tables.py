@@ -7,38 +7,46 @@ import math
 import pandas as pd
 
 from benchmark.reports.comparison.settings import in_words
-from benchmark.reports.rendering.tables.cells import interval, p_value, points
+from benchmark.reports.rendering.tables.compared import (
+    EXPLAINED,
+    difference_cells,
+    interval_cells,
+    p_cells,
+    rows_of,
+    verdict_cells,
+)
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.statistics import agreement
+from benchmark.reports.statistics.inference import Inference
+from benchmark.reports.verdicts import explained
 from benchmark.reports.words import name, ranges
 
-MEASURES = ("area", "final")
 
-
-def differences_table(differences: pd.DataFrame, titles: tuple[str, str], counts: list[int]) -> Table:
-    """A row per strategy and learner: the differences in area and in final accuracy, in points."""
-    several = differences["learner"].nunique() > 1
-    rows = []
-    for row in differences.to_dict("records"):
-        cells = [Cell(name(row["strategy"], row["learner"], several)), Cell(str(row["n"]))]
-        for measure in MEASURES:
-            low, high = row[f"{measure}_low"], row[f"{measure}_high"]
-            cells += [
-                Cell(points(row[f"{measure}_mean"], 2)),
-                interval(low, high, 2),
-                Cell(p_value(row[f"{measure}_p_holm"])),
-            ]
-        rows.append(cells)
+def differences_table(
+    differences: pd.DataFrame, inference: Inference, titles: tuple[str, str], counts: list[int]
+) -> Table:
+    """A row per strategy and learner: the differences at all endpoints in points, and the verdict."""
     first, second = titles
+    order = list(dict.fromkeys(zip(differences["strategy"], differences["learner"], strict=True)))
+    several = differences["learner"].nunique() > 1
+    rows = rows_of(inference, first, order)
+    columns = {
+        "strategy": [Cell(name(*key, several)) for key in order],
+        "seeds": [Cell(f"{n:.0f}") for n in rows["n"]],
+        "area" if len(counts) > 1 else "accuracy": difference_cells(rows, 2),
+        "95 % interval": interval_cells(rows, 2),
+        "p": p_cells(rows),
+        **{
+            endpoint: difference_cells(rows_of(inference, first, order, endpoint), 2)
+            for endpoint in inference.endpoints[1:]
+        },
+        "verdict": verdict_cells(inference, first, order),
+    }
     caption = (
-        f"{second} minus {first} in points of test accuracy, paired by seed, at {in_words(counts)} labels: area under "
-        "the budget curve and final accuracy, mean difference with its 95 % t-interval, and p of the paired t-test "
+        f"{second} minus {first} in points of test accuracy at {in_words(counts)} labels: area under the budget curve, "
+        f"its early and late part and the last label count. {EXPLAINED} p is corrected. {explained(inference, [first])}"
     )
-    caption += (
-        f"after Holm's correction over {len(differences)} strategies." if len(differences) > 1 else "(one strategy)."
-    )
-    header = ["strategy", "seeds", *(title for m in MEASURES for title in (m, "95 % interval", "p"))]
-    return Table(differences, header, rows, caption)
+    return Table.of_columns(columns, differences, caption)
 
 
 def rankings_table(found: agreement.Comparison, titles: tuple[str, str], learner: str) -> Table:

@@ -15,8 +15,11 @@ from benchmark.reports.comparison.settings import differing, flat, in_words
 from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.family import resolution
+from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
-from benchmark.reports.statistics.summary import area_under_budget_curve, mean_interval, paired
+from benchmark.reports.statistics.summary import area_under_budget_curve, paired
+from benchmark.reports.verdicts import explained
 from benchmark.reports.words import count
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment
@@ -44,8 +47,9 @@ def transfer(
     """The means over the seeds that all trainings of a strategy share, at the label counts that all have.
 
     ``differences`` has a row per strategy and training: strategy, training, n (seeds), accuracy (the area, 0–1), and
-    the mean difference ``gain`` to random in the same training, paired by seed, with its 95 % t-interval ``low`` and
-    ``high``. Raises StoreError for an experiment that is no replay of ``source``, or where nothing is shared.
+    the mean difference ``gain`` to random in the same training, paired by seed, with its 95 % interval ``low`` and
+    ``high`` and the area's ``verdict``; all trainings are one family.
+    Raises StoreError for an experiment that is no replay of ``source``, or where nothing is shared.
     """
     for experiment in replays:
         if not is_replay_of(experiment, source):
@@ -53,7 +57,9 @@ def transfer(
                 f"{experiment.name} is no replay of {source.name}: --compare takes two experiments, "
                 "or one and several replays of it"
             )
-    curves = [tidy(select(one, strategies, None, seeds, budgets).runs, budgets) for one in (source, *replays)]
+    selected = [select(one, strategies, None, seeds, budgets).runs for one in (source, *replays)]
+    chosen = [run for some in selected for run in some]
+    curves = [tidy(some, budgets) for some in selected]
     trainings = {OWN: curves[0]}
     for title, theirs in zip(_titles(source, replays), curves[1:], strict=True):
         for learner, own in groups(theirs, ["learner"]).items():
@@ -67,15 +73,17 @@ def transfer(
     runs = runs[shared]
     if not len(runs):
         raise StoreError(f"{source.name} and its replays share no run that has all of {in_words(counts)} labels")
-    gains = groups(paired(runs, "area", ["training", "seed"]), ["strategy", "training"])
+    inference = _inference(runs, resolution(chosen))
     rows = []
-    for (strategy, training), some in groups(runs, ["strategy", "training"]).items():
-        row = {"strategy": strategy, "training": training, "n": len(some), "accuracy": some["area"].mean()}
-        differences = list(gains[strategy, training]["gain"]) if (strategy, training) in gains else []
-        row["gain"], row["low"], row["high"], _ = mean_interval(differences)
+    for key, some in groups(runs, ["strategy", "training"]).items():
+        row = {"strategy": key[0], "training": key[1], "n": len(some), "accuracy": some["area"].mean()}
+        found = inference.of(REFERENCE)
+        gain = found.loc[key] if key in found.index else None
+        for column, name in (("gain", "difference"), ("low", "low"), ("high", "high"), ("verdict", "verdict")):
+            row[column] = None if gain is None else gain[name]
         rows.append(row)
     data = pd.DataFrame(rows)
-    table = _table(data, titles, counts, source.name)
+    table = _table(data, titles, counts, source.name, inference)
     return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), ())
 
 
@@ -90,6 +98,15 @@ def _areas(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*RUN, "area"])
 
 
+def _inference(runs: pd.DataFrame, resolved: float) -> Inference:
+    """Every strategy against random in the same training, by area; a training takes the place of a learner."""
+    pairs = groups(paired(runs, "area", ["training", "seed"]), ["strategy", "training"])
+    contrasts = [
+        Contrast(key, REFERENCE, tuple(own["seed"].tolist()), own[["gain"]].to_numpy()) for key, own in pairs.items()
+    ]
+    return infer(contrasts, ("area",), resolved)
+
+
 def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
     """What a replay's training has that the source's has not; the replay's name where two would be alike."""
     found = []
@@ -102,7 +119,7 @@ def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
     return [title if found.count(title) == 1 else replay.name for title, replay in zip(found, replays, strict=True)]
 
 
-def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str) -> Table:
+def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str, inference: Inference) -> Table:
     cells = {(row["strategy"], row["training"]): row for row in data.to_dict("records")}
     best = data[data["training"] == titles[0]].sort_values("accuracy", ascending=False, kind="stable")
     rows = []
@@ -113,7 +130,7 @@ def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str
             if cell is None:
                 row.append(MISSING)
                 continue
-            sure = cell["low"] > 0 or cell["high"] < 0
+            sure = cell["verdict"] in ("better", "worse")
             gain = "" if strategy == REFERENCE else f" ({points(cell['gain'], 1)})"
             row.append(Cell(f"{100 * cell['accuracy']:.1f}{gain}", sure))
         rows.append(row)
@@ -121,7 +138,7 @@ def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str
     caption = (
         f"Labels acquired in {source}, a row per strategy, and what is trained on them, a column per training, the "
         f"first of which is each strategy's own: {what} in %, and in parentheses the difference to {REFERENCE} in the "
-        "same training, in points, paired by seed. A difference is bold where its 95 % t-interval, not corrected for "
-        f"the {count(len(titles), 'training')}, excludes 0."
+        "same training, in points, paired by seed, bold where the strategy is better or worse. "
+        f"{explained(inference, [REFERENCE])}"
     )
     return Table(data, ["acquired by", "seeds", *titles], rows, caption)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.reports.data import Report
-from benchmark.reports.provenance import Provenance
-from benchmark.reports.rendering.tables.cells import decimals, marked_best, points, row_name, thin_out
-from benchmark.reports.rendering.tables.table import MISSING, Cell
+from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name, thin_out
+from benchmark.reports.rendering.tables.compared import difference_cells, rows_of
 from benchmark.reports.rendering.tables.table import Table as Printed
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE
 from benchmark.reports.statistics.summary import keys
@@ -23,11 +20,15 @@ from benchmark.text.terminal import Fitted, Prose, words
 
 def console_table(report: Report) -> Group:
     """A summary for each view of the report: see ``views.views``."""
-    return Group(*(_table(view, report.source) for view in report.views))
+    return Group(*(_table(view, report) for view in report.views))
 
 
-def _table(view: View, source: Provenance) -> Group:
-    """Accuracy at up to 6 label counts, area and difference to random where there are any; at most 100 columns wide."""
+def _table(view: View, report: Report) -> Group:
+    """Accuracy at up to 6 label counts, area and difference to random where there are any; at most 100 columns wide.
+
+    A mark stands beside differences that are better or worse (``Report.inference``).
+    """
+    source = report.source
     accuracy, summary = view.accuracy, view.summary
     strategies = keys(summary)
     places = decimals(accuracy["sd"])
@@ -40,10 +41,9 @@ def _table(view: View, source: Provenance) -> Group:
     columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
     if len(counts) > 1:
         columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
-    if summary["gain_n"].max() > 0:
-        columns[f"vs. {REFERENCE}"] = [
-            Cell(points(gain, places)) if math.isfinite(gain) else MISSING for gain in summary["gain_mean"]
-        ]
+    gains = rows_of(report.inference, REFERENCE, strategies)
+    if gains["n"].notna().any():
+        columns[f"vs. {REFERENCE}"] = difference_cells(gains, places)
     which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
     title = Prose(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))

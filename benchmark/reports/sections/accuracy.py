@@ -51,7 +51,7 @@ def figure(report: Report, view: View) -> Figure | None:
     curves: the figure has a row per strategy instead.
     """
     if not view.several_label_counts:
-        return area_figure(view, report.source.unranked)
+        return area_figure(view, report.inference, report.source.unranked)
     panels = [Panel("Test accuracy (%)", together(view.accuracy), 100, (0, 100))]
     gains = view.gains
     if len(gains) and {learner for _, learner in keys(gains)} == set(view.shared["learner"]):

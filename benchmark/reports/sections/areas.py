@@ -12,7 +12,7 @@ from benchmark.reports.statistics.views import View
 
 def figure(report: Report, view: View) -> Figure | None:
     """A row per strategy; None for a single label count, which has no area."""
-    return area_figure(view, report.source.unranked) if view.several_label_counts else None
+    return area_figure(view, report.inference, report.source.unranked) if view.several_label_counts else None
 
 
 SECTION = Section("Areas under the budget curve", figure=Part("areas", figure, wide="page"))

@@ -32,8 +32,7 @@ from benchmark.reports.rendering.tables.cells import (
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
-from benchmark.reports.statistics.significance import accuracies
-from benchmark.reports.statistics.summary import keys
+from benchmark.reports.statistics.summary import accuracies, keys
 from benchmark.reports.statistics.views import View
 
 RESAMPLES = 2000

@@ -1,16 +1,17 @@
-"""Pairwise comparison: the penalty matrix of Ash et al.
+"""Pairwise comparison: which strategy is better than which, after the penalty matrix of Ash et al.
 
-"Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", ICLR 2020, arXiv:1906.03671. At each label
-count, i beats j if the two-sided paired t-test over n seeds says so at p < 0.05, that is if the t-score exceeds the
-97.5 % quantile for n − 1 degrees of freedom (2.776 for their 5 seeds). A win of i over j adds 1/(number of label
-counts) to the entry (i, j); the sum of column j is the penalty of j. Different from theirs, the matrix uses all label
-counts rather than an exponential grid, and a single experiment.
+"Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", ICLR 2020, arXiv:1906.03671. There i beats j
+at a label count by an uncorrected t-test, and a win adds 1/(number of label counts) to the entry (i, j). Here a win is
+a verdict at one of the declared endpoints: that of the experiment's inference for pairs with random or with the
+baseline, and for all other pairs that of the same inference over a family of their own. The sum of column j is the
+penalty of j.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -24,8 +25,11 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.tables.cells import row_name, seeds_are, seeds_in_words, sentences
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.seeds import FEWEST_SEEDS, Key
-from benchmark.reports.statistics.significance import LEVEL, accuracies, beats
+from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.endpoints import run_endpoints
+from benchmark.reports.statistics.family import resolution
+from benchmark.reports.statistics.inference import Contrast, Inference, Verdict, infer
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, name
@@ -35,35 +39,68 @@ PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 
 
 class Pairwise(NamedTuple):
-    """``wins[i, j]``: the number of ``labels`` at which ``keys[i]`` beats ``keys[j]`` over ``n`` seeds."""
+    """``wins[i, j]``: at how many of the ``endpoints`` ``keys[i]`` is better than ``keys[j]``, over ``n`` seeds.
+
+    ``tests`` are those of the pairs without random or the baseline.
+    """
 
     keys: list[Key]
     wins: np.ndarray
-    labels: list[int]
+    endpoints: int
     n: int
+    tests: int
 
     @property
     def penalties(self) -> np.ndarray:
-        """(K, K): the share of label counts at which the row beats the column; NaN for too few seeds."""
-        return self.wins / len(self.labels) if self.n >= FEWEST_SEEDS else np.full(self.wins.shape, math.nan)
+        """(K, K): the share of endpoints at which the row beats the column; NaN for too few seeds."""
+        return self.wins / self.endpoints if self.n >= FEWEST_SEEDS else np.full(self.wins.shape, math.nan)
 
 
-def wins(_: Report, view: View) -> Pairwise:
+def wins(report: Report, view: View) -> Pairwise:
     """``pairwise`` of the view."""
-    return pairwise(view.rows, view.ranking)
+    return pairwise(view.rows, view.ranking, report.inference, report.baseline, resolution(report.runs))
 
 
-def pairwise(rows: pd.DataFrame, ranking: Sequence[Key]) -> Pairwise:
-    """Compare all pairs of strategies in ``rows``, which are of ``seeds.compared``, in the order of ``ranking``."""
-    present, seeds, labels, accuracy = accuracies(rows)
-    order = [key for key in ranking if key in set(present)]
-    accuracy = accuracy[[present.index(key) for key in order]]
-    n = len(seeds)
-    wins = np.zeros((len(order), len(order)), dtype=int)
-    if n >= FEWEST_SEEDS:
-        for i, own in enumerate(accuracy):
-            wins[i] = beats(own - accuracy).sum(axis=1)
-    return Pairwise(order, wins, labels, n)
+def pairwise(
+    rows: pd.DataFrame, ranking: Sequence[Key], inference: Inference, baseline: str, resolved: float
+) -> Pairwise:
+    """Compare all pairs of strategies in ``rows``, which are of ``seeds.compared``, in the order of ``ranking``.
+
+    ``inference`` is the experiment's, ``resolved`` what its test set resolves.
+    """
+    runs = run_endpoints(rows)
+    names = list(runs.columns[len(RUN) :])
+    values = {key: own.set_index("seed")[names].sort_index() for key, own in groups(runs, GROUP).items()}
+    order = [key for key in ranking if key in values]
+    seeds = tuple(values[order[0]].index.tolist())
+    place, pairs = {key: i for i, key in enumerate(order)}, []
+    found = np.zeros((len(order), len(order)), dtype=int)
+
+    def enter(i: int, j: int, verdicts: Iterable[Verdict]) -> None:
+        said = list(verdicts)
+        found[i, j], found[j, i] = said.count("better"), said.count("worse")
+
+    for (i, own), (j, other) in itertools.combinations(enumerate(order), 2):
+        if own[1] == other[1] and (said := _said(inference, own, other, baseline)):
+            enter(i, j, said)
+        else:
+            differences = values[own].to_numpy() - values[other].to_numpy()
+            pairs.append(Contrast((str(place[own]), str(place[other])), "", seeds, differences))
+    others = infer(pairs, names, resolved, inference.margin, inference.level)
+    for (i, j), rows_of_pair in groups(others.findings, GROUP).items():
+        enter(int(i), int(j), rows_of_pair["verdict"])
+    return Pairwise(order, found, len(names), len(seeds), others.tests)
+
+
+def _said(inference: Inference, own: Key, other: Key, baseline: str) -> list[Verdict]:
+    """The experiment's verdicts on ``own`` against ``other`` where one of them is random or the baseline."""
+    opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    for reference in (REFERENCE, baseline):
+        if other[0] == reference:
+            return list(inference.verdicts(own, reference).values())
+        if own[0] == reference:
+            return [opposite.get(word, word) for word in inference.verdicts(other, reference).values()]
+    return []
 
 
 def table(report: Report, view: View) -> Table | None:
@@ -87,11 +124,12 @@ def table(report: Report, view: View) -> Table | None:
     data.insert(1, "learner", [key[1] for key in found.keys])
     total = pd.DataFrame([["sum", "", *penalties.sum(axis=0)]], columns=data.columns)
     caption = (
-        f"Pairwise wins on {source.datasets[0][0]}: the share of {len(found.labels)} "
-        f"{count(len(found.labels), 'label count')} at which the "
-        f"row's strategy beats the column's in a two-sided paired t-test over {seeds_in_words(found.n)} at "
-        f"p < {LEVEL:g}, not corrected (the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671, over all label "
-        "counts). Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
+        f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
+        f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
+        "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
+        f"{REFERENCE} or {report.baseline} have the verdicts of the table of comparisons; the {found.tests} tests of "
+        f"the others are a family of their own at {100 * report.inference.level:g} %. "
+        "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )
     if found.n < FEWEST_SEEDS:
         caption += (
@@ -127,7 +165,7 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure:
         left = style.text_width(figure, labels) + 0.12
         bottom, top, right = 0.18, 0.42, 0.62
         cell = CELL if few else min(SMALL_CELL, (style.BOTH_COLUMNS - left - right) / k)
-        said = "entry: share of label counts at which the row beats the column"
+        said = "entry: share of endpoints at which the row is better"
         width = max(left + cell * k + right, style.ONE_COLUMN)
         height = bottom + cell * (k + 1.3) + top
         figure.set_size_inches(width, height)
@@ -178,8 +216,8 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure:
         bar.spines[:].set_visible(False)
         figure.text(0.04 / width, 1 - 0.05 / height, said, ha="left", va="top", fontsize=6.5)
         explained = unranked.remark(pairwise.keys)
-        counts = len(pairwise.labels)
-        test = f"paired t-test, p < 0.05, {pairwise.n} seeds, {counts} {count(counts, 'label count')}"
+        endpoints = f"{pairwise.endpoints} {count(pairwise.endpoints, 'endpoint')}"
+        test = f"corrected over all pairs, {pairwise.n} seeds, {endpoints}"
         style.remark(figure, f"{explained}lower sums are better; {test}")
     return figure
 

@@ -19,15 +19,22 @@ from matplotlib.figure import Figure
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.rows import ROW
-from benchmark.reports.rendering.tables.cells import decimals, interval, points, row_name, seeds_in_words, sentences
-from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
+from benchmark.reports.rendering.tables.cells import decimals, row_name, seeds_in_words, sentences
+from benchmark.reports.rendering.tables.compared import (
+    EXPLAINED,
+    difference_cells,
+    interval_cells,
+    rows_of,
+    verdict_cells,
+)
+from benchmark.reports.rendering.tables.table import Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.curves import RUN, groups, key_of
+from benchmark.reports.statistics.family import REPLAYED, SOURCE_ACCURACY
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
-from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd, mean_interval, paired
+from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd
 from benchmark.reports.statistics.views import View
-
-ACCURACY = "replay.source_accuracy"  # the diagnostic that a replay's rounds have
+from benchmark.reports.verdicts import explained, sentence
 
 
 def compute(report: Report) -> pd.DataFrame:
@@ -35,8 +42,8 @@ def compute(report: Report) -> pd.DataFrame:
     found = []
     counts = sorted(set(report.rows["labels"]))
     for run in report.runs:
-        rounds = [record for record in run.rounds if ACCURACY in record.diagnostics]
-        own = {record.num_labelled: record.diagnostics[ACCURACY] for record in rounds}
+        rounds = [record for record in run.rounds if SOURCE_ACCURACY in record.diagnostics]
+        own = {record.num_labelled: record.diagnostics[SOURCE_ACCURACY] for record in rounds}
         replayed = {record.num_labelled: record.accuracy for record in rounds}
         if not set(counts) <= set(own):
             continue
@@ -49,18 +56,13 @@ def replays(runs: pd.DataFrame, ranking: list[Key]) -> pd.DataFrame:
     """A row per strategy and learner, in the order of ``ranking``.
 
     ``runs`` has a row per run with its areas ``own`` and ``replayed``, 0–1. Columns: strategy, learner, n (seeds), the
-    means ``own`` and ``replayed`` with their standard deviations ``_sd``, and two mean differences paired by seed with
-    their 95 % t-intervals ``_low`` and ``_high``: ``change`` (own minus replayed) and ``gain`` (replayed, to random).
+    means ``own`` and ``replayed`` with their standard deviations ``_sd``.
     """
-    gains = groups(paired(runs, "replayed", ["learner", "seed"]), GROUP) if len(runs) else {}
     rows = []
     for key, some in groups(runs, GROUP).items():
         row: dict[str, Any] = {**dict(zip(GROUP, key, strict=True)), "n": len(some)}
         for what in ("own", "replayed"):
             row[what], row[f"{what}_sd"] = mean_and_sd(some[what])
-        row["change"], row["change_low"], row["change_high"], _ = mean_interval(some["own"] - some["replayed"])
-        gain = mean_interval(gains[key]["gain"]) if key in gains else (math.nan,) * 4
-        row["gain"], row["gain_low"], row["gain_high"] = gain[:3]
         rows.append(row)
     place = {key: i for i, key in enumerate(ranking)}
     order = sorted(range(len(rows)), key=lambda i: place[rows[i]["strategy"], rows[i]["learner"]])
@@ -76,12 +78,13 @@ def _measure(report: Report) -> str:
 
 
 def notes(report: Report) -> list[str]:
-    """Which experiment's labels these are."""
+    """Which experiment's labels these are, and whether the strategies' own trainings differ from this one."""
     source = str(report.source.protocol.get("replay") or "").partition("@")[0]
     if not source:
         return []
     return [
-        f"A replay: every row is trained on the labels that its strategy acquired in {source}, not in this training."
+        f"A replay: every row is trained on the labels that its strategy acquired in {source}, not in this training.",
+        *filter(None, [sentence(report.inference, REPLAYED)]),
     ]
 
 
@@ -104,15 +107,16 @@ def table(report: Report, _: View) -> Table | None:
         "own training": cells["own"],
         "replayed": cells["replayed"],
     }
-    for head, what in (("own − replayed", "change"), (f"replayed vs. {REFERENCE}", "gain")):
-        columns[head] = [Cell(points(x, places)) if math.isfinite(x) else MISSING for x in found[what]]
-        columns[f"95 % interval ({what})"] = [
-            interval(low, high, places) for low, high in zip(found[f"{what}_low"], found[f"{what}_high"], strict=True)
-        ]
+    order, inference = keys(found), report.inference
+    for head, against in (("own − replayed", REPLAYED), (f"replayed vs. {REFERENCE}", REFERENCE)):
+        compared = rows_of(inference, against, order)
+        columns[head] = difference_cells(compared, places)
+        columns[f"95 % interval ({against})"] = interval_cells(compared, places)
+        columns[f"verdict ({against})"] = verdict_cells(inference, against, order)
     caption = (
         f"What the acquired labels are worth: {_measure(report)} (%) in the run that acquired them, its own training, "
-        "and of this replay's training on the same labels, ± standard deviation over seeds. Differences are in points, "
-        "paired by seed, with 95 % t-intervals, not corrected."
+        f"and of this replay's training on the same labels, ± standard deviation over seeds. {EXPLAINED} "
+        f"{explained(inference, [REPLAYED])}"
     )
     made = Table.of_columns(columns, found, sentences(caption, source.unranked.note))
     return replace(made, header=[head.partition(" (")[0] for head in columns])

@@ -1,6 +1,6 @@
 """Ranks of strategies over independent blocks: Friedman's test, then Nemenyi's (Demšar, JMLR 2006).
 
-A block is a seed of an independent experiment. The label counts of one run are not blocks: they are dependent.
+A block is an independent data set. Seeds and label counts of one data set are not blocks: they are dependent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pandas as pd
 from scipy import stats
 
+from benchmark.reports.statistics.inference import LEVEL
 from benchmark.reports.statistics.seeds import GROUP
-from benchmark.reports.statistics.significance import LEVEL
 from benchmark.reports.statistics.summary import keys
 
 FEWEST_BLOCKS, MOST_RANKED = 10, 10  # for Friedman's and Nemenyi's tests: blocks, strategies
@@ -30,14 +30,14 @@ class Ranks(NamedTuple):
 
 
 def blocks(*runs: pd.DataFrame) -> pd.DataFrame:
-    """Areas, a row per (experiment, seed) and a column per (strategy, learner), for tests by rank.
+    """Mean areas, a row per data set and a column per (strategy, learner), for tests by rank.
 
-    ``runs`` are tables from ``summary.areas``, one per independent experiment. Strategies that are missing from one of
-    them, and seeds that some strategy lacks, are left out.
+    ``runs`` are tables from ``summary.areas``, one per data set. Strategies that are missing from one of them, and
+    seeds that some strategy lacks, are left out.
     """
-    tables = {number: table.pivot(index="seed", columns=GROUP, values="area") for number, table in enumerate(runs)}
-    order = [key for key in keys(runs[0]) if all(key in table.columns for table in tables.values())]
-    return pd.concat({number: table[order].dropna() for number, table in tables.items()}, names=["experiment"])
+    tables = [table.pivot(index="seed", columns=GROUP, values="area") for table in runs]
+    order = [key for key in keys(runs[0]) if all(key in table.columns for table in tables)]
+    return pd.DataFrame([table[order].dropna().mean() for table in tables]).dropna()
 
 
 def mean_ranks(table: pd.DataFrame) -> pd.Series:

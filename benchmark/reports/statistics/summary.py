@@ -8,7 +8,7 @@ machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -134,22 +134,16 @@ def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=[*RUN, *columns])
 
 
-def summarise(
-    curves: pd.DataFrame, last: int | None = None, reference: str = REFERENCE, unfinished: Collection[Key] = ()
-) -> pd.DataFrame:
+def summarise(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
     """One row per strategy and learner, the largest area first; accuracies are 0–1.
 
     Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``seeds.reaching``), area, log_area
     and final accuracy (``_mean``, ``_sd``), train_seconds of a run and query_seconds of a round, all over the seeds
-    that all strategies share; the difference in area to the reference (``gain_mean``, its 95 % t-interval ``gain_low``
-    and ``gain_high``) over the ``gain_n`` seeds that the strategy shares with the reference. Strategies that do not
-    reach the end have n = 0 and NaN.
+    that all strategies share. Strategies that do not reach the end have n = 0 and NaN.
     """
-    everything = run_areas(reaching(curves, last))
     shared = compared(curves, last, unfinished)[RUN].drop_duplicates()
-    runs = everything.merge(shared, on=RUN)
+    runs = run_areas(reaching(curves, last)).merge(shared, on=RUN)
     mine = groups(runs, GROUP)
-    gains = groups(paired(everything, "area", ["learner", "seed"], reference), GROUP)
     rows = []
     for key in keys(curves):
         own = mine.get(key, runs.iloc[:0])
@@ -161,34 +155,28 @@ def summarise(
                 *mean_and_sd(own["area"]),
                 *mean_and_sd(own["log_area"]),
                 *mean_and_sd(own["final"]),
-                *mean_interval(gains[key]["gain"] if key in gains else ()),
                 mean_and_sd(own["train_seconds"])[0],
                 mean_and_sd(own["query_seconds"].dropna())[0],
             )
         )
     columns = ["n", "labels", "area_mean", "area_sd", "log_area_mean", "log_area_sd", "final_mean", "final_sd"]
-    columns += ["gain_mean", "gain_low", "gain_high", "gain_n", "train_seconds", "query_seconds"]
-    table = pd.DataFrame(rows, columns=[*GROUP, *columns])
+    table = pd.DataFrame(rows, columns=[*GROUP, *columns, "train_seconds", "query_seconds"])
     return table.sort_values("area_mean", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def accuracies(rows: pd.DataFrame) -> tuple[list[Key], list[int], list[int], np.ndarray]:
+    """The accuracies of ``seeds.compared`` rows: strategies, seeds, label counts, and the array over these axes.
+
+    Label counts and seeds at which a run is missing are left out.
+    """
+    table = rows.pivot(index=[*GROUP, "seed"], columns="labels", values="accuracy").dropna(axis=1)
+    order = keys(rows)
+    seeds = sorted(set.intersection(*(set(group["seed"]) for group in groups(rows, GROUP).values())))
+    wanted = pd.MultiIndex.from_tuples([(*key, seed) for key in order for seed in seeds])
+    array = table.reindex(wanted).to_numpy().reshape(len(order), len(seeds), len(table.columns))
+    return order, seeds, [int(labels) for labels in table.columns], array
 
 
 def keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The pairs of strategy and learner in ``frame``, in the order in which they appear."""
     return list(dict.fromkeys(zip(frame["strategy"], frame["learner"], strict=True)))
-
-
-def judged(
-    rows: pd.DataFrame, interval: tuple[str, str], beginnings: Iterable[str], what: str, called: Callable[[Key], str]
-) -> list[str]:
-    """A sentence for the strategies whose interval lies above 0, one where it includes 0, one where it lies below 0.
-
-    ``interval`` names the columns of its two ends, ``beginnings`` start the three sentences, ``what`` names the
-    quantity, and ``called`` gives a strategy's name.
-    """
-    above, below = rows[interval[0]] > 0, rows[interval[1]] < 0
-    cases = {"lies above 0": above, "includes 0": ~above & ~below, "lies below 0": below}
-    return [
-        f"{beginning} – the 95 % interval of {what} {where}: {', '.join(map(called, keys(rows[chosen])))}."
-        for beginning, (where, chosen) in zip(beginnings, cases.items(), strict=True)
-        if chosen.any()
-    ]

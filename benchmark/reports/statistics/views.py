@@ -13,7 +13,6 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.reports.statistics.ranks import blocks, mean_ranks
 from benchmark.reports.statistics.seeds import Key, comparable, compared, only, seed_groups
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
 from benchmark.reports.unranked import RANKED, Unranked
@@ -102,16 +101,6 @@ class View:
     def ranking(self) -> list[Key]:
         """The strategies (with learners), the largest area first."""
         return keys(self.summary)
-
-    @cached_property
-    def blocks(self) -> pd.DataFrame:
-        """The areas of all strategies that are ranked, a row per seed: see ``ranks.blocks``."""
-        return blocks(self.unranked.ranked(self.areas))
-
-    @cached_property
-    def mean_ranks(self) -> pd.Series:
-        """The mean rank of each (strategy, learner) over ``blocks``."""
-        return mean_ranks(self.blocks)
 
 
 def views(curves: pd.DataFrame, last: int | None = None, unranked: Unranked = RANKED) -> list[View]:

@@ -7,18 +7,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmark.reports.rendering.figures import style
+from benchmark.reports.statistics.inference import LEVEL
 from benchmark.reports.statistics.ranks import Ranks
 from benchmark.reports.statistics.seeds import Key
-from benchmark.reports.statistics.significance import LEVEL
 from benchmark.reports.unranked import RANKED, Unranked
 
 NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column
 
 
-def rank_figure(ranks: Ranks, unranked: Unranked = RANKED, what: str = "seeds") -> Figure:
+def rank_figure(ranks: Ranks, unranked: Unranked = RANKED) -> Figure:
     """Mean ranks, the best on the left; bars join strategies that do not differ in Nemenyi's test at the 5 % level.
 
-    ``unranked`` strategies carry a mark; ``what`` names the blocks.
+    ``unranked`` strategies carry a mark.
     """
     mean = ranks.mean.sort_values(kind="stable")
     keys = list(mean.index)
@@ -66,7 +66,7 @@ def rank_figure(ranks: Ranks, unranked: Unranked = RANKED, what: str = "seeds") 
             )
         p = "< 0.001" if ranks.friedman < 0.001 else f"= {ranks.friedman:.3f}"
         marks = unranked.remark(keys)
-        style.remark(figure, f"{marks}mean ranks over {ranks.blocks} {what}, 1 is best; Friedman p {p}")
+        style.remark(figure, f"{marks}mean ranks over {ranks.blocks} data sets, 1 is best; Friedman p {p}")
     return figure
 
 

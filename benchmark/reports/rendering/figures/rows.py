@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import NAMED, style_lines
 from benchmark.reports.statistics.curves import groups
+from benchmark.reports.statistics.inference import Inference
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
 from benchmark.reports.statistics.views import View
@@ -22,12 +24,13 @@ from benchmark.reports.unranked import RANKED, Unranked
 ROW = 0.165  # inches
 
 
-def area_figure(view: View, unranked: Unranked = RANKED) -> Figure:
+def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -> Figure:
     """A row per strategy: its area under the budget curve and the difference to random, paired by seed.
 
     Dots are means, lines 95 % t-intervals, small rings single seeds: on the left the seeds that all strategies share,
-    on the right those that each shares with random. A dot on the right is filled where the interval excludes 0. With a
-    single label count the area is the accuracy there, and is called so. ``unranked`` strategies carry a mark.
+    on the right those that each shares with random, where intervals and verdicts are those of ``inference``. A dot on
+    the right is filled where the strategy is better or worse. With a single label count the area is the accuracy there,
+    and is called so. ``unranked`` strategies carry a mark.
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
@@ -51,10 +54,11 @@ def area_figure(view: View, unranked: Unranked = RANKED) -> Figure:
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
-            _rows(axes, table, value, ranking, row_colours(ranking))
+            means = intervals(table, value, GROUP) if value == "area" else _findings(inference)
+            _rows(axes, table, value, ranking, row_colours(ranking), groups(means, GROUP))
             axes.set_title(title, loc="left" if both else "right")
         panels[0].set_yticks(range(len(ranking)), labels)
-        style.remark(figure, said + "; filled on the right: the interval excludes 0" * (both and seeds > 1))
+        style.remark(figure, said + "; filled on the right: better or worse, corrected" * (both and seeds > 1))
     return figure
 
 
@@ -66,10 +70,22 @@ def row_colours(ranking: Sequence[Key]) -> dict[Key, str]:
     }
 
 
-def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: Sequence[Key], colours: Mapping[Key, str]) -> None:
+def _findings(inference: Inference) -> pd.DataFrame:
+    """The differences to random in area with their intervals; ``open`` where they are neither better nor worse."""
+    rows = inference.of(REFERENCE).reset_index(drop=True)
+    return rows.assign(mean=rows["difference"], open=~rows["verdict"].isin(["better", "worse"]))
+
+
+def _rows(
+    axes: Axes,
+    table: pd.DataFrame,
+    value: str,
+    ranking: Sequence[Key],
+    colours: Mapping[Key, str],
+    means: Mapping[Key, pd.DataFrame],
+) -> None:
     """Draw seeds, means and intervals of ``value`` in %, a row per key of ``ranking`` from the top."""
     seeds = groups(table, GROUP)
-    means = groups(intervals(table, value, GROUP), GROUP)
     ends = [100 * table[value].min(), 100 * table[value].max()]
     if value == "gain":
         axes.axvline(0, color=style.INK, linewidth=1, zorder=1)
@@ -89,8 +105,8 @@ def _rows(axes: Axes, table: pd.DataFrame, value: str, ranking: Sequence[Key], c
         if len(seeds[key]) > 1:
             axes.plot(100 * seeds[key][value], [row] * len(seeds[key]), "o", zorder=2, **ring)
             axes.plot([low, high], [row, row], color=colour, linewidth=1, zorder=3)
-            wide += [low, high]
-        face = "white" if value == "gain" and not (low > 0 or high < 0) else colour
+            wide += [x for x in (low, high) if math.isfinite(x)]
+        face = "white" if value == "gain" and means[key]["open"].iloc[0] else colour
         axes.plot(
             mean,
             row,

@@ -30,6 +30,7 @@ from benchmark.reports.statistics.ranks import (
 )
 from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.statistics.summary import keys
+from benchmark.reports.verdicts import in_words
 from benchmark.reports.words import name
 from benchmark.results.atomic import write_atomically
 from benchmark.text import escapes
@@ -72,7 +73,8 @@ def overview_page(results: Path) -> str:
     explained = (
         "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
         f"label counts, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in "
-        "points, paired by seed, with its 95 % t-interval. Left out are diagnostics, which use true labels, "
+        "points, paired by seed, with its 95 % interval on its own and its verdict (better, worse, equivalent or "
+        "undecided, corrected within the experiment). Left out are diagnostics, which use true labels, "
         "and strategies whose premises fail."
     )
     header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
@@ -83,9 +85,8 @@ def overview_page(results: Path) -> str:
 def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
     """The ranks of the strategies that ran on all data sets, from the data in the experiments' pages.
 
-    Blocks are seeds of independent data sets, so each data set counts once: with the experiment of the same name, or
-    else the one with the most runs. Pages hold only the strategies with the most seeds. None unless at least two data
-    sets have at least two strategies in common.
+    A block is a data set, with the experiment of the same name, or else the one with the most runs. Pages hold only the
+    strategies with the most seeds. None unless at least two data sets have at least two strategies in common.
     """
     chosen: dict[str, str] = {}
     order = sorted(found, key=lambda who: (who != found[who].get("data set"), -len(found[who].get("areas", ())), who))
@@ -109,23 +110,21 @@ def _ranks_section(found: Across | None) -> str:
         return ""
     table = found.blocks
     mean = mean_ranks(table).sort_values(kind="stable")
-    parts = [table[table.index.get_level_values("experiment") == i] for i in range(len(found.datasets))]
-    each = [mean_ranks(part) for part in parts]
+    each = table.rank(axis=1, ascending=False)
     order: list[Key] = mean.index.tolist()
     several = len({learner for _, learner in order}) > 1
     rows = [
-        [Cell(name(*key, several)), Cell(f"{mean[key]:.2f}"), *(Cell(f"{ranks[key]:.2f}") for ranks in each)]
+        [Cell(name(*key, several)), Cell(f"{mean[key]:.2f}"), *(Cell(f"{rank:.1f}") for rank in each[key])]
         for key in order
     ]
-    where = ", ".join(f"{len(part)} of {who}" for part, who in zip(parts, found.experiments, strict=True))
     said = (
-        f"Mean ranks by area under the budget curve, 1 is best, over {len(table)} blocks, which are the seeds of "
-        f"independent data sets ({where}). The strategies are those with the most seeds on each of these data sets. "
+        f"Mean ranks by mean area under the budget curve, 1 is best, over {len(table)} data sets "
+        f"({', '.join(found.experiments)}). The strategies are those with the most seeds on each of these data sets. "
     )
     picture = ""
     if found.ranks is None:
         said += (
-            f"The ranks are not tested or drawn: that takes at least {FEWEST_BLOCKS} blocks and 3 to {MOST_RANKED} "
+            f"The ranks are not tested or drawn: that takes at least {FEWEST_BLOCKS} data sets and 3 to {MOST_RANKED} "
             "strategies."
         )
     else:
@@ -135,7 +134,7 @@ def _ranks_section(found: Across | None) -> str:
             f"Friedman's test: p {p}; two strategies differ in Nemenyi's test at 5 % if their mean ranks are at least "
             f"{ranks.critical_difference:.2f} apart."
         )
-        image = base64.b64encode(style.png(rank_figure(ranks, what="seeds of data sets"))).decode()
+        image = base64.b64encode(style.png(rank_figure(ranks))).decode()
         picture = (
             f'<p><img class="print" src="data:image/png;base64,{image}" alt="Critical-difference diagram of the mean '
             'ranks in the table"></p>'
@@ -174,9 +173,13 @@ def overview(report: Report) -> dict[str, Any]:
         spread = f" ± {100 * best['area_sd']:.{places}f}" if math.isfinite(best["area_sd"]) else ""
         row["best"] = name(best["strategy"], best["learner"], several=len(source.learners) > 1)
         row["area"] = f"{100 * best['area_mean']:.{places}f}{spread}"
-        if math.isfinite(best["gain_mean"]):
-            between = (points(best[end], places) for end in ("gain_low", "gain_high") if math.isfinite(best[end]))
-            row[f"vs. {REFERENCE}"] = f"{points(best['gain_mean'], places)} [{', '.join(between)}]".removesuffix(" []")
+        compared = report.inference.of(REFERENCE)
+        key = (best["strategy"], best["learner"])
+        if key in compared.index:
+            gain = compared.loc[key]
+            between = (points(gain[end], places) for end in ("low", "high") if math.isfinite(gain[end]))
+            words = f"{points(gain['difference'], places)} [{', '.join(between)}]".removesuffix(" []")
+            row[f"vs. {REFERENCE}"] = f"{words} {in_words(report.inference.verdicts(key, REFERENCE))}"
     runs = source.unranked.ranked(report.views[0].areas)
     row["areas"] = [
         [*run, round(area, 6)] for *run, area in zip(*(runs[field].tolist() for field in (*RUN, "area")), strict=True)
