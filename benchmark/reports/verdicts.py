@@ -92,7 +92,8 @@ def method(inference: Inference) -> str:
     prior = ""
     if len(d0) and d0.max() > 0:
         low, high = (f"{value:.1f}" for value in (d0.min(), d0.max()))
-        prior = f" (variances shrunk with {low if low == high else f'{low} to {high}'} prior degrees of freedom)"
+        shown = low if low == high else f"{low} to {high}"
+        prior = f" (below ten seeds, variances are shrunk with {shown} prior degrees of freedom)"
     return (
         f"Verdicts hold together at {100 * inference.level:g} %: one family of {inference.tests} "
         f"moderated {count(inference.tests, 't-test')}{prior}, by {how}; equivalent is shown to lie within "

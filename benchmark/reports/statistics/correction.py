@@ -36,18 +36,12 @@ def sign_patterns(seeds: int) -> np.ndarray:
     return np.asarray(drawn)
 
 
-def flipped_statistics(
-    differences: np.ndarray, d0: np.ndarray, s0: np.ndarray, least_variance: float, signs: np.ndarray
-) -> np.ndarray:
-    """|t| (B, M) of ``differences`` (n, M) with the ``signs`` (B, n) of seeds flipped, by moderated variances.
-
-    ``d0`` and ``s0``, both (M,), are the prior of each test, which the flips do not change.
-    """
+def flipped_statistics(differences: np.ndarray, least_variance: float, signs: np.ndarray) -> np.ndarray:
+    """Student's |t| (B, M) of ``differences`` (n, M) with the ``signs`` (B, n) of seeds flipped."""
     n = len(differences)
     means = signs @ differences / n
     variances = (np.square(differences).sum(axis=0) - n * np.square(means)) / (n - 1)
     np.maximum(variances, least_variance, out=variances)
-    variances = (d0 * s0 + (n - 1) * variances) / (d0 + n - 1)
     return np.asarray(np.abs(means) / np.sqrt(variances / n))
 
 

@@ -1,10 +1,11 @@
 """The one inference of a report: every "better" and "worse" that it says comes from here.
 
 Seeds are blocks: a comparison takes the differences of two runs of the same seed. Of each difference, the endpoints are
-declared in advance (``endpoints``). Their variances are shrunk over strategies (``moderation``), for each endpoint and
-each reference on its own. All comparisons and endpoints of an experiment are one family, which is corrected once: by
-the step-down max-T procedure over sign flips of seeds where all are over the same ten or more seeds, else by Holm's
-procedure. Where only some are, these are corrected by max-T and the others by Holm's procedure, at half the level each.
+declared in advance (``endpoints``). Below ten seeds their variances are shrunk over strategies (``moderation``), for
+each endpoint and each reference on its own. All comparisons and endpoints of an experiment are one family, which is
+corrected once: by the step-down max-T procedure over sign flips of seeds where all are over the same ten or more seeds,
+else by Holm's procedure. Where only some are, these are corrected by max-T and the others by Holm's procedure, at half
+the level each.
 Every way keeps the probability of any false verdict at the level.
 
 A test set of T images resolves 1/T: a mean difference below that is no evidence (p = 1), and no standard deviation is
@@ -51,7 +52,7 @@ class Contrast:
 
 
 class Moderated(NamedTuple):
-    """Tests of K comparisons: t, its degrees of freedom, the moderated variances (…, K); the prior d₀ and s₀² (…)."""
+    """Tests of K comparisons: t, its degrees of freedom, the variances (…, K) used; the prior d₀ and s₀² (…)."""
 
     t: np.ndarray
     df: np.ndarray
@@ -61,12 +62,16 @@ class Moderated(NamedTuple):
 
 
 def moderated_t(means: np.ndarray, variances: np.ndarray, seeds: np.ndarray, resolution: float) -> Moderated:
-    """Moderated t-tests of ``means`` (…, K) of ``seeds`` (K,) ≥ 2 differences each, with their ``variances`` (…, K)."""
+    """Moderated t-tests of ``means`` (…, K) of ``seeds`` (K,) ≥ 2 differences each, with their ``variances`` (…, K).
+
+    From ten seeds on a variance stands as it is: flips of signs are exact for Student's t, and only for that.
+    """
     degrees = seeds - 1
     variances = np.maximum(variances, resolution**2)
     d0, s0 = prior(variances, degrees)
-    shrunk = moderated(variances, degrees, d0, s0)
-    return Moderated(means / np.sqrt(shrunk / seeds), d0[..., None] + degrees, shrunk, d0, s0)
+    few = seeds < FEWEST_SEEDS_MAX_T
+    used = np.where(few, moderated(variances, degrees, d0, s0), variances)
+    return Moderated(means / np.sqrt(used / seeds), np.where(few, d0[..., None], 0.0) + degrees, used, d0, s0)
 
 
 def two_sided(t: np.ndarray, df: np.ndarray, means: np.ndarray, resolution: float) -> np.ndarray:
@@ -85,8 +90,8 @@ class Inference:
 
     ``findings`` has a row per comparison and endpoint: strategy, learner, against, endpoint, n (seeds), difference
     (its mean, 0–1), low and high (its 95 % interval on its own), band_low and band_high (simultaneous for the family),
-    sd (moderated, of a seed's difference), df, t, p, p_corrected, p_equivalent (corrected) and verdict. With fewer than
-    3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by against and endpoint.
+    sd (of a seed's difference, shrunk below ten seeds), df, t, p, p_corrected, p_equivalent (corrected) and verdict.
+    With fewer than 3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by against and endpoint.
     """
 
     findings: pd.DataFrame
@@ -142,7 +147,7 @@ def infer(
         corrected, critical = np.empty(len(findings)), np.empty(len(findings))
         if by_flips.any():
             some = findings[by_flips]
-            statistics = _flipped(flips, some, priors, endpoints, resolution)
+            statistics = _flipped(flips, some, endpoints, resolution)
             corrected[by_flips] = np.where(some["p"] == 1, 1.0, max_t(statistics))
             critical[by_flips] = critical_value(statistics, share)
         if not by_flips.all():
@@ -223,11 +228,7 @@ def _permuted(contrasts: Sequence[Contrast]) -> tuple[int, ...] | None:
 
 
 def _flipped(
-    contrasts: Sequence[Contrast],
-    findings: pd.DataFrame,
-    priors: pd.DataFrame,
-    endpoints: Sequence[str],
-    resolution: float,
+    contrasts: Sequence[Contrast], findings: pd.DataFrame, endpoints: Sequence[str], resolution: float
 ) -> np.ndarray:
     """|t| (B, M) under sign flips of seeds, in the order of ``findings``."""
     of = {
@@ -237,6 +238,4 @@ def _flipped(
     }
     names = zip(*(findings[column] for column in (*GROUP, "against", "endpoint")), strict=True)
     differences = np.column_stack([of[name] for name in names])
-    own = findings[["against", "endpoint"]].merge(priors, on=["against", "endpoint"], how="left")
-    signs = sign_patterns(len(differences))
-    return flipped_statistics(differences, own["d0"].to_numpy(), own["s0"].to_numpy(), resolution**2, signs)
+    return flipped_statistics(differences, resolution**2, sign_patterns(len(differences)))

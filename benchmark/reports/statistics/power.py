@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from benchmark.reports.statistics.inference import Inference
+from benchmark.reports.statistics.inference import FEWEST_SEEDS_MAX_T, Inference
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS
 
 POWER = 0.8
@@ -55,7 +55,7 @@ def seeds_needed(effect: float, sd: float, d0: float, tests: float, level: float
     """The fewest seeds, at least 3, that show ``effect`` with a power of 80 % among so many ``tests``."""
 
     def enough(n: int) -> bool:
-        df = n - 1 + d0
+        df = n - 1 + (d0 if n < FEWEST_SEEDS_MAX_T else 0)
         return power(effect, sd, n, df, float(stats.t.isf(level / (2 * tests), df))) >= POWER
 
     most = FEWEST_SEEDS
