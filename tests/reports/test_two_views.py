@@ -8,13 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 from support.report_lines import BUDGETS, accuracy_of, data_of, write_experiment, write_run
 
 from benchmark.reports import read_report, write_report
 from benchmark.reports.report import tables_of
-from benchmark.reports.sections import tests_by_seed
-from benchmark.reports.statistics.significance import holm
 
 CORE = ["random", "margin", "entropy"]
 OTHERS = [f"method{i}" for i in range(7)]
@@ -47,39 +44,23 @@ def test_the_headline_keeps_all_seeds_of_those_with_many(root: Path) -> None:
     for view, seeds in ((first, MANY), (wide, FEW)):
         row = view.summary.set_index("strategy").loc["margin"]
         assert row["area_mean"] == pytest.approx(np.mean([area("margin", s) for s in range(seeds)]))
-        assert row["gain_n"] == MANY  # whatever the view: a difference is over all seeds that the two share
 
 
-def test_each_test_is_over_the_seeds_that_the_two_share(root: Path) -> None:
+def test_each_comparison_is_over_the_seeds_that_the_two_share(root: Path) -> None:
     report = read_report(root)
-    tests = tests_by_seed.compute(report).set_index(["strategy", "reference"])
-    assert len(tests) == len([*CORE, *OTHERS]) - 1 + len([*CORE, *OTHERS]) - 2  # all against two
-    for family in (CORE, OTHERS):  # those with few seeds do not weaken the others
-        own = tests[tests.index.get_level_values("strategy").isin(family)]
-        assert own["p_holm"].tolist() == pytest.approx(holm(own["p"].tolist()))
+    found = report.inference
+    everyone = [*CORE, *OTHERS]
+    assert found.tests == 4 * (len(everyone) - 1 + len(everyone) - 2)  # all against two, at four endpoints
+    assert found.permuted == 4 * (len(CORE) - 1 + len(CORE) - 2)
     for name, reference, n in (("margin", "random", MANY), ("method3", "random", FEW), ("method3", "margin", FEW)):
-        row = tests.loc[(name, reference)]
-        expected = stats.ttest_rel([area(name, s) for s in range(n)], [area(reference, s) for s in range(n)])
-        assert (row["n"], row["p"]) == (n, pytest.approx(expected.pvalue))
+        row = found.of(reference).loc[(name, "supervised")]
+        gains = [area(name, s) - area(reference, s) for s in range(n)]
+        assert (row["n"], row["difference"]) == (n, pytest.approx(np.mean(gains)))
     table = {made.name: made.content for made in tables_of(report)}["tests"]
     assert table.header.count("seeds") == 2
-    rows = {row[0].text: dict(zip(table.header, row, strict=True)) for row in table.rows}
-    assert [row[0].text for row in table.rows][:3] == report.views[0].summary["strategy"].tolist()
-    assert rows["margin"]["rank"].text != "–"
-    assert rows["method3"]["rank"].text == "–"
-    assert rows["margin"]["Wilcoxon"].text != "–"
-    assert rows["method3"]["Wilcoxon"].text == "–"
-    assert sum(map(int, rows["method3"]["W–T–L"].text.split("–"))) == len(BUDGETS)
-    assert (
-        "3 seeds are too few for Wilcoxon's signed-rank test (at least 9 are needed): its cells are empty."
-        in table.caption
-    )
-    assert "over the 3 tests of the strategies with a rank and, separately, over the 14 others" in table.caption
-    assert "Each test is over all seeds that the two strategies share" in table.caption
-    assert (
-        "Rank is the mean rank of the 3 strategies with a rank by area under the budget curve over 10 seeds"
-        in table.caption
-    )
+    assert [row[0].text for row in table.rows][:2] == [s for s in report.summary["strategy"] if s != "random"]
+    assert "the max-T correction over sign flips of seeds for the 12 with the most seeds" in table.caption
+    assert "Each comparison is over all seeds that the two share" in table.caption
 
 
 def test_both_views_are_written_and_say_what_they_are(root: Path) -> None:
@@ -91,12 +72,10 @@ def test_both_views_are_written_and_say_what_they_are(root: Path) -> None:
     for name in ("accuracy", "areas", "labels-saved", "pairwise", "calibration", "seconds"):
         assert (root / "figures" / f"{name}.png").is_file()
         assert (root / "figures" / f"{name}-all.pdf").is_file()
-    assert (root / "figures" / "ranks.png").is_file()  # 3 strategies, 10 blocks
-    assert not (root / "figures" / "ranks-all.png").exists()
+    assert (root / "figures" / "signs.png").is_file()
     page = (root / "README.md").read_text()
     assert "## Summary, all strategies" in page
-    assert page.count("10 paired seeds") >= 1
-    assert page.count("3 paired seeds") >= 1
+    assert "Compared with random (3 to 10 seeds): " in page
     assert "pairs" in (root / "tables" / "summary-all.md").read_text().splitlines()[0]
     assert "pairs" not in (root / "tables" / "summary.md").read_text().splitlines()[0]
 

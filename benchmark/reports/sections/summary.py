@@ -29,9 +29,11 @@ def notes(report: Report) -> list[str]:
     """What the experiment shows against random, how verdicts come about, and what so many seeds can show."""
     inference = report.inference
     said = sentence(inference, REFERENCE, report.source.unranked.degenerate)
-    if not said and not any(key[0] == REFERENCE for key in report.ranking):
-        return [f"No run of {REFERENCE} to compare with: no differences to it are shown."]
-    return list(filter(None, (said, reach(inference), method(inference) if inference.tests else "")))
+    learners = list(dict.fromkeys(learner for _, learner in report.ranking))
+    alone = [learner for learner in learners if (REFERENCE, learner) not in report.ranking]
+    which = f" (learner {', '.join(alone)})" if len(learners) > 1 else ""
+    lacking = f"No run of {REFERENCE} to compare with{which}: no differences to it are shown." if alone else ""
+    return list(filter(None, (said, lacking, reach(inference), method(inference) if inference.tests else "")))
 
 
 def table(report: Report, view: View) -> Table:

@@ -91,7 +91,8 @@ class Inference:
     ``findings`` has a row per comparison and endpoint: strategy, learner, against, endpoint, n (seeds), difference
     (its mean, 0–1), low and high (its 95 % interval on its own), band_low and band_high (simultaneous for the family),
     sd (of a seed's difference, shrunk below ten seeds), df, t, p, p_corrected, p_equivalent (corrected) and verdict.
-    With fewer than 3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by against and endpoint.
+    With fewer than 3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by against and
+    endpoint.
     """
 
     findings: pd.DataFrame

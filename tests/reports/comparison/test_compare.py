@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
@@ -47,9 +48,9 @@ def roots(tmp_path: Path) -> list[Path]:
     return [grid(tmp_path / "a", False), grid(tmp_path / "b", True)]
 
 
-def row(comparison: Comparison, strategy: str) -> dict[str, Any]:
+def row(comparison: Comparison, strategy: str, endpoint: str = "area") -> dict[str, Any]:
     table = comparison.differences
-    (found,) = table[table["strategy"] == strategy].to_dict("records")
+    (found,) = table[(table["strategy"] == strategy) & (table["endpoint"] == endpoint)].to_dict("records")
     return found
 
 
@@ -59,35 +60,34 @@ def accuracies(strategy: str, shifted: bool, budgets: list[int] = BUDGETS) -> li
     ]
 
 
-def test_differences_intervals_and_p_are_scipys(roots: list[Path]) -> None:
+def test_differences_and_their_intervals(roots: list[Path]) -> None:
     result = compared(roots)
     for strategy in STRATEGIES:
-        found = row(result, strategy)
-        assert found["n"] == 4
         both = [accuracies(strategy, shifted) for shifted in (False, True)]
         areas = [[integrate.trapezoid(run, BUDGETS) / (BUDGETS[-1] - BUDGETS[0]) for run in runs] for runs in both]
-        finals = [[run[-1] for run in runs] for runs in both]
-        for measure, (before, after) in (("area", areas), ("final", finals)):
-            test = stats.ttest_rel(after, before)
-            interval = test.confidence_interval(0.95)
-            assert found[f"{measure}_p"] == pytest.approx(test.pvalue, rel=1e-6)
-            assert (found[f"{measure}_low"], found[f"{measure}_high"]) == pytest.approx(tuple(interval))
-            assert found[f"{measure}_first"] == pytest.approx(sum(before) / 4)
-            assert found[f"{measure}_second"] - found[f"{measure}_first"] == pytest.approx(found[f"{measure}_mean"])
-    for measure in ("area", "final"):  # Holm, as the smallest times 3, the next times 2, each not below the one before
-        rising = result.differences.sort_values(f"{measure}_p")
-        small, middle, large = rising[f"{measure}_p"]
-        expected = [min(1, 3 * small)]
-        expected.append(max(expected[0], min(1, 2 * middle)))
-        expected.append(max(expected[1], large))
-        assert rising[f"{measure}_p_holm"].tolist() == pytest.approx(expected)
+        lasts = [[run[-1] for run in runs] for runs in both]
+        for endpoint, (before, after) in (("area", areas), ("last", lasts)):
+            found = row(result, strategy, endpoint)
+            assert (found["n"], found["first"]) == (4, pytest.approx(sum(before) / 4))
+            assert found["second"] - found["first"] == pytest.approx(found["difference"])
+            assert found["difference"] == pytest.approx(sum(after) / 4 - sum(before) / 4)
+            half = stats.t.ppf(0.975, found["df"]) * found["sd"] / 2
+            assert (found["low"], found["high"]) == pytest.approx(
+                (found["difference"] - half, found["difference"] + half)
+            )
+    p = result.differences["p"].sort_values()
+    holm = np.minimum(1, np.maximum.accumulate(p * np.arange(len(p), 0, -1)))
+    assert len(p) == 3 * 4
+    assert result.differences["p_corrected"].sort_values().tolist() == pytest.approx(holm.tolist())
+    assert result.notes[0].startswith("Compared with a (4 seeds): ")
 
 
 def test_an_experiment_does_not_differ_from_itself(roots: list[Path]) -> None:
     result = compared([roots[0], roots[0]])
-    assert (result.differences[["area_mean", "final_mean", "area_low", "area_high"]] == 0).all(axis=None)
-    assert (result.differences["area_p_holm"] == 1).all()
-    assert [cell.text for cell in result.tables[0].rows[0]][-3:] == ["+0.00", "[+0.00, +0.00]", "1.000"]
+    assert (result.differences["difference"] == 0).all()
+    assert (result.differences["p_corrected"] == 1).all()
+    assert {*result.differences["verdict"]} == {"equivalent"}  # no seed differs by even one test image
+    assert "Compared with " in result.notes[0]
     assert "The protocols, versions and devices do not differ." in result.notes
     assert [table.header[0] for table in result.tables] == ["strategy", "rankings"]
 
@@ -122,12 +122,13 @@ def test_only_what_both_have_is_compared_and_the_rest_is_named(tmp_path: Path) -
     write_run(first, "badge", 0)
     write_run(second, "coreset", 1)
     result = compared([first, second])
-    assert result.differences["strategy"].tolist() == sorted(STRATEGIES)
-    assert result.differences["n"].tolist() == [3, 2, 3]
+    area = result.differences[result.differences["endpoint"] == "area"]
+    assert area["strategy"].tolist() == sorted(STRATEGIES)
+    assert area["n"].tolist() == [3, 2, 3]
     expected = [accuracy_of("margin", seed, 80) for seed in (1, 3)]
-    assert row(result, "margin")["final_first"] == pytest.approx(sum(expected) / 2)
+    assert row(result, "margin", "last")["first"] == pytest.approx(sum(expected) / 2)
     gains = [shift("margin", seed) for seed in (1, 3)]  # the same at all label counts, so the area's too
-    assert row(result, "margin")["area_mean"] == pytest.approx(sum(gains) / 2)
+    assert row(result, "margin")["difference"] == pytest.approx(sum(gains) / 2)
     for note in (
         "Label counts in a only, left out: 40.",
         "Label counts in b only, left out: 100.",
@@ -144,10 +145,10 @@ def test_only_what_both_have_is_compared_and_the_rest_is_named(tmp_path: Path) -
 
 def test_one_seed_gives_a_difference_and_no_test(roots: list[Path]) -> None:
     result = compared(roots, seeds=[2])
-    margin = row(result, "margin")
-    assert margin["final_mean"] == pytest.approx(shift("margin", 2))
-    assert all(math.isnan(margin[key]) for key in ("area_low", "area_p", "area_p_holm", "final_p_holm"))
-    assert "Fewer than 3 shared seeds, too few for a test: entropy, margin, random." in result.notes
+    margin = row(result, "margin", "last")
+    assert margin["difference"] == pytest.approx(shift("margin", 2))
+    assert all(math.isnan(margin[key]) for key in ("low", "p", "p_corrected"))
+    assert "Compared with a (1 seed): too few seeds for a test" in result.notes[0]
 
 
 def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
@@ -174,11 +175,11 @@ def test_two_learners_of_one_experiment(tmp_path: Path) -> None:
         write_run(root, "margin", seed)
         write_run(root, "margin", seed, learner="fixmatch", shift=0.1 + 0.01 * seed)
     result = compared([root], learners=["supervised", "fixmatch"])
-    assert row(result, "margin")["final_mean"] == pytest.approx(0.11)
+    assert row(result, "margin", "last")["difference"] == pytest.approx(0.11)
     assert row(result, "margin")["n"] == 3
     assert result.tables[0].caption.startswith("fixmatch minus supervised")
     again = compared([root, root])  # without a choice each learner is a row
-    assert again.differences["learner"].tolist() == ["fixmatch", "supervised"]
+    assert list(dict.fromkeys(again.differences["learner"])) == ["fixmatch", "supervised"]
     assert [line[0].text for line in again.tables[0].rows] == ["margin (fixmatch)", "margin (supervised)"]
 
 
@@ -199,7 +200,8 @@ def test_the_command_prints_and_writes_only_where_asked(
     assert run_benchmark.main([*command, "--output", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {"comparison.csv", "comparison.md"}
     table = pd.read_csv(out / "comparison.csv")
-    assert table.loc[table["strategy"] == "margin", "final_mean"].item() == pytest.approx(sum(gains) / 4)
+    last = table[(table["strategy"] == "margin") & (table["endpoint"] == "last")]
+    assert last["difference"].item() == pytest.approx(sum(gains) / 4)
     assert (out / "comparison.md").read_text().startswith("# b against a\n\n| strategy |")
     assert {path for path in tmp_path.rglob("*") if path.is_file() and path.parent != out} == before
 

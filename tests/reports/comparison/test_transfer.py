@@ -13,7 +13,8 @@ from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_grid
 import run_benchmark
 from benchmark.reports.comparison.transfer import transfer
 from benchmark.reports.data import read_report
-from benchmark.reports.sections.replay import ACCURACY, compute
+from benchmark.reports.sections.replay import compute
+from benchmark.reports.statistics.family import SOURCE_ACCURACY
 from benchmark.results.errors import StoreError
 from benchmark.results.store import read_experiment
 
@@ -28,7 +29,9 @@ def replay_of(root: Path, name: str, shift: dict[str, float], fingerprint: str, 
         for seed in range(3):
             path = write_run(made, strategy, seed, shift=shift.get(strategy, 0.0), fingerprint=fingerprint)
             own = {n: accuracy_of(strategy, seed, n) for n in BUDGETS}
-            change_rounds(path, lambda r, own=own: dataclasses.replace(r, diagnostics={ACCURACY: own[r.num_labelled]}))
+            change_rounds(
+                path, lambda r, own=own: dataclasses.replace(r, diagnostics={SOURCE_ACCURACY: own[r.num_labelled]})
+            )
     return made
 
 

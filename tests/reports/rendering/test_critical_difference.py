@@ -11,7 +11,7 @@ from support.made_reports import rising_curves
 
 from benchmark.reports.rendering.figures.critical_difference import rank_figure
 from benchmark.reports.rendering.figures.style import BOTH_COLUMNS
-from benchmark.reports.statistics.ranks import rank_tests_if_allowed
+from benchmark.reports.statistics.ranks import blocks, rank_tests_if_allowed
 from benchmark.reports.statistics.views import View
 
 
@@ -22,7 +22,9 @@ def written(figure: Figure) -> list[Any]:
 
 
 def test_the_diagram_of_ranks_joins_what_cannot_be_told_apart() -> None:
-    ranks = rank_tests_if_allowed(View(rising_curves(9, 10, 5)).blocks)
+    areas = View(rising_curves(9, 10, 5)).areas
+    sets = [areas[areas["seed"] == seed] for seed in range(10)]  # as if each were a data set
+    ranks = rank_tests_if_allowed(blocks(*sets))
     assert ranks is not None
     figure = rank_figure(ranks)
     texts = written(figure)

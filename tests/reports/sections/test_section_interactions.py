@@ -1,4 +1,4 @@
-"""What the choice of labels is worth with each learner: paired tests against SciPy, and the table."""
+"""What the choice of labels is worth with each learner: differences of gains, and the table."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from support.made_reports import report_of
 from support.report_lines import write_experiment, write_run
 
 from benchmark.reports import write_report
 from benchmark.reports.sections import interactions
-from benchmark.reports.statistics.summary import run_areas
+from benchmark.reports.statistics.family import GAIN
 
 LABELS = [10, 20, 50]
 GAINS = {"fixmatch": 0.05, "pseudo-label": -0.001}
@@ -40,43 +39,31 @@ def areas(frame: pd.DataFrame, strategy: str, learner: str) -> np.ndarray:
     return np.trapezoid(table, LABELS, axis=1) / (LABELS[-1] - LABELS[0])
 
 
-def test_interactions_are_differences_of_gains_and_scipys() -> None:
+def test_changes_are_differences_of_gains() -> None:
     frame = curves(5, ("random", "margin", "badge"))
     worth = frame["strategy"].eq("margin") & frame["learner"].eq("fixmatch")
-    frame.loc[worth, "accuracy"] -= 0.03  # margin gains less with FixMatch than with supervised learning
-    found = interactions.interactions(run_areas(frame))
-    assert list(zip(found["strategy"], found["learner"], strict=True)) == [
-        (strategy, learner) for strategy in ("margin", "badge") for learner in GAINS
-    ]
-    for row in found.itertuples():
+    frame.loc[worth, "accuracy"] -= 0.06  # margin gains less with FixMatch than with supervised learning
+    report = report_of(frame)
+    rows = report.inference.of(GAIN)
+    assert set(rows.index) == {(strategy, learner) for strategy in ("margin", "badge") for learner in GAINS}
+    for (strategy, learner), row in rows.iterrows():
         with_it, without = (
-            areas(frame, row.strategy, learner) - areas(frame, "random", learner)
-            for learner in (row.learner, "supervised")
+            areas(frame, strategy, one) - areas(frame, "random", one) for one in (learner, "supervised")
         )
-        expected = stats.ttest_rel(with_it, without)
-        assert (row.n, row.p) == (5, pytest.approx(expected.pvalue))
-        assert (row.gain, row.supervised) == pytest.approx((with_it.mean(), without.mean()))
-        assert row.change == pytest.approx((with_it - without).mean())
-        assert (row.change_low, row.change_high) == pytest.approx(tuple(expected.confidence_interval()))
-    first = found.set_index(["strategy", "learner"]).loc[("margin", "fixmatch")]
-    assert first["change"] == pytest.approx(-0.03, abs=0.02)
-    assert first["p_holm"] == pytest.approx(4 * found["p"].min())
-    notes = interactions.notes(report_of(frame))
-    assert notes[-1] == (
-        "The gain over random is smaller than with supervised learning – the 95 % interval of the change over 5 paired "
-        "seeds lies below 0: margin (fixmatch)."
-    )
-    assert all("margin (fixmatch)" not in note for note in notes[:-1])
+        assert (row["n"], row["difference"]) == (5, pytest.approx((with_it - without).mean()))
+    assert rows.loc[("margin", "fixmatch"), "verdict"] == "worse"
+    (note,) = interactions.notes(report)
+    assert note.startswith("The gain over random, compared with that of supervised learning (5 seeds): worse")
+    assert "– margin (fixmatch);" in note
 
 
-def test_interactions_take_all_four_runs_of_a_seed() -> None:
+def test_changes_take_all_four_runs_of_a_seed() -> None:
     frame = curves(4)
     lacking = frame["strategy"].eq("random") & frame["learner"].eq("fixmatch") & frame["seed"].eq(2)
-    found = interactions.interactions(run_areas(frame[~lacking])).set_index("learner")
-    assert found["n"].to_dict() == {"fixmatch": 3, "pseudo-label": 4}
-    assert len(interactions.interactions(run_areas(frame[frame["strategy"] == "random"]))) == 0
-    assert len(interactions.interactions(run_areas(frame[frame["learner"] != "supervised"]))) == 0
-    assert interactions.notes(report_of(frame[frame["seed"] == 0])) == []
+    rows = report_of(frame[~lacking]).inference.of(GAIN)
+    assert dict(zip(rows["learner"], rows["n"], strict=True)) == {"fixmatch": 3, "pseudo-label": 4}
+    for some in (frame[frame["strategy"] == "random"], frame[frame["learner"] != "supervised"]):
+        assert interactions.notes(report_of(some)) == []
 
 
 def test_a_page_says_what_the_choice_is_worth(tmp_path: Path) -> None:
@@ -91,12 +78,14 @@ def test_a_page_says_what_the_choice_is_worth(tmp_path: Path) -> None:
         ):
             write_run(root, strategy, seed, [20, 40], learner=of_learner, shift=shift)
     report = write_report(root)
-    gains = report.summary.set_index(["strategy", "learner"])["gain_mean"]["margin"]
+    gains = report.inference.of("random")["difference"]["margin"]
     table = (root / "tables" / "interactions.md").read_text()
     row = [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")]
-    assert (row[0], row[1], row[6]) == ("margin (fixmatch)", "3", "−3.10\\*")
-    assert (row[2], row[4]) == tuple(f"{100 * gains[who]:+.2f}" for who in ("supervised", learner))
+    assert (row[0], row[1], row[4], row[-1]) == ("margin (fixmatch)", "3", "−3.10\\*", "worse")
+    assert (row[2].removesuffix("\\*"), row[3].removesuffix("\\*")) == tuple(
+        f"{100 * gains[who]:+.2f}" for who in ("supervised", learner)
+    )
     page = (root / "README.md").read_text()
     assert "## Gain over random by learner" in page
     assert "| random (fixmatch)" in page
-    assert "lies below 0: margin (fixmatch\\[mu=3,steps=1000\\])." in page
+    assert "worse – margin." in page

@@ -1,4 +1,4 @@
-"""Who beats whom, against a test at each label count, and the heat map."""
+"""Who beats whom, by the verdicts of the inference, and the heat map."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy import stats
-from support.made_reports import LABELS, curves_with_effects, rising_curves
+from support.made_reports import curves_with_effects, report_of, rising_curves
 
 from benchmark.reports.rendering.figures.style import BOTH_COLUMNS
-from benchmark.reports.sections.pairwise import PRINTED, heat_map, pairwise
-from benchmark.reports.sections.tests_by_seed import records
-from benchmark.reports.statistics.seeds import compared
-from benchmark.reports.statistics.views import View
+from benchmark.reports.sections.pairwise import PRINTED, heat_map, wins
+from benchmark.reports.statistics.endpoints import ENDPOINTS, run_endpoints
+from benchmark.reports.statistics.inference import Contrast, infer
 from benchmark.reports.unranked import Unranked
 
 
-def test_pairwise_wins_are_those_of_a_t_test_at_each_label_count() -> None:
-    curves = curves_with_effects(["random", "margin", "badge"], 5)
-    found = pairwise(compared(curves), [(s, "supervised") for s in ("badge", "margin", "random", "absent")])
-    assert ([s for s, _ in found.keys], found.labels, found.n) == (["badge", "margin", "random"], LABELS, 5)
-    assert stats.t.ppf(0.975, 4) == pytest.approx(2.776, abs=1e-3)
-    table = curves.pivot(index=["strategy", "labels"], columns="seed", values="accuracy")
-    for (i, (own, _)), (j, (other, _)) in itertools.permutations(enumerate(found.keys), 2):
-        scores = [stats.ttest_rel(table.loc[(own, b)], table.loc[(other, b)]).statistic for b in LABELS[1:]]
-        won = sum(score > 2.7764451 for score in scores)  # where all start alike there is no test and no win
-        assert found.wins[i, j] == won
-        assert found.penalties[i, j] == won / 4
-    assert found.wins[0].max() >= 2  # the data tell some apart
-    badge, random = ("badge", "supervised"), ("random", "supervised")
-    won, lost = found.wins[0, 2], found.wins[2, 0]
-    assert records(curves)[badge] == (won, 4 - won - lost, lost)
-    assert random not in records(curves)
-    few = pairwise(compared(curves_with_effects(["random", "margin"], 2)), [random, ("margin", "supervised")])
-    assert np.isnan(few.penalties).all()
-    assert records(curves_with_effects(["random", "margin"], 2)) == {}
+def test_wins_are_verdicts_of_the_inference() -> None:
+    report = report_of(curves_with_effects(["random", "margin", "badge", "bald", "coreset"], 5))
+    found = wins(report, report.views[0])
+    runs = run_endpoints(report.views[0].rows).set_index(["strategy", "seed"])
+    place = {key: i for i, key in enumerate(found.keys)}
+    assert (found.endpoints, found.n) == (4, 5)
+    for reference in ("random", "margin"):  # those of the experiment's own family
+        for key in report.inference.compared(reference):
+            words = list(report.inference.verdicts(key, reference).values())
+            there = (place[key], place[reference, "supervised"])
+            assert (found.wins[there], found.wins[there[::-1]]) == (words.count("better"), words.count("worse"))
+    others = [key for key in found.keys if key[0] not in ("random", "margin")]
+    pairs = list(itertools.combinations(others, 2))
+    assert found.tests == 4 * len(pairs)
+    values = {key: runs.loc[key[0]][list(ENDPOINTS)].to_numpy() for key in others}
+    apart = infer(
+        [Contrast((a[0], b[0]), "", (0, 1, 2, 3, 4), values[a] - values[b]) for a, b in pairs], ENDPOINTS
+    ).findings
+    for a, b in pairs:
+        words = apart[(apart["strategy"] == a[0]) & (apart["learner"] == b[0])]["verdict"].tolist()
+        assert (found.wins[place[a], place[b]], found.wins[place[b], place[a]]) == (
+            words.count("better"),
+            words.count("worse"),
+        )
+    assert found.wins.max() >= 2  # the data tell some apart
+    assert (found.penalties == found.wins / 4).all()
+    few = report_of(curves_with_effects(["random", "margin"], 2))
+    assert np.isnan(wins(few, few.views[0]).penalties).all()
 
 
 def written(figure: Figure) -> list[Any]:
@@ -49,8 +56,8 @@ def written(figure: Figure) -> list[Any]:
 
 @pytest.mark.parametrize("strategies", [9, 35])
 def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(strategies: int) -> None:
-    view = View(rising_curves(strategies, 3, 5))
-    found = pairwise(view.rows, view.ranking)
+    report = report_of(rising_curves(strategies, 3, 5))
+    found = wins(report, report.views[0])
     figure = heat_map(found, unranked=Unranked(("method3",)))
     assert figure.get_figwidth() <= BOTH_COLUMNS + 0.01
     texts = written(figure)

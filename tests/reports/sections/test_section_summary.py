@@ -23,13 +23,18 @@ def curves(gains: dict[str, float] = GAINS, seeds: int = 5, learner: str = "supe
     return pd.DataFrame(rows, columns=columns)
 
 
-def test_verdicts_are_those_of_the_intervals() -> None:
-    words = notes(report_of(curves()))
-    assert [text.split(" – ")[0] for text in words] == [
-        *("Better than random", "Not shown to be better than random", "Worse than random")
-    ]
-    assert words[0].endswith("5 paired seeds lies above 0: margin.")
-    assert words[1].endswith(": same.")
+def test_the_sentence_names_verdicts_and_what_the_seeds_show() -> None:
+    report = report_of(curves())
+    words = notes(report)
+    assert words[0] == "Compared with random (5 seeds): better – margin; worse – bad; undecided – same."
+    assert words[1].startswith("With a power of 80 %, 5 seeds show a difference in area of ")
+    assert words[2].startswith("Verdicts hold together at 5 %: one family of ")
+    made = table(report, report.views[0])
+    assert made.caption.startswith(words[0])
+    assert words[1] in made.caption
+    assert words[2] in made.caption
+    verdicts = {row[0].text: row[made.header.index("verdict")].text for row in made.rows}
+    assert verdicts == {"margin": "better", "random": "–", "same": "undecided", "bad": "worse"}
 
 
 def test_without_random_or_with_one_seed_there_is_no_verdict() -> None:
@@ -37,7 +42,7 @@ def test_without_random_or_with_one_seed_there_is_no_verdict() -> None:
     frame = pd.concat([curves({"margin": 0.05}), strong], ignore_index=True)
     assert any("No run of random to compare with (learner supervised)" in text for text in notes(report_of(frame)))
     assert notes(report_of(curves(seeds=1))) == [
-        "One seed only: no intervals, and any difference to random may be chance."
+        "Compared with random (1 seed): too few seeds for a test, which takes 3; any difference may be chance."
     ]
 
 
