@@ -25,6 +25,7 @@ examples:
   python run_benchmark.py --replay results/mnist --budgets 100 300 --model "cnn[width=32]"
   python run_benchmark.py --compare mnist mnist-1a2b3c4d
   python run_benchmark.py --verify results/mnist --sample 3
+  python run_benchmark.py --verify results/cifar10 --budgets 5000
   python run_benchmark.py --doctor results/mnist
 
 exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
@@ -116,7 +117,8 @@ def parser() -> argparse.ArgumentParser:
         "--verify",
         type=Path,
         metavar="DIR|NAME",
-        help="compute some of its runs again, compare line by line; status 0 if they agree, else 1 (3: time limit)",
+        help="compute some of its runs again, compare line by line; status 0 if they agree, else 1 (3: time limit); "
+        "with --budgets single rounds, from the labels on disk",
     )
     other.add_argument(
         "--doctor",
@@ -168,7 +170,7 @@ MODES = {
     "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
     "doctor": ("repair", "attest"),
     "verify": (
-        *("strategies", "learner", "model", "seeds", "sample"),
+        *("strategies", "learner", "model", "seeds", "budgets", "sample"),
         *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
     ),
 }

@@ -285,7 +285,10 @@ def doctor(folder: Path, repairs: bool, attests: bool, console: Console) -> int:
 
 
 def verify(arguments: argparse.Namespace, options: Options, console: Console) -> int:
-    """Compute some of an experiment's runs again and compare; ``--strategies``, ``--learner``, ``--seeds`` narrow."""
+    """Compute some of an experiment's runs again and compare; ``--strategies``, ``--learner``, ``--seeds`` narrow.
+
+    ``--budgets`` computes single rounds of them.
+    """
     from benchmark.verification import verify as verification
 
     experiment = options.places.layers.find(arguments.verify).experiment()
@@ -294,7 +297,8 @@ def verify(arguments: argparse.Namespace, options: Options, console: Console) ->
     _leave_out_changed(arguments, experiment, console)
     if arguments.model is not None:
         _load_model(arguments.model, experiment.protocol)
-    return verification.verify(experiment, arguments.sample, options, console, *_selected(arguments), arguments.seeds)
+    selected = *_selected(arguments), arguments.seeds, arguments.budgets
+    return verification.verify(experiment, arguments.sample, options, console, *selected)
 
 
 def _leave_out_changed(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:

@@ -128,7 +128,7 @@ def _computed(task: RunTask, data: ImageData, emit: Emit) -> Literal["done", "st
 
 def _strategy(task: RunTask) -> Strategy:
     """What chooses in a task's run. Raises ValueError if its source has changed."""
-    if task.replay is not None:
+    if task.replay is not None and task.replay.recomputed is None:
         return Replayed(task.replay)
     spec = resolve(task.reference)
     if spec.source_sha256 != task.source_sha256:

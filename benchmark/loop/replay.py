@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from benchmark.loop.labelled import LabelledSet
+from benchmark.results.records import LabelsRecord, RunRecord
 from strategies.api import Pool, Strategy
 
 
@@ -17,13 +19,15 @@ class Replay:
     ``counts`` are the label counts of its rounds: the training of round r there draws from the streams of r, and so
     does the replay's with as many labels, which makes it the same training if nothing else differs. ``accuracies``
     are that run's test accuracies, in [0, 1], by label count. Both are empty for a list without a run. ``version`` is
-    that of the strategy.
+    that of the strategy. With ``recomputed``, the labels of one round, that round is trained again with the strategy's
+    own attachment.
     """
 
     indices: tuple[int, ...]
     counts: tuple[int, ...] = ()
     accuracies: tuple[float, ...] = ()
     version: int = 1
+    recomputed: LabelsRecord | None = None
 
     def stream_round(self, num_labelled: int, number: int) -> int:
         """The round whose random streams a training on so many labels draws from; ``number`` where there is no run."""
@@ -32,6 +36,21 @@ class Replay:
     def diagnostics(self, num_labelled: int) -> dict[str, float]:
         """What the record of a round says of the run that is replayed."""
         return dict(zip(self.counts, ({ACCURACY: a} for a in self.accuracies), strict=True)).get(num_labelled, {})
+
+
+def round_of(record: RunRecord, num_labelled: int) -> Replay:
+    """The round of a run that trained on so many labels, to be trained again. Raises ValueError without that round."""
+    number = record.label_counts.index(num_labelled)
+    known = LabelledSet.initial(record.header.initial)
+    for earlier in record.rounds[:number]:
+        known = known.after(earlier)
+    return Replay(
+        known.indices,
+        tuple(record.label_counts),
+        tuple(round_.accuracy for round_ in record.rounds),
+        record.header.strategy_version,
+        LabelsRecord(known.indices, known.labels, known.held_out),
+    )
 
 
 ACCURACY = "replay.source_accuracy"  # the name of that diagnostic

@@ -96,7 +96,9 @@ class ActiveLearningRun:
         return known, done
 
     def _begin(self) -> LabelledSet:
-        """Choose the initial labels, ask for them, and write the header."""
+        """Choose the initial labels, ask for them, and write the header; of a round to recompute they are given."""
+        if self.run.replay is not None and (given := self.run.replay.recomputed) is not None:
+            return self._begin_with(given)
         count = self.protocol.budgets[0]
         chosen = self._initial(count)
         answers = self.oracle.answer(chosen)
@@ -105,6 +107,9 @@ class ActiveLearningRun:
             new = Labelled(chosen.clone(), answers.clone(), None)
             held_out = self.strategy.hold_out(Labelled(none, none, None), new)
         initial = LabelsRecord(tuple(chosen.tolist()), tuple(answers.tolist()), self._checked(held_out, chosen))
+        return self._begin_with(initial)
+
+    def _begin_with(self, initial: LabelsRecord) -> LabelledSet:
         self.file.append_header(run_header(self.run, self.strategy, self.fitter.learner, self.data, initial))
         return LabelledSet.initial(initial)
 

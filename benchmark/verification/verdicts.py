@@ -3,9 +3,10 @@
 Where all that decides bits is recorded and the same (versions of engine, strategy and learner, their sources, the
 data's content, PyTorch, device, CPU capability, threads and the backends' settings), the same bits are promised, and
 nothing else agrees. Elsewhere a run agrees if it acquired the same labels and its numbers are close, or if its final
-accuracy and its area differ by no more than another draw of the seed could: by at most t · s · √2, with s the standard
-deviation over the other m seeds of the strategy on disk and t Student's 97.5 % quantile at m − 1 degrees of freedom,
-which is the 95 % prediction interval of the difference of two draws.
+accuracy and its area differ by no more than another draw could: by at most t · s · √2, the 95 % prediction interval of
+the difference of two draws. s is the pooled residual standard deviation of all other runs on disk with the same label
+counts, after the means of strategies and of seeds, and t Student's 97.5 % quantile at its degrees of freedom: three
+seeds of eight strategies give 13, where those of one strategy give 1 and a limit six times as wide.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.experiment.keys import RunKey
-from benchmark.reports.statistics.summary import area_under_budget_curve, mean_and_sd, t_quantile
+from benchmark.reports.statistics.summary import area_under_budget_curve, t_quantile
 from benchmark.results import environment
 from benchmark.results.records import RoundRecord, RunHeader, RunRecord
 from benchmark.text.terminal import Fitted, words
@@ -29,6 +31,7 @@ from benchmark.text.terminal import Fitted, words
 TOLERANCE = 1e-3  # relative and absolute, of accuracy (0–1), nll and ece
 _MEASURES = ("accuracy", "nll", "ece")
 _ACQUIRED = ("num_labelled", "acquired_indices", "acquired_labels", "held_out_indices")
+_OF_THE_TRAINING = (*_MEASURES, "bins", "class_accuracy", "checkpoint_accuracies")
 _NOT_COMPARED = {
     "seconds",
     "calibration_seconds",
@@ -118,12 +121,33 @@ def _value(record: RoundRecord, name: str) -> Any:
     return getattr(record, name)
 
 
-def within_noise(old: float, new: float, others: Sequence[float]) -> bool | None:
-    """Whether two draws differ by no more than the 95 % prediction interval; None for fewer than 2 ``others``."""
-    sd = mean_and_sd(others)[1]
-    if not math.isfinite(sd):
-        return None
-    return abs(new - old) <= t_quantile(0.975, len(others) - 1) * sd * math.sqrt(2)
+class Noise(NamedTuple):
+    """The residual standard deviation of runs, and its degrees of freedom."""
+
+    sd: float
+    df: int
+
+    def allows(self, old: float, new: float) -> bool:
+        """Whether two draws differ by no more than their 95 % prediction interval."""
+        return abs(new - old) <= t_quantile(0.975, self.df) * self.sd * math.sqrt(2)
+
+
+def pooled_noise(values: Mapping[RunKey, float]) -> Noise | None:
+    """The noise of runs by least squares on strategies (with learners) and seeds; None where no residual is left.
+
+    Where there is a single strategy, its seeds differ by noise alone.
+    """
+    rows = sorted({(key.strategy, key.learner) for key in values})
+    seeds = sorted({key.seed for key in values}) if len(rows) > 1 else []
+    design = np.zeros((len(values), len(rows) + len(seeds)))
+    for place, key in enumerate(values):
+        design[place, rows.index((key.strategy, key.learner))] = 1
+        if seeds:
+            design[place, len(rows) + seeds.index(key.seed)] = 1
+    y = np.array(list(values.values()))
+    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
+    df = len(y) - int(rank)
+    return Noise(math.sqrt(float(np.square(y - design @ solution).sum()) / df), df) if df > 0 else None
 
 
 def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[RunRecord]) -> Verdict:
@@ -174,21 +198,59 @@ def _short(value: int | str | None) -> str:
 def _against_noise(
     old: RunRecord, values: tuple[tuple[float, float], ...], counts: list[int], records: Sequence[RunRecord]
 ) -> tuple[str, bool]:
-    """Whether final accuracy and area are within seed noise, judged by the strategy's other seeds on disk."""
-    others = [
-        _values(record, len(counts))
+    """Whether final accuracy and area are within the noise of the other runs on disk."""
+    others = {
+        record.key: _values(record, len(counts))
         for record in records
-        if (record.key.strategy, record.key.learner) == (old.key.strategy, old.key.learner)
-        and record.key.seed != old.key.seed
-        and record.label_counts[: len(counts)] == counts
-    ]
-    inside = [within_noise(a, b, [other[i] for other in others]) for i, (a, b) in enumerate(zip(*values, strict=True))]
-    if None in inside:
-        return "differs, and there are too few other seeds to tell noise from error", False
-    if all(inside):
-        return "differs, within seed noise", True
-    outside = " and ".join(what for what, ok in zip(("final accuracy", "area"), inside, strict=True) if not ok)
-    return f"differs, {outside} beyond seed noise", False
+        if record.key != old.key and record.label_counts[: len(counts)] == counts
+    }
+    measures = ["final accuracy", "area"] if len(counts) > 1 else ["accuracy"]
+    outside = []
+    for i, what in enumerate(measures):
+        noise = pooled_noise({key: value[i] for key, value in others.items()}) if others else None
+        if noise is None:
+            return "differs, and there are too few other runs to tell noise from error", False
+        if not noise.allows(values[0][i], values[1][i]):
+            outside.append(what)
+    if outside:
+        return f"differs, {' and '.join(outside)} beyond the noise of other runs", False
+    return "differs, within the noise of other runs", True
+
+
+def judge_round(old: RunRecord, new: RunRecord | None, labels: int, records: Sequence[RunRecord]) -> Verdict:
+    """The verdict on the round of ``old`` with so many ``labels``, trained again as ``new``, among all ``records``."""
+    if new is None or not new.rounds:
+        return Verdict(old.key, True, "not computed", str(labels))
+    before, after = old.rounds[old.label_counts.index(labels)], new.rounds[0]
+    unlike = deciding_differences(old.header, new.header)
+    differing = [name for name in _OF_THE_TRAINING if not _alike(_value(before, name), _value(after, name))]
+    told = [f"{name} {_value(before, name)} on disk, {_value(after, name)} here" for name in differing[:1]]
+    where = f"at {labels} labels: {'; '.join(told)}" if told else ""
+    close = all(
+        math.isclose(_value(before, name), _value(after, name), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        for name in _MEASURES
+    )
+    if not differing:
+        words, agrees = "the same bits", True
+    elif not unlike:
+        words, agrees = "differs, where the same bits are promised", False
+    elif close:
+        words, agrees = "numbers close", True
+    else:
+        there = {
+            record.key: record.rounds[record.label_counts.index(labels)].accuracy
+            for record in records
+            if record.key != old.key and labels in record.label_counts
+        }
+        noise = pooled_noise(there) if there else None
+        if noise is None:
+            words, agrees = "differs, and there are too few other runs to tell noise from error", False
+        elif noise.allows(before.accuracy, after.accuracy):
+            words, agrees = "differs, within the noise of other runs", True
+        else:
+            words, agrees = "differs, accuracy beyond the noise of other runs", False
+    values = (before.accuracy, before.accuracy), (after.accuracy, after.accuracy)
+    return Verdict(old.key, agrees, words, str(labels), where, values, tuple(unlike))
 
 
 def _values(record: RunRecord, rounds: int) -> tuple[float, float]:

@@ -23,8 +23,9 @@ from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Place
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan, edition
 from benchmark.experiment import Protocol, ProtocolError, from_dict
+from benchmark.loop.replay import round_of
 from benchmark.models.blueprint import blueprint
-from benchmark.reports.comparison.settings import differing, headers_say, settings_table
+from benchmark.reports.comparison.settings import differing, headers_say, in_words, settings_table
 from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.console import for_console
 from benchmark.reports.statistics.curves import select
@@ -35,7 +36,7 @@ from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
-from benchmark.verification.verdicts import judge, show
+from benchmark.verification.verdicts import judge, judge_round, show
 from strategies.registry import Spec, resolve_own
 
 
@@ -47,8 +48,12 @@ def verify(
     specs: Sequence[Spec] | None = None,
     learner_names: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
 ) -> int:
     """Recompute ``sample`` runs of an experiment, drawn among those selected, and print the verdicts.
+
+    With ``budgets``, of each run only the rounds with these label counts, each trained on the labels on disk: choices
+    are not made again.
 
     Returns the exit status: 0 if all agree, 1 if one does not or failed, 3 if the time limit came first. Raises
     ValueError (and OSError) with one line where nothing can be computed.
@@ -65,17 +70,25 @@ def verify(
     for note in selection.notes:
         console.print(note, markup=False, soft_wrap=True)
     candidates = _resolved(selection.runs, named or {}, protocol, console)
+    rounds = sorted(set(budgets or ()))
+    if rounds:
+        candidates = _with_rounds(candidates, rounds, protocol, console)
     if not candidates:
         raise StoreError(f"{root}: none of its runs can be computed again here")
     drawn = sorted(random.Random().sample(range(len(candidates)), min(sample, len(candidates))))
     chosen = [candidates[i] for i in drawn]
     records = [record for record, _ in chosen]
-    protocol = protocol.override(budgets=_budgets(protocol, records))
+    if not rounds:
+        protocol = protocol.override(budgets=_budgets(protocol, records))
     with tempfile.TemporaryDirectory(prefix="acqbench-verify-") as folder:
         checked = checks.plugins(spec for _, spec in chosen)
         places = Places(Layers(Path(folder) / "results"), options.places.data, Path(folder) / "cache")
         again = places.layers.folders(experiment.name)
-        plans = [RunPlan(record.key, spec, run_path(again.written, record.key)) for record, spec in chosen]
+        wanted = [(record, spec, labels) for record, spec in chosen for labels in rounds or (None,)]
+        plans = [
+            RunPlan(record.key, spec, run_path(again.written.parent / str(labels or "") / experiment.name, record.key))
+            for record, spec, labels in wanted
+        ]
         data, identity = checks.source(protocol, places.data, places.cache, console).load()
         checks.data(protocol, [spec for _, spec in chosen], again, identity, device)
         here = checks.dataset_record(identity)
@@ -83,22 +96,29 @@ def verify(
         for note in _on_other_data(records, here):
             console.print(note, markup=False, soft_wrap=True)
         console.print(
-            f"computing {len(chosen)} of {len(candidates)} runs in {root} again: "
-            + "; ".join(str(record.key) for record in records),
+            f"computing {f'at {in_words(rounds)} labels ' if rounds else ''}{len(chosen)} of {len(candidates)} runs in "
+            f"{root} again: " + "; ".join(str(record.key) for record in records),
             markup=False,
             soft_wrap=True,
         )
         blueprint(protocol.model.name, protocol.model.parameters, data)
         tasks = campaign.tasks_of(protocol, plans, checked, identity, device, replace(options, places=places), began)
+        for i, (record, _, labels) in enumerate(wanted):
+            if labels is not None:
+                alone = protocol.override(budgets=[labels])
+                tasks[i] = replace(tasks[i], protocol=alone, replay=round_of(record, labels))
         with executor_for(protocol, options.executor, device, options.workers, len(tasks)) as executor:
             status = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs
     verdicts = [
-        judge(record, new, protocol.budgets[-1], everything) for record, new in zip(records, recomputed, strict=True)
+        judge(record, new, protocol.budgets[-1], everything)
+        if labels is None
+        else judge_round(record, new, labels, everything)
+        for (record, _, labels), new in zip(wanted, recomputed, strict=True)
     ]
     show(verdicts, console)
-    computed = [(old, new) for old, new in zip(records, recomputed, strict=True) if new is not None]
+    computed = [(old, new) for (old, _, _), new in zip(wanted, recomputed, strict=True) if new is not None]
     said = [headers_say(record.header for record in side) for side in zip(*computed, strict=True)]
     if said and (settings := differing(*said)):
         console.print(for_console(settings_table(settings, "on disk", "here")))
@@ -146,6 +166,29 @@ def _resolved(
             continue
         if change := now.change_since(edition_of(record.header)):
             left_out[name(strategy, learner, learner != "supervised")] = change
+        else:
+            found.append((record, spec))
+    for who, why in left_out.items():
+        console.print(f"left out: {who}: {why}", markup=False, soft_wrap=True)
+    return found
+
+
+def _with_rounds(
+    candidates: list[tuple[RunRecord, Spec]], rounds: Sequence[int], protocol: Protocol, console: Console
+) -> list[tuple[RunRecord, Spec]]:
+    """The runs that have all ``rounds``, and whose rounds depend on nothing but the labels.
+
+    Raises ProtocolError where every round goes on from the weights of the one before.
+    """
+    if protocol.warm_start:
+        raise ProtocolError("--budgets cannot verify a round of a warm start: it goes on from the weights before it")
+    found, left_out = [], {}
+    for record, spec in candidates:
+        who = name(record.key.strategy, record.key.learner, record.key.learner != "supervised")
+        if lacking := [labels for labels in rounds if labels not in record.label_counts]:
+            left_out[f"{who}, seed {record.key.seed}"] = f"it has no round with {lacking[0]} labels"
+        elif "state" in spec.build().hooks:
+            left_out[who] = "its rounds depend on the state of the rounds before"
         else:
             found.append((record, spec))
     for who, why in left_out.items():

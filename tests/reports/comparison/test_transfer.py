@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,9 +29,7 @@ def replay_of(root: Path, name: str, shift: dict[str, float], fingerprint: str, 
         for seed in range(3):
             path = write_run(made, strategy, seed, shift=shift.get(strategy, 0.0), fingerprint=fingerprint)
             own = {n: accuracy_of(strategy, seed, n) for n in BUDGETS}
-            change_rounds(
-                path, lambda r, own=own: dataclasses.replace(r, diagnostics={SOURCE_ACCURACY: own[r.num_labelled]})
-            )
+            change_rounds(path, lambda r, own=own: replace(r, diagnostics={SOURCE_ACCURACY: own[r.num_labelled]}))
     return made
 
 
