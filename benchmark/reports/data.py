@@ -17,10 +17,11 @@ from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
 from benchmark.reports.statistics.inference import Inference, infer
 from benchmark.reports.statistics.premises import degenerate
-from benchmark.reports.statistics.seeds import BASELINE, Key, reaching
-from benchmark.reports.statistics.summary import run_areas
+from benchmark.reports.statistics.seeds import BASELINE, GROUP, REFERENCE, Key, reaching
+from benchmark.reports.statistics.summary import keys, run_areas
 from benchmark.reports.statistics.traces import traced
 from benchmark.reports.statistics.views import View, views
+from benchmark.reports.verdicts import in_words, sentence
 from benchmark.results import failures
 from benchmark.results.records import Experiment, RunRecord
 from benchmark.results.store import read_experiment
@@ -58,6 +59,22 @@ class Report:
     def summary(self) -> pd.DataFrame:
         """The summary of the first view: see ``summary.summarise``."""
         return self.views[0].summary
+
+    @property
+    def sentence(self) -> str:
+        """The one sentence on the experiment: see ``verdicts.sentence``. Empty where nothing pairs with random."""
+        return sentence(self.inference, REFERENCE, self.source.unranked.degenerate)
+
+    def summary_of(self, view: View) -> pd.DataFrame:
+        """A view's summary with what the inference finds against random in area.
+
+        Further columns: pairs (the seeds shared with random), difference, low and high (its 95 % interval on its own),
+        p_corrected, and verdict, that of all endpoints in words.
+        """
+        found = self.inference.of(REFERENCE)[["n", "difference", "low", "high", "p_corrected"]]
+        table = view.summary.merge(found.rename(columns={"n": "pairs"}).reset_index(), on=GROUP, how="left")
+        verdicts = (self.inference.verdicts(key, REFERENCE) for key in keys(table))
+        return table.assign(verdict=[in_words(found) if found else "" for found in verdicts])
 
     @property
     def ranking(self) -> list[Key]:

@@ -29,13 +29,14 @@ T = TypeVar("T")
 
 
 class Made(NamedTuple, Generic[T]):
-    """A table or figure of a report: name of its files, title, place on the page, and alternative text."""
+    """A table or figure of a report: name of its files, title, place on the page, alternative text and caption."""
 
     name: str
     title: str
     place: Place
     alt: str
     content: T
+    caption: str = ""
 
 
 def notes_of(report: Report) -> list[str]:
@@ -76,7 +77,8 @@ def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[
             content = None if place is None else part.make(report, view)
             if place is not None and content is not None:
                 alt = (part.alt or section.title) + tail
-                found.append(Made(part.name + view.suffix, section.title + tail, place, alt, content))
+                caption = "" if part.caption is None else part.caption(report)
+                found.append(Made(part.name + view.suffix, section.title + tail, place, alt, content, caption))
     return found
 
 
@@ -123,6 +125,10 @@ def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T
             (folder / f"{part.name}{wide}{suffix}").unlink(missing_ok=True)
 
 
+def _caption(figure: Made[Figure]) -> list[str]:
+    return [escapes.markdown(figure.caption), ""] if figure.caption else []
+
+
 def results_page(
     report: Report, notes: Sequence[str], printed: Sequence[Made[Table]], drawn: Sequence[Made[Figure]]
 ) -> str:
@@ -137,7 +143,7 @@ def results_page(
         *(line for words in source.about for line in (escapes.markdown(words), "")),
         *(f"- {escapes.markdown(note)}" for note in notes),
         "",
-        *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "")),
+        *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "", *_caption(one))),
     ]
     for one in printed:
         if one.place == "page":

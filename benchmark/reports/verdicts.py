@@ -32,7 +32,7 @@ def in_words(verdicts: Mapping[str, Verdict]) -> str:
         if verdicts and all(word == "equivalent" for word in verdicts.values()):
             return "equivalent"
         return "equivalent overall" if verdicts.get("area") == "equivalent" else "undecided"
-    if len(verdicts) == 1:
+    if len(decided) == len(verdicts) and len(set(decided.values())) == 1:
         return decided["area"]
     if "last" in decided and decided["last"] == decided.get("late"):
         del decided["last"]
@@ -81,7 +81,9 @@ def _place(words: str) -> tuple[int, str]:
 
 
 def method(inference: Inference) -> str:
-    """How verdicts come about, for notes and captions."""
+    """How verdicts come about, for notes and captions; empty without a test."""
+    if not inference.tests:
+        return ""
     flips, others = inference.permuted, inference.tests - inference.permuted
     ways = ["the max-T correction over sign flips of seeds"] if flips else []
     ways += ["Holm's correction"] if others else []

@@ -16,17 +16,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.experiment.keys import RunKey
-from benchmark.reports.statistics.summary import area_under_budget_curve, t_quantile
+from benchmark.reports.statistics.summary import area_under_budget_curve
 from benchmark.results import environment
 from benchmark.results.records import RoundRecord, RunHeader, RunRecord
 from benchmark.text.terminal import Fitted, words
+from benchmark.verification.noise import pooled_noise
 
 TOLERANCE = 1e-3  # relative and absolute, of accuracy (0–1), nll and ece
 _MEASURES = ("accuracy", "nll", "ece")
@@ -119,35 +119,6 @@ def _alike(first: Any, second: Any) -> bool:
 
 def _value(record: RoundRecord, name: str) -> Any:
     return getattr(record, name)
-
-
-class Noise(NamedTuple):
-    """The residual standard deviation of runs, and its degrees of freedom."""
-
-    sd: float
-    df: int
-
-    def allows(self, old: float, new: float) -> bool:
-        """Whether two draws differ by no more than their 95 % prediction interval."""
-        return abs(new - old) <= t_quantile(0.975, self.df) * self.sd * math.sqrt(2)
-
-
-def pooled_noise(values: Mapping[RunKey, float]) -> Noise | None:
-    """The noise of runs by least squares on strategies (with learners) and seeds; None where no residual is left.
-
-    Where there is a single strategy, its seeds differ by noise alone.
-    """
-    rows = sorted({(key.strategy, key.learner) for key in values})
-    seeds = sorted({key.seed for key in values}) if len(rows) > 1 else []
-    design = np.zeros((len(values), len(rows) + len(seeds)))
-    for place, key in enumerate(values):
-        design[place, rows.index((key.strategy, key.learner))] = 1
-        if seeds:
-            design[place, len(rows) + seeds.index(key.seed)] = 1
-    y = np.array(list(values.values()))
-    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-    df = len(y) - int(rank)
-    return Noise(math.sqrt(float(np.square(y - design @ solution).sum()) / df), df) if df > 0 else None
 
 
 def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[RunRecord]) -> Verdict:

@@ -11,8 +11,8 @@ from support.report_lines import BUDGETS, write_experiment, write_grid, write_ru
 
 from benchmark.reports import read_report, write_report
 
-TABLES = ("accuracy", "summary", "premises", "tests", "labels", "pairwise", "cost")
-FIGURES = ("accuracy", "areas", "labels-saved", "pairwise", "calibration", "seconds")
+TABLES = ("accuracy", "summary", "premises", "tests", "signs", "labels", "pairwise", "cost")
+FIGURES = ("accuracy", "areas", "signs", "labels-saved", "pairwise", "calibration", "seconds")
 
 
 @pytest.fixture

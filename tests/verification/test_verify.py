@@ -20,7 +20,8 @@ from support.tiny import SCORES, bench, experiment, plugin
 
 from benchmark.experiment.keys import RunKey
 from benchmark.results.records import RunRecord, Seconds
-from benchmark.verification.verdicts import compare_rounds, judge_round, pooled_noise
+from benchmark.verification.noise import pooled_noise
+from benchmark.verification.verdicts import compare_rounds, judge_round
 
 Lines = list[dict[str, Any]]
 MARGIN = ("--strategies", "margin", "--seeds", "1")

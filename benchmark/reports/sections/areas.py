@@ -15,4 +15,6 @@ def figure(report: Report, view: View) -> Figure | None:
     return area_figure(view, report.inference, report.source.unranked) if view.several_label_counts else None
 
 
-SECTION = Section("Areas under the budget curve", figure=Part("areas", figure, wide="page"))
+SECTION = Section(
+    "Areas under the budget curve", figure=Part("areas", figure, wide="page", caption=lambda report: report.sentence)
+)

@@ -27,7 +27,6 @@ from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.views import View
-from benchmark.reports.verdicts import sentence
 
 PRINTED_COLUMNS = 8  # label counts in the table
 CELL_ROOM = 0.27  # inches that a number of 6.5 pt takes
@@ -104,10 +103,9 @@ def table(report: Report, _: View) -> Table | None:
         )
     if (found.findings["n"] < FEWEST_SEEDS).any():
         caption += f"With fewer than {FEWEST_SEEDS} seeds there is no band. "
-    said = sentence(report.inference, REFERENCE, source.unranked.degenerate)
     data = found.findings.rename(columns={"endpoint": "labels"})
     data = data[[*GROUP, "labels", "n", "difference", "band_low", "band_high", "sd", "df"]]
-    return Table.of_columns(columns, data, sentences(said, caption, source.unranked.note))
+    return Table.of_columns(columns, data, sentences(report.sentence, caption, source.unranked.note))
 
 
 def figure(report: Report, _: View) -> Figure | None:
@@ -174,5 +172,10 @@ def _short(value: float) -> str:
 SECTION = Section(
     "Sign map",
     table=Part("signs", table, place="linked"),
-    figure=Part("signs", figure, alt="Difference to random by strategy and number of labels"),
+    figure=Part(
+        "signs",
+        figure,
+        alt="Difference to random by strategy and number of labels",
+        caption=lambda report: report.sentence,
+    ),
 )

@@ -17,23 +17,20 @@ from benchmark.reports.rendering.tables.compared import (
 )
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
-from benchmark.reports.verdicts import explained, method, reach, sentence
-
-FOUND = ["n", "difference", "low", "high", "p_corrected", "verdict"]
+from benchmark.reports.verdicts import explained, method, reach
 
 
 def notes(report: Report) -> list[str]:
     """What the experiment shows against random, how verdicts come about, and what so many seeds can show."""
     inference = report.inference
-    said = sentence(inference, REFERENCE, report.source.unranked.degenerate)
     learners = list(dict.fromkeys(learner for _, learner in report.ranking))
     alone = [learner for learner in learners if (REFERENCE, learner) not in report.ranking]
     which = f" (learner {', '.join(alone)})" if len(learners) > 1 else ""
     lacking = f"No run of {REFERENCE} to compare with{which}: no differences to it are shown." if alone else ""
-    return list(filter(None, (said, lacking, reach(inference), method(inference) if inference.tests else "")))
+    return list(filter(None, (report.sentence, lacking, reach(inference), method(inference))))
 
 
 def table(report: Report, view: View) -> Table:
@@ -85,10 +82,8 @@ def table(report: Report, view: View) -> Table:
         "Train is seconds of training per run, a shared first round counted for each; query is seconds per round. "
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
-    found = inference.of(REFERENCE)[FOUND].rename(columns={"n": "pairs"}).reset_index()
-    data = summary.merge(found, on=GROUP, how="left")
-    said = sentence(inference, REFERENCE, source.unranked.degenerate)
-    return Table.of_columns(columns, data, sentences(said, caption, view.scope, source.unranked.note))
+    data = report.summary_of(view)
+    return Table.of_columns(columns, data, sentences(report.sentence, caption, view.scope, source.unranked.note))
 
 
 SECTION = Section("Summary", notes=notes, table=Part("summary", table, wide="page"))

@@ -14,7 +14,7 @@ import run_benchmark
 from benchmark.reports.comparison.transfer import transfer
 from benchmark.reports.data import read_report
 from benchmark.reports.sections.replay import compute
-from benchmark.reports.statistics.family import SOURCE_ACCURACY
+from benchmark.reports.statistics.family import REPLAYED, SOURCE_ACCURACY
 from benchmark.results.errors import StoreError
 from benchmark.results.store import read_experiment
 
@@ -84,13 +84,16 @@ def test_the_command_writes_the_matrix(root: Path, capsys: pytest.CaptureFixture
 def test_a_replay_says_what_its_labels_are_worth(root: Path) -> None:
     """The split of a strategy's accuracy into its labels' part and its training's."""
     made = replay_of(root, "plain", {"margin": 0.05, "entropy": -0.02}, "3" * 64)
-    found = compute(read_report(made)).set_index("strategy")
+    report = read_report(made)
+    found, inference = compute(report).set_index("strategy"), report.inference
     for strategy, shift in (("margin", 0.05), ("entropy", -0.02), ("random", 0.0)):
         row = found.loc[strategy]
         assert row["own"] == pytest.approx(statistics.mean(area(strategy, s) for s in range(3)))
         assert row["replayed"] == pytest.approx(row["own"] + shift)
-        assert row["change"] == pytest.approx(-shift, abs=1e-9)
-    assert found.loc["margin", "gain"] == pytest.approx(
+        change = inference.of(REPLAYED).loc[(strategy, "supervised"), "difference"]
+        assert change == pytest.approx(-shift, abs=1e-9)
+    assert inference.verdicts(("margin", "supervised"), REPLAYED)["area"] == "worse"
+    assert inference.of("random").loc[("margin", "supervised"), "difference"] == pytest.approx(
         statistics.mean(area("margin", s, 0.05) - area("random", s) for s in range(3))
     )
     assert compute(read_report(root)).empty

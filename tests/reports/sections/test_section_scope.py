@@ -32,7 +32,7 @@ def test_a_seed_left_out_is_named(tmp_path: Path) -> None:
     report = write_report(root)
     assert "Left out at 20 to 80 labels: seed 2, which margin did not run." in notes_of(report)
     assert report.summary["n"].tolist() == [4, 4, 4]
-    assert report.summary.set_index("strategy").loc["entropy", "gain_n"] == 5  # random has that seed too
+    assert report.inference.of("random").loc[("entropy", "supervised"), "n"] == 5  # random has that seed too
     assert "margin did not run" in (root / "README.md").read_text()
     assert any("absent: no run on disk." in note for note in notes_of(read_report(root, ["random", "absent"])))
 

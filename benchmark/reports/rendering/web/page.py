@@ -49,7 +49,7 @@ def experiment_page(
 
 def page_data(report: Report) -> dict[str, Any]:
     """The page's data as JSON: its row in the overview of all experiments, the chart and the summary."""
-    summary = report.summary
+    summary = report.summary_of(report.views[0])
     return {
         "overview": overview(report),
         **chart_data(report),
