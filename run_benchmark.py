@@ -72,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         "--budgets", nargs="+", type=whole, metavar="N", help="label counts, the first drawn at the start"
     )
     what.add_argument("--seeds", nargs="+", type=whole, metavar="K", help="a run for each")
+    what.add_argument(
+        "--until-decided",
+        type=points,
+        metavar="WIDTH",
+        help="add seeds until every interval of the difference to random is at most so many points wide; "
+        "verdicts are corrected for up to 5 looks",
+    )
     what.add_argument("--model", metavar="NAME[key=value]", help="the network, such as resnet18[width=32]")
     what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol")
     how = p.add_argument_group("how to run it")
@@ -196,6 +203,9 @@ def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
     else:
         unused = [name for name in given if name in OF_OTHER_MODES]
         where = "when running"
+    if not unused and "until_decided" in given:
+        unused = ["until_decided"] if "replay" in given else ["fresh"] if "fresh" in given else []
+        where = "with --replay" if "replay" in given else "with --until-decided, which computes what is missing"
     if not unused and options.executor == "ray" and "workers" in given:
         unused, where = ["workers"], "with --executor ray, which has its own"
     if not unused:
@@ -221,6 +231,13 @@ def positive(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number from 1 to 1,000,000")
     return int(text)
+
+
+def points(text: str) -> float:
+    """A width in points of accuracy, above 0 and at most 100; as a share."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or not 0 < float(text) <= 100:
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is no width in points, such as 2 or 0.5")
+    return float(text) / 100
 
 
 def _short(text: str) -> str:

@@ -22,6 +22,7 @@ from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, USAGE, Campaig
 from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
 from benchmark.campaign.request import base, changes, requested
+from benchmark.campaign.until_decided import LOOKS, until_decided
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.library import as_published
@@ -74,7 +75,10 @@ def _do(arguments: argparse.Namespace) -> int:
             return verify(arguments, options, console)
         if arguments.replay is not None:
             return replay(arguments, options, console)
-        return run(requested(arguments, checks.said_on(console)), options, console, _older(arguments))
+        protocol = requested(arguments, checks.said_on(console))
+        if arguments.until_decided is not None:
+            return run_until_decided(protocol, arguments.until_decided, options, console, _older(arguments))
+        return run(protocol, options, console, _older(arguments))
     except (ProtocolError, registry.SpecError, datasets.DatasetError, StoreError) as error:
         return _failure(error, USAGE)
     except OSError as error:
@@ -143,6 +147,44 @@ def run(
         why = "by a signal" if signals.requested() else "at the time limit"
         console.print(f"stopped {why}; repeat the command to go on")
     return finished.status
+
+
+def run_until_decided(protocol: Protocol, width: float, options: Options, console: Console, older: Names) -> int:
+    """``run`` with more and more seeds: see ``until_decided``; the exit status. The time limit is for all looks."""
+    from benchmark.reports import report_of  # here: it takes seconds
+    from benchmark.reports.statistics.seeds import REFERENCE
+
+    began = time.time()
+
+    def rest() -> Options:
+        limit = options.time_limit
+        left = None if limit is None else max(limit - (time.time() - began), 0.0)
+        return dataclasses.replace(options, time_limit=left)
+
+    def compute(asked: Protocol) -> int:
+        return compute_missing(asked, rest(), console).status
+
+    def widest(asked: Protocol) -> float:
+        experiment = checks.folders(asked, options.name, options.places.layers).experiment()
+        names = [spec.canonical for spec, _ in registry.expand(asked.strategies)]
+        found = report_of(experiment, names, asked.learners, asked.seeds, asked.budgets)
+        rows = found.inference.of(REFERENCE).reset_index(drop=True)
+        ranked = found.source.unranked.ranked(rows)
+        rows = ranked if len(ranked) else rows
+        if not len(rows):
+            raise ProtocolError(f"--until-decided compares with {REFERENCE}: add it and others to --strategies")
+        return float((rows["high"] - rows["low"]).max(skipna=False))
+
+    protocol, status, found = until_decided(protocol, width, compute, widest)
+    if not status:
+        done = "at most as wide as asked" if found <= width else f"not decided after {LOOKS} looks"
+        console.print(
+            f"{len(protocol.seeds)} seeds; the widest interval of a difference to {REFERENCE} has {100 * found:.2f} "
+            f"points: {done}",
+            markup=False,
+            soft_wrap=True,
+        )
+    return run(protocol, rest(), console, older)
 
 
 def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:

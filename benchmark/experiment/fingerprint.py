@@ -22,6 +22,7 @@ AXES = {
     "learners": "an axis of the grid",
     "seeds": "an axis of the grid",
     "budgets": "where the budget schedule ends; its beginning is covered by `ladder`",
+    "looks": "how often the results may be looked at before the seeds are final",
     "description": "words",
     "papers": "words",
     "notes": "words",

@@ -45,7 +45,8 @@ def as_published(protocol: Protocol) -> Protocol:
     if original is None:
         return protocol
     longer = len(protocol.budgets) > len(original.budgets)
-    return original.override(budgets=protocol.budgets) if longer else original
+    original = original.override(budgets=protocol.budgets) if longer else original
+    return original.override(looks=protocol.looks) if protocol.looks > original.looks else original
 
 
 def _original(protocol: Protocol) -> Protocol | None:

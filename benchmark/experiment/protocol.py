@@ -43,6 +43,7 @@ class Protocol:
     terminal. ``features`` says how the features that some strategies need are made; None for none. ``papers`` are keys
     of strategies.bib or learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs.
     ``image_size`` is the side in pixels of the squares that the images of a folder are brought to; 0 keeps their size.
+    ``looks`` is how often results may be looked at to decide on more seeds, which verdicts are corrected for.
     ``replay`` names the experiment, or the file, whose acquired labels are trained on, as ``name@checksum``; empty
     where strategies choose.
 
@@ -70,6 +71,7 @@ class Protocol:
     ladder: tuple[int, ...] = ()
     image_size: int = 0
     replay: str = ""
+    looks: int = 1
 
     def __post_init__(self) -> None:
         if not self.ladder:
@@ -104,6 +106,8 @@ class Protocol:
             raise ProtocolError(
                 f"candidates must be at least the largest acquisition batch, {largest}, not {self.candidates}"
             )
+        if self.looks < 1:
+            raise ProtocolError(f"looks must be at least 1, not {self.looks}")
         if not 0 <= self.label_noise < 1:
             raise ProtocolError(f"label_noise must be at least 0 and below 1, not {self.label_noise}")
 

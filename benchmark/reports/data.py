@@ -15,7 +15,7 @@ from benchmark.reports.statistics.curves import select, tidy
 from benchmark.reports.statistics.editions import Present
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
-from benchmark.reports.statistics.inference import Inference, infer
+from benchmark.reports.statistics.inference import LEVEL, Inference, infer
 from benchmark.reports.statistics.premises import degenerate
 from benchmark.reports.statistics.seeds import BASELINE, GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
@@ -96,7 +96,8 @@ class Report:
         """What the runs show: every verdict of the report. Its one family is of ``family.contrasts``."""
         counts = sorted(set(self.rows["labels"].tolist()))
         family = contrasts(self.rows, self.baseline) + replay_contrasts(self.runs, counts)
-        return infer(family, declared(len(counts)), resolution(self.runs))
+        looks = self.source.protocol.get("looks", 1)
+        return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks)
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from benchmark.reports.statistics.family import GAIN, REPLAYED
-from benchmark.reports.statistics.inference import Inference, Verdict
+from benchmark.reports.statistics.inference import LEVEL, Inference, Verdict
 from benchmark.reports.statistics.power import powers
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, REFERENCE, SUPERVISED, Key
 from benchmark.reports.words import count, names
@@ -90,6 +90,8 @@ def method(inference: Inference) -> str:
     how = ways[0]
     if len(ways) > 1:
         how = f"{ways[0]} for the {flips} with the most seeds and {ways[1]} for the others, at half the level each"
+    number = round(LEVEL / inference.level)
+    looks = f" over up to {number} looks, {100 * inference.level:g} % at each" if number > 1 else ""
     d0 = inference.priors["d0"]
     prior = ""
     if len(d0) and d0.max() > 0:
@@ -97,7 +99,7 @@ def method(inference: Inference) -> str:
         shown = low if low == high else f"{low} to {high}"
         prior = f" (below ten seeds, variances are shrunk with {shown} prior degrees of freedom)"
     return (
-        f"Verdicts hold together at {100 * inference.level:g} %: one family of {inference.tests} "
+        f"Verdicts hold together at {100 * LEVEL:g} %{looks}: one family of {inference.tests} "
         f"moderated {count(inference.tests, 't-test')}{prior}, by {how}; equivalent is shown to lie within "
         f"±{100 * inference.margin:g} points."
     )

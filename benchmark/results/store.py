@@ -236,7 +236,7 @@ def check_description(root: Path, fingerprint: str) -> ExperimentDescription | N
 def write_description(root: Path, fingerprint: str, protocol: Mapping[str, Any]) -> None:
     """Write experiment.json, or check that the one there has the same fingerprint and bring it up to date.
 
-    It takes in a longer budget schedule and the protocol's description, notes and papers.
+    It takes in a longer budget schedule, a larger number of looks and the protocol's description, notes and papers.
     """
     present = check_description(root, fingerprint)
     if present is None:
@@ -245,7 +245,9 @@ def write_description(root: Path, fingerprint: str, protocol: Mapping[str, Any])
         known = present.protocol
         words = {key: protocol[key] for key in WORDS if key in protocol}
         longest = max(known["budgets"], protocol["budgets"], key=len)
-        new = replace(present, protocol={**known, **words, "budgets": longest})
+        looks = max(known.get("looks", 1), protocol.get("looks", 1))
+        once_more = {"looks": looks} if looks > 1 else {}
+        new = replace(present, protocol={**known, **words, **once_more, "budgets": longest})
         if new == present:
             return
     root.mkdir(parents=True, exist_ok=True)

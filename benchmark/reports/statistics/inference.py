@@ -137,12 +137,15 @@ def infer(
     margin: float = MARGIN,
     level: float = LEVEL,
 ) -> Inference:
-    """Test all ``contrasts`` at all ``endpoints`` as one family; ``resolution`` is one over the test set's size."""
+    """Test all ``contrasts`` at all ``endpoints`` as one family; ``resolution`` is one over the test set's size.
+
+    With up to n looks at growing numbers of seeds, ``level`` is 5 % / n, for intervals too: then they hold over all.
+    """
     tested = [one for one in contrasts if len(one.seeds) >= FEWEST_SEEDS]
     permuted = _permuted(tested)
     flips = [one for one in tested if one.seeds == permuted]
     share = level if len(flips) in (0, len(tested)) else level / 2
-    findings, priors = _estimates(tested, endpoints, resolution, margin)
+    findings, priors = _estimates(tested, endpoints, resolution, margin, level)
     if len(findings):
         by_flips = findings["permuted"].to_numpy(dtype=bool)
         corrected, critical = np.empty(len(findings)), np.empty(len(findings))
@@ -173,7 +176,7 @@ def infer(
 
 
 def _estimates(
-    contrasts: Sequence[Contrast], endpoints: Sequence[str], resolution: float, margin: float
+    contrasts: Sequence[Contrast], endpoints: Sequence[str], resolution: float, margin: float, level: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The findings before correction, with a column ``permuted``, and the priors."""
     permuted = _permuted(contrasts)
@@ -186,7 +189,7 @@ def _estimates(
         for e, endpoint in enumerate(endpoints):
             found = moderated_t(means[:, e], variances[:, e], seeds, resolution)
             errors = np.sqrt(found.variances / seeds)
-            half = stats.t.ppf(0.975, found.df) * errors
+            half = stats.t.ppf(1 - level / 2, found.df) * errors
             priors.append((against, endpoint, float(found.d0), float(found.s0)))
             table = pd.DataFrame([one.key for one in some], columns=GROUP)
             tables.append(
