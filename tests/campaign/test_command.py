@@ -104,7 +104,7 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--report D --model cnn", "--model has no effect with --report: leave out"),
         ("--list --device cpu", "--device has no effect with --list: leave out"),
         ("--compare A B --fresh", "--fresh has no effect with --compare: leave out"),
-        ("--verify D --budgets 20", "--budgets has no effect with --verify: leave out"),
+        ("--verify D --output out", "--output has no effect with --verify: leave out"),
         ("--report D --verify D", "--report and --verify exclude one another: give one"),
         ("--executor ray --workers 2", "--workers has no effect with --executor ray, which has its own: leave out"),
         ("--report nowhere", "nowhere holds no experiment: there is no experiment.json in it"),

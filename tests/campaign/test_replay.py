@@ -16,7 +16,7 @@ from support.tiny import PROTOCOL, bench
 
 import run_benchmark
 from benchmark.loop.replay import ACCURACY, Replay, Replayed
-from benchmark.reports.sections import replay as section
+from benchmark.reports.statistics.family import SOURCE_ACCURACY
 from benchmark.results.store import read_experiment
 
 NAMES = ("random", "margin", "learning-loss")
@@ -102,7 +102,7 @@ def test_a_replay_is_supervised_unless_a_learner_is_named(tmp_path: Path) -> Non
 
 
 def test_reports_know_the_diagnostic_by_its_name() -> None:
-    assert ACCURACY == section.ACCURACY
+    assert ACCURACY == SOURCE_ACCURACY
 
 
 def test_another_network_learns_from_the_same_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
