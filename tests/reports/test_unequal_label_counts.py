@@ -39,7 +39,7 @@ def test_the_comparison_ends_where_the_rivals_end(root: Path) -> None:
         expected = sum(area_under_budget_curve(SHORT, accuracy) for accuracy in own) / 3
         assert summary.loc[strategy, "area_mean"] == pytest.approx(expected, abs=1e-12)
     assert report.inference.compared("random")
-    costs = cost.costs(report.rows).set_index("strategy")["train"]
+    costs = cost.compute(report)[0].set_index("strategy")["train"]
     assert costs["random"] == pytest.approx(costs["margin"])  # of as many rounds
     assert f"Areas and final accuracies end at {SHORT[-1]} labels: not all strategies reach {BUDGETS[-1]}." in (
         notes_of(report)

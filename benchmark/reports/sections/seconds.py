@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -9,10 +12,12 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN
+from benchmark.reports.statistics.curves import RUN, key_of
 from benchmark.reports.statistics.seeds import together
-from benchmark.reports.statistics.summary import intervals
+from benchmark.reports.statistics.speed import UNIT
+from benchmark.reports.statistics.summary import SECONDS, intervals
 from benchmark.reports.statistics.views import View
+from benchmark.results.records import RunRecord
 
 
 def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -28,15 +33,32 @@ def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered.assign(seconds=train + before).loc[rows.index]
 
 
+def scaled(rows: pd.DataFrame, runs: Iterable[RunRecord]) -> tuple[pd.DataFrame, bool]:
+    """``rows`` with calibrated seconds (see ``statistics.speed``) and True, where all of them have a calibration."""
+    timings = pd.DataFrame(
+        [(*key_of(run), r.num_labelled, r.calibration_seconds) for run in runs for r in run.rounds],
+        columns=[*RUN, "labels", "calibration"],
+    )
+    factor = UNIT / rows[[*RUN, "labels"]].merge(timings, how="left")["calibration"].astype("float64").to_numpy()
+    if not np.isfinite(factor).all():
+        return rows, False
+    return rows.assign(**{column: rows[column] * factor for column in SECONDS}), True
+
+
 def figure(report: Report, view: View) -> Figure | None:
-    """Accuracy over the seconds of training and queries that led to it; None where no seconds are recorded."""
+    """Accuracy over the seconds of training and queries that led to it; None where no seconds are recorded.
+
+    Seconds are calibrated where every round was timed beside the fixed computation.
+    """
     if not view.several_label_counts:
         return None
-    timed = elapsed(view.curves).loc[view.shared.index].dropna(subset=["seconds"])
+    rows, calibrated = scaled(view.curves, report.runs)
+    timed = elapsed(rows).loc[view.shared.index].dropna(subset=["seconds"])
     if timed.empty:
         return None
     table = together(intervals(timed, "accuracy").assign(seconds=intervals(timed, "seconds")["mean"]))
-    panel = Panel("Test accuracy (%)", table, 100, (0, 100), x="seconds", x_title="seconds of training and queries")
+    what = "calibrated seconds" if calibrated else "wall-clock seconds, not calibrated,"
+    panel = Panel("Test accuracy (%)", table, 100, (0, 100), x="seconds", x_title=f"{what} of training and queries")
     return panel_figure([panel], view, report.source)
 
 
