@@ -22,6 +22,7 @@ examples:
   python run_benchmark.py --protocol cifar10-ll4al --set warm_start=true --time-limit 50m
   python run_benchmark.py --list
   python run_benchmark.py --report results/mnist
+  python run_benchmark.py --report results/mnist --strategies margin badge random --output paper/
   python run_benchmark.py --replay results/mnist --budgets 100 300 --model "cnn[width=32]"
   python run_benchmark.py --compare mnist mnist-1a2b3c4d
   python run_benchmark.py --verify results/mnist --sample 3
@@ -119,7 +120,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where --report writes what its runs acquired, as .csv",
     )
-    other.add_argument("--output", type=Path, metavar="DIR", help="where --compare also writes a .csv and a .md")
+    other.add_argument(
+        "--baseline", metavar="S", help="with --report: the strategy that differences are to (default: random)"
+    )
+    other.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where --report writes the tables, figures and page of what is selected, and --compare a .csv and a .md",
+    )
     other.add_argument(
         "--verify",
         type=Path,
@@ -173,7 +182,7 @@ LAYERS = ("results_dir", "published")
 # What can be done instead of running, and the flags that have an effect on it.
 MODES = {
     "list": (),
-    "report": ("strategies", "learner", "seeds", "budgets", "export_indices", *LAYERS),
+    "report": ("strategies", "learner", "seeds", "budgets", "baseline", "output", "export_indices", *LAYERS),
     "compare": ("strategies", "learner", "seeds", "budgets", "output", *LAYERS),
     "doctor": ("repair", "attest"),
     "verify": (
@@ -181,7 +190,7 @@ MODES = {
         *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
     ),
 }
-OF_OTHER_MODES = ("output", "export_indices", "sample", "repair", "attest")  # that have no effect on a run
+OF_OTHER_MODES = ("baseline", "output", "export_indices", "sample", "repair", "attest")  # that have no effect on a run
 
 
 def given_flags(arguments: Sequence[str] | None) -> list[str]:

@@ -92,6 +92,8 @@ def _failure(error: Exception, status: int) -> int:
 
 
 Names = tuple[list[str], list[str]]  # of strategies and learners
+Selected = tuple[list[str] | None, list[str] | None, list[int] | None, list[int] | None]  # and seeds and budgets
+SELECTING = ("strategies", "learner", "seeds", "budgets", "baseline")  # flags that select what --report shows
 
 
 def replay(arguments: argparse.Namespace, options: Options, console: Console) -> int:
@@ -237,19 +239,15 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
 
 
 def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
-    """Print an experiment's table, and write tables and figures from its lines; of a selection only print them."""
+    """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
     from benchmark.reports import console_table, notes_of, report_of, write
 
     folders = layers.find(arguments.report)
     if arguments.export_indices is not None:
         return export_indices(arguments, folders.experiment(), console)
     selected = *_rows(arguments), arguments.seeds, arguments.budgets
-    if any(some is not None for some in selected):
-        found = report_of(folders.experiment(), *selected)
-        console.print(console_table(found))
-        for note in notes_of(found):
-            console.print(note, markup=False)
-        return 0
+    if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
+        return report_selection(arguments, folders.experiment(), selected, console)
     experiment, budgets = results.beside_own(folders.experiment())
     found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
     console.print(console_table(found))
@@ -263,6 +261,46 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
         return FAILED
     console.print(f"tables and figures are in {folders.written}", markup=False, soft_wrap=True)
     return DONE
+
+
+def report_selection(
+    arguments: argparse.Namespace, experiment: Experiment, selected: Selected, console: Console
+) -> int:
+    """Print the table of the selected runs; to ``--output``, write tables, figures, page and bibliography of the same.
+
+    Differences are to ``--baseline``, which is always among the strategies.
+    """
+    from benchmark.reports import console_table, notes_of, report_of, write_selection
+
+    strategies, learners, seeds, budgets = selected
+    if arguments.baseline is None:
+        found = report_of(experiment, *selected)
+    else:
+        baseline = registry.resolve(arguments.baseline).canonical
+        if strategies is not None:
+            strategies = list(dict.fromkeys([*strategies, baseline]))
+        found = report_of(experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline)
+        if baseline not in found.source.strategies:
+            raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
+    found = dataclasses.replace(found, flags=tuple(_flags(arguments, *SELECTING)))
+    console.print(console_table(found))
+    for note in notes_of(found):
+        console.print(note, markup=False)
+    if arguments.output is not None:
+        write_selection(found, arguments.output)
+        console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def _flags(arguments: argparse.Namespace, *names: str) -> list[str]:
+    """The words of the command line that give these flags again."""
+    given = {name: getattr(arguments, name) for name in names}
+    return [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (f"--{name}", *map(str, value if isinstance(value, list) else [value]))
+    ]
 
 
 def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> int:

@@ -7,6 +7,15 @@ a report says of one thing; ``rendering`` defines how tables, figures and pages 
 
 from benchmark.reports.data import Report, read_report, report_of
 from benchmark.reports.rendering.console import console_table
-from benchmark.reports.report import notes_of, write, write_report
+from benchmark.reports.report import notes_of, write, write_report, write_selection
 
-__all__ = ["Report", "console_table", "notes_of", "read_report", "report_of", "write", "write_report"]
+__all__ = [
+    "Report",
+    "console_table",
+    "notes_of",
+    "read_report",
+    "report_of",
+    "write",
+    "write_report",
+    "write_selection",
+]

@@ -36,7 +36,9 @@ class Report:
     ``curves`` is a tidy table, see ``curves.curves``; ``last`` is the last label count of the budget schedule.
     ``views`` are one or two, see ``views.views``; the first is the headline. ``selection_notes`` name runs that are
     incomplete, repeated or missing. ``baseline`` is the strategy that all others are tested against besides random.
-    ``target`` is the accuracy (0–1) for which labels saved are counted; None stands for random's final accuracy.
+    ``target`` is the accuracy (0–1) for which labels saved are counted; None stands for the reference's final accuracy.
+    ``reference`` is the strategy that differences are to: random, unless a selection names another. ``flags`` are those
+    of the command that selects the same runs; None for an experiment's own report.
     """
 
     root: Path
@@ -48,6 +50,8 @@ class Report:
     selection_notes: list[str]
     baseline: str = BASELINE
     target: float | None = None
+    reference: str = REFERENCE
+    flags: tuple[str, ...] | None = None
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -62,18 +66,18 @@ class Report:
 
     @property
     def sentence(self) -> str:
-        """The one sentence on the experiment: see ``verdicts.sentence``. Empty where nothing pairs with random."""
-        return sentence(self.inference, REFERENCE, self.source.unranked.degenerate)
+        """The one sentence on the experiment: see ``verdicts.sentence``. Empty where nothing pairs with the reference."""
+        return sentence(self.inference, self.reference, self.source.unranked.degenerate)
 
     def summary_of(self, view: View) -> pd.DataFrame:
-        """A view's summary with what the inference finds against random in area.
+        """A view's summary with what the inference finds against the reference in area.
 
-        Further columns: pairs (the seeds shared with random), difference, low and high (its 95 % interval on its own),
+        Further columns: pairs (the seeds shared with it), difference, low and high (its 95 % interval on its own),
         p_corrected, and verdict, that of all endpoints in words.
         """
-        found = self.inference.of(REFERENCE)[["n", "difference", "low", "high", "p_corrected"]]
+        found = self.inference.of(self.reference)[["n", "difference", "low", "high", "p_corrected"]]
         table = view.summary.merge(found.rename(columns={"n": "pairs"}).reset_index(), on=GROUP, how="left")
-        verdicts = (self.inference.verdicts(key, REFERENCE) for key in keys(table))
+        verdicts = (self.inference.verdicts(key, self.reference) for key in keys(table))
         return table.assign(verdict=[in_words(found) if found else "" for found in verdicts])
 
     @property
@@ -95,7 +99,7 @@ class Report:
     def inference(self) -> Inference:
         """What the runs show: every verdict of the report. Its one family is of ``family.contrasts``."""
         counts = sorted(set(self.rows["labels"].tolist()))
-        family = contrasts(self.rows, self.baseline) + replay_contrasts(self.runs, counts)
+        family = contrasts(self.rows, self.baseline, self.reference) + replay_contrasts(self.runs, counts)
         looks = self.source.protocol.get("looks", 1)
         return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks)
 
@@ -135,12 +139,13 @@ def report_of(
     baseline: str = BASELINE,
     target: float | None = None,
     present: Present | None = None,
+    reference: str = REFERENCE,
 ) -> Report:
     """The report of an experiment, from its records alone; writes nothing.
 
     ``strategies`` and ``learners`` (in canonical form), ``seeds`` and ``budgets`` select runs, None selects all. For
-    ``baseline`` and ``target`` see ``Report``, for ``present`` and older editions ``editions.choose``. Raises
-    StoreError if there is no complete round among the selected runs.
+    ``baseline``, ``target`` and ``reference`` see ``Report``, for ``present`` and older editions ``editions.choose``.
+    Raises StoreError if there is no complete round among the selected runs.
     """
     selection = select(experiment, strategies, learners, seeds, budgets, present)
     curves = tidy(selection.runs, budgets)
@@ -150,9 +155,10 @@ def report_of(
         runs=selection.runs,
         curves=curves,
         last=selection.last,
-        views=views(curves, selection.last, source.unranked),
+        views=views(curves, selection.last, source.unranked, reference),
         source=source,
         selection_notes=[*experiment.left_out, *failures.notes(experiment.failures), *selection.notes],
         baseline=baseline,
         target=target,
+        reference=reference,
     )

@@ -14,6 +14,7 @@ from benchmark.reports.data import Report, read_report
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.tables import table as tables
 from benchmark.reports.rendering.tables.table import Table, markdown
+from benchmark.reports.rendering.web.markup import OURS
 from benchmark.reports.rendering.web.overview import write_overview
 from benchmark.reports.rendering.web.page import experiment_page
 from benchmark.reports.sections.catalogue import SECTIONS
@@ -23,6 +24,7 @@ from benchmark.reports.statistics.seeds import BASELINE
 from benchmark.reports.statistics.views import WIDE
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
+from benchmark.results.layers import is_experiment
 from benchmark.text import escapes
 
 T = TypeVar("T")
@@ -90,10 +92,30 @@ def write_report(root: Path, baseline: str = BASELINE, target: float | None = No
 
 
 def write(report: Report) -> None:
+    """Write a report into its experiment's folder, see ``write_files``, and the overview, index.html, in that above."""
+    write_files(report)
+    write_overview(report.root.resolve().parent)
+
+
+def write_selection(report: Report, folder: Path) -> None:
+    """Write a report of selected runs into ``folder``: see ``write_files``.
+
+    Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
+    """
+    if is_experiment(folder):
+        raise StoreError(f"{folder} holds an experiment: give the selection a folder of its own")
+    page = folder / "index.html"
+    ours = page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")
+    foreign = [name for name in ("README.md", "index.html", "curves.csv") if (folder / name).exists() and not ours]
+    if foreign:
+        raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
+    write_files(replace(report, root=folder))
+
+
+def write_files(report: Report) -> None:
     """Write curves.csv, tables/, figures/, README.md and index.html of a report into its folder.
 
-    Rewrites the overview of all experiments, index.html in the folder above. Removes tables and figures of an earlier
-    report that do not apply any more. The same records give the same bytes.
+    Removes tables and figures of an earlier report that do not apply any more. The same records give the same bytes.
     """
     root = report.root
     for folder in (root / "tables", root / "figures"):
@@ -114,7 +136,6 @@ def write(report: Report) -> None:
     shown = [(table.title, table.content) for table in printed if table.place == "page"]
     texts = [section.page(report) for section in SECTIONS if section.page is not None]
     write_atomically(root / "index.html", experiment_page(report, notes, shown, texts).encode())
-    write_overview(root.resolve().parent)
 
 
 def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T]], suffixes: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name, thin_out
 from benchmark.reports.rendering.tables.compared import difference_cells, rows_of
 from benchmark.reports.rendering.tables.table import Table as Printed
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE
+from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
 from benchmark.reports.words import count, ranges
@@ -24,7 +24,7 @@ def console_table(report: Report) -> Group:
 
 
 def _table(view: View, report: Report) -> Group:
-    """Accuracy at up to 6 label counts, area and difference to random where there are any; at most 100 columns wide.
+    """Accuracy at up to 6 label counts, area and difference to the reference, where there are any; 100 columns wide.
 
     A mark stands beside differences that are better or worse (``Report.inference``).
     """
@@ -41,9 +41,9 @@ def _table(view: View, report: Report) -> Group:
     columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
     if len(counts) > 1:
         columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
-    gains = rows_of(report.inference, REFERENCE, strategies)
+    gains = rows_of(report.inference, report.reference, strategies)
     if gains["n"].notna().any():
-        columns[f"vs. {REFERENCE}"] = difference_cells(gains, places)
+        columns[f"vs. {report.reference}"] = difference_cells(gains, places)
     which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
     title = Prose(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))

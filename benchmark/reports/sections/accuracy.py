@@ -11,7 +11,7 @@ from benchmark.reports.rendering.figures.rows import area_figure
 from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name, sentences, thin_out
 from benchmark.reports.rendering.tables.table import Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, together
+from benchmark.reports.statistics.seeds import GROUP, together
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
 
@@ -45,17 +45,17 @@ def table(report: Report, view: View) -> Table:
 
 
 def figure(report: Report, view: View) -> Figure | None:
-    """Accuracy over labels and, beside it, the difference to random in points, paired by seed.
+    """Accuracy over labels and, beside it, the difference to the reference in points, paired by seed.
 
-    Without random for every learner, or with random alone, there is one panel. With a single label count there are no
-    curves: the figure has a row per strategy instead.
+    Without the reference for every learner, or with it alone, there is one panel. With a single label count there are
+    no curves: the figure has a row per strategy instead.
     """
     if not view.several_label_counts:
         return area_figure(view, report.inference, report.source.unranked)
     panels = [Panel("Test accuracy (%)", together(view.accuracy), 100, (0, 100))]
     gains = view.gains
     if len(gains) and {learner for _, learner in keys(gains)} == set(view.shared["learner"]):
-        panels.append(Panel(f"Difference to {REFERENCE} (points)", gains, 100, zero=True))
+        panels.append(Panel(f"Difference to {view.reference} (points)", gains, 100, zero=True))
     return panel_figure(panels, view, report.source)
 
 

@@ -41,7 +41,7 @@ FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for percent
 
 def savings(report: Report, view: View) -> pd.DataFrame:
     """``labels_saved`` of the view."""
-    return labels_saved(view.rows, report.target)
+    return labels_saved(view.rows, report.target, view.reference)
 
 
 def first_crossing(labels: np.ndarray, curves: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -132,8 +132,8 @@ def table(report: Report, view: View) -> Table | None:
         f"Label efficiency on {source.datasets[0][0]}, {seeds_in_words(n)}. Area is the mean test accuracy in % over "
         "label counts, log area the mean over their logarithm, which gives more weight to the start (± standard "
         "deviation over seeds). Labels is where the mean curve over seeds, linear between label counts, first reaches "
-        f"the accuracy in % (the final accuracy of {REFERENCE}, unless another was asked for); saved is how many "
-        f"fewer that is than for {REFERENCE} with the same learner. "
+        f"the accuracy in % (the final accuracy of {view.reference}, unless another was asked for); saved is how many "
+        f"fewer that is than for {view.reference} with the same learner. "
     )
     if n >= FEWEST_SEEDS_BOOTSTRAP:
         caption += (
@@ -173,7 +173,7 @@ def figure(report: Report, view: View) -> Figure | None:
         shown = rows.loc[order]
         _bars(axes, shown, order, row_colours(order))
         axes.set_yticks(range(len(order)), labels)
-        axes.set_title(f"Labels saved against {REFERENCE}", loc="right")
+        axes.set_title(f"Labels saved against {view.reference}", loc="right")
         n = int(shown["n"].iloc[0])
         whiskers = "lines: 95 % bootstrap interval" if shown["low"].notna().any() else "too few for intervals"
         explained = unranked.remark(order)

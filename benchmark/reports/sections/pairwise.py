@@ -95,7 +95,7 @@ def pairwise(
 def _said(inference: Inference, own: Key, other: Key, baseline: str) -> list[Verdict]:
     """The experiment's verdicts on ``own`` against ``other`` where one of them is random or the baseline."""
     opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    for reference in (REFERENCE, baseline):
+    for reference in (one for one in (REFERENCE, baseline) if one in inference.references):
         if other[0] == reference:
             return list(inference.verdicts(own, reference).values())
         if own[0] == reference:
@@ -127,7 +127,7 @@ def table(report: Report, view: View) -> Table | None:
         f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
         f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
         "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
-        f"{REFERENCE} or {report.baseline} have the verdicts of the table of comparisons; the {found.tests} tests of "
+        f"{' or '.join(dict.fromkeys((report.reference, report.baseline)))} have the verdicts of the table of comparisons; the {found.tests} tests of "
         f"the others are a family of their own at {100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )

@@ -31,7 +31,7 @@ from benchmark.reports.rendering.tables.table import Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.curves import RUN, groups, key_of
 from benchmark.reports.statistics.family import REPLAYED, SOURCE_ACCURACY
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
+from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd
 from benchmark.reports.statistics.views import View
 from benchmark.reports.verdicts import explained, sentence
@@ -108,7 +108,7 @@ def table(report: Report, _: View) -> Table | None:
         "replayed": cells["replayed"],
     }
     order, inference = keys(found), report.inference
-    for head, against in (("own − replayed", REPLAYED), (f"replayed vs. {REFERENCE}", REFERENCE)):
+    for head, against in (("own − replayed", REPLAYED), (f"replayed vs. {report.reference}", report.reference)):
         compared = rows_of(inference, against, order)
         columns[head] = difference_cells(compared, places)
         columns[f"95 % interval ({against})"] = interval_cells(compared, places)
@@ -140,7 +140,7 @@ def figure(report: Report, _: View) -> Figure | None:
             ring: dict[str, Any] = {"markeredgecolor": colour, "markeredgewidth": 1.0, "linestyle": ""}
             axes.plot(100 * own, row, "o", markersize=6, markerfacecolor="white", zorder=3, **ring)
             axes.plot(100 * replayed, row, "o", markersize=3.5, markerfacecolor=colour, zorder=4, **ring)
-        if (reference := found[found["strategy"] == REFERENCE]["replayed"]).size:
+        if (reference := found[found["strategy"] == report.reference]["replayed"]).size:
             axes.axvline(100 * reference.iloc[0], color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
         axes.set_yticks(range(len(ranking)), labels)
         axes.set_ylim(len(ranking) - 0.4, -0.6)
@@ -152,7 +152,7 @@ def figure(report: Report, _: View) -> Figure | None:
         sns.despine(ax=axes, left=True)
         axes.set_title(f"{title[0].upper()}{title[1:]} (%)", loc="left")
         said = f"ring: its own run; dot: this training, on the same labels; means over {seeds_in_words(seeds)}"
-        style.remark(figure, f"{said}; dotted: {REFERENCE}" if reference.size else said)
+        style.remark(figure, f"{said}; dotted: {report.reference}" if reference.size else said)
     return figure
 
 

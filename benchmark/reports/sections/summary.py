@@ -17,42 +17,42 @@ from benchmark.reports.rendering.tables.compared import (
 )
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
 from benchmark.reports.verdicts import explained, method, reach
 
 
 def notes(report: Report) -> list[str]:
-    """What the experiment shows against random, how verdicts come about, and what so many seeds can show."""
+    """What the experiment shows against the reference, how verdicts come about, and what so many seeds can show."""
     inference = report.inference
     learners = list(dict.fromkeys(learner for _, learner in report.ranking))
-    alone = [learner for learner in learners if (REFERENCE, learner) not in report.ranking]
+    alone = [learner for learner in learners if (report.reference, learner) not in report.ranking]
     which = f" (learner {', '.join(alone)})" if len(learners) > 1 else ""
-    lacking = f"No run of {REFERENCE} to compare with{which}: no differences to it are shown." if alone else ""
-    return list(filter(None, (report.sentence, lacking, reach(inference), method(inference))))
+    lacking = f"No run of {report.reference} to compare with{which}: no differences to it are shown." if alone else ""
+    how = method(inference) if inference.tests else ""
+    return list(filter(None, (report.sentence, lacking, reach(inference), how)))
 
 
 def table(report: Report, view: View) -> Table:
-    """One row per strategy: seeds, area, final accuracy, paired difference to random, seconds.
+    """One row per strategy: seeds, area, final accuracy, paired difference to the reference, seconds.
 
-    With a single label count, the accuracy stands for area and final accuracy. Without runs of random there is no
+    With a single label count, the accuracy stands for area and final accuracy. Without runs of the reference there is no
     difference. Where some differences are over more seeds than the means, the column pairs counts them.
     """
     source, summary = report.source, view.summary
     places = decimals(pd.concat([summary["area_sd"], summary["final_sd"]]))
     last, several = summary["labels"].iloc[0], view.several_label_counts
     order, inference = keys(summary), report.inference
-    rows = rows_of(inference, REFERENCE, order)
+    rows = rows_of(inference, report.reference, order)
     paired = rows["n"].notna().any()
     pairs = [0 if math.isnan(n) else int(n) for n in rows["n"]]
     differing = any(n > 0 and n != own for n, own in zip(pairs, summary["n"], strict=True))
     area, final = (marked_best(summary[f"{what}_mean"], summary[f"{what}_sd"], places) for what in ("area", "final"))
     gains = {
         **({"pairs": [Cell(str(n)) if n else MISSING for n in pairs]} if differing else {}),
-        f"vs. {REFERENCE}": difference_cells(rows, places),
+        f"vs. {report.reference}": difference_cells(rows, places),
         "95 % interval": interval_cells(rows, places),
-        "verdict": verdict_cells(inference, REFERENCE, order),
+        "verdict": verdict_cells(inference, report.reference, order),
     }
     columns = {
         "strategy": [Cell(row_name(key, source)) for key in order],
@@ -73,10 +73,10 @@ def table(report: Report, view: View) -> Table:
         caption += f"the test accuracy in % at {last} labels ({spread}). "
     if paired:
         what = "area" if several else "accuracy"
-        shared = f", over the seeds shared with {REFERENCE}" if differing else ""
+        shared = f", over the seeds shared with {report.reference}" if differing else ""
         caption += (
-            f"vs. {REFERENCE} is the mean difference in {what} to {REFERENCE}{shared}. "
-            f"{EXPLAINED} {explained(inference, [REFERENCE])} "
+            f"vs. {report.reference} is the mean difference in {what} to {report.reference}{shared}. "
+            f"{EXPLAINED} {explained(inference, [report.reference])} "
         )
     caption += (
         "Train is seconds of training per run, a shared first round counted for each; query is seconds per round. "

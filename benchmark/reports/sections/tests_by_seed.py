@@ -20,7 +20,7 @@ from benchmark.reports.rendering.tables.compared import (
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.endpoints import halves
-from benchmark.reports.statistics.seeds import FEWEST_SEEDS, REFERENCE
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS
 from benchmark.reports.statistics.views import View
 from benchmark.reports.verdicts import explained
 
@@ -32,7 +32,7 @@ def table(report: Report, _: View) -> Table | None:
     Where comparisons have different numbers of seeds, a column shows them.
     """
     source, inference, first = report.source, report.inference, report.views[0]
-    references = [one for one in dict.fromkeys((REFERENCE, report.baseline)) if one in inference.references]
+    references = [one for one in dict.fromkeys((report.reference, report.baseline)) if one in inference.references]
     if not references:
         return None
     compared = {key for reference in references for key in inference.compared(reference)}
@@ -52,7 +52,7 @@ def table(report: Report, _: View) -> Table | None:
         add(f"vs. {reference}", difference_cells(rows, places))
         add("95 % interval", interval_cells(rows, places))
         add("p", p_cells(rows))
-        if reference == REFERENCE:
+        if reference == report.reference:
             for endpoint in inference.endpoints[1:]:
                 add(endpoint, difference_cells(rows_of(inference, reference, order, endpoint), places))
         add("verdict", verdict_cells(inference, reference, order))

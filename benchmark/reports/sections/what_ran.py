@@ -21,6 +21,9 @@ def readme(report: Report) -> list[str]:
     """The settings, and the commands, as Markdown."""
     source, protocol = report.source, report.source.protocol
     altered = protocol.get("name", source.experiment) != source.experiment
+    words = ["python run_benchmark.py --report", escapes.shell(f"results/{source.experiment}")]
+    if report.flags is not None:
+        words += [*map(escapes.shell, report.flags), "--output", escapes.shell(report.root.name)]
     return [
         "## What ran",
         "",
@@ -34,7 +37,7 @@ def readme(report: Report) -> list[str]:
         "Finished runs are not recomputed; `--fresh` recomputes them as a further attempt. All numbers come from the",
         "records in `runs/`; `curves.csv`, `tables/` and `figures/` are derived from them:",
         "",
-        *escapes.markdown_fence([f"python run_benchmark.py --report {escapes.shell(f'results/{source.experiment}')}"]),
+        *escapes.markdown_fence([" ".join(words)]),
         "",
     ]
 

@@ -20,10 +20,10 @@ SOURCE_ACCURACY = "replay.source_accuracy"  # the diagnostic that a replay's rou
 Curves = Mapping[Key, Mapping[int, np.ndarray]]  # strategy and learner: seed: (E,) endpoints
 
 
-def contrasts(rows: pd.DataFrame, baseline: str) -> list[Contrast]:
+def contrasts(rows: pd.DataFrame, baseline: str, first: str = REFERENCE) -> list[Contrast]:
     """All comparisons of runs in ``rows`` (see ``seeds.reaching``), each over the seeds that its sides share.
 
-    Each strategy with random and with ``baseline``, and where there are several learners, each learner with supervised
+    Each strategy with ``first`` and with ``baseline``, and where there are several learners, each learner with supervised
     learning, and each gain over random with that of supervised learning. Random against the baseline would be the
     baseline against random again, and is left out.
     """
@@ -34,14 +34,14 @@ def contrasts(rows: pd.DataFrame, baseline: str) -> list[Contrast]:
     ):
         table.setdefault((strategy, learner), {})[seed] = values
     found = []
-    for reference in dict.fromkeys((REFERENCE, baseline)):
+    for reference in dict.fromkeys((first, baseline)):
         for key in table:
-            if key[0] not in (REFERENCE, reference):
+            if key[0] not in (first, reference):
                 found += _contrast(table, key, reference, (key, (reference, key[1])), lambda own, other: own - other)
     for key in table:
         if key[1] != SUPERVISED:
             found += _contrast(table, key, SUPERVISED, (key, (key[0], SUPERVISED)), lambda own, other: own - other)
-    for key in table:
+    for key in table if first == REFERENCE else ():
         if key[0] != REFERENCE and key[1] != SUPERVISED:
             sides = (key, (REFERENCE, key[1]), (key[0], SUPERVISED), (REFERENCE, SUPERVISED))
             found += _contrast(table, key, GAIN, sides, lambda a, b, c, d: (a - b) - (c - d))

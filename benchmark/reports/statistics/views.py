@@ -13,7 +13,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.reports.statistics.seeds import Key, comparable, compared, only, seed_groups
+from benchmark.reports.statistics.seeds import REFERENCE, Key, comparable, compared, only, seed_groups
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, ranges
@@ -27,7 +27,7 @@ class View:
     ``curves`` are the rows of the strategies (see ``curves.curves``), ``last`` is the last label count of the budget
     schedule, ``unfinished`` are strategies that do not reduce the shared seeds (see ``seeds.SeedGroups``). ``suffix``
     ends the names of the view's tables and figures. ``scope`` is a sentence on the strategies and seeds, empty for a
-    report's only view. ``unranked`` strategies have no part in the ranks.
+    report's only view. ``unranked`` strategies have no part in the ranks. Differences are to the ``reference``.
     """
 
     def __init__(
@@ -38,9 +38,10 @@ class View:
         suffix: str = "",
         scope: str = "",
         unranked: Unranked = RANKED,
+        reference: str = REFERENCE,
     ) -> None:
         self.curves, self.last, self.unfinished, self.unranked = curves, last, unfinished, unranked
-        self.suffix, self.scope = suffix, scope
+        self.suffix, self.scope, self.reference = suffix, scope, reference
 
     @cached_property
     def _comparable(self) -> tuple[pd.DataFrame, list[str]]:
@@ -89,8 +90,8 @@ class View:
 
     @cached_property
     def gains(self) -> pd.DataFrame:
-        """The difference in accuracy to random, over the seeds that the two share; columns as in ``accuracy``."""
-        return intervals(paired(self.curves, "accuracy", ["learner", "seed", "labels"]), "gain")
+        """The difference in accuracy to ``reference``, over the seeds that the two share; columns as ``accuracy``."""
+        return intervals(paired(self.curves, "accuracy", ["learner", "seed", "labels"], self.reference), "gain")
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -103,13 +104,16 @@ class View:
         return keys(self.summary)
 
 
-def views(curves: pd.DataFrame, last: int | None = None, unranked: Unranked = RANKED) -> list[View]:
+def views(
+    curves: pd.DataFrame, last: int | None = None, unranked: Unranked = RANKED, reference: str = REFERENCE
+) -> list[View]:
     """The one view of all strategies, or the view of those with the most seeds and the wide view."""
     complete, partial, unfinished = seed_groups(curves, last)
     if not partial:
-        return [View(curves, last, unfinished, unranked=unranked)]
-    wide = View(curves, last, unfinished, suffix=WIDE, unranked=unranked)
-    first = View(only(curves, [*complete, *unfinished]), last, unfinished, unranked=unranked)
+        return [View(curves, last, unfinished, unranked=unranked, reference=reference)]
+    wide = View(curves, last, unfinished, suffix=WIDE, unranked=unranked, reference=reference)
+    most = only(curves, [*complete, *unfinished])
+    first = View(most, last, unfinished, unranked=unranked, reference=reference)
     seeds, common = (view.seeds for view in (first, wide))
     several = curves["learner"].nunique() > 1
     what = "strategies and learners" if several else "strategies"

@@ -16,7 +16,7 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import NAMED, style_lines
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.inference import Inference
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
+from benchmark.reports.statistics.seeds import GROUP, Key, reaching
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
@@ -34,18 +34,18 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
-    gains = paired(run_areas(reaching(curves, view.last)), "area", ["learner", "seed"])
+    gains = paired(run_areas(reaching(curves, view.last)), "area", ["learner", "seed"], view.reference)
     ranking = [key for key in view.ranking if key in present]
     first, horizon, seeds = curves["labels"].min(), runs["labels"].iloc[0], runs["seed"].nunique()
     title = f"Mean accuracy, {first}–{horizon} labels (%)" if first < horizon else f"Accuracy, {first} labels (%)"
     tables = {"area": (runs, title)}
     if len(gains):
-        tables["gain"] = (gains, f"Difference to {REFERENCE} (points)")
+        tables["gain"] = (gains, f"Difference to {view.reference} (points)")
     both = len(tables) > 1
     pairs = sorted({len(own) for own in groups(gains, GROUP).values()} - {seeds})
     said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
     if pairs and seeds > 1:
-        said = said.replace("seeds;", f"seeds (on the right up to {pairs[-1]}, those shared with {REFERENCE});")
+        said = said.replace("seeds;", f"seeds (on the right up to {pairs[-1]}, those shared with {view.reference});")
     said = unranked.remark(ranking) + said
     with mpl.rc_context(style.RC):
         height = 0.75 + ROW * max(len(ranking), 2)
@@ -54,7 +54,7 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
         left = style.text_width(figure, labels) + 0.12
         panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
-            means = intervals(table, value, GROUP) if value == "area" else _findings(inference)
+            means = intervals(table, value, GROUP) if value == "area" else _findings(inference, view.reference)
             _rows(axes, table, value, ranking, row_colours(ranking), groups(means, GROUP))
             axes.set_title(title, loc="left" if both else "right")
         panels[0].set_yticks(range(len(ranking)), labels)
@@ -70,9 +70,9 @@ def row_colours(ranking: Sequence[Key]) -> dict[Key, str]:
     }
 
 
-def _findings(inference: Inference) -> pd.DataFrame:
-    """The differences to random in area with their intervals; ``open`` where they are neither better nor worse."""
-    rows = inference.of(REFERENCE).reset_index(drop=True)
+def _findings(inference: Inference, reference: str) -> pd.DataFrame:
+    """The differences to the reference in area with their intervals; ``open`` where they are neither better nor worse."""
+    rows = inference.of(reference).reset_index(drop=True)
     return rows.assign(mean=rows["difference"], open=~rows["verdict"].isin(["better", "worse"]))
 
 

@@ -15,7 +15,7 @@ from benchmark.reports.rendering.tables.cells import decimals, points, row_name
 from benchmark.reports.rendering.tables.table import Cell
 from benchmark.reports.rendering.web.markup import named, plain
 from benchmark.reports.statistics.curves import groups
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, together
+from benchmark.reports.statistics.seeds import GROUP, together
 from benchmark.reports.words import ranges
 from benchmark.text import escapes
 
@@ -83,7 +83,7 @@ def _curve(table: pd.DataFrame, places: int, signed: bool) -> dict[str, list[Any
 
 def chart(data: dict[str, Any], report: Report) -> str:
     """The chart's frame, controls and legend as HTML; the page's script draws the lines."""
-    choices = {"accuracy": "Accuracy", "gain": f"Difference to {REFERENCE}"}
+    choices = {"accuracy": "Accuracy", "gain": f"Difference to {report.reference}"}
     if len(report.views) > 1:
         few, many = (f"{len(view.compared)} strategies" for view in report.views)
         seeds = [ranges(view.seeds) for view in report.views]
@@ -116,7 +116,7 @@ def chart(data: dict[str, Any], report: Report) -> str:
         '<noscript><p>Without JavaScript: <a href="figures/accuracy.png">the chart as a file</a>.</p></noscript>'
         f'<div class="legend" role="group" aria-label="Strategies shown">{entries}</div>'
         '<p class="caption" id="how">Means in % (differences in points) over the seeds that all strategies shown share '
-        f"(for a difference: that the strategy shares with {REFERENCE}); bands are 95 % t-intervals. The best "
+        f"(for a difference: that the strategy shares with {report.reference}); bands are 95 % t-intervals. The best "
         "strategies and the reference are in colour. Point at a line, or move along it with the arrow keys, to read "
         "its values.</p></section>"
     )

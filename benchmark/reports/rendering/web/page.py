@@ -32,7 +32,7 @@ def experiment_page(
         f"<h1>{escapes.html(source.experiment)}</h1>",
         *(f"<p>{escapes.html(words)}</p>" for words in source.about),
         f'<p class="caption">{escapes.html(source.sentence)}</p>',
-        '<p><a href="../index.html">All experiments</a></p>',
+        *(['<p><a href="../index.html">All experiments</a></p>'] if report.flags is None else []),
         "</div>",
     ]
     main = [
@@ -75,7 +75,7 @@ def _list(kind: str, items: Iterable[str]) -> str:
 
 def _files(root: Path) -> list[Path]:
     """The report's files, those meant for reading first."""
-    found = [root / "README.md", root / "curves.csv", root / "experiment.json"]
+    found = [path for name in ("README.md", "curves.csv", "experiment.json") if (path := root / name).is_file()]
     return found + [path for folder in ("tables", "figures") for path in sorted((root / folder).glob("[!.]*"))]
 
 

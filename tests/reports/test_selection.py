@@ -1,0 +1,133 @@
+"""``--report DIR`` of a selection, written elsewhere: exactly these runs in all files and on the console."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.report_lines import data_of, write_grid, write_run
+
+import run_benchmark
+
+SELECTED = ["--strategies", "margin", "random", "--seeds", "0", "2", "--budgets", "20", "40"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = write_grid(tmp_path / "results" / "mnist", ["random", "margin", "entropy"], seeds=3)
+    for strategy, seed in itertools.product(("random", "margin"), range(3)):
+        write_run(root, strategy, seed, learner="fixmatch")
+    return root
+
+
+def report(root: Path, *flags: str) -> int:
+    return run_benchmark.main(["--report", str(root), *flags])
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_all_files_are_of_the_selection_and_the_experiment_is_left_alone(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, paper = tree(root.parent), tmp_path / "paper"
+    assert report(root, *SELECTED, "--learner", "supervised", "--output", str(paper)) == 0
+    said = capsys.readouterr().out
+    assert tree(root.parent) == before
+    curves = pd.read_csv(paper / "curves.csv")
+    assert set(curves["strategy"]) == {"margin", "random"}
+    assert (set(curves["seed"]), set(curves["labels"]), set(curves["learner"])) == ({0, 2}, {20, 40}, {"supervised"})
+    for table in (paper / "tables").glob("*.*"):
+        assert not re.search("entropy|fixmatch", table.read_text()), table.name
+    data = data_of((paper / "index.html").read_text())
+    assert {line["strategy"] for line in data["lines"]} == {"margin", "random"}
+    assert data["labels"] == [20, 40]
+    assert '<a href="../index.html">' not in (paper / "index.html").read_text()
+    assert not (tmp_path / "index.html").exists()
+    assert (paper / "tables" / "strategies.bib").is_file()
+    assert {"accuracy.pdf", "areas.pdf"} <= {path.name for path in (paper / "figures").iterdir()}
+    assert re.search(r"seeds 0, 2", said)
+    assert report(root, *SELECTED, "--learner", "supervised") == 0  # to the console alone
+    assert capsys.readouterr().out.strip() == said[: said.index("tables, figures and page")].strip()
+
+
+def test_the_page_has_the_command_that_gives_it_again(root: Path, tmp_path: Path) -> None:
+    paper = tmp_path / "paper"
+    assert report(root, *SELECTED, "--learner", "fixmatch", "--output", str(paper)) == 0
+    (command,) = re.findall(r"^python run_benchmark.py (--report .*)$", (paper / "README.md").read_text(), re.MULTILINE)
+    words = shlex.split(command)
+    assert words[2:] == ["--strategies", *SELECTED[1:3], "--learner", "fixmatch", *SELECTED[3:], "--output", "paper"]
+    first = tree(paper)
+    assert report(root, *words[2:-1], str(paper)) == 0
+    assert tree(paper) == first
+
+
+def test_a_baseline_stands_for_random_in_all_differences(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = tmp_path / "paper"
+    flags = ["--strategies", "random", "entropy", "--learner", "supervised"]
+    assert report(root, *flags, "--baseline", "margin", "--output", str(paper)) == 0
+    assert "vs. margin" in capsys.readouterr().out
+    summary = pd.read_csv(paper / "tables" / "summary.csv").set_index("strategy")
+    assert set(summary.index) == {"random", "entropy", "margin"}  # the baseline is always there
+    assert summary["gain_n"].to_dict() == {"random": 3, "entropy": 3, "margin": 0}
+    area = summary["area_mean"]
+    for strategy in ("random", "entropy"):
+        assert summary.loc[strategy, "gain_mean"] == pytest.approx(area[strategy] - area["margin"])
+    tests = pd.read_csv(paper / "tables" / "tests.csv")
+    assert set(tests["reference"]) == {"margin"}
+    gains = {line["strategy"]: line["gain"]["labels"] for line in data_of((paper / "index.html").read_text())["lines"]}
+    assert bool(gains["random"])
+    assert not gains["margin"]
+    everything = "".join(path.read_text() for path in (paper / "tables").glob("*.md"))
+    assert not re.search(r"vs\. random|× random|to random|against random|than for random", everything)
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html", "curves.csv"])
+def test_files_of_others_are_not_overwritten(
+    root: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = tmp_path / "paper"
+    paper.mkdir()
+    (paper / name).write_text("mine")
+    assert report(root, *SELECTED, "--output", str(paper)) == 2
+    assert f"{name} is not from a report and would be overwritten" in capsys.readouterr().err
+    assert tree(paper) == {name: b"mine"}
+
+
+def test_a_selection_does_not_go_into_an_experiment(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(root)
+    assert report(root, *SELECTED, "--output", str(root)) == 2
+    assert "holds an experiment" in capsys.readouterr().err
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--baseline", "badge"], "--baseline badge: no such run among those selected"),
+        (["--baseline", "bagde"], "badge"),
+        (["--strategies", "entropy", "--baseline", "margin", "--seeds", "9"], "has no complete round"),
+    ],
+)
+def test_a_baseline_that_did_not_run_is_one_line(
+    root: Path, flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(root, *flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("mode", [["--list"], ["--verify", "x"], []])
+def test_a_baseline_has_no_effect_elsewhere(mode: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run_benchmark.main([*mode, "--baseline", "margin"])
+    assert stopped.value.code == 2
+    assert "--baseline has no effect" in capsys.readouterr().err
