@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from matplotlib.figure import Figure
 
 from benchmark.reports.data import Report, read_report
 from benchmark.reports.rendering.figures import style
+from benchmark.reports.rendering.figures.lines import coloured
 from benchmark.reports.rendering.tables import table as tables
 from benchmark.reports.rendering.tables.table import Table, markdown
 from benchmark.reports.rendering.web.markup import OURS
@@ -20,7 +21,7 @@ from benchmark.reports.rendering.web.page import experiment_page
 from benchmark.reports.sections.catalogue import SECTIONS
 from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.curves import write_curves
-from benchmark.reports.statistics.seeds import BASELINE
+from benchmark.reports.statistics.seeds import BASELINE, Key
 from benchmark.reports.statistics.views import WIDE
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
@@ -28,14 +29,18 @@ from benchmark.results.layers import is_experiment
 from benchmark.text import escapes
 
 T = TypeVar("T")
+NARROW_AND_WIDE: dict[style.Columns, str] = {1: "-single", 2: "-double"}  # suffixes of figures of another width
 
 
 class Made(NamedTuple, Generic[T]):
-    """A table or figure of a report: name of its files, title, place on the page, alternative text and caption."""
+    """A table or figure of a report: name of its files, title, place on the page, alternative text and caption.
+
+    The place ``variant`` is that of a figure that another one shows in another width.
+    """
 
     name: str
     title: str
-    place: Place
+    place: Place | Literal["variant"]
     alt: str
     content: T
     caption: str = ""
@@ -62,9 +67,15 @@ def tables_of(report: Report) -> list[Made[Table]]:
     ]
 
 
-def figures_of(report: Report) -> list[Made[Figure]]:
-    """The figures of all sections: those of the first view, then those of the wide one."""
-    return _make(report, lambda section: section.figure)
+def figures_of(report: Report, columns: style.Columns | None = None) -> list[Made[Figure]]:
+    """The figures of all sections: those of the first view, then those of the wide one.
+
+    They are as wide as so many ``columns`` of a paper, where they can be; None for what suits each. A strategy in
+    colour is in colour in all of them.
+    """
+    strong = frozenset[Key]().union(*(coloured(view.ranking, view.reference) for view in report.views))
+    with style.page(columns, strong | {key for key in report.ranking if key[0] in report.source.plugins}):
+        return _make(report, lambda section: section.figure)
 
 
 def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[Made[T]]:
@@ -122,7 +133,7 @@ def write_files(report: Report) -> None:
         if folder.is_symlink():
             raise StoreError(f"{folder} is a symbolic link: a report writes and removes files in it; delete the link")
     write_curves(report.curves, root / "curves.csv")
-    printed, drawn, notes = tables_of(report), figures_of(report), notes_of(report)
+    printed, drawn, notes = tables_of(report), _all_figures(report), notes_of(report)
     for table in printed:
         tables.write(table.content, root / "tables" / table.name)
     for figure in drawn:
@@ -138,12 +149,27 @@ def write_files(report: Report) -> None:
     write_atomically(root / "index.html", experiment_page(report, notes, shown, texts).encode())
 
 
+def _all_figures(report: Report) -> list[Made[Figure]]:
+    """All figures, and after them those for both columns again for one, for phones; of a selection, the reverse too."""
+    natural = figures_of(report)
+    found = list(natural)
+    widths = {one.name: one.content.get_figwidth() for one in natural}
+    for columns, suffix in NARROW_AND_WIDE.items():
+        if columns == 1 or report.flags is not None:
+            found += [
+                one._replace(name=one.name + suffix, place="variant")
+                for one in figures_of(report, columns)
+                if one.content.get_figwidth() != widths[one.name]
+            ]
+    return found
+
+
 def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T]], suffixes: Sequence[str]) -> None:
     """Remove the files of parts that an earlier report had and this one has not."""
     kept = {one.name for one in made}
-    for part, wide, suffix in itertools.product(parts, ("", WIDE), suffixes):
-        if part is not None and part.name + wide not in kept:
-            (folder / f"{part.name}{wide}{suffix}").unlink(missing_ok=True)
+    for part, wide, width, suffix in itertools.product(parts, ("", WIDE), ("", *NARROW_AND_WIDE.values()), suffixes):
+        if part is not None and part.name + wide + width not in kept:
+            (folder / f"{part.name}{wide}{width}{suffix}").unlink(missing_ok=True)
 
 
 def _caption(figure: Made[Figure]) -> list[str]:

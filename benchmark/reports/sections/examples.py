@@ -16,7 +16,8 @@ from benchmark.reports.statistics.views import View
 from benchmark.results.records import ExamplesRecord, RunRecord
 from benchmark.results.store import undamaged_examples
 
-COLUMNS, CELL, CAPTION, HEADING = 12, 0.55, 0.1, 0.2  # images in a row; the others in inches, CAPTION per line
+CELL, CAPTION, HEADING = 0.55, 0.12, 0.2  # inches: an image, a line of its caption, a learner's heading
+COLUMN = 0.84  # inches, with room for the caption
 LONG = 6  # with longer class names, the probability takes a line of its own
 WRONG = "#b2182b"
 
@@ -42,18 +43,20 @@ def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
     row = CELL + lines * CAPTION
     with mpl.rc_context(style.RC):
         height = len(blocks) * (HEADING + 2 * row) + 0.15
-        figure = Figure(figsize=(style.BOTH_COLUMNS, height))
+        width = style.width(both=True)
+        columns = int((width - 0.08) / COLUMN)
+        figure = Figure(figsize=(width, height))
         for number, (learner, (run, found)) in enumerate(blocks.items()):
             top = height - number * (HEADING + 2 * row)
-            shown = f"{style.drawn(run.key.strategy, 60)}, {style.drawn(learner, 60)}"
+            shown = f"{style.drawn(run.key.strategy, 20)}, {style.drawn(learner, 8 * columns - 12)}"
             who = f"{shown}, seed {run.key.seed}, {run.label_counts[-1]} labels"
-            figure.text(0.04 / style.BOTH_COLUMNS, (top - 0.03) / height, who, va="top", fontsize=7)
+            figure.text(0.04 / width, (top - 0.03) / height, who, va="top")
             for place, mistakes in enumerate((False, True)):
-                chosen = np.flatnonzero(found.mistakes == mistakes)[:COLUMNS]
+                chosen = np.flatnonzero(found.mistakes == mistakes)[:columns]
                 bottom = top - HEADING - (place + 1) * row
                 for column, i in enumerate(chosen):
-                    left = (0.04 + column * (style.BOTH_COLUMNS - 0.08) / COLUMNS) / style.BOTH_COLUMNS
-                    box = (left, (bottom + lines * CAPTION) / height, CELL / style.BOTH_COLUMNS, CELL / height)
+                    left = (0.04 + column * (width - 0.08) / columns) / width
+                    box = (left, (bottom + lines * CAPTION) / height, CELL / width, CELL / height)
                     _example(figure.add_axes(box), found, int(i), ", " if lines == 2 else "\n")
         style.remark(figure, "for each learner: evenly spaced test images; below, its most confident mistakes")
     return figure
@@ -68,7 +71,7 @@ def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
     right = predicted == label
     said = f"{style.drawn(str(names[predicted]), 12)}{separator}{100 * found.confidence[i]:.0f} %"
     said += "" if right else f"\nis {style.drawn(str(names[label]), 12)}"
-    axes.text(0, -0.04, said, transform=axes.transAxes, va="top", fontsize=5.5, color=style.INK if right else WRONG)
+    axes.text(0, -0.04, said, transform=axes.transAxes, va="top", color=style.INK if right else WRONG)
 
 
 SECTION = Section("Test images with predictions", figure=Part("examples", figure, place="linked"))

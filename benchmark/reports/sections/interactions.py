@@ -59,10 +59,10 @@ def table(report: Report, _: View) -> Table | None:
         "verdict": verdict_cells(inference, GAIN, order),
     }
     caption = (
-        f"{sentence(inference, GAIN)} Gain over {REFERENCE} by learner on {source.datasets[0][0]}: the mean difference "
+        f"Gain over {REFERENCE} by learner on {source.datasets[0][0]}: the mean difference "
         f"in area under the budget curve to {REFERENCE} with the learner {SUPERVISED} and with the row's, and the "
         f"change from the first to the second with its 95 % interval. {EXPLAINED} p is corrected. "
-        f"{explained(inference, [GAIN])} "
+        f"{sentence(inference, GAIN)} {explained(inference, [GAIN])} "
     )
     if (changes["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a test. "

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.figures import style
-from benchmark.reports.rendering.figures.rows import ROW, row_colours
+from benchmark.reports.rendering.figures.rows import ROW, row_looks
 from benchmark.reports.rendering.tables.cells import (
     decimals,
     marked_best,
@@ -166,12 +166,13 @@ def figure(report: Report, view: View) -> Figure | None:
     if not np.isfinite(rows["saved"]).any():
         return None
     with mpl.rc_context(style.RC):
-        figure = Figure(figsize=(style.ONE_COLUMN, 0.75 + ROW * max(len(order), 2)))
+        figure = Figure(figsize=(style.width(both=False), 0.75 + ROW * max(len(order), 2)))
         labels = style.row_labels(order, unranked)
         left = style.text_width(figure, labels) + 0.12
-        (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.14, bottom=0.4)
+        (axes,) = style.new_axes(figure, 1)
+        style.place(figure, [axes], left=left, gap=0, right=0.14, bottom=0.4)
         shown = rows.loc[order]
-        _bars(axes, shown, order, row_colours(order))
+        _bars(axes, shown, order, row_looks(order, view.reference))
         axes.set_yticks(range(len(order)), labels)
         axes.set_title(f"Labels saved against {view.reference}", loc="right")
         n = int(shown["n"].iloc[0])
@@ -181,14 +182,14 @@ def figure(report: Report, view: View) -> Figure | None:
     return figure
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[Key], colours: Mapping[Key, str]) -> None:
+def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[Key], looks: Mapping[Key, style.Look]) -> None:
     """Draw a bar per row; infinite ends of intervals become arrows at the edge, infinite bars become words."""
     numbers = shown[["saved", "low", "high"]].to_numpy(dtype=float)
     finite = [*numbers[np.isfinite(numbers)].tolist(), 0.0]
     room = max(max(finite) - min(finite), 1.0)
     lowest, highest = min(finite) - 0.06 * room, max(finite) + 0.06 * room
     for row, (key, (saved, low, high)) in enumerate(zip(order, numbers, strict=True)):
-        colour = colours[key]
+        colour = looks[key].colour
         if math.isfinite(saved):
             axes.barh(row, saved, height=0.62, color=colour, alpha=0.55, linewidth=0, zorder=2)
         else:
@@ -200,7 +201,7 @@ def _bars(axes: Axes, shown: pd.DataFrame, order: Sequence[Key], colours: Mappin
                 if math.isinf(value):
                     axes.plot(end, row, arrow, color=style.INK, markersize=2.5, zorder=3, clip_on=False)
     axes.axvline(0, color=style.INK, linewidth=1, zorder=1)
-    axes.set_xlim(lowest, highest)
+    axes.set_xlim(lowest - 0.04 * room, highest + 0.04 * room)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_locator(style.value_ticks())

@@ -34,7 +34,7 @@ from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, name
 
-CELL, SMALL_CELL = 0.27, 0.155  # inches
+CELL, NARROW_CELL, SMALL_CELL = 0.27, 0.2, 0.142  # inches: of numbers at most and at least; without numbers
 PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 
 
@@ -127,8 +127,9 @@ def table(report: Report, view: View) -> Table | None:
         f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
         f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
         "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
-        f"{' or '.join(dict.fromkeys((report.reference, report.baseline)))} have the verdicts of the table of comparisons; the {found.tests} tests of "
-        f"the others are a family of their own at {100 * report.inference.level:g} %. "
+        f"{' or '.join(dict.fromkeys((report.reference, report.baseline)))} have the verdicts of the table of "
+        f"comparisons; the {found.tests} tests of the others are a family of their own at "
+        f"{100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )
     if found.n < FEWEST_SEEDS:
@@ -152,21 +153,24 @@ def figure(report: Report, view: View) -> Figure | None:
     return heat_map(found, report.source.unranked)
 
 
-def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure:
+def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure | None:
     """The penalty matrix as a heat map: rows beat columns, best strategies first; column sums below.
 
-    Numbers stand in the cells for up to 15 strategies; columns are numbered like the rows.
+    Numbers stand in the cells for up to 15 strategies; columns are numbered like the rows. None where the page is too
+    narrow.
     """
     penalties, k = pairwise.penalties, len(pairwise.keys)
     few = k <= PRINTED
     labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, unranked), start=1)]
     with mpl.rc_context(style.RC):
-        figure = Figure(figsize=(style.ONE_COLUMN, style.ONE_COLUMN))
+        figure = Figure(figsize=(style.BOTH_COLUMNS, style.BOTH_COLUMNS))
         left = style.text_width(figure, labels) + 0.12
-        bottom, top, right = 0.18, 0.42, 0.62
-        cell = CELL if few else min(SMALL_CELL, (style.BOTH_COLUMNS - left - right) / k)
+        bottom, top, right = 0.18, 0.27, 0.55
+        width = style.fits(left + right + (NARROW_CELL if few else SMALL_CELL) * k)
+        if width is None:
+            return None
+        cell = min(CELL if few else SMALL_CELL, (width - left - right) / k)
         said = "entry: share of endpoints at which the row is better"
-        width = max(left + cell * k + right, style.ONE_COLUMN)
         height = bottom + cell * (k + 1.3) + top
         figure.set_size_inches(width, height)
         box = (left / width, (bottom + 1.3 * cell) / height, cell * k / width, cell * k / height)
@@ -187,9 +191,6 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure:
         axes.set_xticks(np.arange(k) + 0.5, [str(i) for i in range(1, k + 1)])
         axes.tick_params(length=0, pad=2)
         axes.xaxis.tick_top()
-        if not few:
-            axes.tick_params(axis="x", labelsize=5)
-            axes.tick_params(axis="y", labelsize=6)
         for i, j in np.ndindex(k, k) if few else ():
             if i != j and penalties[i, j] > 0:
                 colour = "white" if penalties[i, j] > 0.6 else style.INK
@@ -200,25 +201,22 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure:
                     ha="center",
                     va="center",
                     color=colour,
-                    fontsize=6,
                 )
         sums = figure.add_axes((left / width, bottom / height, cell * k / width, cell / height))
         sums.set_axis_off()
         sums.set_xlim(0, k)
-        size = 6 if few else 4.5
         for j, total in enumerate(penalties.sum(axis=0)):
-            sums.text(j + 0.5, 0.5, f"{total:.1f}" if few else f"{total:.0f}", ha="center", va="center", fontsize=size)
-        sums.text(-0.15, 0.5, "column sum", ha="right", va="center", fontsize=6)
+            sums.text(j + 0.5, 0.5, f"{total:.1f}" if few else f"{total:.0f}", ha="center", va="center")
+        sums.text(-0.15, 0.5, "column sum", ha="right", va="center")
         bar = figure.add_axes(((left + cell * k + 0.1) / width, box[1], 0.09 / width, min(cell * k, 1.2) / height))
         scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), colours)
         figure.colorbar(scale, cax=bar, ticks=[0, 0.5, 1])
-        bar.tick_params(labelsize=6, length=1.5)
+        bar.tick_params(length=1.5)
         bar.spines[:].set_visible(False)
-        figure.text(0.04 / width, 1 - 0.05 / height, said, ha="left", va="top", fontsize=6.5)
         explained = unranked.remark(pairwise.keys)
         endpoints = f"{pairwise.endpoints} {count(pairwise.endpoints, 'endpoint')}"
         test = f"corrected over all pairs, {pairwise.n} seeds, {endpoints}"
-        style.remark(figure, f"{explained}lower sums are better; {test}")
+        style.remark(figure, f"{said}; lower sums are better; {explained}{test}")
     return figure
 
 

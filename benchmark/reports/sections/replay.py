@@ -130,10 +130,11 @@ def figure(report: Report, _: View) -> Figure | None:
     ranking, seeds = keys(found), int(found["n"].max())
     title = _measure(report)
     with mpl.rc_context(style.RC):
-        figure = Figure(figsize=(style.BOTH_COLUMNS, 0.95 + ROW * 1.2 * max(len(ranking), 2)))
+        figure = Figure(figsize=(style.width(both=True), 0.95 + ROW * 1.2 * max(len(ranking), 2)))
         labels = style.row_labels(ranking, report.source.unranked)
         left = style.text_width(figure, labels) + 0.12
-        (axes,) = style.side_by_side(figure, 1, left=left, gap=0.25, right=0.12, bottom=0.4)
+        (axes,) = style.new_axes(figure, 1)
+        style.place(figure, [axes], left=left, gap=0, right=0.12, bottom=0.4)
         for row, (key, own, replayed) in enumerate(zip(ranking, found["own"], found["replayed"], strict=True)):
             colour = style.look(key[0]).colour
             axes.plot([100 * own, 100 * replayed], [row, row], color=colour, linewidth=1.2, zorder=2)

@@ -57,8 +57,8 @@ def figure(report: Report, view: View) -> Figure | None:
     if timed.empty:
         return None
     table = together(intervals(timed, "accuracy").assign(seconds=intervals(timed, "seconds")["mean"]))
-    what = "calibrated seconds" if calibrated else "wall-clock seconds, not calibrated,"
-    panel = Panel("Test accuracy (%)", table, 100, (0, 100), x="seconds", x_title=f"{what} of training and queries")
+    title = f"seconds of training and queries ({'calibrated' if calibrated else 'not calibrated'})"
+    panel = Panel("Test accuracy (%)", table, 100, (0, 100), x="seconds", x_title=title)
     return panel_figure([panel], view, report.source)
 
 

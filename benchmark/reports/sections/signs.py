@@ -35,11 +35,11 @@ MAP = "RdBu"  # red below random, blue above: told apart by all common kinds of 
 
 def compute(report: Report) -> Inference:
     """``bands`` of all runs."""
-    return bands(report.rows, resolution(report.runs), report.inference)
+    return bands(report.rows, resolution(report.runs), report.inference, report.reference)
 
 
-def bands(rows: pd.DataFrame, resolved: float, inference: Inference) -> Inference:
-    """Differences to random with their simultaneous bands; the endpoints are label counts, as texts.
+def bands(rows: pd.DataFrame, resolved: float, inference: Inference, reference: str = REFERENCE) -> Inference:
+    """Differences to the reference with their simultaneous bands; the endpoints are label counts, as texts.
 
     ``rows`` are of ``seeds.reaching``; label counts that a run lacks are left out. ``resolved`` is what the test set
     resolves. ``inference``, the report's, gives the level.
@@ -50,13 +50,13 @@ def bands(rows: pd.DataFrame, resolved: float, inference: Inference) -> Inferenc
         of.setdefault((strategy, learner), {})[seed] = accuracies
     found = []
     for key, own in of.items():
-        other = of.get((REFERENCE, key[1]))
-        if key[0] == REFERENCE or other is None:
+        other = of.get((reference, key[1]))
+        if key[0] == reference or other is None:
             continue
         seeds = sorted(set(own) & set(other))
         if seeds:
             differences = np.array([own[seed] - other[seed] for seed in seeds])
-            found.append(Contrast(key, REFERENCE, tuple(seeds), differences))
+            found.append(Contrast(key, reference, tuple(seeds), differences))
     return infer(found, [str(labels) for labels in table.columns], resolved, inference.margin, inference.level)
 
 
@@ -91,10 +91,10 @@ def table(report: Report, _: View) -> Table | None:
             Cell(points(value, 1) + MARK * bool(sure)) if math.isfinite(value) else MISSING
             for value, sure in zip(differences[:, i], stand[:, i], strict=True)
         ]
-    columns["verdict"] = verdict_cells(report.inference, REFERENCE, order)
+    columns["verdict"] = verdict_cells(report.inference, report.reference, order)
     caption = (
-        f"Sign map on {source.datasets[0][0]}: the mean difference to {REFERENCE} in points at single label counts, "
-        f"paired by seed. {MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the map, "
+        f"Sign map on {source.datasets[0][0]}: the mean difference to {report.reference} in points at single label "
+        f"counts, paired by seed. {MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the map, "
         "excludes 0; cells are descriptive, verdicts are about the declared endpoints. "
     )
     if len(shown) < len(counts):
@@ -105,7 +105,7 @@ def table(report: Report, _: View) -> Table | None:
         caption += f"With fewer than {FEWEST_SEEDS} seeds there is no band. "
     data = found.findings.rename(columns={"endpoint": "labels"})
     data = data[[*GROUP, "labels", "n", "difference", "band_low", "band_high", "sd", "df"]]
-    return Table.of_columns(columns, data, sentences(report.sentence, caption, source.unranked.note))
+    return Table.of_columns(columns, data, sentences(caption, report.sentence, source.unranked.note))
 
 
 def figure(report: Report, _: View) -> Figure | None:
@@ -121,14 +121,16 @@ def figure(report: Report, _: View) -> Figure | None:
     labels = style.row_labels(order, unranked)
     with mpl.rc_context(style.RC):
         height = 0.95 + ROW * max(len(order), 2)
-        figure = Figure(figsize=(style.BOTH_COLUMNS, height))
+        width = style.width(both=True)
+        figure = Figure(figsize=(width, height))
         left = style.text_width(figure, labels) + 0.12
-        (axes,) = style.side_by_side(figure, 1, left=left, gap=0, right=0.55, bottom=0.5)
+        (axes,) = style.new_axes(figure, 1)
+        style.place(figure, [axes], left=left, gap=0, right=0.55, bottom=0.5)
         scale = max(float(np.nanquantile(np.abs(values), 0.95)), 0.1)
         colours, norm = mpl.colormaps[MAP], mpl.colors.Normalize(-scale, scale)
         edges = [np.arange(len(counts) + 1), np.arange(len(order) + 1)]
         axes.pcolormesh(*edges, values, cmap=colours, norm=norm, edgecolor="white", linewidth=0.5, alpha=0.85)
-        roomy = (style.BOTH_COLUMNS - left - 0.55) / len(counts) >= CELL_ROOM
+        roomy = (width - left - 0.55) / len(counts) >= CELL_ROOM
         for row, column in np.ndindex(*values.shape):
             value = float(values[row, column])
             if stand[row, column]:
@@ -138,22 +140,20 @@ def figure(report: Report, _: View) -> Figure | None:
                 axes.add_patch(frame)
             if roomy and math.isfinite(value):
                 colour = "white" if abs(value) > 0.62 * scale else style.INK
-                axes.text(column + 0.5, row + 0.5, _short(value), ha="center", va="center", color=colour, fontsize=6.5)
+                axes.text(column + 0.5, row + 0.5, _short(value), ha="center", va="center", color=colour)
         early = sum(float(labels) <= halves([float(counts[0]), float(counts[-1])]) for labels in counts)
         axes.axvline(early, color=style.INK, linewidth=1.2, linestyle=":")
         axes.set_ylim(len(order), 0)
         axes.set_yticks(np.arange(len(order)) + 0.5, labels)
-        shown = thin_out(list(range(len(counts))), 15)
+        shown = thin_out(list(range(len(counts))), 15 if width == style.BOTH_COLUMNS else 6)
         axes.set_xticks([i + 0.5 for i in shown], [counts[i] for i in shown])
         axes.tick_params(length=0)
         axes.set_xlabel("labels")
-        axes.set_title(f"Difference to {REFERENCE} (points)", loc="left")
+        axes.set_title(f"Difference to {report.reference} (points)", loc="left")
         for spine in axes.spines.values():
             spine.set_visible(False)
         box = axes.get_position()
-        bar = figure.add_axes(
-            (box.x1 + 0.1 / style.BOTH_COLUMNS, box.y0, 0.09 / style.BOTH_COLUMNS, min(box.height, 1.4 / height))
-        )
+        bar = figure.add_axes((box.x1 + 0.1 / width, box.y0, 0.09 / width, min(box.height, 1.4 / height)))
         figure.colorbar(mpl.cm.ScalarMappable(norm, colours), cax=bar, extend="both")
         bar.tick_params(length=1.5)
         bar.spines[:].set_visible(False)

@@ -36,8 +36,8 @@ def notes(report: Report) -> list[str]:
 def table(report: Report, view: View) -> Table:
     """One row per strategy: seeds, area, final accuracy, paired difference to the reference, seconds.
 
-    With a single label count, the accuracy stands for area and final accuracy. Without runs of the reference there is no
-    difference. Where some differences are over more seeds than the means, the column pairs counts them.
+    With a single label count, the accuracy stands for area and final accuracy. Without runs of the reference there is
+    no difference. Where some differences are over more seeds than the means, the column pairs counts them.
     """
     source, summary = report.source, view.summary
     places = decimals(pd.concat([summary["area_sd"], summary["final_sd"]]))
@@ -83,7 +83,7 @@ def table(report: Report, view: View) -> Table:
         + ("The best means are bold. " if len(summary) > 1 else "")
     )
     data = report.summary_of(view)
-    return Table.of_columns(columns, data, sentences(report.sentence, caption, view.scope, source.unranked.note))
+    return Table.of_columns(columns, data, sentences(caption, report.sentence, view.scope, source.unranked.note))
 
 
 SECTION = Section("Summary", notes=notes, table=Part("summary", table, wide="page"))

@@ -23,9 +23,9 @@ Curves = Mapping[Key, Mapping[int, np.ndarray]]  # strategy and learner: seed: (
 def contrasts(rows: pd.DataFrame, baseline: str, first: str = REFERENCE) -> list[Contrast]:
     """All comparisons of runs in ``rows`` (see ``seeds.reaching``), each over the seeds that its sides share.
 
-    Each strategy with ``first`` and with ``baseline``, and where there are several learners, each learner with supervised
-    learning, and each gain over random with that of supervised learning. Random against the baseline would be the
-    baseline against random again, and is left out.
+    Each strategy with ``first`` and with ``baseline``, and where there are several learners, each learner with
+    supervised learning, and each gain over random with that of supervised learning (unless ``first`` is another).
+    ``first`` against the baseline would be the baseline against ``first`` again, and is left out.
     """
     runs = run_endpoints(rows)
     table: dict[Key, dict[int, np.ndarray]] = {}

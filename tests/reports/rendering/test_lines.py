@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
 from support.made_reports import report_of, rising_curves
 
 from benchmark.reports.rendering.figures.lines import NAMED, Panel, line_figure, remark, style_lines
@@ -25,10 +27,11 @@ def accuracy_figure(curves: pd.DataFrame) -> Figure:
 
 
 def texts_of(figure: Figure) -> list[Any]:
-    """All that is written beside the lines, once drawn, with its extent."""
+    """The names beside or below the lines, once drawn."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return [t for axes in figure.axes for t in axes.texts if isinstance(t, Annotation)]
+    *below, _ = figure.texts  # and the remark
+    return [t for axes in figure.axes for t in axes.texts if isinstance(t, Annotation)] + below
 
 
 @pytest.mark.parametrize(
@@ -41,11 +44,12 @@ def test_names_in_the_figure_do_not_overlap_and_are_not_cut(
     figure = accuracy_figure(rising_curves(strategies, seeds, labels, learners))
     names = texts_of(figure)
     renderer = FigureCanvasAgg(figure).get_renderer()
-    extents = [super(Annotation, name).get_window_extent(renderer) for name in names]
+    extents = [Text.get_window_extent(name, renderer) for name in names]
     assert len(names) == strategies * learners if strategies * learners <= NAMED else len(names) >= 6
     assert any(name.get_text().startswith("random") for name in names)
     for a, b in itertools.combinations(extents, 2):
-        assert min(a.y1, b.y1) - max(a.y0, b.y0) < 0.25 * a.height
+        beside = min(a.x1, b.x1) < max(a.x0, b.x0)
+        assert beside or min(a.y1, b.y1) - max(a.y0, b.y0) < 0.25 * a.height
     assert all(e.x0 >= 0 and e.x1 <= figure.bbox.width and e.y0 >= 0 and e.y1 <= figure.bbox.height for e in extents)
     assert len(figure.axes) == (1 if strategies == 1 else 2)
 
@@ -61,9 +65,53 @@ def test_bands_need_two_seeds() -> None:
 
 def test_the_remark_counts_seeds_in_each_panel() -> None:
     one, many, mixed = pd.Series([1, 1]), pd.Series([3, 3]), pd.Series([1, 10])
-    assert remark([one, one], {}) == "one seed"
-    assert remark([many, many], {}) == "mean over 3 seeds"
-    assert remark([one, mixed], {}) == "mean over one seed (on the right 1 to 10)"
+    assert remark([one, one]) == "one seed"
+    assert remark([many, many]) == "mean over 3 seeds"
+    assert remark([one, mixed]) == "mean over one seed (1 to 10 for differences)"
+
+
+def test_the_remark_says_whose_the_bands_are() -> None:
+    figure = accuracy_figure(rising_curves(9, 10, 15))
+    assert "bands: 95 % interval of " in figure.texts[-1].get_text()
+    (said,) = re.findall("interval of (.*?)(?:;|$)", figure.texts[-1].get_text().replace("\n", " "))
+    bands = [c for c in figure.axes[0].collections if np.isfinite(c.get_paths()[0].vertices).any()]
+    assert len(said.split(", ")) == len(bands) == 3
+    assert "random" in said
+
+
+@pytest.mark.parametrize("width", [0.001, 0.02, 0.5])
+def test_bands_are_whole_or_left_out(width: float) -> None:
+    rows = [
+        (name, "supervised", labels, y, y - width, y + width)
+        for name, shift in (("random", 0.0), ("margin", 0.01))
+        for labels, y in ((10, 0.9 + shift), (20, 0.95 + shift))
+    ]
+    table = pd.DataFrame(rows, columns=["strategy", "learner", "labels", "mean", "low", "high"])
+    lines = style_lines([("margin", "supervised"), ("random", "supervised")])
+    figure = line_figure([Panel("accuracy", table, 100, (0, 100))], lines, "")
+    (axes,) = figure.axes
+    bottom, top = axes.get_ylim()
+    ends = [path.vertices[:, 1] for band in axes.collections for path in band.get_paths()]
+    assert len(ends) == (0 if width == 0.5 else 2)
+    assert all(bottom <= y.min() and y.max() <= top for y in ends)
+    assert ("bands" in figure.texts[-1].get_text()) == bool(ends)
+
+
+def test_nothing_but_the_lines_is_drawn_in_their_colours_within_the_axes() -> None:
+    curves = rising_curves(9, 3, 15)
+    short = (curves["strategy"] == "method3") & (curves["labels"] > 200)  # ends before the others
+    figure = accuracy_figure(curves[~short])
+    FigureCanvasAgg(figure).draw()
+    names = {text.get_text() for text in texts_of(figure)}
+    assert "method3" in names
+    for axes in figure.axes:
+        assert all(len(line.get_xdata()) in (15, 10, 2) for line in axes.lines)  # curves, and the line at 0
+        assert all(annotation.arrow_patch is None for annotation in axes.texts)
+    box = figure.axes[-1].get_window_extent()
+    outside = [line for line in figure.artists if isinstance(line, Line2D)]
+    assert outside
+    for line in outside:
+        assert line.get_transform().transform(line.get_xydata())[:, 0].min() >= box.x1
 
 
 def test_long_tick_labels_are_within_the_figure() -> None:

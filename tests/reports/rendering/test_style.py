@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import pytest
 from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from support.made_reports import report_of, rising_curves
 
-from benchmark.reports.rendering.figures.style import ONE_COLUMN, look, remark, save
+from benchmark.reports.rendering.figures.style import ONE_COLUMN, SMALLEST, look, remark, save
 from benchmark.reports.sections import accuracy
 
 
@@ -33,12 +34,19 @@ def test_figures_do_not_touch_pyplot(tmp_path: Path) -> None:
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_long_remark_is_set_smaller_to_fit() -> None:
+def test_a_long_remark_takes_more_lines() -> None:
     for words in ("", "one seed", "mean over 10 seeds; " * 5):
         figure = Figure(figsize=(ONE_COLUMN, 2))
+        axes = figure.add_axes((0.1, 0.2, 0.8, 0.7))
         remark(figure, words)
         (text,) = figure.texts
         figure.set_dpi(200)
         box = text.get_window_extent(FigureCanvasAgg(figure).get_renderer())
         assert 0 <= box.x0 <= box.x1 <= ONE_COLUMN * 200
-        assert (text.get_fontsize() == 6) == (len(words) < 20)
+        assert " ".join(text.get_text().split()) == words.strip()
+        assert text.get_fontsize() == SMALLEST
+        more = figure.get_figheight() - 2
+        assert (more > 0) == (len(words) > 20)
+        inches = axes.get_position().bounds[1::2]
+        assert [share * (2 + more) for share in inches] == pytest.approx([0.4 + more, 1.4])
+        assert box.y1 <= 200 * (0.4 + more)

@@ -94,7 +94,7 @@ def test_calibrated_seconds_do_not_depend_on_the_load(tmp_path: Path) -> None:
     assert {row[0].text: row[-1].text for row in table.rows} == {"random": "1.00", "margin": "–"}
     drawn = seconds.figure(report, report.views[0])
     assert drawn is not None
-    assert drawn.axes[0].get_xlabel().startswith("calibrated seconds")
+    assert drawn.axes[0].get_xlabel().endswith("(calibrated)")
 
 
 def test_runs_without_a_timing_have_no_multiple(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from benchmark.reports.statistics.ranks import Ranks
 from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.unranked import RANKED, Unranked
 
-NARROWEST = 2.2  # inches, the axis of ranks: with long names beside it the diagram takes more than one column
+NARROWEST = 0.2  # inches from one rank to the next: with long names beside the axis, the diagram takes both columns
 
 
-def rank_figure(ranks: Ranks, unranked: Unranked = RANKED) -> Figure:
+def rank_figure(ranks: Ranks, unranked: Unranked = RANKED) -> Figure | None:
     """Mean ranks, the best on the left; bars join strategies that do not differ in Nemenyi's test at the 5 % level.
 
-    ``unranked`` strategies carry a mark.
+    ``unranked`` strategies carry a mark. None where the page is too narrow.
     """
     mean = ranks.mean.sort_values(kind="stable")
     keys = list(mean.index)
@@ -30,7 +30,9 @@ def rank_figure(ranks: Ranks, unranked: Unranked = RANKED) -> Figure:
         height = top + 0.09 * len(bars) + 0.1 + row * half + 0.25
         figure = Figure(figsize=(style.ONE_COLUMN, height))
         left, right = (style.text_width(figure, side) + 0.42 for side in (labels[:half], labels[half:]))
-        width = max(style.ONE_COLUMN, left + right + NARROWEST)
+        width = style.fits(left + right + NARROWEST * (len(keys) - 1))
+        if width is None:
+            return None
         figure.set_size_inches(width, height)
         axes = figure.add_axes((left / width, 0, 1 - (left + right) / width, 1))
         axes.set_axis_off()
@@ -42,7 +44,7 @@ def rank_figure(ranks: Ranks, unranked: Unranked = RANKED) -> Figure:
         axes.plot([1, len(keys)], [top, top], color=style.INK, linewidth=0.6)
         end = min(1 + ranks.critical_difference, len(keys))
         axes.plot([1, end], [0.22, 0.22], color=style.INK, linewidth=1.2)
-        axes.text(1, 0.17, f"critical difference {ranks.critical_difference:.2f}", ha="left", va="bottom", fontsize=6)
+        axes.text(1, 0.17, f"critical difference {ranks.critical_difference:.2f}", ha="left", va="bottom")
         for level, (first, final) in enumerate(bars):
             y = top + 0.08 + 0.09 * level
             ends = [mean.iloc[first] - 0.06, mean.iloc[final] + 0.06]
@@ -54,7 +56,7 @@ def rank_figure(ranks: Ranks, unranked: Unranked = RANKED) -> Figure:
             outside, gap = (1.0, -4) if on_left else (float(len(keys)), 4)
             colour = style.look(key[0]).colour
             axes.plot([rank, rank, outside], [top, y, y], color=colour, linewidth=0.8, clip_on=False)
-            axes.plot(rank, top, "o", color=colour, markersize=3, zorder=5, clip_on=False)
+            axes.plot(rank, top, style.look(key[0]).marker, color=colour, markersize=3, zorder=5, clip_on=False)
             words = f"{label}  {rank:.1f}" if on_left else f"{rank:.1f}  {label}"
             axes.annotate(
                 words,

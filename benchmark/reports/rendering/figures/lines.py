@@ -1,4 +1,8 @@
-"""Line figures over labels, seconds or steps: a few lines in colour, the others in grey, names beside the lines."""
+"""Line figures over labels, seconds or steps: the strategies of the page in colour, the others in grey.
+
+In the width of both columns of a paper, panels stand side by side and names beside the lines; in that of one column,
+panels stand one below the other and names below them.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,23 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
-from sklearn.isotonic import isotonic_regression
 
 from benchmark.reports.rendering.figures import style
+from benchmark.reports.rendering.figures.names import BESIDE, below, below_height, beside
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.unranked import RANKED, Unranked
 
-HIGHLIGHTED = 5  # strategies in colour, besides the reference and those asked for
+HIGHLIGHTED = 5  # strategies in colour among many, besides the reference and those asked for
 BANDS = 2  # of these, how many have a band: more bands would hide one another
-NAMED = 12  # with up to this many lines, each has its name beside it
+NAMED = 12  # up to this many lines are in colour, each with its name
 LEFT, GAP, TICK = 0.36, 0.42, 0.11  # inches: the margin, between axes, from the edge of a tick's label to its axis
-LINE = 8.6  # points from one name to the next
-DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
+BELOW, TICKS = 0.52, 0.2  # inches below axes: of ticks, title and one line of remarks; of ticks alone
+HEIGHT, STACKED = 2.02, 1.5  # inches, of axes side by side and one below the other
 
 
 class Line(NamedTuple):
-    """How one line is drawn; ``label`` is empty for a line without a name beside it."""
+    """How one line is drawn; ``label`` is empty for a line without a name."""
 
     colour: str
     marker: str
@@ -53,64 +57,102 @@ class Panel(NamedTuple):
     x_title: str = "labels"
 
 
-def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, height: float = 2.8) -> Figure:
-    """The panels side by side, the lines' names to the right of the last panel, ``remark`` below."""
+def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, unranked: Unranked = RANKED) -> Figure:
+    """The panels with the lines' names; ``remark`` and what marks, bands and grey lines are stand below.
+
+    A band that would squeeze the means of a panel is left out, of all panels alike.
+    """
+    wide = {key for key, line in lines.items() if line.band and not all(_fits(panel, key) for panel in panels)}
+    lines = {key: line._replace(band=line.band and key not in wide) for key, line in lines.items()}
     with mpl.rc_context(style.RC):
-        figure = Figure(figsize=(style.BOTH_COLUMNS if len(panels) > 1 else style.ONE_COLUMN, height))
-        names = style.text_width(figure, [line.label for line in lines.values()])
-        row = style.side_by_side(figure, len(panels), left=LEFT, gap=GAP, right=names + 0.32, bottom=0.52)
+        width = style.width(both=len(panels) > 1)
+        stacked = width < style.BOTH_COLUMNS
+        figure = Figure(figsize=(width, style.TOP + HEIGHT + BELOW))
+        row = style.new_axes(figure, len(panels))
         for axes, panel in zip(row, panels, strict=True):
             _draw(axes, panel, lines)
             axes.set_title(panel.title, loc="left")
         ticks = [label.get_text() for axes in row for label in axes.get_yticklabels()]
         more = max(style.text_width(figure, ticks) + TICK - LEFT, 0)  # room that long tick labels take
-        style.place(figure, row, left=LEFT + more, gap=GAP + more, right=names + 0.32, bottom=0.52)
-        _name_lines(figure, row[-1], panels[-1], lines)
-        style.remark(figure, remark)
+        if stacked:
+            named = below_height(figure, lines)
+            same = len({panel.x_title for panel in panels}) == 1
+            gap = TICKS if same else TICKS + 0.17
+            each = style.TOP + STACKED
+            figure.set_size_inches(width, BELOW + named + each * len(panels) + gap * (len(panels) - 1))
+            style.stack(figure, row, left=LEFT + more, gap=gap, right=0.1, bottom=BELOW + named)
+            for axes in row[:-1] if same else ():
+                axes.set_xlabel("")
+            below(figure, lines, BELOW - 0.36 + named)
+        else:
+            names = style.text_width(figure, [line.label for line in lines.values()]) + BESIDE
+            style.place(figure, row, left=LEFT + more, gap=GAP + more, right=names, bottom=BELOW)
+            beside(figure, row[-1], panels[-1].table, panels[-1].x, panels[-1].scale, lines)
+        style.remark(figure, remark + _explained(lines, panels, unranked))
     return figure
 
 
-def remark(n: Sequence[pd.Series[int]], lines: dict[Key, Line], unranked: Unranked = RANKED) -> str:
-    """The remark below the panels: marks, grey lines, numbers of seeds (``n`` of each panel) and bands."""
-    marks = unranked.remark(lines)
-    hidden = sum(not line.label for line in lines.values())
-    others = f"{hidden} others in grey; " if hidden else ""
+def remark(n: Sequence[pd.Series[int]]) -> str:
+    """How many seeds there are in each panel, ``n``, in words."""
     seeds = [f"{few.max()}" if few.min() == few.max() else f"{few.min()} to {few.max()}" for few in n]
     if set(seeds) == {"1"}:
-        return f"{marks}{others}one seed"
+        return "one seed"
     over = "one seed" if seeds[0] == "1" else f"{seeds[0]} seeds"
-    over += f" (on the right {seeds[-1]})" if seeds[-1] != seeds[0] else ""
-    bands = ", bands: 95 % interval" if any(line.band for line in lines.values()) else ""
-    return f"{marks}{others}mean over {over}{bands}"
+    over += f" ({seeds[-1]} for differences)" if seeds[-1] != seeds[0] else ""
+    return f"mean over {over}"
+
+
+def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unranked) -> str:
+    """Whose bands are drawn, how many lines are grey, and what marks mean."""
+    banded = [line.label or key[0] for key, line in lines.items() if line.band]
+    has_ends = any(panel.table["low"].notna().any() for panel in panels)
+    said = f"; bands: 95 % interval of {', '.join(banded)}" if banded and has_ends else ""
+    if hidden := sum(not line.label for line in lines.values()):
+        said += f"; in grey: {hidden} others"
+    marks = unranked.remark(lines)
+    return f"{said}; {marks}".removesuffix("; ")
 
 
 def style_lines(
-    ranking: Sequence[Key], highlight: Collection[str] = (), unranked: Unranked = RANKED
+    ranking: Sequence[Key],
+    highlight: Collection[str] = (),
+    unranked: Unranked = RANKED,
+    reference: str = REFERENCE,
 ) -> dict[Key, Line]:
-    """The best few of ``ranking`` (best first), the reference and ``highlight`` in colour, the rest in grey.
+    """How each of ``ranking`` (best first) is drawn: those of the page in colour, the rest in grey.
 
-    Dashes tell learners apart, and where there is a single strategy colours do too. With a single learner, dashes tell
-    strategies of the same colour apart.
+    Where the page leaves it open, up to 12 are in colour; of more, the best few, the reference and ``highlight``.
+    Bands are those of the reference, ``highlight`` and the best two. Dashes tell learners apart, and where there is a
+    single strategy colours do too. With a single learner, dashes tell strategies of the same colour apart.
     """
     learners = sorted({learner for _, learner in ranking})
     by_learner = differ_by_learner(ranking)
-    best = [key for key in ranking if key[0] != REFERENCE][:HIGHLIGHTED]
+    best = [key for key in ranking if key[0] != reference]
+    of_page = style.coloured()
+    chosen = coloured(ranking, reference) if of_page is None else of_page
     lines: dict[Key, Line] = {}
     for key, label in zip(ranking, style.row_labels(ranking, unranked), strict=True):
-        colour, marker = style.look(key[by_learner])
-        always = key[0] == REFERENCE or key[0] in highlight
-        strong = always or key in best
-        twins = sum(line.colour == colour for line in lines.values())
-        dashes = DASHES[(learners.index(key[1]) if len(learners) > 1 else twins) % len(DASHES)]
+        look = style.look(key[by_learner])
+        always = key[0] == reference or key[0] in highlight
+        strong = always or key in chosen
+        dashes = style.DASHES[learners.index(key[1]) % len(style.DASHES)] if len(learners) > 1 else look.dashes
         lines[key] = Line(
-            colour if strong else style.MUTED,
-            marker if strong else "",
+            look.colour if strong else style.MUTED,
+            look.marker if strong else "",
             dashes if strong else (),
             strong,
             always or key in best[:BANDS],
-            label if strong or len(ranking) <= NAMED else "",
+            label if strong else "",
         )
     return lines
+
+
+def coloured(ranking: Sequence[Key], reference: str = REFERENCE) -> frozenset[Key]:
+    """Which of ``ranking`` (best first) are in colour: up to 12 all, of more the best few and the reference."""
+    if len(ranking) <= NAMED:
+        return frozenset(ranking)
+    best = [key for key in ranking if key[0] != reference][:HIGHLIGHTED]
+    return frozenset([*best, *(key for key in ranking if key[0] == reference)])
 
 
 def differ_by_learner(ranking: Collection[Key]) -> bool:
@@ -119,8 +161,7 @@ def differ_by_learner(ranking: Collection[Key]) -> bool:
 
 
 def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
-    table = panel.table
-    curves = groups(table, GROUP)
+    curves = groups(panel.table, GROUP)
     if panel.zero:
         axes.axhline(0, color=style.INK, linewidth=1.2, zorder=2)
     for place, (key, line) in enumerate(reversed(lines.items())):  # the best on top
@@ -128,7 +169,8 @@ def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
             continue
         x, curve = curves[key][panel.x], panel.scale * curves[key][["mean", "low", "high"]]
         if line.band:
-            axes.fill_between(x, curve["low"], curve["high"], color=line.colour, alpha=0.13, linewidth=0, zorder=1)
+            ends = curve[["low", "high"]].clip(*panel.bounds)
+            axes.fill_between(x, ends["low"], ends["high"], color=line.colour, alpha=0.13, linewidth=0, zorder=1)
         axes.plot(
             x,
             curve["mean"],
@@ -141,7 +183,7 @@ def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
             markeredgewidth=0.4,
             zorder=(20 if line.strong else 3) + place / 100,
         )
-    _limit(axes, panel, table[[lines[key].band for key in zip(table["strategy"], table["learner"], strict=True)]])
+    _limit(axes, panel, lines)
     _ticks(axes, panel)
     axes.margins(x=0.03)
     axes.grid(axis="y")
@@ -150,12 +192,31 @@ def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
     sns.despine(ax=axes)
 
 
-def _limit(axes: Axes, panel: Panel, banded: pd.DataFrame) -> None:
-    """Show all means, and of the bands as much as leaves the means more than half of the height."""
+def _range(panel: Panel) -> tuple[float, float, float]:
+    """The smallest and largest mean of the panel, and the room between them."""
     low, high = panel.scale * panel.table["mean"].min(), panel.scale * panel.table["mean"].max()
-    room = max(high - low, 0.002 * panel.scale)
-    bottom = max(min(low, panel.scale * banded["low"].min()), low - 0.4 * room) - 0.06 * room
-    top = min(max(high, panel.scale * banded["high"].max()), high + 0.4 * room) + 0.06 * room
+    return low, high, max(high - low, 0.002 * panel.scale)
+
+
+def _band(panel: Panel, key: Key) -> tuple[float, float]:
+    """Where the band of ``key`` begins and ends, within the panel's bounds; NaN for none."""
+    table = panel.table[(panel.table["strategy"] == key[0]) & (panel.table["learner"] == key[1])]
+    ends = (panel.scale * table[["low", "high"]]).clip(*panel.bounds)
+    return float(ends["low"].min()), float(ends["high"].max())
+
+
+def _fits(panel: Panel, key: Key) -> bool:
+    """Whether the band leaves the means more than half of the height."""
+    low, high, room = _range(panel)
+    bottom, top = _band(panel, key)
+    return not (max(low - bottom, 0) + max(top - high, 0) > 0.8 * room)
+
+
+def _limit(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
+    """Show all means and all bands."""
+    low, high, room = _range(panel)
+    bands = [end for key, line in lines.items() if line.band for end in _band(panel, key) if end == end]
+    bottom, top = min(low, *bands, high) - 0.06 * room, max(high, *bands, low) + 0.06 * room
     if panel.zero:
         bottom, top = min(bottom, -0.001 * panel.scale), max(top, 0.001 * panel.scale)
     axes.set_ylim(max(bottom, panel.bounds[0]), min(top, panel.bounds[1]))
@@ -180,40 +241,3 @@ def _ticks(axes: Axes, panel: Panel) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_major_locator(style.value_ticks())
-
-
-def _name_lines(figure: Figure, axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
-    """Write names to the right of the axes, at the lines' ends, moved apart just enough not to touch."""
-    lowest, highest = axes.get_ylim()
-    curves = groups(panel.table, GROUP)
-    edge = panel.table[panel.x].max()
-    ends = []
-    for key, line in lines.items():
-        if line.label:  # a strategy without a curve is the reference: the line at 0
-            x, y = (curves[key][panel.x].iloc[-1], curves[key]["mean"].iloc[-1]) if key in curves else (edge, 0)
-            ends.append((min(max(panel.scale * y, lowest), highest), x, line))
-    ends.sort(key=lambda end: end[0])
-    width, height = 72 * figure.get_size_inches() * axes.get_position().size
-    step = min(LINE, height / max(len(ends) - 1, 1))
-    wanted = [(y - lowest) / (highest - lowest) * height for y, _, _ in ends]
-    lifted = [at - i * step for i, at in enumerate(wanted)]  # at least a step apart is the same as not descending here
-    placed = isotonic_regression(lifted, y_min=0, y_max=max(height - (len(ends) - 1) * step, 0))
-    for i, (y, x, line) in enumerate(ends):
-        axes.annotate(
-            line.label,
-            (x, y),
-            (1 + 10 / width, (placed[i] + i * step) / height),
-            textcoords="axes fraction",
-            va="center",
-            color=line.colour if line.strong else style.FAINT,
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "linewidth": 0.5,
-                "linestyle": "-" if x == edge else (0, (1, 1.5)),  # across the axes: not to be taken for a curve
-                "color": line.colour,
-                "shrinkA": 0.5,
-                "shrinkB": 2.5,
-                "relpos": (0, 0.5),
-            },
-        )

@@ -1,8 +1,7 @@
 """Line figures of a view, the same in every section.
 
-Means are over the seeds that all strategies of the view share. Bands are 95 % t-intervals of the mean, drawn for
-random, the best two by area and plugins; these and the next best strategies are in colour. Nothing here touches
-pyplot's global state.
+Means are over the seeds that all strategies of the view share. Bands are 95 % t-intervals of the mean, drawn for the
+reference, the best two by area and plugins. Nothing here touches pyplot's global state.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ def panel_figure(
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
     ranking = [key for key in view.ranking if key in present]
-    lines = style_lines(ranking, source.plugins, source.unranked)
+    lines = style_lines(ranking, source.plugins, source.unranked, view.reference)
     if not bands or view.suffix:  # few seeds have wide bands, which would hide the many lines
         lines = {key: line._replace(band=False) for key, line in lines.items()}
-    said = remark([panel.table["n"] for panel in panels], lines, source.unranked)
-    return line_figure(panels, lines, remark_start + said)
+    said = remark([panel.table["n"] for panel in panels])
+    return line_figure(panels, lines, remark_start + said, source.unranked)

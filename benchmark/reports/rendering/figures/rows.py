@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.reports.rendering.figures import style
-from benchmark.reports.rendering.figures.lines import NAMED, style_lines
+from benchmark.reports.rendering.figures.lines import style_lines
 from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.inference import Inference
-from benchmark.reports.statistics.seeds import GROUP, Key, reaching
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
@@ -27,10 +27,10 @@ ROW = 0.165  # inches
 def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -> Figure:
     """A row per strategy: its area under the budget curve and the difference to random, paired by seed.
 
-    Dots are means, lines 95 % t-intervals, small rings single seeds: on the left the seeds that all strategies share,
-    on the right those that each shares with random, where intervals and verdicts are those of ``inference``. A dot on
-    the right is filled where the strategy is better or worse. With a single label count the area is the accuracy there,
-    and is called so. ``unranked`` strategies carry a mark.
+    Marks are means, lines 95 % intervals (of at least 3 seeds), small rings single seeds: of the area the seeds that
+    all strategies share, of the difference those that each shares with the reference, where intervals and verdicts are
+    those of ``inference``. There, a mark is filled where the strategy is better or worse. With a single label count the
+    area is the accuracy there, and is called so. ``unranked`` strategies carry a mark beside their names.
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
@@ -42,36 +42,51 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
     if len(gains):
         tables["gain"] = (gains, f"Difference to {view.reference} (points)")
     both = len(tables) > 1
+    width = style.width(both)
+    stacked = both and width < style.BOTH_COLUMNS
     pairs = sorted({len(own) for own in groups(gains, GROUP).values()} - {seeds})
-    said = f"dot and line: mean and 95 % interval over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
+    mean = "mark and line: mean and 95 % interval" if seeds >= FEWEST_SEEDS else "mark: mean"
+    said = f"{mean} over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
     if pairs and seeds > 1:
-        said = said.replace("seeds;", f"seeds (on the right up to {pairs[-1]}, those shared with {view.reference});")
+        lines = ", line: 95 % interval" if seeds < FEWEST_SEEDS <= pairs[-1] else ""
+        said = said.replace(
+            "seeds;", f"seeds (differences: up to {pairs[-1]}, those shared with {view.reference}{lines});"
+        )
     said = unranked.remark(ranking) + said
     with mpl.rc_context(style.RC):
-        height = 0.75 + ROW * max(len(ranking), 2)
-        figure = Figure(figsize=(style.BOTH_COLUMNS if both else style.ONE_COLUMN, height))
+        rows = ROW * max(len(ranking), 2)
+        figure = Figure(figsize=(width, 0.75 + rows + stacked * (rows + style.TOP + 0.2)))
         labels = style.row_labels(ranking, unranked)
         left = style.text_width(figure, labels) + 0.12
-        panels = style.side_by_side(figure, len(tables), left=left, gap=0.25, right=0.12, bottom=0.4)
+        panels = style.new_axes(figure, len(tables))
+        if stacked:
+            style.stack(figure, panels, left=left, gap=0.2, right=0.12, bottom=0.4)
+        else:
+            style.place(figure, panels, left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
             means = intervals(table, value, GROUP) if value == "area" else _findings(inference, view.reference)
-            _rows(axes, table, value, ranking, row_colours(ranking), groups(means, GROUP))
-            axes.set_title(title, loc="left" if both else "right")
-        panels[0].set_yticks(range(len(ranking)), labels)
-        style.remark(figure, said + "; filled on the right: better or worse, corrected" * (both and seeds > 1))
+            cut = _rows(axes, table, value, ranking, row_looks(ranking, view.reference), groups(means, GROUP))
+            said += "; arrows: the interval goes on" if cut and "arrows" not in said else ""
+            axes.set_title(title, loc="left" if both and not stacked else "right")
+        for axes in panels if stacked else panels[:1]:
+            axes.set_yticks(range(len(ranking)), labels)
+        filled = (
+            "; filled difference: better or worse, corrected" if both and max([seeds, *pairs]) >= FEWEST_SEEDS else ""
+        )
+        style.remark(figure, said + filled)
     return figure
 
 
-def row_colours(ranking: Sequence[Key]) -> dict[Key, str]:
-    """The colour of each row; among many rows, only those that stand out in the line figures have their own."""
+def row_looks(ranking: Sequence[Key], reference: str = REFERENCE) -> dict[Key, style.Look]:
+    """The colour and marker of each row: as in the line figures; grey dots for those that are grey there."""
     return {
-        key: style.look(key[0]).colour if line.strong or len(ranking) <= NAMED else style.FAINT
-        for key, line in style_lines(ranking).items()
+        key: style.Look(line.colour, line.marker) if line.strong else style.Look(style.FAINT, "o")
+        for key, line in style_lines(ranking, reference=reference).items()
     }
 
 
 def _findings(inference: Inference, reference: str) -> pd.DataFrame:
-    """The differences to the reference in area with their intervals; ``open`` where they are neither better nor worse."""
+    """The differences to the reference in area, with intervals; ``open`` where neither better nor worse."""
     rows = inference.of(reference).reset_index(drop=True)
     return rows.assign(mean=rows["difference"], open=~rows["verdict"].isin(["better", "worse"]))
 
@@ -81,10 +96,14 @@ def _rows(
     table: pd.DataFrame,
     value: str,
     ranking: Sequence[Key],
-    colours: Mapping[Key, str],
+    looks: Mapping[Key, style.Look],
     means: Mapping[Key, pd.DataFrame],
-) -> None:
-    """Draw seeds, means and intervals of ``value`` in %, a row per key of ``ranking`` from the top."""
+) -> bool:
+    """Draw seeds, means and intervals of ``value`` in %, a row per key of ``ranking`` from the top.
+
+    Intervals of fewer than 3 seeds are left out. What would squeeze the seeds ends in an arrow; returns whether any
+    does.
+    """
     seeds = groups(table, GROUP)
     ends = [100 * table[value].min(), 100 * table[value].max()]
     if value == "gain":
@@ -97,20 +116,23 @@ def _rows(
         "markeredgecolor": style.MUTED,
         "markeredgewidth": 0.5,
     }
+    lines = []
     for row, key in enumerate(ranking):
         if key not in means:
             continue
-        colour = colours[key]
+        colour, marker, _ = looks[key]
         mean, low, high = (100 * float(means[key][column].iloc[0]) for column in ("mean", "low", "high"))
+        known = len(seeds[key]) >= FEWEST_SEEDS and math.isfinite(low)
         if len(seeds[key]) > 1:
             axes.plot(100 * seeds[key][value], [row] * len(seeds[key]), "o", zorder=2, **ring)
-            axes.plot([low, high], [row, row], color=colour, linewidth=1, zorder=3)
-            wide += [x for x in (low, high) if math.isfinite(x)]
+        if known:
+            lines.append((row, low, high, colour))
+            wide += [low, high]
         face = "white" if value == "gain" and means[key]["open"].iloc[0] else colour
         axes.plot(
             mean,
             row,
-            "o",
+            marker,
             markersize=4,
             markerfacecolor=face,
             markeredgecolor=colour,
@@ -118,10 +140,13 @@ def _rows(
             zorder=4,
         )
     room = max(max(ends) - min(ends), 0.2)  # show all seeds, and of the intervals what fits
-    axes.set_xlim(
-        max(min(wide), min(ends) - 0.6 * room) - 0.05 * room,
-        min(max(wide), max(ends) + 0.6 * room) + 0.05 * room,
-    )
+    lowest, highest = max(min(wide), min(ends) - 0.6 * room), min(max(wide), max(ends) + 0.6 * room)
+    for row, low, high, colour in lines:
+        axes.plot([max(low, lowest), min(high, highest)], [row, row], color=colour, linewidth=1, zorder=3)
+        for beyond, end, arrow in ((low < lowest, lowest, "<"), (high > highest, highest, ">")):
+            if beyond:
+                axes.plot(end, row, arrow, color=colour, markersize=2.5, zorder=3, clip_on=False)
+    axes.set_xlim(lowest - 0.05 * room, highest + 0.05 * room)
     axes.set_ylim(len(ranking) - 0.4, -0.6)
     axes.set_yticks(range(len(ranking)), [""] * len(ranking))
     axes.tick_params(axis="y", length=0)
@@ -129,3 +154,4 @@ def _rows(
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     sns.despine(ax=axes, left=True)
+    return any(low < lowest or high > highest for _, low, high, _ in lines)

@@ -1,19 +1,29 @@
-"""The style of all figures: a fixed colour and marker per strategy, and sizes that fit a two-column paper."""
+"""The style of all figures: a fixed colour and marker per strategy, and sizes that fit a two-column paper.
+
+Every figure is as wide as one column of a paper or as both, and no text in it is smaller than ``SMALLEST`` points, so
+that it is printed as it is. What the figures of a page have in common (their width, if it is asked for, and which
+strategies are in colour) is set around their making, by ``page``.
+"""
 
 from __future__ import annotations
 
 import io
+import textwrap
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.reports.statistics.seeds import REFERENCE, Key
@@ -44,7 +54,9 @@ _NAMES = (
     *("fixmatch", "flexmatch", "freematch", "softmatch", "pseudo-label", "self-training", "noisy-student"),
 )
 
-BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.4  # inches, of a two-column paper
+BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.3  # inches, of a two-column paper
+SMALLEST = 7  # points, of any text
+DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
 INK, FAINT, MUTED, GRID = "#222222", "#777777", "#a8a8a8", "#e6e6e6"
 HEAT = "#08519c"  # of a heat map's largest value, from nearly white
 
@@ -52,12 +64,12 @@ RC = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same glyphs on every machine
-    "font.size": 7,
+    "font.size": SMALLEST,
     "axes.labelsize": 7.5,
     "axes.titlesize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
@@ -77,15 +89,57 @@ RC = {
 }
 
 
+Columns = Literal[1, 2]
+
+
+_COLUMNS: ContextVar[Columns | None] = ContextVar("columns", default=None)
+_COLOURED: ContextVar[frozenset[Key] | None] = ContextVar("coloured", default=None)
+
+
+@contextmanager
+def page(columns: Columns | None = None, coloured: Collection[Key] | None = None) -> Iterator[None]:
+    """What the figures made within have in common.
+
+    ``columns`` of a paper are the width of all, None the width that suits each. ``coloured`` strategies (with learners)
+    are in colour, in every figure, and no others; None leaves it to each figure.
+    """
+    before = _COLUMNS.set(columns), _COLOURED.set(None if coloured is None else frozenset(coloured))
+    try:
+        yield
+    finally:
+        _COLUMNS.reset(before[0])
+        _COLOURED.reset(before[1])
+
+
+def coloured() -> frozenset[Key] | None:
+    """The strategies in colour on this page; None where each figure decides."""
+    return _COLOURED.get()
+
+
+def width(both: bool) -> float:
+    """The width in inches of a figure that suits ``both`` columns of a paper, or one, unless the page has its own."""
+    columns = _COLUMNS.get()
+    return BOTH_COLUMNS if (both if columns is None else columns == 2) else ONE_COLUMN
+
+
+def fits(needed: float) -> float | None:
+    """The narrower width of a figure that needs so many inches; None if it is more than the page has."""
+    columns = _COLUMNS.get()
+    if columns is not None:
+        return width(True) if needed <= width(True) + 0.005 else None
+    return width(both=needed > ONE_COLUMN + 0.005)
+
+
 class Look(NamedTuple):
-    """A line's colour and marker."""
+    """A line's colour, marker and dashes."""
 
     colour: str
     marker: str
+    dashes: tuple[float, ...] = ()
 
 
 def look(strategy: str) -> Look:
-    """The colour and marker of a strategy, the same in every figure; parameters change the marker only.
+    """The look of a strategy, the same in every figure; parameters change the marker only.
 
     Random is nearly black. Learners have a look too, where they are what a figure tells apart; supervised is nearly
     black.
@@ -96,7 +150,7 @@ def look(strategy: str) -> Look:
     position = _NAMES.index(base) if base in _NAMES else zlib.crc32(base.encode()) % 56
     palette = sns.color_palette("colorblind").as_hex()
     marker = position + zlib.crc32(parameters.encode()) if parameters else position
-    return Look(palette[_SEVEN[position % 7]], _MARKERS[marker % 8])
+    return Look(palette[_SEVEN[position % 7]], _MARKERS[marker % 8], DASHES[position // 7 % len(DASHES)])
 
 
 def short(label: str, most: int = 30) -> str:
@@ -118,42 +172,71 @@ def row_labels(keys: Sequence[Key], unranked: Unranked = RANKED) -> list[str]:
 
 def text_width(figure: Figure, labels: Sequence[str]) -> float:
     """The width in inches of the widest of ``labels``, set in the size of tick labels."""
-    probe = figure.text(0, 0, "\n".join(labels), fontsize=RC["xtick.labelsize"])
+    probe = figure.text(0, 0, "\n".join(labels), fontsize=SMALLEST)
+    dpi, figure.dpi = figure.dpi, DPI  # the width of small text depends on it
     extent = probe.get_window_extent(FigureCanvasAgg(figure).get_renderer())
     probe.remove()
-    return float(extent.width / figure.dpi)
+    figure.dpi = dpi
+    return float(extent.width / DPI)
 
 
-def side_by_side(figure: Figure, n: int, *, left: float, gap: float, right: float, bottom: float) -> list[Axes]:
-    """``n`` equally wide axes in a row; margins in inches."""
-    row = [figure.add_axes((0, 0, 1, 1), label=str(i)) for i in range(n)]
-    place(figure, row, left=left, gap=gap, right=right, bottom=bottom)
-    return row
+TOP = 0.26  # inches above axes, for a title
+LINE_HEIGHT = 0.125  # inches, of the smallest text
+
+
+def new_axes(figure: Figure, n: int) -> list[Axes]:
+    """``n`` axes, to be placed."""
+    return [figure.add_axes((0, 0, 1, 1), label=str(i)) for i in range(n)]
 
 
 def place(figure: Figure, row: Sequence[Axes], *, left: float, gap: float, right: float, bottom: float) -> None:
     """Place axes side by side, equally wide; margins in inches."""
     total, height = figure.get_size_inches()
-    top = 0.26
-    width = (total - left - right - gap * (len(row) - 1)) / len(row)
+    each = (total - left - right - gap * (len(row) - 1)) / len(row)
     for i, axes in enumerate(row):
-        start = left + i * (width + gap)
-        axes.set_position((start / total, bottom / height, width / total, (height - bottom - top) / height))
+        start = left + i * (each + gap)
+        axes.set_position((start / total, bottom / height, each / total, (height - bottom - TOP) / height))
+
+
+def stack(figure: Figure, column: Sequence[Axes], *, left: float, gap: float, right: float, bottom: float) -> None:
+    """Place axes one below the other, equally high, with ``gap`` below all but the last; margins in inches."""
+    total, height = figure.get_size_inches()
+    each = (height - bottom - gap * (len(column) - 1)) / len(column) - TOP
+    for i, axes in enumerate(column):
+        start = bottom + (len(column) - 1 - i) * (each + TOP + gap)
+        axes.set_position((left / total, start / height, (total - left - right) / total, each / height))
+
+
+def heighten(figure: Figure, more: float) -> None:
+    """Add so many inches below everything in the figure."""
+    total, height = figure.get_size_inches()
+    figure.set_size_inches(total, height + more)
+    for axes in figure.axes:
+        box = axes.get_position()
+        bottom, high = box.y0 * height + more, box.height * height
+        axes.set_position((box.x0, bottom / (height + more), box.width, high / (height + more)))
+    for text in figure.texts:
+        text.set_y((text.get_position()[1] * height + more) / (height + more))
+    for line in figure.artists:
+        if isinstance(line, Line2D) and line.get_transform() is figure.transSubfigure:  # others move with their axes
+            line.set_ydata([(float(y) * height + more) / (height + more) for y in np.asarray(line.get_ydata())])
 
 
 def remark(figure: Figure, text: str) -> None:
-    """Write ``text``, which explains marks and bands, small in the lower right corner, and smaller to fit."""
-    width, height = figure.get_size_inches()
-    written = figure.text(
-        1 - 0.04 / width, 0.03 / height, escapes.figure(text), ha="right", va="bottom", fontsize=6, color=FAINT
-    )
-    dpi, figure.dpi = figure.dpi, DPI  # the width of small text depends on it
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    size = 6.0
-    while written.get_window_extent(renderer).x0 < 0 and size > 4:
-        size -= 0.1
-        written.set_fontsize(size)
-    figure.dpi = dpi
+    """Write ``text``, which explains marks and bands, below everything else, in as many lines as it takes.
+
+    The figure grows by all lines but the first, for which there is room.
+    """
+    words = escapes.figure(text)
+    longest = int(figure.get_size_inches()[0] / 0.04)  # characters: more than fit
+    while (
+        longest > 10 and text_width(figure, lines := textwrap.wrap(words, longest)) > figure.get_size_inches()[0] - 0.08
+    ):
+        longest -= 1
+    heighten(figure, LINE_HEIGHT * max(len(lines) - 1, 0))
+    total, height = figure.get_size_inches()
+    at = 0.04 / total, 0.03 / height
+    figure.text(*at, "\n".join(lines), ha="left", va="bottom", fontsize=SMALLEST, color=FAINT, linespacing=1.15)
 
 
 def value_ticks() -> MaxNLocator:

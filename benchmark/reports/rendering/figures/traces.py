@@ -41,4 +41,4 @@ def trace_figure(
     if max(panel.table.groupby(GROUP).size().max() for panel in panels) > MARKED:
         lines = {key: line._replace(marker="") for key, line in lines.items()}
     said = f"at {traces['labels'].iloc[0]} labels; "
-    return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels], lines, source.unranked))
+    return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels]), source.unranked)

@@ -122,6 +122,7 @@ def _ranks_section(found: Across | None) -> str:
         f"({', '.join(found.experiments)}). The strategies are those with the most seeds on each of these data sets. "
     )
     picture = ""
+    figure = None if found.ranks is None else rank_figure(found.ranks)
     if found.ranks is None:
         said += (
             f"The ranks are not tested or drawn: that takes at least {FEWEST_BLOCKS} data sets and 3 to {MOST_RANKED} "
@@ -134,7 +135,8 @@ def _ranks_section(found: Across | None) -> str:
             f"Friedman's test: p {p}; two strategies differ in Nemenyi's test at 5 % if their mean ranks are at least "
             f"{ranks.critical_difference:.2f} apart."
         )
-        image = base64.b64encode(style.png(rank_figure(ranks))).decode()
+    if figure is not None:
+        image = base64.b64encode(style.png(figure)).decode()
         picture = (
             f'<p><img class="print" src="data:image/png;base64,{image}" alt="Critical-difference diagram of the mean '
             'ranks in the table"></p>'
