@@ -11,6 +11,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 from matplotlib.figure import Figure
 
 from benchmark.reports.data import Report, read_report
+from benchmark.reports.rendering.article import ARTICLE, article
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import coloured
 from benchmark.reports.rendering.tables import table as tables
@@ -19,6 +20,7 @@ from benchmark.reports.rendering.web.markup import OURS
 from benchmark.reports.rendering.web.overview import write_overview
 from benchmark.reports.rendering.web.page import experiment_page
 from benchmark.reports.sections.catalogue import SECTIONS
+from benchmark.reports.sections.citing import BIBLIOGRAPHY
 from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.curves import write_curves
 from benchmark.reports.statistics.seeds import BASELINE, Key
@@ -109,7 +111,7 @@ def write(report: Report) -> None:
 
 
 def write_selection(report: Report, folder: Path) -> None:
-    """Write a report of selected runs into ``folder``: see ``write_files``.
+    """Write a report of selected runs into ``folder``: see ``write_files``; and an article that has all of it.
 
     Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
     """
@@ -120,13 +122,23 @@ def write_selection(report: Report, folder: Path) -> None:
     foreign = [name for name in ("README.md", "index.html", "curves.csv") if (folder / name).exists() and not ours]
     if foreign:
         raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
-    write_files(replace(report, root=folder))
+    shown = replace(report, root=folder)
+    printed, drawn = write_files(shown)
+    content = article(
+        f"Selected runs of {report.source.experiment}",
+        [f"tables/{one.name}.tex" for one in printed],
+        [(f"figures/{one.name}.pdf", one.title, one.content.get_figwidth() > style.ONE_COLUMN) for one in drawn],
+        f"tables/{BIBLIOGRAPHY}",
+        report.source.sentence,
+    )
+    write_atomically(folder / ARTICLE, content.encode())
 
 
-def write_files(report: Report) -> None:
+def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:
     """Write curves.csv, tables/, figures/, README.md and index.html of a report into its folder.
 
     Removes tables and figures of an earlier report that do not apply any more. The same records give the same bytes.
+    Returns the tables and figures.
     """
     root = report.root
     for folder in (root / "tables", root / "figures"):
@@ -147,6 +159,7 @@ def write_files(report: Report) -> None:
     shown = [(table.title, table.content) for table in printed if table.place == "page"]
     texts = [section.page(report) for section in SECTIONS if section.page is not None]
     write_atomically(root / "index.html", experiment_page(report, notes, shown, texts).encode())
+    return printed, drawn
 
 
 def _all_figures(report: Report) -> list[Made[Figure]]:

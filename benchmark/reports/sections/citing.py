@@ -12,6 +12,8 @@ from benchmark.reports.sections.section import Section
 from benchmark.reports.words import count
 from benchmark.text import escapes
 
+BIBLIOGRAPHY = "strategies.bib"  # among the tables
+YEAR = 2026  # of the suite's present release
 BIBLIOGRAPHIES = (("strategies", "strategies.bib"), ("benchmark.experiment", "learners.bib"))  # packages and files
 
 
@@ -29,7 +31,7 @@ def readme(report: Report) -> list[str]:
 
 def files(report: Report) -> dict[str, bytes]:
     """The bibliography beside the tables."""
-    return {"tables/strategies.bib": bibliography(report.source).encode()}
+    return {f"tables/{BIBLIOGRAPHY}": bibliography(report.source).encode()}
 
 
 def bibliography(source: Provenance) -> str:
@@ -85,6 +87,7 @@ def suite(source: Provenance) -> str:
             "@misc{acqbench,",
             "  title  = {acqbench: a benchmark suite for acquisition strategies in deep active learning},",
             "  author = {{The acqbench authors}},",
+            f"  year   = {{{YEAR}}},",
             f"  note   = {{Version {escapes.bibtex(version)}, protocol {escapes.bibtex(protocol)}, fingerprint "
             f"{source.fingerprint[:8]}, "
             f"{count(len(source.commits), 'commit')} {escapes.bibtex(', '.join(source.commits))}}},",

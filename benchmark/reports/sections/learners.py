@@ -59,8 +59,8 @@ def table(report: Report, _: View) -> Table | None:
     }
     what = "area under the budget curve" if len(counts) > 1 else f"accuracy at {counts[0]} labels"
     caption = (
-        f"{sentence(inference, SUPERVISED)} Learners compared with supervised learning on {source.datasets[0][0]}: the "
-        f"difference in {what} to the learner {SUPERVISED} with the same strategy. {EXPLAINED} p is corrected. "
+        f"Learners compared with supervised learning on {source.datasets[0][0]}: the difference in {what} to the "
+        f"learner {SUPERVISED} with the same strategy. {sentence(inference, SUPERVISED)} {EXPLAINED} p is corrected. "
         f"{explained(inference, [SUPERVISED])} "
     )
     if shown:

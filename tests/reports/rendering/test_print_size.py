@@ -57,6 +57,7 @@ def test_figures_are_printed_as_they_are(report: Report, columns: style.Columns 
     for one in made:
         wide = {None: (ONE_COLUMN, BOTH_COLUMNS), 1: (ONE_COLUMN,), 2: (BOTH_COLUMNS,)}[columns]
         assert any(one.content.get_figwidth() == pytest.approx(width) for width in wide), one.name
+        assert one.content.get_figheight() <= 8.5, one.name
         for text in written(one.content):
             assert text.get_fontsize() >= SMALLEST, (one.name, text.get_text())
 

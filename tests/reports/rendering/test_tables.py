@@ -85,7 +85,8 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert set(pd.read_csv(root / "tables" / "summary.csv")["strategy"]) == {"random", *NASTY}
 
 
-def test_a_note_with_a_line_break_stays_inside_its_comment() -> None:
+def test_a_note_with_a_line_break_stays_on_its_line() -> None:
     table = render.Table(pd.DataFrame(), ["a"], [[render.Cell("1")]], "one\ntwo", source="three\nfour")
-    assert r"% one two" in render.latex(table).splitlines()
+    assert r"  \caption{one two.}" in render.latex(table).splitlines()
+    assert r"  \parbox{\textwidth}{\footnotesize three four}" in render.latex(table).splitlines()
     assert all(line[0] in "% \\" for line in render.latex(table).splitlines() if line)

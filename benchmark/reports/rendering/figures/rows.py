@@ -29,8 +29,9 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
 
     Marks are means, lines 95 % intervals (of at least 3 seeds), small rings single seeds: of the area the seeds that
     all strategies share, of the difference those that each shares with the reference, where intervals and verdicts are
-    those of ``inference``. There, a mark is filled where the strategy is better or worse. With a single label count the
-    area is the accuracy there, and is called so. ``unranked`` strategies carry a mark beside their names.
+    those of ``inference``. There, a mark is filled where the strategy is better or worse. Many strategies in one column
+    have the difference alone. With a single label count the area is the accuracy there, and is called so. ``unranked``
+    strategies carry a mark beside their names.
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
@@ -41,8 +42,10 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
     tables = {"area": (runs, title)}
     if len(gains):
         tables["gain"] = (gains, f"Difference to {view.reference} (points)")
+    width = style.width(both=len(tables) > 1)
+    if width < style.BOTH_COLUMNS and len(tables) * ROW * len(ranking) > style.HIGHEST:
+        del tables["area"]  # of the two, the difference says more
     both = len(tables) > 1
-    width = style.width(both)
     stacked = both and width < style.BOTH_COLUMNS
     pairs = sorted({len(own) for own in groups(gains, GROUP).values()} - {seeds})
     mean = "mark and line: mean and 95 % interval" if seeds >= FEWEST_SEEDS else "mark: mean"
@@ -71,7 +74,9 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
         for axes in panels if stacked else panels[:1]:
             axes.set_yticks(range(len(ranking)), labels)
         filled = (
-            "; filled difference: better or worse, corrected" if both and max([seeds, *pairs]) >= FEWEST_SEEDS else ""
+            "; filled difference: better or worse, corrected"
+            if "gain" in tables and max([seeds, *pairs]) >= FEWEST_SEEDS
+            else ""
         )
         style.remark(figure, said + filled)
     return figure

@@ -55,6 +55,7 @@ _NAMES = (
 )
 
 BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.3  # inches, of a two-column paper
+HIGHEST = 7.5  # inches of rows in a figure, so that with its caption it has a place on a page
 SMALLEST = 7  # points, of any text
 DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
 INK, FAINT, MUTED, GRID = "#222222", "#777777", "#a8a8a8", "#e6e6e6"

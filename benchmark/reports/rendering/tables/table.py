@@ -51,8 +51,22 @@ class Table:
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         return cls(data, list(columns), rows, caption, rule_before=rule_before)
 
+    @property
+    def heading(self) -> str:
+        """The caption up to its first colon or full stop: what the table shows, in two printed lines at most."""
+        return _FIRST.split(self.caption, maxsplit=1)[0].rstrip(".:") + "."
+
+    @property
+    def notes(self) -> str:
+        """The rest of the caption: how to read the table."""
+        _, *rest = _FIRST.split(self.caption, maxsplit=1)
+        return "".join(text[:1].upper() + text[1:] for text in rest)
+
+
+_FIRST = re.compile(r"(?<!\bvs)[.:] ")
 
 SUFFIXES = (".csv", ".md", ".tex")
+PACKAGES = ("booktabs", "graphicx", "siunitx")  # of LaTeX, that every table needs
 
 
 def write(table: Table, stem: Path) -> None:
@@ -94,8 +108,9 @@ def _markdown(cell: Cell) -> str:
 
 
 def latex(table: Table) -> str:
-    """A ``table*`` for a two-column paper, scaled down if too wide; needs booktabs, graphicx and siunitx.
+    """A ``table*`` for a two-column paper, scaled down if too wide; its first line names the packages that it needs.
 
+    The caption is the table's heading; how to read the table, and where its numbers come from, is a note below it.
     Columns of plain numbers become siunitx's S columns; columns with spreads, bold or intervals are aligned right.
     """
     formats = ["l"] * table.text_columns
@@ -111,14 +126,13 @@ def latex(table: Table) -> str:
     ]
     if table.rule_before is not None:
         body.insert(table.rule_before, r"\midrule")
-    notes = " ".join([table.caption, table.source, *(f"† {footnote}" for footnote in table.footnotes)])
+    notes = " ".join(filter(None, [table.notes, *(f"† {footnote}" for footnote in table.footnotes), table.source]))
     return "\n".join(
         [
-            r"% \usepackage{booktabs,graphicx,siunitx}",
-            *(f"% {escapes.one_line(line)}" for line in (table.caption, table.source, *table.footnotes)),
+            rf"% \usepackage{{{','.join(PACKAGES)}}}",
             r"\begin{table*}[t]",
             r"  \centering\small",
-            rf"  \caption{{{escapes.latex(notes)}}}",
+            rf"  \caption{{{escapes.latex(table.heading)}}}",
             rf"  \label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', table.label)}}}",
             r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{{''.join(formats)}}}",
@@ -128,6 +142,11 @@ def latex(table: Table) -> str:
             *(f"    {line}" for line in body),
             r"    \bottomrule",
             r"  \end{tabular}}",
+            *(
+                [r"  \par\medskip", rf"  \parbox{{\textwidth}}{{\footnotesize {escapes.latex(notes)}}}"]
+                if notes
+                else []
+            ),
             r"\end{table*}",
             "",
         ]
