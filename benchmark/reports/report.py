@@ -18,7 +18,8 @@ from benchmark.reports.rendering.tables import table as tables
 from benchmark.reports.rendering.tables.table import Table, markdown
 from benchmark.reports.rendering.web.markup import OURS
 from benchmark.reports.rendering.web.overview import write_overview
-from benchmark.reports.rendering.web.page import experiment_page
+from benchmark.reports.rendering.web.page import WIDE_TITLE, Picture, experiment_page
+from benchmark.reports.sections import examples
 from benchmark.reports.sections.catalogue import SECTIONS
 from benchmark.reports.sections.citing import BIBLIOGRAPHY
 from benchmark.reports.sections.section import Part, Place, Section
@@ -31,6 +32,7 @@ from benchmark.results.layers import is_experiment
 from benchmark.text import escapes
 
 T = TypeVar("T")
+TITLES = [section.title + tail for tail in ("", WIDE_TITLE) for section in SECTIONS]
 NARROW_AND_WIDE: dict[style.Columns, str] = {1: "-single", 2: "-double"}  # suffixes of figures of another width
 
 
@@ -83,7 +85,7 @@ def figures_of(report: Report, columns: style.Columns | None = None) -> list[Mad
 def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[Made[T]]:
     found = []
     for view in report.views:
-        tail = ", all strategies" if view.suffix else ""
+        tail = WIDE_TITLE if view.suffix else ""
         for section in SECTIONS:
             part = part_of(section)
             if part is None:
@@ -158,8 +160,26 @@ def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:
     write_atomically(root / "README.md", results_page(report, notes, printed, drawn).encode())
     shown = [(table.title, table.content) for table in printed if table.place == "page"]
     texts = [section.page(report) for section in SECTIONS if section.page is not None]
-    write_atomically(root / "index.html", experiment_page(report, notes, shown, texts).encode())
+    page = experiment_page(report, notes, shown, texts, _pictures(drawn), TITLES)
+    write_atomically(root / "index.html", page.encode())
     return printed, drawn
+
+
+def _pictures(drawn: Sequence[Made[Figure]]) -> list[Picture]:
+    """The figures of a page, in the width that suits each."""
+    names = {one.name for one in drawn}
+    return [
+        Picture(
+            one.title,
+            one.name,
+            one.alt,
+            both=one.content.get_figwidth() > style.ONE_COLUMN,
+            narrow=one.name + NARROW_AND_WIDE[1] in names,
+            photographs=one.name == examples.NAME,
+        )
+        for one in drawn
+        if one.place != "variant"
+    ]
 
 
 def _all_figures(report: Report) -> list[Made[Figure]]:

@@ -120,4 +120,4 @@ def reach(inference: Inference, against: str = REFERENCE) -> str:
 def explained(inference: Inference, references: Sequence[str]) -> str:
     """The sentences of a caption whose table has verdicts against these references."""
     present = [reference for reference in references if reference in inference.references]
-    return f"{method(inference)} {reach(inference, present[0])}".strip() if present else ""
+    return f"{method(inference)} {reach(inference, present[0])}".strip() if present and inference.tests else ""

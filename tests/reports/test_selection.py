@@ -76,12 +76,12 @@ def test_a_baseline_stands_for_random_in_all_differences(
     assert "vs. margin" in capsys.readouterr().out
     summary = pd.read_csv(paper / "tables" / "summary.csv").set_index("strategy")
     assert set(summary.index) == {"random", "entropy", "margin"}  # the baseline is always there
-    assert summary["gain_n"].to_dict() == {"random": 3, "entropy": 3, "margin": 0}
+    assert summary["pairs"].fillna(0).to_dict() == {"random": 3, "entropy": 3, "margin": 0}
     area = summary["area_mean"]
     for strategy in ("random", "entropy"):
-        assert summary.loc[strategy, "gain_mean"] == pytest.approx(area[strategy] - area["margin"])
+        assert summary.loc[strategy, "difference"] == pytest.approx(area[strategy] - area["margin"])
     tests = pd.read_csv(paper / "tables" / "tests.csv")
-    assert set(tests["reference"]) == {"margin"}
+    assert set(tests["against"]) == {"margin"}
     gains = {line["strategy"]: line["gain"]["labels"] for line in data_of((paper / "index.html").read_text())["lines"]}
     assert bool(gains["random"])
     assert not gains["margin"]

@@ -20,6 +20,7 @@ CELL, CAPTION, HEADING = 0.55, 0.12, 0.2  # inches: an image, a line of its capt
 COLUMN = 0.84  # inches, with room for the caption
 LONG = 6  # with longer class names, the probability takes a line of its own
 WRONG = "#b2182b"
+NAME = "examples"
 
 
 def figure(report: Report, _: View) -> Figure | None:
@@ -74,4 +75,4 @@ def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", color=style.INK if right else WRONG)
 
 
-SECTION = Section("Test images with predictions", figure=Part("examples", figure, place="linked"))
+SECTION = Section("Test images with predictions", figure=Part(NAME, figure, place="linked"))

@@ -149,7 +149,9 @@ def figure(report: Report, _: View) -> Figure | None:
         axes.set_xticks([i + 0.5 for i in shown], [counts[i] for i in shown])
         axes.tick_params(length=0)
         axes.set_xlabel("labels")
-        axes.set_title(f"Difference to {report.reference} (points)", loc="left")
+        axes.set_title(
+            f"Difference to {report.reference} (points)", loc="left" if width == style.BOTH_COLUMNS else "right"
+        )
         for spine in axes.spines.values():
             spine.set_visible(False)
         box = axes.get_position()

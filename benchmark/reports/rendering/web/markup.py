@@ -16,6 +16,7 @@ import pandas as pd
 from benchmark.reports.rendering.tables.table import Cell
 from benchmark.text import escapes
 
+SHORT, LONG = 16, 24  # characters of a cell that does not wrap, and of one that does, in any table
 OURS = '<meta name="generator" content="acqbench">'
 
 
@@ -46,15 +47,27 @@ def sortable(
     title: str,
     foot: Sequence[Sequence[Cell]] = (),
     links: Sequence[str] = (),
+    cards: bool = False,
 ) -> str:
-    """A table that the script can sort; ``text`` lists the columns of words, ``links`` the addresses of the rows."""
+    """A table that the script can sort; ``text`` lists the columns of words, ``links`` the addresses of the rows.
+
+    With ``cards`` it fits the window: where that is narrow, each row is a card with a line for each column.
+    """
     words = [' class="text"' if i in text else "" for i in range(len(header))]
 
+    def kind(cell: Cell, column: int) -> str:
+        """The class of a cell: long words wrap, short ones do not."""
+        length = len(cell.text) + len(cell.spread)
+        names = ["text"] * (column in text) + ["long"] * (length > LONG) + ["short"] * (length <= SHORT)
+        return f' class="{" ".join(names)}"' if names else ""
+
+    titles = [f' data-title="{escapes.html(title)}"' * cards for title in header]
+
     def row(cells: Sequence[Cell], link: str = "") -> str:
-        first, *others = named(cells[0]), *map(_cell, cells[1:])
+        first = named(cells[0])
         if link:
             first = f'<a href="{escapes.html(link)}">{first}</a>'
-        rest = "".join(f"<td{word}>{cell}</td>" for word, cell in zip(words[1:], others, strict=True))
+        rest = "".join(f"<td{kind(cell, i)}{titles[i]}>{_cell(cell)}</td>" for i, cell in enumerate(cells[1:], start=1))
         return f'<tr><th scope="row"{words[0]}>{first}</th>{rest}</tr>'
 
     heads = "".join(
@@ -63,7 +76,8 @@ def sortable(
     )
     bodies = "".join(row(cells, links[i] if links else "") for i, cells in enumerate(rows))
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escapes.html(title)}"><table class="sortable">'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escapes.html(title)}">'
+        f'<table class="sortable{" cards" * cards}">'
         f'<caption class="unseen">{escapes.html(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{bodies}</tbody>'
         + (f"<tfoot>{''.join(map(row, foot))}</tfoot>" if foot else "")
         + "</table></div>"

@@ -18,6 +18,7 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.critical_difference import rank_figure
 from benchmark.reports.rendering.tables.cells import decimals, points
 from benchmark.reports.rendering.tables.table import Cell
+from benchmark.reports.rendering.web.advice import advice
 from benchmark.reports.rendering.web.markup import OURS, document, sortable
 from benchmark.reports.statistics.curves import RUN
 from benchmark.reports.statistics.ranks import (
@@ -36,6 +37,14 @@ from benchmark.results.atomic import write_atomically
 from benchmark.text import escapes
 
 OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
+
+ABOUT = (
+    "Labels cost more than images. An acquisition strategy chooses the images to label next, so that a network trained "
+    "on them is more accurate than with as many random ones. acqbench trains networks on what strategies choose, over "
+    "label budgets and seeds, and tests what that gained: every comparison is paired by seed and corrected.",
+    "Below is which strategy to use at which budget, and how certain that is; then all experiments, each with its "
+    "figures, tables and records.",
+)
 
 
 class Across(NamedTuple):
@@ -63,13 +72,15 @@ def overview_page(results: Path) -> str:
         for experiment, row in found.items()
     ]
     text = {"protocol", "data set", "best", "device"}
-    main = sortable(
+    table = sortable(
         ["experiment", *OVERVIEW],
         rows,
         [i for i, column in enumerate(["", *OVERVIEW]) if column in text or i == 0],
         "All experiments",
         links=[f"{quote(experiment)}/index.html" for experiment in found],
+        cards=True,
     )
+    chosen = by_data_set(found)
     explained = (
         "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
         f"label counts, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in "
@@ -77,9 +88,52 @@ def overview_page(results: Path) -> str:
         "undecided, corrected within the experiment). Left out are diagnostics, which use true labels, "
         "and strategies whose premises fail."
     )
-    header = "<div><h1>Results</h1><p>Acquisition strategies in deep active learning, by experiment.</p></div>"
-    ranks = _ranks_section(across(found))
-    return document("Results", header, f'{main}\n<p class="caption">{escapes.html(explained)}</p>{ranks}', {})
+    header = f"<div><h1>Which images to label?</h1>{''.join(f'<p>{words}</p>' for words in ABOUT)}</div>"
+    main = [
+        _advice_section({who: found[who] for who in chosen.values()}),
+        f'<section><h2>All experiments</h2>{table}<p class="caption">{escapes.html(explained)}</p></section>',
+        _ranks_section(across(found)),
+    ]
+    return document("Results of acqbench", header, "\n".join(main), {})
+
+
+def by_data_set(found: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The experiment that stands for each data set: that of the same name, or else the one with the most runs."""
+    chosen: dict[str, str] = {}
+    order = sorted(found, key=lambda who: (who != found[who].get("data set"), -len(found[who].get("areas", ())), who))
+    for experiment in order:
+        if found[experiment].get("areas"):
+            chosen.setdefault(found[experiment]["data set"], experiment)
+    return dict(sorted(chosen.items()))
+
+
+def _advice_section(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """What to use on each data set at which budget, a row for each piece of ``advice``; empty without any."""
+    advised = [(row["data set"], who, one) for who, row in found.items() for one in row.get("advice", ())]
+    if not advised:
+        return ""
+    several = len({one["learner"] for _, _, one in advised}) > 1
+    header = ["data set", *(["learner"] if several else []), "labels", "use", f"vs. {REFERENCE}", "how certain"]
+    rows = [
+        [
+            Cell(dataset),
+            *([Cell(one["learner"])] if several else []),
+            Cell(one["labels"]),
+            Cell(one["use"], bold=one["certain"]),
+            Cell(one["gain"] or "–"),
+            Cell(one["certainty"] + (f"; also {one['also']}" if one["also"] else "")),
+        ]
+        for dataset, _, one in advised
+    ]
+    text = [i for i, title in enumerate(header) if title != f"vs. {REFERENCE}"]
+    title = "Which strategy to use"
+    drawn = sortable(header, rows, text, title, links=[f"{quote(who)}/index.html" for _, who, _ in advised], cards=True)
+    said = (
+        f"In bold what is shown to be better than {REFERENCE}: of these, what gains most in mean accuracy at these "
+        "label counts. The gain is in points with its 95 % band, simultaneous over the experiment; p is corrected over "
+        "all its comparisons. Strategies rank differently on different data: on yours, another may be the best."
+    )
+    return f'<section><h2>{title}</h2>{drawn}<p class="caption">{escapes.html(said)}</p></section>'
 
 
 def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
@@ -88,12 +142,7 @@ def across(found: Mapping[str, Mapping[str, Any]]) -> Across | None:
     A block is a data set, with the experiment of the same name, or else the one with the most runs. Pages hold only the
     strategies with the most seeds. None unless at least two data sets have at least two strategies in common.
     """
-    chosen: dict[str, str] = {}
-    order = sorted(found, key=lambda who: (who != found[who].get("data set"), -len(found[who].get("areas", ())), who))
-    for experiment in order:
-        if found[experiment].get("areas"):
-            chosen.setdefault(found[experiment]["data set"], experiment)
-    chosen = dict(sorted(chosen.items()))
+    chosen = by_data_set(found)
     runs = [pd.DataFrame(found[who]["areas"], columns=[*RUN, "area"]) for who in chosen.values()]
     if len(runs) < 2:
         return None
@@ -183,6 +232,7 @@ def overview(report: Report) -> dict[str, Any]:
             words = f"{points(gain['difference'], places)} [{', '.join(between)}]".removesuffix(" []")
             row[f"vs. {REFERENCE}"] = f"{words} {in_words(report.inference.verdicts(key, REFERENCE))}"
     runs = source.unranked.ranked(report.views[0].areas)
+    row["advice"] = advice(report)
     row["areas"] = [
         [*run, round(area, 6)] for *run, area in zip(*(runs[field].tolist() for field in (*RUN, "area")), strict=True)
     ]

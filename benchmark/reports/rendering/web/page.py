@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from benchmark.reports.data import Report
@@ -20,13 +20,40 @@ from benchmark.reports.statistics.curves import key_of
 from benchmark.reports.words import name
 from benchmark.text import escapes
 
+FOLDED = 20  # rows: a table with more is shown on demand
+WIDE_TITLE = ", all strategies"  # ends the titles of the wide view
+
+
+class Picture(NamedTuple):
+    """A figure on the page: the section's title, the name of its files, its alternative text.
+
+    ``both`` are those for both columns of a paper; ``narrow`` ones have another for one column. ``photographs`` keep
+    their colours in the dark.
+    """
+
+    title: str
+    name: str
+    alt: str
+    both: bool
+    narrow: bool
+    photographs: bool = False
+
 
 def experiment_page(
-    report: Report, notes: Sequence[str], tables: Sequence[tuple[str, Table]], texts: Sequence[str]
+    report: Report,
+    notes: Sequence[str],
+    tables: Sequence[tuple[str, Table]],
+    texts: Sequence[str],
+    pictures: Sequence[Picture] = (),
+    titles: Sequence[str] = (),
 ) -> str:
-    """The page: notes, the chart, ``tables`` with their titles, ``texts`` in HTML, and links to the report's files."""
+    """The page: notes, the chart, ``tables`` and ``pictures`` by their ``titles``, ``texts`` in HTML, and the files.
+
+    What is of all strategies, where the page is first of those with the most seeds, stands folded at the end.
+    """
     source = report.source
     data = page_data(report)
+    shown = _by_title(tables, pictures, titles)
     header = [
         "<div>",
         f"<h1>{escapes.html(source.experiment)}</h1>",
@@ -38,11 +65,13 @@ def experiment_page(
     main = [
         _list("notes", map(escapes.html, notes)),
         chart(data, report),
-        *(_section(title, table) for title, table in tables),
+        *_sections([both for both in shown if not both[0].endswith(WIDE_TITLE)]),
+        *_folded("All strategies", _sections([both for both in shown if both[0].endswith(WIDE_TITLE)])),
         *texts,
-        "<section><h2>Files</h2>",
+        "<section><h2>Files</h2><details><summary>Tables, figures and bibliography</summary>",
         _list("files", (_link(path, report.root) for path in _files(report.root))),
-        f"<details><summary>The records of all {len(report.runs)} runs</summary>{_lines(report)}</details></section>",
+        f"</details><details><summary>The records of all {len(report.runs)} runs</summary>{_lines(report)}</details>",
+        "</section>",
     ]
     return document(source.experiment, "\n".join(header), "\n".join(main), data)
 
@@ -57,16 +86,51 @@ def page_data(report: Report) -> dict[str, Any]:
     }
 
 
-def _section(title: str, table: Table) -> str:
+Shown = tuple[str, Table | None, list[Picture]]  # a title, and its table and figures
+
+
+def _by_title(tables: Sequence[tuple[str, Table]], pictures: Sequence[Picture], titles: Sequence[str]) -> list[Shown]:
+    """What stands under each title, in the order of ``titles``, then of the tables and figures of others."""
+    table_of = dict(tables)
+    there = [*table_of, *(one.title for one in pictures)]
+    order = dict.fromkeys([*(title for title in titles if title in there), *there])
+    return [(title, table_of.get(title), [one for one in pictures if one.title == title]) for title in order]
+
+
+def _sections(shown: Sequence[Shown]) -> list[str]:
+    return [
+        f"<section><h2>{escapes.html(title)}</h2>{''.join(map(_picture, pictures))}"
+        f"{_table(title, table) if table is not None else ''}</section>"
+        for title, table, pictures in shown
+    ]
+
+
+def _folded(summary: str, parts: Sequence[str]) -> list[str]:
+    return [f'<details class="more"><summary>{summary}</summary>', *parts, "</details>"] if parts else []
+
+
+def _picture(one: Picture) -> str:
+    """A figure, on a phone the one for a single column, and the addresses of its files for print."""
+    path = f"figures/{one.name}"
+    kind = ("both" if one.both else "one") + " photographs" * one.photographs
+    source = f'<source media="(max-width: 36rem)" srcset="{path}-single.png">' if one.narrow else ""
+    print_too = f' · <a href="{path}-single.pdf">PDF, one column</a>' if one.narrow else ""
+    return (
+        f'<figure class="{kind}"><picture>{source}<img src="{path}.png" alt="{escapes.html(one.alt)}" loading="lazy">'
+        f'</picture><figcaption><a href="{path}.pdf">PDF</a>{print_too}</figcaption></figure>'
+    )
+
+
+def _table(title: str, table: Table) -> str:
     """A table with its caption and footnotes below."""
     body = table.rows[: table.rule_before]
     foot = table.rows[table.rule_before :] if table.rule_before is not None else []
     columns = list(range(table.text_columns))
     notes = "".join(f'<p class="caption">† {escapes.html(footnote)}</p>' for footnote in table.footnotes)
-    return (
-        f"<section><h2>{escapes.html(title)}</h2>{sortable(table.header, body, columns, title, foot)}"
-        f'<p class="caption">{escapes.html(table.caption)}</p>{notes}</section>'
-    )
+    drawn = sortable(table.header, body, columns, title, foot)
+    if len(body) > FOLDED:
+        drawn = f"<details><summary>Table of {len(body)} rows</summary>{drawn}</details>"
+    return f'{drawn}<p class="caption">{escapes.html(table.caption)}</p>{notes}'
 
 
 def _list(kind: str, items: Iterable[str]) -> str:
