@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_grid, write_run
+from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_experiment, write_grid, write_run
 
 from benchmark.reports import read_report, write_report
+from benchmark.reports.rendering.web.advice import advice
 from benchmark.reports.rendering.web.overview import overview_page, write_overview
 from benchmark.reports.rendering.web.page import experiment_page
 from benchmark.results.records import DatasetRecord
@@ -49,7 +51,7 @@ def test_ranks_are_over_independent_data_sets_and_never_over_seeds(tmp_path: Pat
     areas = np.array([[np.mean([area(s, k) for k in range(n)]) for s in CORE] for n in (12, 7)])
     ranks = stats.rankdata(-areas, axis=1).mean(axis=0)
     for strategy, rank in zip(CORE, ranks, strict=True):
-        assert re.search(rf">{strategy}</th><td>{rank:.2f}</td>", page.split("Mean ranks over data sets")[-1])
+        assert re.search(rf">{strategy}</th><td[^>]*>{rank:.2f}</td>", page.split("Mean ranks over data sets")[-1])
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
 
 
@@ -78,7 +80,8 @@ def test_the_overview_has_a_row_for_each_experiment(root: Path, tmp_path: Path) 
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "index.html").write_text("<p>else</p>")
     page = overview_page(tmp_path)
-    rows = re.findall(r'<tr><th scope="row"[^>]*><a href="([^"]*)">.*?</tr>', page)
+    experiments = page.split("<h2>All experiments</h2>")[1]
+    rows = re.findall(r'<tr><th scope="row"[^>]*><a href="([^"]*)">.*?</tr>', experiments)
     assert [unquote(unescape(row)) for row in rows] == [
         "one/index.html",
         "three, & <more>/index.html",
@@ -86,8 +89,10 @@ def test_the_overview_has_a_row_for_each_experiment(root: Path, tmp_path: Path) 
     ]
     best = pd.read_csv(root / "tables" / "summary.csv").iloc[0]
     assert best["strategy"] == "margin"
-    assert page.count(f"<td>{100 * best['area_mean']:.1f} ± {100 * best['area_sd']:.1f}</td>") == 2
-    assert page.count('<td class="text">margin</td>') == 3  # the one that reads the labels is not the best
+    assert experiments.count(f">{100 * best['area_mean']:.1f} ± {100 * best['area_sd']:.1f}</td>") == 2
+    assert (
+        len(re.findall(r'<td class="text[^"]*" data-title="best">margin</td>', experiments)) == 3
+    )  # the one that reads the labels is not the best
     assert (tmp_path / "index.html").read_text() == page
 
 
@@ -98,3 +103,52 @@ def test_a_page_of_others_is_not_overwritten(tmp_path: Path) -> None:
     write_overview(tmp_path)
     assert (tmp_path / "index.html").read_text() == "mine"
     assert (tmp_path / "e" / "index.html").is_file()
+
+
+def test_the_page_says_which_strategy_to_use_where_it_is_shown(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    root = write_grid(results / "mnist", ["entropy"], seeds=10)
+    for seed in range(10):
+        write_run(root, "random", seed, shift=-0.1 - 0.001 * seed)
+        write_run(root, "true-loss", seed, diagnostic=True)
+    undecided = write_grid(results / "cifar10", ["random", "margin"], seeds=1)
+    for seed in range(1, 4):
+        write_run(undecided, "random", seed, dataset=DatasetRecord("cifar10", "0" * 64, "", "0" * 64, None))
+    report = read_report(root)
+    found = advice(report)
+    assert {one["use"] for one in found} == {"entropy"}
+    assert all(one["certain"] and one["certainty"].startswith("better than random (p ") for one in found)
+    assert found[-1]["labels"] == f"{max(BUDGETS)}"
+    gain, low, high = map(float, re.findall(r"[+−][\d.]+", found[-1]["gain"].replace("−", "-")))
+    assert low < gain < high
+    assert gain == pytest.approx(100 * last_gain("entropy", 10), abs=0.06)
+    assert advice(read_report(undecided)) == []  # one seed of margin
+    write_report(root)
+    page = (results / "index.html").read_text()
+    section = page.split("<h2>Which strategy to use</h2>")[1].split("</section>")[0]
+    assert len(re.findall(r'data-title="use"><b>entropy</b></td>', section)) == len(found)
+
+
+def last_gain(strategy: str, seeds: int) -> float:
+    last = max(BUDGETS)
+    return float(
+        np.mean(
+            [
+                accuracy_of(strategy, seed, last) - accuracy_of("random", seed, last) + 0.1 + 0.001 * seed
+                for seed in range(seeds)
+            ]
+        )
+    )
+
+
+def test_without_a_better_one_random_is_advised_and_said_to_be_undecided(tmp_path: Path) -> None:
+    root = write_grid(tmp_path / "mnist", ["random"], seeds=4)
+    for seed in range(4):
+        path = write_run(root, "margin", seed)
+        change_rounds(
+            path,
+            lambda r, seed=seed: replace(r, accuracy=accuracy_of("random", seed, r.num_labelled) + 0.01 * (-1) ** seed),
+        )
+    for one in advice(read_report(root)):
+        assert (one["use"], one["certain"], one["gain"]) == ("random", False, "")
+        assert one["certainty"].startswith("undecided: no strategy is shown to be better; margin comes nearest")

@@ -118,7 +118,9 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(root: Path) -> None:
     page = (root / "index.html").read_text()
     elements = Elements(page)
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\((?!#)", page)
-    assert not elements.attributes("src")
+    assert elements.attributes("src")
+    for source in elements.attributes("src") + elements.attributes("srcset"):
+        assert (root / source).is_file()
     links = [link for link in elements.attributes("href") if not link.startswith(("#", "data:,"))]
     assert all((root / unquote(link)).is_file() for link in links)
     lines = {path.relative_to(root).as_posix() for path in root.glob("runs/*/*.jsonl")}
@@ -129,7 +131,7 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(root: Path) -> None:
 def test_the_policy_admits_the_pages_own_script_and_style_alone(root: Path) -> None:
     page = (root / "index.html").read_text()
     (policy,) = (text for text in Elements(page).attributes("content") if "default-src" in text)
-    assert policy.startswith("default-src 'none'; img-src data:; script-src 'sha256-")
+    assert policy.startswith("default-src 'none'; img-src data: 'self'; script-src 'sha256-")
     for kind in ("script", "style"):
         (own,) = re.findall(rf"<{kind}>(.*?)</{kind}>", page, flags=re.DOTALL)
         assert f"{kind}-src 'sha256-{base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()}'" in policy
@@ -164,7 +166,8 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         page = file.read_text()
         elements = Elements(page)
         assert [tag for tag, _ in elements.found].count("script") == 2
-        assert not {"img", "iframe", "object", "link"} & {tag for tag, a in elements.found if a.get("rel") != "icon"}
+        assert all(a["src"] is None or a["src"].startswith("figures/") for tag, a in elements.found if tag == "img")
+        assert not {"iframe", "object", "link"} & {tag for tag, a in elements.found if a.get("rel") != "icon"}
         assert not [key for _, attributes in elements.found for key in attributes if key.startswith("on")]
         assert page.count("<script") == page.count("</script") == 2
     page = (root / "index.html").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,40 @@ def test_a_phone_shows_it_whole_and_nothing_jumps(browser: Any) -> None:
     )
     assert shifts == 0
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("width", [360, 420, 1400])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_fit_their_window_and_their_figures_are_seen(browser: Any, root: Path, width: int, theme: str) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    emulated = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", emulated)
+    browser.get((root.parent / "index.html").as_uri())
+    browser.execute_script("localStorage.clear()")  # what the button has chosen before
+    browser.refresh()
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    for table in browser.find_elements("css selector", "table.cards"):
+        assert table.rect["x"] >= 0
+        assert table.rect["x"] + table.rect["width"] <= width
+    browser.find_element("css selector", "table.cards a").click()  # to the experiment
+    assert browser.find_element("tag name", "h1").text == "mnist"
+    browser.execute_script("for (const image of document.images) image.loading = 'eager'")
+    loaded = "return [...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+    for _ in range(100):
+        if browser.execute_script(loaded):
+            break
+        time.sleep(0.05)
+    images = browser.find_elements("css selector", "figure img")
+    assert len(images) > 3
+    assert browser.execute_script(loaded)
+    assert all(image.rect["width"] <= width for image in images)
+    shown = {Path(image.get_property("currentSrc")).name for image in images}
+    assert ("accuracy-single.png" in shown) == (width < 500)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    dark = browser.execute_script("return getComputedStyle(document.querySelector('figure img')).filter")
+    assert (dark != "none") == (theme == "dark")
+    browser.find_element("link text", "All experiments").click()
+    assert browser.current_url == (root.parent / "index.html").as_uri()
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -35,9 +35,9 @@ def advice(report: Report) -> list[Advice]:
     inference, reference = report.inference, report.reference
     for learner in report.source.learners:
         for endpoint, labels in _parts(report).items():
-            rows = report.source.unranked.ranked(inference.of(reference, endpoint).reset_index(drop=True))
+            rows = inference.of(reference, endpoint).reset_index(drop=True)
             rows = rows[(rows["learner"] == learner) & (rows["n"] >= FEWEST_SEEDS)]
-            if not len(rows):
+            if not len(rows) or not len(rows := report.source.unranked.ranked(rows)):
                 continue
             better = rows[rows["verdict"] == "better"].sort_values("difference", ascending=False, kind="stable")
             best = (better if len(better) else rows.sort_values("difference", ascending=False, kind="stable")).iloc[0]

@@ -122,15 +122,18 @@ def _picture(one: Picture) -> str:
 
 
 def _table(title: str, table: Table) -> str:
-    """A table with its caption and footnotes below."""
+    """A table with its heading below, and how to read it on demand."""
     body = table.rows[: table.rule_before]
     foot = table.rows[table.rule_before :] if table.rule_before is not None else []
     columns = list(range(table.text_columns))
-    notes = "".join(f'<p class="caption">† {escapes.html(footnote)}</p>' for footnote in table.footnotes)
+    notes = "".join(f"<p>{escapes.html(text)}</p>" for text in (table.notes, *(f"† {one}" for one in table.footnotes)))
     drawn = sortable(table.header, body, columns, title, foot)
     if len(body) > FOLDED:
         drawn = f"<details><summary>Table of {len(body)} rows</summary>{drawn}</details>"
-    return f'{drawn}<p class="caption">{escapes.html(table.caption)}</p>{notes}'
+    return (
+        f'{drawn}<p class="caption">{escapes.html(table.heading)}</p>'
+        f'<details class="caption"><summary>How to read the table</summary>{notes}</details>'
+    )
 
 
 def _list(kind: str, items: Iterable[str]) -> str:
