@@ -66,7 +66,7 @@ class Report:
 
     @property
     def sentence(self) -> str:
-        """The one sentence on the experiment: see ``verdicts.sentence``. Empty where nothing pairs with the reference."""
+        """The one sentence on the experiment: see ``verdicts.sentence``. Empty where no run of the reference pairs."""
         return sentence(self.inference, self.reference, self.source.unranked.degenerate)
 
     def summary_of(self, view: View) -> pd.DataFrame:
