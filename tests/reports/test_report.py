@@ -12,7 +12,8 @@ from support.report_lines import BUDGETS, write_experiment, write_grid, write_ru
 from benchmark.reports import read_report, write_report
 
 TABLES = ("accuracy", "summary", "premises", "tests", "signs", "labels", "pairwise", "cost")
-FIGURES = ("accuracy", "areas", "signs", "labels-saved", "pairwise", "calibration", "seconds")
+SINGLE = ("accuracy-single", "areas-single", "signs-single", "calibration-single")  # a column of a paper wide
+FIGURES = ("accuracy", "areas", "signs", "labels-saved", "pairwise", "calibration", "seconds", *SINGLE)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_tables_go_on_where_figures_and_the_page_end(root: Path, monkeypatch: py
     drawn = figures.line_figure
     monkeypatch.setattr(figures, "line_figure", lambda given, *rest: panels.extend(given) or drawn(given, *rest))
     report = write_report(root)
-    assert len(panels) == 5  # accuracy and difference, two of calibration, seconds
+    assert len(panels) == 10  # accuracy and difference, two of calibration, in two widths each; seconds, which has one
     assert {labels for panel in panels for labels in panel.table["labels"]} == set(SHORT)
     table = pd.read_csv(root / "tables" / "accuracy.csv").set_index(["strategy", "labels"])
     ends = [accuracy_of("random", seed, BUDGETS[-1]) for seed in range(3)]
