@@ -43,6 +43,7 @@ OTHER = {  # a value for each field, other than its default and than the tiny pr
     "recipe.augmentation": "none",
     "recipe.strong_augmentation": "strong",
     "recipe.precision": "bfloat16",
+    "recipe.half_size_until": 0.5,
     "recipe.label_smoothing": 0.1,
     "recipe.labelled_as_unlabelled": True,
     "recipe.average_warmup": False,

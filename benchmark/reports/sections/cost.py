@@ -50,7 +50,7 @@ def costs(
             apart(timed.get((*key, seed), UNTIMED), timed.get((reference, key[1], seed), UNTIMED))
             for seed in both["seed"]
         ]
-        equal = both[[not reason for reason in why]]
+        equal = both.loc[[row for row, reason in zip(both.index, why, strict=True) if not reason]]
         if not len(both):
             reasons[key] = f"no run of {reference} with the same seed"
         elif not len(equal):
