@@ -1,6 +1,6 @@
 """The tables of published results in README.md and docs/results.md, each written between two comments of the page.
 
-README.md has one table per data set; docs/results.md has all of them. Everything is computed from the lines in
+README.md has the one of MNIST; docs/results.md has all of them. Everything is computed from the lines in
 ``results/``.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark import ENGINE_VERSION
 from benchmark.experiment import library
 from benchmark.reports import read_report
 from benchmark.reports.rendering.tables.cells import points
@@ -38,11 +39,9 @@ FLAWED = {("learning-loss", 1), ("semi-supervised-learning-loss", 1)}
 
 
 def readme() -> str:
-    """README.md with its tables recomputed from the lines. Raises ValueError if a table has no place in it."""
-    text = README.read_text(encoding="utf-8")
-    for name, labels in SHOWN.items():
-        text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels, omits_flawed=True))
-    return text
+    """README.md with its table recomputed from the lines. Raises ValueError if the table has no place in it."""
+    shown = table(ROOT / "results" / "mnist", SHOWN["mnist"], short=True)
+    return filled(README.read_text(encoding="utf-8"), "results/mnist", shown)
 
 
 def results_page() -> str:
@@ -57,16 +56,26 @@ def results_page() -> str:
 
 
 def older_versions(root: Path) -> str:
-    """Which strategies of the published runs have a newer version by now, a line of Markdown for each experiment."""
+    """Which strategies of the published runs are not of the present code, a line of Markdown for each experiment.
+
+    Those of an older engine alone, and those of an earlier version of the strategy.
+    """
     lines = []
     for experiment in sorted(path.parent for path in root.glob("*/experiment.json")):
-        published: dict[str, int] = {}
+        published: dict[str, tuple[int, int]] = {}
         for run in read_experiment(experiment).runs:
-            name, version = run.key.strategy, run.header.strategy_version
-            published[name] = max(version, published.get(name, 0))
-        old = [f"`{name}`" for name, version in sorted(published.items()) if version < resolve(name).version]
-        if old:
-            lines.append(f"- {experiment.name}: {', '.join(old)}\n")
+            name, found = run.key.strategy, (run.header.engine_version, run.header.strategy_version)
+            published[name] = max(found, published.get(name, (0, 0)))
+        versions = [name for name, (_, version) in sorted(published.items()) if version < resolve(name).version]
+        engine = [name for name, (number, _) in sorted(published.items()) if number < ENGINE_VERSION]
+        said = []
+        if engine:
+            which = "all" if len(engine) == len(published) else ", ".join(f"`{name}`" for name in engine)
+            said.append(f"of engine {min(published[name][0] for name in engine)}: {which}")
+        if versions:
+            said.append(f"of an earlier version: {', '.join(f'`{name}`' for name in versions)}")
+        if said:
+            lines.append(f"- {experiment.name}: {'; '.join(said)}\n")
     return "".join(lines) or "None.\n"
 
 
@@ -78,10 +87,11 @@ def filled(text: str, place: str, table: str) -> str:
     return text[: found.start()] + table + text[found.end() :]
 
 
-def table(root: Path, labels: int, omits_flawed: bool = False) -> str:
-    """The headline strategies by area, maybe without flawed runs: accuracies, area, verdict against random; Markdown.
+def table(root: Path, labels: int, short: bool = False) -> str:
+    """The headline strategies by area: accuracies, area and verdict against random; Markdown.
 
-    Below stands the experiment's sentence. Verdicts are the experiment's own: leaving strategies out does not change
+    Below stands the experiment's sentence, and how verdicts come about; the latter and flawed runs are left out of what
+    is ``short``. Verdicts are the experiment's own: leaving strategies out does not change
     those on the others.
     """
     report = read_report(root)
@@ -93,7 +103,7 @@ def table(root: Path, labels: int, omits_flawed: bool = False) -> str:
         "| :-- | --: | --: | --: | --: | --: | :-- |",
     ]
     flawed = {run.key.strategy for run in report.runs if (run.key.strategy, run.header.strategy_version) in FLAWED}
-    omitted = list(flawed) if omits_flawed else []
+    omitted = list(flawed) if short else []
     left_out = {key for key in report.ranking if key[0] in omitted or key in report.source.unranked.degenerate}
     for _, row in report.summary[~report.summary["strategy"].isin(omitted)].iterrows():
         key = (row["strategy"], row["learner"])
@@ -106,7 +116,9 @@ def table(root: Path, labels: int, omits_flawed: bool = False) -> str:
             *_found(report.inference, REFERENCE, key),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    said = [sentence(report.inference, REFERENCE, left_out), reach(report.inference), method(report.inference)]
+    said = [sentence(report.inference, REFERENCE, left_out)]
+    if not short:
+        said += [reach(report.inference), method(report.inference)]
     return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"
 
 

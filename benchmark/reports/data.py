@@ -149,6 +149,7 @@ def report_of(
     """
     selection = select(experiment, strategies, learners, seeds, budgets, present)
     curves = tidy(selection.runs, budgets)
+    reference = _shown_as(reference, set(curves["strategy"]))
     source = provenance(experiment, selection.runs, degenerate(selection.runs))
     return Report(
         root=experiment.root,
@@ -162,3 +163,9 @@ def report_of(
         target=target,
         reference=reference,
     )
+
+
+def _shown_as(reference: str, strategies: Collection[str]) -> str:
+    """The row that differences are to: ``reference``, or the one older edition of it where only that is shown."""
+    editions = [name for name in strategies if name.startswith(f"{reference} (")]
+    return editions[0] if reference not in strategies and len(editions) == 1 else reference

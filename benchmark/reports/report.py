@@ -205,8 +205,9 @@ def _remove(folder: Path, parts: Sequence[Part[T] | None], made: Sequence[Made[T
             (folder / f"{part.name}{wide}{width}{suffix}").unlink(missing_ok=True)
 
 
-def _caption(figure: Made[Figure]) -> list[str]:
-    return [escapes.markdown(figure.caption), ""] if figure.caption else []
+def _caption(figure: Made[Figure], said: Sequence[str]) -> list[str]:
+    """The lines of a figure's caption, none where the page has ``said`` it already."""
+    return [escapes.markdown(figure.caption), ""] if figure.caption and figure.caption not in said else []
 
 
 def results_page(
@@ -223,7 +224,7 @@ def results_page(
         *(line for words in source.about for line in (escapes.markdown(words), "")),
         *(f"- {escapes.markdown(note)}" for note in notes),
         "",
-        *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "", *_caption(one))),
+        *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "", *_caption(one, notes))),
     ]
     for one in printed:
         if one.place == "page":

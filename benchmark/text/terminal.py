@@ -111,6 +111,12 @@ class Fitted:
                     yield Prose(f"{column.header}: {values[i]}", indent=2)
 
 
+def width_of(table: Table) -> int:
+    """The width of a table with a box of which no line is broken."""
+    _, right, _, left = table.padding
+    return sum(_widths(column)[1] + left + right for column in table.columns) + len(table.columns) + 1
+
+
 def _widths(column: Column) -> tuple[int, int]:
     """A column's width with lines broken at all spaces where they may be, and with no line broken."""
     texts = [str(column.header), *map(str, column.cells)]

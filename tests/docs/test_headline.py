@@ -46,7 +46,7 @@ def test_the_readme_leaves_out_the_flawed_rows_and_no_others() -> None:
         return [line for line in table.splitlines() if line.startswith("|")]
 
     complete = headline.table(RESULTS / "cifar10", 3000)
-    shown = headline.table(RESULTS / "cifar10", 3000, omits_flawed=True)
+    shown = headline.table(RESULTS / "cifar10", 3000, short=True)
     assert set(strategies(complete)) - set(strategies(shown)) == {name for name, _ in headline.FLAWED}
     assert [line for line in rows(complete) if line in rows(shown)] == rows(shown)
     assert shown.rstrip().splitlines()[-1].startswith("Compared with random (3 seeds): ")

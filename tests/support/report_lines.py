@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmark import ENGINE_VERSION
 from benchmark.experiment.keys import RunKey
 from benchmark.results import lines
 from benchmark.results.paths import run_path
@@ -45,7 +46,7 @@ def header_of(key: RunKey, initial: int = 20, **changes: Any) -> RunHeader:
         key=key,
         experiment="made-up",
         fingerprint="f" * 64,
-        engine_version=1,
+        engine_version=ENGINE_VERSION,
         strategy_version=1,
         learner_version=1,
         strategy_source_sha256=None,

@@ -8,14 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.reports.data import Report
+from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name, thin_out
 from benchmark.reports.rendering.tables.compared import difference_cells, rows_of
+from benchmark.reports.rendering.tables.table import Cell
 from benchmark.reports.rendering.tables.table import Table as Printed
-from benchmark.reports.statistics.seeds import GROUP
+from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.views import View
 from benchmark.reports.words import count, ranges
-from benchmark.text.terminal import Fitted, Prose, words
+from benchmark.text.terminal import Fitted, Prose, width_of, words
+
+WIDEST = 100  # columns of the terminal
 
 
 def console_table(report: Report) -> Group:
@@ -24,28 +28,43 @@ def console_table(report: Report) -> Group:
 
 
 def _table(view: View, report: Report) -> Group:
-    """Accuracy at up to 6 label counts, area and difference to the reference, where there are any; 100 columns wide.
+    """Accuracy at up to 6 label counts, area and difference to the reference, where there are any.
 
-    A mark stands beside differences that are better or worse (``Report.inference``).
+    There are fewer label counts where the table would be more than 100 columns wide. A mark stands beside differences
+    that are better or worse (``Report.inference``).
     """
-    source = report.source
-    accuracy, summary = view.accuracy, view.summary
-    strategies = keys(summary)
+    source, accuracy = report.source, view.accuracy
+    strategies = keys(view.summary)
     places = decimals(accuracy["sd"])
-    last = int(summary["labels"].iloc[0])
+    last = int(view.summary["labels"].iloc[0])
     counts = [labels for labels in sorted(set(accuracy["labels"].tolist())) if labels <= last]
+    which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
+    title = Prose(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
+    for most in (6 if places == 1 else 5, 4, 3):
+        table = _of_columns(_columns(view, report, thin_out(counts, most)[:-1], places), strategies, source)
+        if width_of(table) <= WIDEST:
+            break
+    return Group(title, Fitted(table))  # a table's own title is no wider than the table
+
+
+def _columns(view: View, report: Report, shown: list[int], places: int) -> dict[str, list[Cell]]:
+    """Accuracies at the label counts ``shown`` and at the last one, area, and difference to the reference."""
+    accuracy, summary = view.accuracy, view.summary
+    strategies, last = keys(summary), int(summary["labels"].iloc[0])
     columns = {}
-    for labels in thin_out(counts, 6 if places == 1 else 5)[:-1]:
+    for labels in shown:
         there = accuracy[accuracy["labels"] == labels].set_index(GROUP).reindex(strategies)
         columns[str(labels)] = [cell._replace(spread="") for cell in marked_best(there["mean"], there["sd"], places)]
     columns[str(last)] = marked_best(summary["final_mean"], summary["final_sd"], places)
-    if len(counts) > 1:
+    if accuracy["labels"].nunique() > 1:
         columns["area"] = marked_best(summary["area_mean"], summary["area_sd"], places)
     gains = rows_of(report.inference, report.reference, strategies)
     if gains["n"].notna().any():
         columns[f"vs. {report.reference}"] = difference_cells(gains, places)
-    which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
-    title = Prose(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
+    return columns
+
+
+def _of_columns(columns: dict[str, list[Cell]], strategies: list[Key], source: Provenance) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("strategy", overflow="fold")
     for header in columns:
@@ -58,7 +77,7 @@ def _table(view: View, report: Report) -> Group:
                 for cell in (column[i] for column in columns.values())
             ),
         )
-    return Group(title, Fitted(table))  # a table's own title is no wider than the table
+    return table
 
 
 def for_console(table: Printed) -> Group:

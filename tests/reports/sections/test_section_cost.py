@@ -108,3 +108,10 @@ def test_runs_without_a_timing_have_no_multiple(tmp_path: Path) -> None:
     drawn = seconds.figure(report, report.views[0])
     assert drawn is not None
     assert "not calibrated" in drawn.axes[0].get_xlabel()
+
+
+def test_without_a_run_of_random_there_are_costs_and_no_multiples(tmp_path: Path) -> None:
+    report = read_report(write_grid(tmp_path / "e", ["margin", "entropy"]))
+    table = cost.table(report, report.views[0])
+    assert [row[-1].text for row in table.rows] == ["–", "–"]
+    assert "– in the last column: no run of random with the same seed (all rows)." in table.caption
