@@ -7,7 +7,6 @@ tells, supervised training is counted in operations.
 
 from __future__ import annotations
 
-import shlex
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.loop import calibration
 from benchmark.results.records import RoundRecord, RunRecord
+from benchmark.text import escapes
 from benchmark.training import operations
 
 ROUGH = 3.0  # seconds of a training per operation, over those of the calibration: 2.6 to 3.4 with cnn, one core
@@ -110,7 +110,7 @@ def lines(asked: int, costs: Costs, missing: Missing, core: frozenset[str], comm
         found.append(f"not counted, because no run on disk tells: what {names} cost beside a supervised training")
     part = forecast(costs, [(key, counts) for key, counts in missing if key.strategy in core])
     if command and 0 < part.runs < whole.runs:
-        words = shlex.join(["python", "run_benchmark.py", *core_alone(command)])
+        words = " ".join(map(escapes.shell, ["python", "run_benchmark.py", *core_alone(command)]))
         found.append(f"the core strategies alone, {part.runs} run{'s' * (part.runs > 1)}, {_cost(part)}: {words}")
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from benchmark.results.layers import Folders
 from benchmark.results.paths import run_path
 from benchmark.results.records import RunSummary
 from benchmark.results.store import read_run, read_summary
-from strategies.registry import CodeSource, Spec
+from strategies.registry import Spec
 
 
 @dataclass(frozen=True)
@@ -175,16 +174,11 @@ def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
     return Edition(
         engine_version=ENGINE_VERSION,
         strategy_version=spec.version,
-        learner_version=_learner_version(learner, source),
+        learner_version=learners.build(learner).version,
         strategy_source_sha256=spec.source_sha256,
         learner_source_sha256=None if source is None else source.sha256,
         model_source_sha256=joint_sha256(network_sources(protocol)),
     )
-
-
-@lru_cache
-def _learner_version(learner: str, source: CodeSource | None) -> int:
-    return learners.build(learner).version
 
 
 def _obstacles(record: RunSummary, now: Edition, device: str) -> list[str]:

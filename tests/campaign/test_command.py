@@ -49,7 +49,10 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--strategies bayesion", "unknown strategy 'bayesion': did you mean bayesian"),
         ("--strategies badge[", "'badge[': the bracket is not closed; write name[key=value,…]"),
         ("--strategies bald[20]", "'bald[20]': '20' is not key=value"),
-        ("--strategies bald[sample=9]", "no parameter 'sample': did you mean samples? (it has: samples, preset)"),
+        (
+            "--strategies bald[sample=9]",
+            "'bald' has no parameter 'sample': did you mean samples? (it has: samples, preset)",
+        ),
         ("--strategies bald[samples=1]", "'bald[samples=1]': samples must be at least 2, not 1"),
         ("--strategies missing.py:Mine", "strategy 'missing.py:Mine': there is no file missing.py"),
         ("--strategies no_such_module:X", "strategy 'no_such_module:X' does not import: ModuleNotFoundError"),

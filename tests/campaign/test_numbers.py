@@ -206,7 +206,7 @@ def test_progress_never_counts_beyond_what_there_is() -> None:
     key = RunKey("random", "supervised", 0)
     with Display(Console(file=out, width=200), 2, {20: 1, 40: 1, 60: 1}) as display:
         for number in range(3):
-            display.round_done(RoundDone(key, round_of(number, 20 * number + 20)))
+            display.take(RoundDone(key, round_of(number, 20 * number + 20)))
     lines = out.getvalue().splitlines()
     assert [line.split("]")[0] for line in lines] == ["[1/2", "[2/2", "[3/3"]
     assert all("about 0 s left" in line for line in lines[1:])
@@ -218,7 +218,7 @@ def test_the_live_count_of_rounds_is_there_at_any_width(width: int) -> None:
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=True, color_system=None)
     with Display(console, 14, {20: 1}) as display:
-        display.round_done(RoundDone(RunKey("random", "supervised", 0), round_of(0, 20)))
+        display.take(RoundDone(RunKey("random", "supervised", 0), round_of(0, 20)))
         console.print(display._render())
     assert " 1/14 rounds" in out.getvalue()
     assert ("images/s" in out.getvalue()) == (width == 100)

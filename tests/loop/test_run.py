@@ -60,7 +60,10 @@ def test_a_grid_leaves_lines_tables_figures_and_a_page(tmp_path: Path, capsys: p
     assert expected | {f"runs/{run}" for run in RUNS} <= there
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("[") and "labels, accuracy" in line for line in lines) == 12
-    assert lines[0].startswith("[1/12] random, seed 0: 10 labels, accuracy ")
+    assert lines[0].startswith("4 of 4 runs are left, 12 rounds: about ")
+    assert next(line for line in lines if line.startswith("[")).startswith(
+        "[1/12] random, seed 0: 10 labels, accuracy "
+    )
     assert lines[-1].endswith(f"lines, tables and figures are in {root}")
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.record_values import round_of_two, written
 from support.report_lines import header_of
 
+from benchmark import ENGINE_VERSION
 from benchmark.experiment.keys import RunKey
 from benchmark.results import lines, store
 from benchmark.results.errors import StoreError
@@ -54,7 +55,7 @@ def test_the_layout_of_a_header() -> None:
         "key": {"strategy": "margin", "learner": "supervised", "seed": 0},
         "experiment": "made-up",
         "fingerprint": "f" * 64,
-        "engine_version": 1,
+        "engine_version": ENGINE_VERSION,
         "strategy_version": 2,
         "learner_version": 1,
         "strategy_source_sha256": None,

@@ -41,7 +41,7 @@ def test_the_page_tells_differences_to_random_by_seed(tmp_path: Path) -> None:
     gains = [accuracy_area("margin", seed) - accuracy_area("random", seed) + seed for seed in range(3)]
     assert list(told) == ["margin"]  # a single seed tells nothing, nor does another version of the strategy
     (phrase,) = told["margin"]
-    assert phrase.startswith(f"{sum(gains) / 3:+.1f} [")
+    assert phrase.startswith(f"better, {sum(gains) / 3:+.1f} [")
     assert phrase.endswith("] (`mnist`, 20 to 40 labels, 3 seeds)")
 
 
