@@ -36,7 +36,7 @@ from benchmark.reports.words import name
 from benchmark.results.atomic import write_atomically
 from benchmark.text import escapes
 
-OVERVIEW = ("protocol", "data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
+OVERVIEW = ("data set", "labels", "strategies", "seeds", "best", "area", f"vs. {REFERENCE}", "device")
 
 ABOUT = (
     "Labels cost more than images. An acquisition strategy chooses the images to label next, so that a network trained "
@@ -71,7 +71,7 @@ def overview_page(results: Path) -> str:
         [Cell(experiment), *(Cell(str(row.get(column, "–"))) for column in OVERVIEW)]
         for experiment, row in found.items()
     ]
-    text = {"protocol", "data set", "best", "device"}
+    text = {"data set", "best", f"vs. {REFERENCE}", "device"}
     table = sortable(
         ["experiment", *OVERVIEW],
         rows,
@@ -211,7 +211,6 @@ def overview(report: Report) -> dict[str, Any]:
     counts = int(report.curves["labels"].min()), int(summary["labels"].iloc[0])  # where the comparison ends
     ranked = source.unranked.ranked(summary[summary["n"] > 0])
     row: dict[str, Any] = {
-        "protocol": f"{source.protocol.get('name', source.experiment)}, {source.fingerprint[:8]}",
         "data set": source.datasets[0][0],
         "labels": "–".join(dict.fromkeys(map(str, counts))),
         "strategies": str(len(source.strategies)),
