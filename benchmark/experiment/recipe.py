@@ -122,6 +122,10 @@ class Recipe:
         last, most = self.steps_at[-1]
         return math.ceil(most * labels / last) if labels > last else round(_between(self.steps_at, labels))
 
+    def half_size_steps(self, steps: int) -> int:
+        """How many of ``steps``, the first ones, see images of half the size; never all of them."""
+        return int(self.half_size_until * steps)
+
     def at(self, labels: int) -> Recipe:
         """The recipe on ``labels`` images, its ``weight_decay`` the one at this count."""
         if not self.weight_decay_at:

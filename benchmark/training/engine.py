@@ -82,7 +82,7 @@ def minimise(
         for group, scale in zip(optimiser.param_groups, scales, strict=True):
             group["lr"] = rates[step] * scale
         masks.begin(step)
-        task.network.halves_images = step < round(recipe.half_size_until * steps)
+        task.network.halves_images = step < recipe.half_size_steps(steps)
         with autocast(task.device, recipe.precision):
             loss = objective(batch, step / steps)
         optimiser.zero_grad(set_to_none=True)

@@ -40,7 +40,7 @@ def of_training(
 ) -> float:
     """The operations of a supervised training by ``recipe`` on ``labels`` images of ``shape`` (c, H, W)."""
     steps, (channels, height, width) = recipe.steps(labels), shape
-    halved = round(recipe.half_size_until * steps)
+    halved = recipe.half_size_steps(steps)
     whole = (steps - halved) * of_model(name, parameters, shape)
     half = halved * of_model(name, parameters, (channels, height // 2, width // 2)) if halved else 0.0
     return recipe.batch_size * (whole + half)
