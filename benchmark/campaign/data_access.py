@@ -22,25 +22,27 @@ from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity, identity_of
 from benchmark.data.image_folder import Say
 from benchmark.data.manifest import Difference
+from benchmark.features.embedding import embedded
 from benchmark.results.atomic import write_atomically
 
 _DECODERS = ("numpy", "pillow", "scikit-learn", "torchvision")  # what else the pixels depend on
 
-_kept: dict[tuple[str, Path, str | None], ImageData] = {}  # at most one
+_kept: dict[tuple[DataSource, str | None], ImageData] = {}  # at most one
 
 
 @dataclasses.dataclass(frozen=True)
 class DataSource:
     """Where a data set is read from: its name or path, the folder of known data sets, and the cache.
 
-    For ``image_size`` and ``say`` see ``datasets.load``.
+    For ``image_size`` and ``say`` see ``datasets.load``, for ``embedding`` see ``features.embedding``; empty for none.
     """
 
     dataset: str
     data_dir: Path
     cache: Path
     image_size: int = 0
-    say: Say | None = None
+    say: Say | None = dataclasses.field(default=None, compare=False)
+    embedding: str = ""
 
     def identify(self) -> Identity | None:
         """What the data are; None for a known data set that would have to be downloaded. Raises DatasetError."""
@@ -55,7 +57,7 @@ class DataSource:
         data = self._decoded(stamp)
         identity = None if stamp is None else _read(self._record(stamp))
         if identity is None or identity.sha256 != data.sha256:
-            identity = identity_of(data)
+            identity = self._identity(data)
             if stamp is not None and stamp == self._stamp():  # nothing was changed while it was read
                 with contextlib.suppress(OSError):  # it can be had again
                     write_atomically(self._record(stamp), _to_bytes(identity))
@@ -63,11 +65,22 @@ class DataSource:
 
     def _decoded(self, stamp: str | None) -> ImageData:
         """The data as they are under ``stamp``; kept, because a command asks for them more than once."""
-        key = (self.dataset, self.data_dir, stamp)
+        key = (self, stamp)
         if key not in _kept:
             _kept.clear()
-            _kept[key] = datasets.load(self.dataset, self.data_dir, image_size=self.image_size, say=self.say)
+            data = self._images()
+            _kept[key] = embedded(data, self.embedding, self.cache, self.say) if self.embedding else data
         return _kept[key]
+
+    def _images(self) -> ImageData:
+        return datasets.load(self.dataset, self.data_dir, image_size=self.image_size, say=self.say)
+
+    def _identity(self, data: ImageData) -> Identity:
+        """What ``data`` are. Embeddings pair as the images do that they were made of."""
+        if not self.embedding:
+            return identity_of(data)
+        of_images = identity_of(self._images())
+        return dataclasses.replace(of_images, sha256=data.sha256, channels=data.channels, image_size=data.image_size)
 
     def _record(self, stamp: str) -> Path:
         return self.cache / "datasets" / f"{stamp[:24]}.json"
@@ -78,7 +91,9 @@ class DataSource:
         if files is None:
             return None
         digest = hashlib.sha256(
-            f"{os.path.abspath(self.dataset)}\n{self.image_size}\n{_code()}\n".encode(errors="surrogateescape")
+            f"{os.path.abspath(self.dataset)}\n{self.image_size}\n{self.embedding}\n{_code()}\n".encode(
+                errors="surrogateescape"
+            )
         )
         for path in files:
             found = path.stat()

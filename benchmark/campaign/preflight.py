@@ -104,7 +104,10 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
             return "it reads the true labels, which are unknown where a person labels"
         if obstacle := oracle_obstacle(strategy):
             return obstacle
-    if "dropout" in needs and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
+    solved = factory.class_of(protocol.model.name).solved
+    if solved and "attach" in strategy.hooks:
+        return f"it trains a module along with the network, and model '{protocol.model.name}' is solved, not trained"
+    if "dropout" in needs and not solved and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
     if "features" in needs and protocol.features is None:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
@@ -173,7 +176,7 @@ def writable(root: Path, cache: Path) -> None:
 
 def source(protocol: Protocol, data_dir: Path, cache: Path, console: Console) -> DataSource:
     """Where the protocol's data are read from."""
-    return DataSource(protocol.dataset, data_dir, cache, protocol.image_size, said_on(console))
+    return DataSource(protocol.dataset, data_dir, cache, protocol.image_size, said_on(console), protocol.embedding)
 
 
 def said_on(console: Console) -> Say:

@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from benchmark.campaign.agenda import Agenda
+from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.tasks import Emit, Ended, Executor, Failure, Finished, perform
-from benchmark.data import datasets
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
 
@@ -68,20 +67,22 @@ def _absolute(task: RunTask) -> RunTask:
 
 
 def _perform_in_ray(task: RunTask, events: Any) -> Ended:
+    protocol = task.protocol
+    source = DataSource(protocol.dataset, task.data_dir, task.cache, protocol.image_size, None, protocol.embedding)
     try:
-        data = _load(task.protocol.dataset, task.data_dir, task.protocol.image_size, task.device, task.dataset_sha256)
+        data = _load(source, task.device, task.dataset_sha256)
     except ValueError as error:
         return Ended("failed", Failure(str(error)))
     return perform(task, data, events.put)
 
 
 @lru_cache(maxsize=1)
-def _load(dataset: str, data_dir: Path, image_size: int, device: str, sha256: str) -> ImageData:
+def _load(source: DataSource, device: str, sha256: str) -> ImageData:
     """The data on a machine that shares no memory with the one that planned the tasks."""
-    data = datasets.load(dataset, data_dir, device=device, image_size=image_size)
+    data = source.load()[0].to(device)
     if data.sha256 != sha256:
         raise ValueError(
-            f"dataset '{dataset}' has SHA-256 {data.sha256[:12]} on this machine, but {sha256[:12]} where the command "
-            "was given: put the same files in place on both"
+            f"dataset '{source.dataset}' has SHA-256 {data.sha256[:12]} on this machine, but {sha256[:12]} where the "
+            "command was given: put the same files in place on both"
         )
     return data

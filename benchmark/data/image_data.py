@@ -25,7 +25,8 @@ class ImageData:
     """A classification dataset of N training and M test images, all on one device.
 
     Images are (N, H, W, C) and (M, H, W, C) uint8 with one channel or three, labels (N,) and (M,) int64 in
-    0…class_count−1; every class has a training image. ``sha256`` is that of, in this order, the training
+    0…class_count−1; every class has a training image. Embeddings of D dimensions are images of one pixel with D
+    channels, (N, 1, 1, D) float32. ``sha256`` is that of, in this order, the training
     images, training labels, test images and test labels, each as its shape (as text, "(60000, 28, 28, 1)")
     followed by its elements, labels as little-endian int64. ``note`` says what a published table should.
     """
@@ -52,14 +53,19 @@ class ImageData:
         """Height and width."""
         return self.train_images.shape[1], self.train_images.shape[2]
 
+    @property
+    def are_embeddings(self) -> bool:
+        """Whether these are embeddings, not images."""
+        return self.train_images.is_floating_point()
+
     @cached_property
     def mean(self) -> Tensor:
-        """Each channel's mean over all training images, in [0, 1]: (C,) float32, the same bits everywhere."""
+        """Each channel's mean over all training images, of images in [0, 1]: (C,) float32, the same bits everywhere."""
         return self._moments[0]
 
     @cached_property
     def std(self) -> Tensor:
-        """Each channel's standard deviation over all training images, in units of [0, 1]: (C,) float32.
+        """Each channel's standard deviation over all training images, in the units of ``mean``: (C,) float32.
 
         The same bits everywhere. A constant channel has 1, so that normalising it gives 0 and not NaN.
         """
@@ -67,7 +73,16 @@ class ImageData:
 
     @cached_property
     def _moments(self) -> Tensor:
-        """Mean and standard deviation, (2, C), by exact integers: how often each of the 256 values occurs."""
+        """Mean and standard deviation, (2, C).
+
+        Of images by exact integers: how often each of the 256 values occurs. Of embeddings in float64, rounded.
+        """
+        if self.are_embeddings:
+            values = self.train_images.flatten(0, 2).cpu().numpy()
+            mean, std = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
+            std[values.max(0) == values.min(0)] = 1.0
+            both = torch.from_numpy(np.stack([mean, std]).astype(np.float32))
+            return both.to(self.train_images.device)
         moments = []
         for channel in self.train_images.unbind(3):
             counts = torch.bincount(channel.flatten(), minlength=256).tolist()
@@ -111,9 +126,10 @@ class ImageData:
 
 
 class Arrays(NamedTuple):
-    """A dataset as a reader found it: images (N, H, W) or (N, H, W, C), labels (N,) or (N, 1), unchecked.
+    """A dataset as a reader found it: images (N, H, W) or (N, H, W, C), embeddings (N, D), and labels, unchecked.
 
-    ``source`` is what an error message calls it. ``class_names`` is empty where nothing gives them.
+    Labels are numbers (N,) or (N, 1), strings (N,) or one-hot rows (N, C). ``source`` is what an error message calls
+    it. ``class_names`` is empty where nothing gives them.
     """
 
     source: str
@@ -130,11 +146,12 @@ def checked(name: str, arrays: Arrays) -> ImageData:
     source = arrays.source
     train_images = _checked_images(f"{source}: the training images", arrays.train_images)
     test_images = _checked_images(f"{source}: the test images", arrays.test_images)
-    if train_images.shape[1:] != test_images.shape[1:]:
+    if train_images.shape[1:] != test_images.shape[1:] or train_images.dtype != test_images.dtype:
         raise DatasetError(
-            f"{source}: the training images are {train_images.shape[1:]} (height, width, channels), "
-            f"the test images {test_images.shape[1:]}: they must be alike"
+            f"{source}: the training images are {_kind(train_images)}, the test images {_kind(test_images)}: "
+            "they must be alike"
         )
+    arrays = with_class_numbers(arrays)
     train_labels = _checked_labels(f"{source}: the training labels", arrays.train_labels, len(train_images))
     test_labels = _checked_labels(f"{source}: the test labels", arrays.test_labels, len(test_images))
     classes = np.unique(train_labels)
@@ -163,14 +180,63 @@ def checked(name: str, arrays: Arrays) -> ImageData:
 
 
 def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
-    """The images as (N, H, W, C), contiguous."""
+    """The images as (N, H, W, C), contiguous; embeddings (N, D) of real numbers as (N, 1, 1, D) float32."""
+    if images.ndim == 2 and images.dtype.kind == "f":
+        return _checked_embeddings(what.replace("images", "embeddings"), images)
     if images.dtype != np.uint8:
-        raise DatasetError(f"{what} are {images.dtype}: images must be uint8 0–255")
+        raise DatasetError(f"{what} are {images.dtype}: images must be uint8 0–255, embeddings (N, D) real numbers")
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
         raise DatasetError(f"{what} have shape {images.shape}: it must be (N, H, W) or (N, H, W, C) with C = 1 or 3")
     return np.ascontiguousarray(images)
+
+
+def _checked_embeddings(what: str, embeddings: np.ndarray) -> np.ndarray:
+    if embeddings.size == 0:
+        raise DatasetError(f"{what} have shape {embeddings.shape}: there must be one, of at least one dimension")
+    with np.errstate(over="ignore"):
+        numbers = np.ascontiguousarray(embeddings, dtype=np.float32)
+    if len(bad := np.flatnonzero(~np.isfinite(numbers).all(1))):
+        raise DatasetError(
+            f"{what} have NaN or infinite values in {len(bad):,} rows, the first {bad[0]}: leave them out"
+        )
+    return numbers[:, np.newaxis, np.newaxis, :]
+
+
+def _kind(images: np.ndarray) -> str:
+    """Of checked images: "28×28×1", or "embeddings of 64 dimensions"."""
+    if images.dtype != np.uint8:
+        return f"embeddings of {images.shape[3]} dimensions"
+    return "×".join(map(str, images.shape[1:])) + " (height, width, channels)"
+
+
+def with_class_numbers(arrays: Arrays) -> Arrays:
+    """The same with labels as class numbers, where they are strings or one-hot rows.
+
+    Strings are numbered in their sorted order, and become the class names. Raises DatasetError for rows that are not
+    one-hot, and for test labels that no training image has.
+    """
+    train, test = arrays.train_labels, arrays.test_labels
+    if train.dtype.kind in "US" and test.dtype.kind in "US":
+        names = np.unique(train)
+        numbers = np.searchsorted(names, test.ravel()).clip(max=len(names) - 1)
+        if len(unseen := np.flatnonzero(names[numbers] != test.ravel())):
+            raise DatasetError(
+                f"{arrays.source}: the test label {test.ravel()[unseen[0]]!s} is not among the training labels"
+            )
+        words = tuple(name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names)
+        mapped = np.searchsorted(names, train.ravel())
+        return arrays._replace(train_labels=mapped, test_labels=numbers, class_names=arrays.class_names or words)
+    if train.ndim == 2 and train.shape[1] > 1 and test.ndim == 2 and test.shape[1] == train.shape[1]:
+        for what, rows in (("training", train), ("test", test)):
+            if rows.dtype.kind not in "biuf" or not ((rows == 0) | (rows == 1)).all() or not (rows.sum(1) == 1).all():
+                raise DatasetError(
+                    f"{arrays.source}: the {what} labels are {rows.shape[1]} columns that are not one-hot: "
+                    "each row must have one 1 and zeros"
+                )
+        return arrays._replace(train_labels=train.argmax(1), test_labels=test.argmax(1))
+    return arrays
 
 
 def _checked_labels(what: str, labels: np.ndarray, count: int) -> np.ndarray:

@@ -44,6 +44,8 @@ class Protocol:
     of strategies.bib or learners.bib, those whose setting this is, and ``notes`` say where it departs from theirs.
     ``image_size`` is the side in pixels of the squares that the images of a folder are brought to; 0 keeps their size.
     ``looks`` is how often results may be looked at to decide on more seeds, which verdicts are corrected for.
+    ``embedding`` says which network's embeddings take the images' place, such as
+    ``efficientnet-lite0[size=96,pca=256]`` (see ``benchmark.features.embedding``); empty for the images themselves.
     ``replay`` names the experiment, or the file, whose acquired labels are trained on, as ``name@checksum``; empty
     where strategies choose.
 
@@ -72,6 +74,7 @@ class Protocol:
     image_size: int = 0
     replay: str = ""
     looks: int = 1
+    embedding: str = ""
 
     def __post_init__(self) -> None:
         if not self.ladder:

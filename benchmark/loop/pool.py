@@ -88,9 +88,14 @@ class FittedPool:
         return attached
 
     def mc_probs(self, samples: int) -> Tensor:
-        """Probabilities (N, K, C) under K = ``samples`` dropout masks; kept for the next call."""
+        """Probabilities (N, K, C) under K = ``samples`` dropout masks, or draws of a solved head; kept."""
         if samples not in self._mc:
-            self._mc[samples] = self._fitted.mc_probs(self._images, self._indices, samples, *self._mc_stream)
+            fitted, images = self._fitted, self._images
+            if fitted.network.solved:
+                own = (self._labelled_indices, samples, *self._mc_stream)
+                self._mc[samples] = fitted.posterior_probs(images, self._indices, *own)
+            else:
+                self._mc[samples] = fitted.mc_probs(images, self._indices, samples, *self._mc_stream)
             if "masks" not in self._margins:
                 self._margins["masks"] = margin_uncertainty(self._mc[samples].mean(dim=1))
         return self._mc[samples]

@@ -11,6 +11,7 @@ import torch
 from benchmark.models.cnn import CNN
 from benchmark.models.compact import Compact
 from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
+from benchmark.models.heads import MLP, Linear
 from benchmark.models.network import Network
 from benchmark.models.resnet import ResNet18
 from benchmark.models.wide_resnet import WideResNet
@@ -23,9 +24,12 @@ MODELS: dict[str, type[Network]] = {
     "wide-resnet": WideResNet,
     "densenet121": DenseNet121,
     "densenet121-cifar": DenseNet121Cifar,
+    "linear": Linear,
+    "mlp": MLP,
 }
 PLUGINS = Loaded(Network, "model")
 _PROBABILITIES = ("dropout", "stochastic_depth")
+_NOT_NEGATIVE = ("penalty",)
 _SHARES = ("bn_momentum",)
 _MOST = {"depth": 10_000}  # layers; of other whole numbers:
 _MOST_OTHERWISE = 1_000_000
@@ -73,7 +77,9 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"model '{name}': {key} must be at least 0 and below 1, not {value}")
         if key in _SHARES and not 0 < value <= 1:
             raise ValueError(f"model '{name}': {key} must be above 0 and at most 1, not {value}")
-        if key not in _PROBABILITIES + _SHARES and name in MODELS and value < 1:
+        if key in _NOT_NEGATIVE and value < 0:
+            raise ValueError(f"model '{name}': {key} must not be negative, not {value}")
+        if key not in _PROBABILITIES + _SHARES + _NOT_NEGATIVE and name in MODELS and value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
         if key not in _PROBABILITIES and value > (most := _MOST.get(key, _MOST_OTHERWISE)):
             raise ValueError(f"model '{name}': {key} goes up to {most:,}, not {value}")

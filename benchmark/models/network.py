@@ -84,11 +84,14 @@ class Network(nn.Module):
     feature map is the embedding, a subclass says so by ``last_map_is_embedding``; elsewhere the embedding follows the
     maps as a 1×1 map. ``stage_channels`` are those of the backbone's maps, ``attachment_channels`` those of all that an
     attachment sees.
+
+    A network that is ``solved`` has no training in steps: ``solve`` finds its weights.
     """
 
     smallest: ClassVar[int] = 8
     last_map_is_embedding: ClassVar[bool] = False
     halves_images = False
+    solved: ClassVar[bool] = False
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout
@@ -126,6 +129,14 @@ class Network(nn.Module):
     def dropouts(self) -> list[Dropout]:
         """The dropout modules with a probability above 0."""
         return [m for m in self.modules() if isinstance(m, Dropout) and m.probability > 0]
+
+    def solve(self, x: Tensor, targets: Tensor) -> None:
+        """Fit in one go to the labelled images ``x`` (L, c, H, W) and their ``targets`` (L,); for ``solved`` ones."""
+        raise NotImplementedError
+
+    def penalty_for(self, count: int) -> float:
+        """The L2 penalty on the head's weights, beside the mean loss of ``count`` labels; for ``solved`` networks."""
+        raise NotImplementedError
 
     def whiten(self, patch_covariance: Tensor) -> None:
         """Compute a first layer that is not learned from ``ImageData.patch_covariance``; most networks have none."""

@@ -168,10 +168,11 @@ def augmentation(name: str) -> Augmentation:
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """(x / 255 − mean) / std of uint8 ``images`` (B, H, W, C): float32 (B, C, H, W), channels_last in memory.
 
+    Embeddings, which are float32, are not divided by 255.
     ``mean`` and ``std`` (C,) are float32, on the images' device.
     """
     batch, height, width, channels = images.shape
-    scale = 1 / (255 * std)
+    scale = 1 / (std if images.is_floating_point() else 255 * std)
     # A whole row of pixels at a time: three channels alone are too short an inner loop.
     rows = images.reshape(batch, height, width * channels)
     normalised = torch.addcmul((-mean / std).repeat(width), rows, scale.repeat(width))

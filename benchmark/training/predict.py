@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -13,9 +14,11 @@ from benchmark.experiment import seeds
 from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from strategies.api import Attachment
+from strategies.kernels.laplace import LastLayerPosterior, with_one
 
 CHUNK = 256  # images per forward pass: activations stay in the CPU's cache
 CHUNK_CUDA = 2048
+_BLOCK = 2**22  # probabilities at once
 
 
 class Predictions(NamedTuple):
@@ -75,6 +78,27 @@ class Predictor:
             for module in dropouts:
                 module.mask = None
         return torch.cat(chunks)
+
+    @torch.no_grad()
+    def posterior_probs(
+        self, images: Images, indices: Tensor, labelled: Tensor, samples: int, seed: int, round_: int
+    ) -> Tensor:
+        """Probabilities (N, K, C) under K = ``samples`` draws of the last layer, each the same for every image.
+
+        The draws are those of the Laplace approximation of its posterior given the images ``labelled`` (L,), with
+        Kronecker factors and the network's penalty as the prior, from a stream of ``seed`` and ``round_``.
+        """
+        posterior = LastLayerPosterior.fitted(self.network.head, self.predict(images, labelled).embeddings)
+        penalty = self.network.penalty_for(len(labelled)) * len(labelled)  # of the sum of the losses
+        posterior = replace(posterior, prior_precision=penalty)
+        noise = torch.randn(
+            (samples, *posterior.mean.shape), generator=seeds.generator(seed, "mc-dropout", round_), dtype=torch.float64
+        )
+        weights = posterior.weights(noise.to(posterior.mean.device)).float().flatten(0, 1)
+        inputs = with_one(self.predict(images, indices).embeddings)
+        rows = max(1, _BLOCK // len(weights))
+        parts = [(part @ weights.T).view(len(part), samples, -1).softmax(2) for part in inputs.split(rows)]
+        return torch.cat(parts)
 
     @torch.no_grad()
     def noisy_logits(

@@ -1,0 +1,127 @@
+"""Embeddings of a data set in place of its images: computed once per content, by several processes, and kept.
+
+``cache/embeddings/`` has a file for each block of images, so that a computation that was stopped goes on where it was.
+A block is computed by one thread, whatever the number of processes: they do not change its bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmark.data.image_data import DatasetError, ImageData
+from benchmark.features import pretrained
+from benchmark.results import sealed
+from strategies.registry import SpecError, parse
+
+BLOCK = 1_000  # images in a file
+FORMAT = 1  # raised when the same images get other embeddings
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """How images become embeddings: ``method`` as in ``pretrained.embeddings``, then ``pca`` components, 0 for all.
+
+    ``size`` is the side in pixels that images are brought to, 0 for the one that the network was trained with.
+    """
+
+    method: str
+    size: int = 0
+    pca: int = 0
+
+    @classmethod
+    def parsed(cls, text: str) -> Embedding:
+        """From ``method[size=96,pca=256]``. Raises ValueError, in one line."""
+        try:
+            method, parameters = parse(text)
+        except SpecError as error:
+            raise ValueError(f"embedding: {error}") from error
+        for key, value in parameters.items():
+            if key not in ("size", "pca") or type(value) is not int or value < 0:
+                raise ValueError(f"embedding '{text}': it has size and pca, whole numbers, not {key}={value}")
+        found = cls(method, **parameters)
+        if found.size and found.size < 32:
+            raise ValueError(f"embedding '{text}': size must be at least 32 pixels")
+        pretrained.check(method)
+        return found
+
+
+def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) -> ImageData:
+    """``data`` with embeddings by ``text`` for its images: (N, 1, 1, D) float32, on the CPU.
+
+    The principal components are those of the training images. ``sha256`` becomes one of the images' and of how they
+    were embedded. Raises ValueError and OSError.
+    """
+    if data.are_embeddings:
+        raise DatasetError(f"'{data.name}' has embeddings already: leave out the protocol's embedding")
+    how = Embedding.parsed(text)
+    key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    folder = cache / "embeddings" / digest[:24]
+    train, test = (
+        _of_images(images.cpu(), how, folder, part, say)
+        for part, images in (("train", data.train_images), ("test", data.test_images))
+    )
+    if how.pca:
+        train, test = principal(train, test, how.pca)
+    whole = hashlib.sha256(f"{digest}/{how.pca}".encode()).hexdigest()
+    return replace(data, train_images=_pixels(train), test_images=_pixels(test), sha256=whole)
+
+
+def _pixels(embeddings: Tensor) -> Tensor:
+    return embeddings[:, None, None, :].contiguous()
+
+
+def principal(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Both projected on the ``count`` first principal components of ``train`` (N, D), their signs fixed; float32.
+
+    A component points to where its element of largest size is positive. Raises ValueError for more than there are.
+    """
+    if count > min(train.shape):
+        raise ValueError(f"embedding: there are {min(train.shape)} principal components, not {count}")
+    mean = train.double().mean(0)
+    centred = train.double() - mean
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(train))
+    axes = vectors.flip(1)[:, :count]
+    largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
+    axes = axes * largest.sign()
+    return tuple(((x.double() - mean) @ axes).float() for x in (train, test))
+
+
+def _of_images(images: Tensor, how: Embedding, folder: Path, part: str, say: Say | None) -> Tensor:
+    """The embeddings (M, D) of uint8 ``images`` (M, H, W, c): the blocks on disk, and those that are missing."""
+    paths = [folder / f"{part}-{i:05d}.pt" for i in range(-(-len(images) // BLOCK))]
+    missing = [i for i, path in enumerate(paths) if not sealed.is_there(path)]
+    if missing:
+        processes = min(len(missing), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+        if say is not None:
+            say(f"embedding {len(images):,} {part} images by {how.method}, {processes} at a time")
+        context = multiprocessing.get_context("spawn")
+        with futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+            blocks = images.split(BLOCK)
+            jobs = [pool.submit(_compute, how, blocks[i].clone(), paths[i]) for i in missing]
+            for job in jobs:
+                job.result()
+    return torch.cat([_loaded(path) for path in paths])
+
+
+def _loaded(path: Path) -> Tensor:
+    block = sealed.load(path)
+    if block is None:
+        raise OSError(f"{path} is damaged: repeat the command to compute it again")
+    return Tensor(block)
+
+
+def _compute(how: Embedding, images: Tensor, path: Path) -> None:
+    torch.set_num_threads(1)
+    sealed.save(path, pretrained.embeddings(how.method, images, how.size))

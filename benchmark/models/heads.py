@@ -1,0 +1,88 @@
+"""Classifiers of embeddings, which are images of one pixel: a linear one that is solved, and a perceptron."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmark.models import logistic
+from benchmark.models.network import Dropout, Network
+
+
+class Linear(Network):
+    """Multinomial logistic regression on embeddings, solved, not trained: its recipe is ``penalty`` alone.
+
+    The mean cross-entropy plus (λ/2) ‖W‖² is minimised to a stated tolerance, so that the result depends on the
+    labelled embeddings alone (see ``benchmark.models.logistic``). λ is ``penalty``, or with 0 the rule of
+    ``penalty_of``. Bayesian strategies draw from the Laplace approximation of its posterior, whose prior is the
+    penalty.
+    """
+
+    smallest = 1
+    solved = True
+
+    def __init__(self, channels: int, image_size: tuple[int, int], class_count: int, *, penalty: float = 0.0) -> None:
+        super().__init__()
+        _check_embeddings("linear", image_size)
+        if penalty < 0:
+            raise ValueError(f"penalty must be positive, or 0 for the rule, not {penalty}")
+        self.penalty = penalty
+        self.stage_channels = ()
+        self.dropout = Dropout(0.0, channels)
+        self.head = nn.Linear(channels, class_count)
+
+    def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return x.flatten(1), ()
+
+    def penalty_for(self, count: int) -> float:
+        """λ for ``count`` labels."""
+        return self.penalty or penalty_of(count)
+
+    def solve(self, x: Tensor, targets: Tensor) -> None:
+        features = x.flatten(1)
+        fit = logistic.fit(features[None], targets[None], self.head.out_features, self.penalty_for(len(targets)))
+        with torch.no_grad():
+            self.head.weight.copy_(fit.weights[0])
+            self.head.bias.copy_(fit.biases[0])
+
+
+class MLP(Network):
+    """A perceptron on embeddings: dense–ReLU, dropout, dense; the hidden layer of ``width`` units is its embedding."""
+
+    smallest = 1
+
+    def __init__(
+        self,
+        channels: int,
+        image_size: tuple[int, int],
+        class_count: int,
+        *,
+        width: int = 256,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        _check_embeddings("mlp", image_size)
+        self.stage_channels = ()
+        self.dense = nn.Linear(channels, width)
+        self.dropout = Dropout(dropout, width)
+        self.head = nn.Linear(width, class_count)
+
+    def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return x.flatten(1), ()
+
+    def embed(self, features: Tensor) -> Tensor:
+        return F.relu(self.dense(features))
+
+
+def penalty_of(count: int) -> float:
+    """λ for ``count`` labels, standardised embeddings: docs/recipes has the search behind it."""
+    return 0.01 / count**0.5
+
+
+def _check_embeddings(name: str, image_size: tuple[int, int]) -> None:
+    if image_size != (1, 1):
+        raise ValueError(
+            f"model '{name}' classifies embeddings, not images of {image_size[0]}×{image_size[1]}: give the protocol "
+            "an embedding"
+        )
