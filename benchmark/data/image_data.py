@@ -26,7 +26,8 @@ class ImageData:
 
     Images are (N, H, W, C) and (M, H, W, C) uint8 with one channel or three, labels (N,) and (M,) int64 in
     0…class_count−1; every class has a training image. Embeddings of D dimensions are images of one pixel with D
-    channels, (N, 1, 1, D) float32. ``sha256`` is that of, in this order, the training
+    channels, (N, 1, 1, D) float32; where they have ``one_scale``, such as principal components, normalising must not
+    change their proportions. ``sha256`` is that of, in this order, the training
     images, training labels, test images and test labels, each as its shape (as text, "(60000, 28, 28, 1)")
     followed by its elements, labels as little-endian int64. ``note`` says what a published table should.
     """
@@ -39,6 +40,7 @@ class ImageData:
     class_names: tuple[str, ...]
     sha256: str
     note: str = ""
+    one_scale: bool = False
 
     @property
     def class_count(self) -> int:
@@ -80,6 +82,8 @@ class ImageData:
         if self.are_embeddings:
             values = self.train_images.flatten(0, 2).cpu().numpy()
             mean, std = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
+            if self.one_scale:
+                std[:] = np.sqrt(np.square(std).mean())
             std[values.max(0) == values.min(0)] = 1.0
             both = torch.from_numpy(np.stack([mean, std]).astype(np.float32))
             return both.to(self.train_images.device)
@@ -148,8 +152,8 @@ def checked(name: str, arrays: Arrays) -> ImageData:
     test_images = _checked_images(f"{source}: the test images", arrays.test_images)
     if train_images.shape[1:] != test_images.shape[1:] or train_images.dtype != test_images.dtype:
         raise DatasetError(
-            f"{source}: the training images are {_kind(train_images)}, the test images {_kind(test_images)}: "
-            "they must be alike"
+            f"{source}: the training images are {_kind(train_images)} (height, width, channels), the test images "
+            f"{_kind(test_images)}: they must be alike"
         )
     arrays = with_class_numbers(arrays)
     train_labels = _checked_labels(f"{source}: the training labels", arrays.train_labels, len(train_images))
@@ -205,10 +209,10 @@ def _checked_embeddings(what: str, embeddings: np.ndarray) -> np.ndarray:
 
 
 def _kind(images: np.ndarray) -> str:
-    """Of checked images: "28×28×1", or "embeddings of 64 dimensions"."""
+    """Of checked images: their shape, or what embeddings are."""
     if images.dtype != np.uint8:
-        return f"embeddings of {images.shape[3]} dimensions"
-    return "×".join(map(str, images.shape[1:])) + " (height, width, channels)"
+        return f"embeddings {images.shape[1:]}"
+    return str(images.shape[1:])
 
 
 def with_class_numbers(arrays: Arrays) -> Arrays:

@@ -59,8 +59,8 @@ class Embedding:
 def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) -> ImageData:
     """``data`` with embeddings by ``text`` for its images: (N, 1, 1, D) float32, on the CPU.
 
-    The principal components are those of the training images. ``sha256`` becomes one of the images' and of how they
-    were embedded. Raises ValueError and OSError.
+    Principal components are those of the standardised embeddings of the training images. ``sha256`` becomes one of the
+    images' and of how they were embedded. Raises ValueError and OSError.
     """
     if data.are_embeddings:
         raise DatasetError(f"'{data.name}' has embeddings already: leave out the protocol's embedding")
@@ -73,9 +73,11 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
         for part, images in (("train", data.train_images), ("test", data.test_images))
     )
     if how.pca:
-        train, test = principal(train, test, how.pca)
+        mean, std = train.double().mean(0), train.double().std(0)
+        std = std.where(std > 0, 1.0)
+        train, test = principal((train.double() - mean) / std, (test.double() - mean) / std, how.pca)
     whole = hashlib.sha256(f"{digest}/{how.pca}".encode()).hexdigest()
-    return replace(data, train_images=_pixels(train), test_images=_pixels(test), sha256=whole)
+    return replace(data, train_images=_pixels(train), test_images=_pixels(test), sha256=whole, one_scale=bool(how.pca))
 
 
 def _pixels(embeddings: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class MLP(Network):
 
 def penalty_of(count: int) -> float:
     """λ for ``count`` labels, standardised embeddings: docs/recipes has the search behind it."""
-    return 0.01 / count**0.5
+    return min(1.0, 1e-4 * count)
 
 
 def _check_embeddings(name: str, image_size: tuple[int, int]) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-TOLERANCE = 3e-4  # of ‖∇f‖ / λ, which bounds the error of W, over ‖W‖
+TOLERANCE = 1e-4  # of ‖∇f‖ / λ, which bounds the error of W, over ‖W‖
 MOST_STEPS = 1_000
 _HISTORY = 10
 _SUFFICIENT = 1e-4  # Armijo's share of the decrease that the slope promises

@@ -1,6 +1,7 @@
 """ImageData: what it refuses, its SHA-256, its moments, and moving it to another device."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
+from benchmark.training.batches import Images
 
 RANDOM = np.random.default_rng(0)
 VALID = {
@@ -145,3 +147,99 @@ def test_to_moves_every_tensor_and_keeps_the_rest() -> None:
     moved = data.to("meta")
     assert all(getattr(moved, part).device.type == "meta" for part in VALID)
     assert all(getattr(moved, key) == getattr(data, key) for key in ("name", "class_names", "sha256", "note"))
+
+
+# --- embeddings
+
+
+def vectors(**changes: Any) -> Arrays:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "train_images": rng.normal(3.0, 2.0, (12, 5)),
+        "train_labels": np.arange(12) % 3,
+        "test_images": rng.normal(3.0, 2.0, (6, 5)),
+        "test_labels": np.arange(6) % 3,
+    }
+    return Arrays("here", **{**arrays, **changes})
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8"])
+def test_embeddings_are_images_of_one_pixel(dtype: str) -> None:
+    arrays = vectors()
+    arrays = arrays._replace(
+        train_images=arrays.train_images.astype(dtype), test_images=arrays.test_images.astype(dtype)
+    )
+    data = checked("mine", arrays)
+    assert data.are_embeddings
+    assert (data.train_images.shape, data.train_images.dtype) == ((12, 1, 1, 5), torch.float32)
+    assert (data.channels, data.image_size) == (5, (1, 1))
+    normalised = Images(data.train_images, data.mean, data.std).normalised(torch.arange(12))
+    assert normalised.shape == (12, 5, 1, 1)
+    expected = arrays.train_images.astype("f8")
+    expected = (expected - expected.mean(0)) / expected.std(0)
+    np.testing.assert_allclose(normalised.flatten(1).numpy(), expected, atol=2e-6)
+
+
+def test_a_constant_dimension_is_zero_and_one_scale_keeps_proportions() -> None:
+    arrays = vectors()
+    arrays.train_images[:, 2] = 7.5
+    arrays.train_images[:, 0] *= 100
+    data = checked("mine", arrays)
+    rows = Images(data.train_images, data.mean, data.std).normalised(torch.arange(12)).flatten(1)
+    assert not rows[:, 2].any()
+    data = replace(data, one_scale=True)
+    rows = Images(data.train_images, data.mean, data.std).normalised(torch.arange(12)).flatten(1)
+    assert rows[:, 0].std() > 50 * rows[:, 1].std()
+    assert float(rows.square().mean()) == pytest.approx(1.0, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_images": np.full((12, 5), np.nan)}, "training embeddings have NaN or infinite values in 12 rows"),
+        ({"test_images": np.full((6, 5), 1e300)}, "test embeddings have NaN or infinite values in 6 rows, the first 0"),
+        ({"test_images": np.zeros((6, 4))}, r"\(1, 1, 5\) .* \(1, 1, 4\): they must be alike"),
+        ({"train_images": np.zeros((12, 0))}, r"training embeddings have shape \(12, 0\)"),
+        ({"train_images": np.zeros((12, 5), int)}, r"training images are int64: .* embeddings \(N, D\) real numbers"),
+        ({"test_images": np.zeros((6, 5, 4, 3), "u1")}, "they must be alike"),
+    ],
+)
+def test_what_embeddings_must_not_be(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message) as caught:
+        checked("mine", vectors(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_may_be_words_or_one_hot_rows() -> None:
+    words = np.array(["pear", "fig", "apple"])
+    data = checked("mine", vectors(train_labels=words[np.arange(12) % 3], test_labels=words[[1, 1, 0, 2, 2, 2]]))
+    assert data.class_names == ("apple", "fig", "pear")
+    assert data.train_labels[:3].tolist() == [2, 1, 0]
+    assert data.test_labels.tolist() == [1, 1, 2, 0, 0, 0]
+    for kind in ("f8", "i8", "?"):
+        hot = np.eye(3, dtype=kind)
+        rows = checked("mine", vectors(train_labels=hot[np.arange(12) % 3], test_labels=hot[[1, 1, 0, 2, 2, 2]]))
+        assert rows.test_labels.tolist() == [1, 1, 0, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"train_labels": np.array(["a", "b"] * 6), "test_labels": np.array(["a", "c"] * 3)},
+            "the test label c is not among the training labels",
+        ),
+        (
+            {"train_labels": np.full((12, 3), 1 / 3), "test_labels": np.eye(3)[np.arange(6) % 3]},
+            "training labels are 3 columns that are not one-hot",
+        ),
+        (
+            {"train_labels": np.eye(3)[np.arange(12) % 3], "test_labels": np.zeros((6, 3))},
+            "test labels are 3 columns that are not one-hot",
+        ),
+        ({"train_labels": np.array(["a"] * 12), "test_labels": np.array(["a"] * 6)}, "at least two"),
+    ],
+)
+def test_labels_that_are_neither(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        checked("mine", vectors(**changes))

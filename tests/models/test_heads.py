@@ -1,0 +1,163 @@
+"""Heads on embeddings: logistic regression to its minimum, its posterior, and the perceptron."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from benchmark.models import factory, logistic
+from benchmark.models.heads import penalty_of
+from benchmark.training.batches import Images
+from benchmark.training.predict import Predictor
+
+
+def problem(seed: int, count: int, dimensions: int, classes: int, spread: float) -> tuple[Tensor, Tensor]:
+    """Points (n, D) around a centre for each class, and their classes (n,), each of which occurs."""
+    g = torch.Generator().manual_seed(seed)
+    targets = torch.cat([torch.arange(classes), torch.randint(classes, (count - classes,), generator=g)])
+    centres = torch.randn(classes, dimensions, generator=g) * spread
+    return centres[targets] + torch.randn(count, dimensions, generator=g), targets
+
+
+PROBLEMS = [  # seed, count, dimensions, classes, spread, penalty
+    (0, 12, 40, 3, 1.0, 1e-3),
+    (1, 30, 30, 10, 1.0, 1e-2),
+    (2, 100, 5, 4, 0.3, 1e-4),
+    (3, 100, 64, 10, 0.5, 1e-2),
+    (4, 200, 20, 2, 0.2, 1e-5),
+    (5, 60, 200, 10, 0.3, 1e-1),
+    (6, 300, 32, 10, 0.1, 1e-3),
+    (7, 40, 300, 5, 0.05, 1e-3),
+    (8, 150, 10, 7, 3.0, 1e-2),
+    (9, 25, 3, 5, 0.5, 1.0),
+]
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_the_fit_is_scikit_learns(case: tuple[int, int, int, int, float, float]) -> None:
+    *shape, penalty = case
+    inputs, targets = problem(*shape)  # type: ignore[arg-type]
+    ours = logistic.fit(inputs[None], targets[None], shape[3], penalty)
+    theirs = LogisticRegression(C=1 / (penalty * len(inputs)), tol=1e-10, max_iter=100_000)
+    theirs.fit(inputs.double().numpy(), targets.numpy())
+    others, _ = problem(shape[0] + 100, 200, shape[2], shape[3], shape[4])  # type: ignore[arg-type]
+    probs = (others.double() @ ours.weights[0].T + ours.biases[0]).softmax(1).numpy()
+    expected = theirs.predict_proba(others.double().numpy())
+    assert np.abs(probs - expected).max() < 1e-3
+    clear = np.diff(np.sort(expected, axis=1)[:, -2:]).squeeze(1) > 2e-3
+    assert (probs.argmax(1) == expected.argmax(1))[clear].all()
+
+
+def test_a_fit_does_not_depend_on_those_beside_it_nor_on_its_order() -> None:
+    problems = [problem(seed, 40, 60, 5, spread) for seed, spread in ((0, 0.1), (1, 1.0), (2, 4.0))]
+    inputs, targets = torch.stack([x for x, _ in problems]), torch.stack([t for _, t in problems])
+    together = logistic.fit(inputs, targets, 5, 1e-3)
+    for i, (x, t) in enumerate(problems):
+        alone = logistic.fit(x[None], t[None], 5, 1e-3)
+        assert alone.steps[0] == together.steps[i]
+        torch.testing.assert_close(alone.weights[0], together.weights[i], rtol=1e-6, atol=1e-9)
+        order = torch.randperm(40, generator=torch.Generator().manual_seed(i))
+        shuffled = logistic.fit(x[order][None], t[order][None], 5, 1e-3)
+        torch.testing.assert_close(alone.weights[0], shuffled.weights[0], rtol=2e-3, atol=1e-4)
+
+
+def test_the_stated_tolerance_holds() -> None:
+    """‖∇f‖ ≤ tolerance · λ ‖W‖, with the gradient by automatic differentiation."""
+    inputs, targets = problem(0, 50, 80, 6, 0.5)
+    found = logistic.fit(inputs[None], targets[None], 6, 1e-2)
+    weights, biases = found.weights[0].requires_grad_(), found.biases[0].requires_grad_()
+    logits = inputs.double() @ weights.T + biases
+    (torch.nn.functional.cross_entropy(logits, targets) + 0.005 * weights.square().sum()).backward()  # type: ignore[no-untyped-call]
+    gradient = torch.cat([weights.grad, biases.grad[:, None]], 1)  # type: ignore[index,list-item]
+    assert gradient.norm() <= 1.01 * logistic.TOLERANCE * 1e-2 * weights.norm()
+
+
+def test_classes_without_examples_repeated_examples_and_constant_ones() -> None:
+    inputs, targets = problem(0, 20, 8, 3, 1.0)
+    found = logistic.fit(inputs[None], targets[None], 5, 1e-2)
+    probs = (inputs.double() @ found.weights[0].T + found.biases[0]).softmax(1)
+    assert probs[:, 3:].max() < 0.05
+    torch.testing.assert_close(found.weights[0, 3], found.weights[0, 4])
+    repeated = logistic.fit(inputs[:1].expand(4, -1)[None], torch.tensor([[0, 0, 1, 1]]), 2, 1e-2)
+    assert repeated.weights.abs().max() < 1e-6
+    assert repeated.biases.abs().max() < 1e-6
+    constant = logistic.fit(torch.zeros(1, 5, 8), torch.tensor([[0, 0, 0, 1, 1]]), 2, 1e-2)
+    torch.testing.assert_close(
+        constant.biases[0].softmax(0), torch.tensor([0.6, 0.4], dtype=torch.float64), atol=1e-3, rtol=0
+    )
+
+
+@pytest.mark.parametrize(("value", "said"), [(float("nan"), "not finite"), (float("inf"), "not finite")])
+def test_inputs_that_are_not_finite_are_refused(value: float, said: str) -> None:
+    inputs = torch.zeros(1, 3, 2)
+    inputs[0, 1, 1] = value
+    with pytest.raises(ValueError, match=said):
+        logistic.fit(inputs, torch.tensor([[0, 1, 0]]), 2, 1e-2)
+    with pytest.raises(ValueError, match="penalty must be positive, not 0"):
+        logistic.fit(torch.zeros(1, 3, 2), torch.tensor([[0, 1, 0]]), 2, 0.0)
+
+
+def test_the_head_is_solved_whatever_its_initial_weights() -> None:
+    inputs, targets = problem(0, 30, 12, 4, 1.0)
+    heads = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        network = factory.build("linear", {"penalty": 0.01}, 12, (1, 1), 4)
+        network.solve(inputs[:, :, None, None], targets)
+        heads.append(network.head)
+    assert torch.equal(heads[0].weight, heads[1].weight)
+    assert torch.equal(heads[0].bias, heads[1].bias)
+    expected = logistic.fit(inputs[None], targets[None], 4, 0.01)
+    torch.testing.assert_close(heads[0].weight.double(), expected.weights[0], rtol=1e-5, atol=1e-6)
+
+
+def test_the_rule_of_the_penalty_is_in_force_unless_one_is_given() -> None:
+    assert factory.build("linear", {}, 3, (1, 1), 2).penalty_for(50) == penalty_of(50)
+    assert factory.build("linear", {"penalty": 0.3}, 3, (1, 1), 2).penalty_for(50) == 0.3
+    with pytest.raises(ValueError, match="penalty must not be negative"):
+        factory.build("linear", {"penalty": -1.0}, 3, (1, 1), 2)
+
+
+def test_draws_of_the_posterior_have_its_mean_and_its_covariance() -> None:
+    """Against the inverse of (H + c I) written out, H the Kronecker product that stands for the Hessian."""
+    inputs, targets = problem(0, 40, 2, 3, 0.5)
+    network = factory.build("linear", {"penalty": 0.05}, 2, (1, 1), 3).eval()
+    network.solve(inputs[:, :, None, None], targets)
+    images = Images(inputs[:, None, None, :], torch.zeros(2), torch.ones(2))
+    points = torch.tensor([0, 7])
+    drawn = Predictor(network, None, "float32").posterior_probs(images, points, torch.arange(40), 20_000, 0, 0)
+    with torch.no_grad():
+        h = torch.cat([inputs, torch.ones(40, 1)], 1).double()
+        p = (h @ torch.cat([network.head.weight, network.head.bias[:, None]], 1).double().T).softmax(1)
+        curvature = sum(torch.outer(-q, q) + q.diag() for q in p)
+        hessian = torch.kron(curvature, h.T @ h / 40) + 40 * 0.05 * torch.eye(9, dtype=torch.float64)
+        covariance = hessian.inverse()
+        for i, point in enumerate(points.tolist()):
+            lift = torch.kron(torch.eye(3, dtype=torch.float64), h[point])
+            expected = lift @ covariance @ lift.T
+            logits = drawn[i].double().log()
+            centred = logits - logits.mean(1, keepdim=True)  # what softmax leaves of logits
+            project = torch.eye(3, dtype=torch.float64) - 1 / 3
+            torch.testing.assert_close(centred.T.cov(), project @ expected @ project, rtol=0.06, atol=2e-3)
+            mean = p[point].log() - p[point].log().mean()
+            torch.testing.assert_close(centred.mean(0), mean, rtol=0.02, atol=0.02)
+
+
+def test_heads_refuse_images_and_networks_of_images_refuse_embeddings() -> None:
+    for name in ("linear", "mlp"):
+        with pytest.raises(ValueError, match=f"model '{name}' classifies embeddings, not images of 8×8"):
+            factory.build(name, {}, 1, (8, 8), 10)
+    with pytest.raises(ValueError, match="takes images of at least 8×8, not 1×1"):
+        factory.build("cnn", {}, 64, (1, 1), 10)
+
+
+def test_the_perceptron_has_a_hidden_layer_as_its_embedding() -> None:
+    network = factory.build("mlp", {"width": 7, "dropout": 0.0}, 5, (1, 1), 3).eval()
+    x = torch.randn(4, 5, 1, 1, generator=torch.Generator().manual_seed(0))
+    output = network(x)
+    hidden = torch.relu(network.dense(x.flatten(1)))
+    torch.testing.assert_close(output.embedding, hidden)
+    torch.testing.assert_close(output.logits, network.head(hidden))
