@@ -55,7 +55,33 @@ def with_networks(protocol: Protocol) -> Protocol:
         factory.check(model_name, model.parameters)
     except ValueError as error:
         raise ProtocolError(str(error)) from error
+    _suits_embeddings(protocol, model_name)
     return dataclasses.replace(protocol, model=dataclasses.replace(model, name=model_name), features=features)
+
+
+def _suits_embeddings(protocol: Protocol, model: str) -> None:
+    """Raise ProtocolError for what has no meaning with a network of embeddings, or with one that is solved."""
+    network = factory.class_of(model)
+    if protocol.embedding and not network.of_embeddings:
+        raise ProtocolError(
+            f"model '{model}' takes images, and the protocol has embeddings: choose --model linear or mlp"
+        )
+    if not network.of_embeddings:
+        return
+    if protocol.recipe.augmentation != "none":
+        raise ProtocolError(
+            f"model '{model}' classifies embeddings, which are not augmented: choose another --model for images, or "
+            "--set recipe.augmentation=none for embeddings"
+        )
+    if not network.solved:
+        return
+    for learner in protocol.learners:
+        if learners.build(learner).canonical != "supervised":
+            raise ProtocolError(
+                f"learner '{learner}' trains in steps, and model '{model}' is solved: choose --model mlp"
+            )
+    if protocol.warm_start:
+        raise ProtocolError(f"model '{model}' is solved, whatever it starts from: --set warm_start=false")
 
 
 def runnable(protocol: Protocol, console: Console) -> list[Spec]:
@@ -104,12 +130,16 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
             return "it reads the true labels, which are unknown where a person labels"
         if obstacle := oracle_obstacle(strategy):
             return obstacle
-    solved = factory.class_of(protocol.model.name).solved
-    if solved and "attach" in strategy.hooks:
+    network = factory.class_of(protocol.model.name)
+    if network.solved and "attach" in strategy.hooks:
         return f"it trains a module along with the network, and model '{protocol.model.name}' is solved, not trained"
-    if "dropout" in needs and not solved and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0:
+    if (
+        "dropout" in needs
+        and not network.solved
+        and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0
+    ):
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
-    if "features" in needs and protocol.features is None:
+    if "features" in needs and protocol.features is None and not network.of_embeddings:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
     if protocol.candidates and strategy.draws_subset:
         instead = "batcher=topk, or " if hasattr(strategy, "batcher") else ""
@@ -224,7 +254,8 @@ def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
     try:
         factory.check_size(model.name, model.parameters, *shape, memory)
     except Exception as error:  # whatever a user's own code raises
-        raise ProtocolError(f"'{identity.name}': {error}; choose another --model".replace("\n", " ")) from error
+        other = "--model linear or mlp" if identity.image_size == (1, 1) else "another --model"
+        raise ProtocolError(f"'{identity.name}': {error}; choose {other}".replace("\n", " ")) from error
     if model.name in factory.PLUGINS:
         broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
         if broken:

@@ -66,7 +66,10 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
     source = DataSource(dataset, arguments.data_dir, arguments.cache_dir, size, say)
     data = source.identify() or source.load()[1]
     step = max(data.class_count, data.num_train // SHARES)
-    like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
+    if data.image_size == (1, 1):  # of embeddings
+        like = load("cifar10-embeddings").override(embedding="")
+    else:
+        like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
     ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
     return dataclasses.replace(
         like,

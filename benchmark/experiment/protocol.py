@@ -111,6 +111,8 @@ class Protocol:
             )
         if self.looks < 1:
             raise ProtocolError(f"looks must be at least 1, not {self.looks}")
+        if self.embedding and self.image_size:
+            raise ProtocolError("image_size is of images without an embedding: write embedding=name[size=…] instead")
         if not 0 <= self.label_noise < 1:
             raise ProtocolError(f"label_noise must be at least 0 and below 1, not {self.label_noise}")
 

@@ -114,6 +114,21 @@ class FeatureSource:
         return features
 
 
+@dataclass(frozen=True)
+class OwnEmbeddings:
+    """The features of data that are embeddings: these, normalised."""
+
+    images: Images
+
+    def __call__(self) -> Tensor:
+        """The features (M, F), float32, on the images' device."""
+        everything = torch.arange(len(self.images.pixels), device=self.images.device)
+        return self.images.normalised(everything).flatten(1)
+
+    def computed(self) -> None:
+        """Nothing is to be computed."""
+
+
 def resolved(settings: FeatureSettings, model: str, parameters: Mapping[str, Any]) -> FeatureSettings:
     """The settings with their own network or, if they name none, the given one of the protocol; without dropout."""
     own = (settings.model, settings.parameters) if settings.model else (model, parameters)

@@ -46,8 +46,10 @@ class ActiveLearningRun:
         self.test_images = Images(data.test_images, data.mean, data.std)
         self.oracle = self._oracle()
         self.fitter = Fitter(run, data, self.images, self.strategy)
-        self.features: features.FeatureSource | None = None
-        if protocol.features is not None:
+        self.features: features.FeatureSource | features.OwnEmbeddings | None = None
+        if data.are_embeddings:
+            self.features = features.OwnEmbeddings(self.images)
+        elif protocol.features is not None:
             how = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
             self.features = features.source(how, data, self.images, protocol.recipe, run.cache, run.key.seed)
         self.carried = Carried(run.cache, file.path, data.sha256)

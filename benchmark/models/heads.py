@@ -20,6 +20,7 @@ class Linear(Network):
     """
 
     smallest = 1
+    of_embeddings = True
     solved = True
 
     def __init__(self, channels: int, image_size: tuple[int, int], class_count: int, *, penalty: float = 0.0) -> None:
@@ -51,6 +52,7 @@ class MLP(Network):
     """A perceptron on embeddings: dense–ReLU, dropout, dense; the hidden layer of ``width`` units is its embedding."""
 
     smallest = 1
+    of_embeddings = True
 
     def __init__(
         self,

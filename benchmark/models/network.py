@@ -85,13 +85,15 @@ class Network(nn.Module):
     maps as a 1×1 map. ``stage_channels`` are those of the backbone's maps, ``attachment_channels`` those of all that an
     attachment sees.
 
-    A network that is ``solved`` has no training in steps: ``solve`` finds its weights.
+    A network that is ``solved`` has no training in steps: ``solve`` finds its weights. One ``of_embeddings`` classifies
+    embeddings, images of one pixel, which are then the features that strategies read, too.
     """
 
     smallest: ClassVar[int] = 8
     last_map_is_embedding: ClassVar[bool] = False
     halves_images = False
     solved: ClassVar[bool] = False
+    of_embeddings: ClassVar[bool] = False
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout

@@ -101,6 +101,8 @@ class Augmentation:
         ``images`` are not changed, and returned themselves if there is nothing to do. On a GPU the host never waits.
         Raises ValueError for images of another kind, and for draws that are not those of one step for B images.
         """
+        if images.is_floating_point() and self.name == "none":
+            return images  # embeddings
         if images.dim() != 4 or images.dtype != torch.uint8:
             raise ValueError(f"images must be uint8 (B, H, W, C), not {images.dtype} {tuple(images.shape)}")
         if draws.flip.shape != images.shape[:1]:

@@ -1,0 +1,218 @@
+"""Runs on embeddings: a user's own, those of a frozen network, and what does not go together with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.tiny import bench, run_lines
+from torch import Tensor
+
+from benchmark.data.image_data import Arrays, checked
+from benchmark.features import embedding, pretrained
+
+PLAIN = ("recipe.augmentation=none", "recipe.precision=float32")
+LINEAR = ("--model", "linear", "--set", *PLAIN, "--seeds", "0")
+
+
+def own(folder: Path, count: int = 120, dimensions: int = 12) -> Path:
+    """An .npz of embeddings around three centres, labelled with words."""
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 3, count + 60)
+    numbers[:3] = range(3)
+    rows = rng.normal(0, 1, (3, dimensions))[numbers] * 2 + rng.normal(0, 1, (count + 60, dimensions))
+    words = np.array(["ash", "birch", "cedar"])[numbers]
+    path = folder / "trees.npz"
+    np.savez(path, x_train=rows[:count], y_train=words[:count], x_test=rows[count:], y_test=words[count:])
+    return path
+
+
+def test_a_users_embeddings_run_with_strategies_of_every_kind(tmp_path: Path) -> None:
+    kinds = ("random", "margin", "bald", "badge", "coreset", "typiclust", "laplace-bald", "dropquery", "uherding")
+    arguments = ("--dataset", str(own(tmp_path)), *LINEAR, "--budgets", "5", "10", "20", "--strategies", *kinds)
+    assert bench(tmp_path, *arguments) == 0
+    runs = run_lines(tmp_path)
+    assert len(runs) == len(kinds)
+    for header, *rounds in runs.values():
+        assert [line["num_labelled"] for line in rounds] == [5, 10, 20]
+        assert rounds[-1]["accuracy"] > 0.8
+        assert header["feature_seed"] is None
+
+
+def test_without_a_model_embeddings_get_the_linear_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from run_benchmark import main
+
+    monkeypatch.chdir(tmp_path)
+    own(tmp_path)
+    places = [f"--{place}-dir={tmp_path / place}" for place in ("data", "results", "cache")]
+    words = ["--dataset", "trees.npz", "--strategies", "random", "--seeds", "0", "--workers", "1", *places]
+    assert main([*words, "--budgets", "4", "8"]) == 0
+    (header, *_), *_ = [
+        [line] for path in (tmp_path / "results").glob("*/experiment.json") for line in [path.read_text()]
+    ]
+    assert '"linear"' in header
+
+
+def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
+    arguments = ("--dataset", str(own(tmp_path)), *LINEAR, "--budgets", "5", "10", "20", "--strategies")
+    found = []
+    for folder, workers in (("a", "1"), ("b", "2")):
+        (tmp_path / folder).mkdir()
+        assert bench(tmp_path / folder, *arguments, "margin", "bald", "badge", "--workers", workers) == 0
+        lines = run_lines(tmp_path / folder)
+        found.append(
+            {run: [(r["accuracy"], r["nll"], r["acquired_indices"]) for r in rest] for run, (_, *rest) in lines.items()}
+        )
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "cnn"), "takes images of at least 8×8, not 1×1; choose --model linear or mlp"),
+        (
+            ("--model", "linear", "--learner", "fixmatch", "--set", *PLAIN),
+            "learner 'fixmatch' trains in steps, and model 'linear'",
+        ),
+        (
+            ("--model", "linear", "--set", *PLAIN, "warm_start=true"),
+            "model 'linear' is solved, whatever it starts from",
+        ),
+        (
+            ("--model", "mlp", "--set", "recipe.augmentation=flip-crop"),
+            "classifies embeddings, which are not augmented: choose another --model for images",
+        ),
+        (
+            ("--model", "linear", "--strategies", "learning-loss", "--set", *PLAIN),
+            "it trains a module along with the network",
+        ),
+        (("--model", "linear", "--set", "embedding=efficientnet-lite0", "image_size=64"), "image_size is of images"),
+        (("--model", "cnn", "--set", "embedding=efficientnet-lite0"), "takes images, and the protocol has embeddings"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    path = own(tmp_path)
+    assert bench(tmp_path, "--dataset", str(path), "--seeds", "0", "--budgets", "5", "10", *arguments) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_heads_refuse_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(tmp_path, *LINEAR) == 2
+    assert "model 'linear' classifies embeddings, not images of 8×8" in capsys.readouterr().err
+
+
+def test_a_perceptron_trains_and_drops_units_out(tmp_path: Path) -> None:
+    arguments = ("--dataset", str(own(tmp_path)), "--model", "mlp[width=16]", "--seeds", "0", "--budgets", "5", "20")
+    steps = ("--set", *PLAIN, "recipe.min_steps=60", "recipe.batch_size=8")
+    assert bench(tmp_path, *arguments, "--strategies", "bald", "learning-loss", *steps) == 0
+    assert all(rounds[-1]["accuracy"] > 0.6 for _, *rounds in run_lines(tmp_path).values())
+
+
+# --- embeddings of images
+
+
+def colours(method: str, pixels: Tensor, size: int = 0) -> Tensor:
+    """A network that is quick: the mean and the spread of each channel, and a constant."""
+    values = pixels.float().flatten(1, 2)
+    return torch.cat([values.mean(1), values.std(1), torch.ones(len(pixels), 1)], 1)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Embeddings by ``colours``, in this process; how many images each call computed."""
+    calls: list[int] = []
+
+    class Here:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def __enter__(self) -> Here:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def submit(self, function: Any, how: Any, images: Tensor, path: Path) -> Any:
+            calls.append(len(images))
+            function(how, images, path)
+            return self
+
+        def result(self) -> None: ...
+
+    monkeypatch.setattr(pretrained, "embeddings", colours)
+    monkeypatch.setattr(embedding.futures, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(pretrained, "check", lambda method: None)
+    monkeypatch.setattr(embedding, "BLOCK", 16)
+    return calls
+
+
+def pictures() -> Any:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 6, 6, 3), np.uint8)
+    return checked("mine", Arrays("here", pixels[:40], np.arange(40) % 4, pixels[40:], np.arange(20) % 4))
+
+
+def test_images_become_embeddings_once_and_a_stopped_computation_goes_on(quick: list[int], tmp_path: Path) -> None:
+    data = pictures()
+    found = embedding.embedded(data, "timm:any", tmp_path)
+    assert quick == [16, 16, 8, 16, 4]
+    torch.testing.assert_close(found.train_images.flatten(1), colours("", data.train_images))
+    torch.testing.assert_close(found.test_images.flatten(1), colours("", data.test_images))
+    assert (found.are_embeddings, found.channels, found.one_scale) == (True, 7, False)
+    assert torch.equal(found.train_labels, data.train_labels)
+    quick.clear()
+    (tmp_path / "embeddings").rename(tmp_path / "kept")
+    (tmp_path / "kept").rename(tmp_path / "embeddings")
+    blocks = sorted(tmp_path.rglob("*.pt"))
+    blocks[1].write_bytes(blocks[1].read_bytes()[:-1] + b"?")  # damaged
+    again = embedding.embedded(data, "timm:any", tmp_path)
+    assert len(quick) == 1
+    assert torch.equal(again.train_images, found.train_images)
+    assert again.sha256 == found.sha256
+    quick.clear()
+    assert embedding.embedded(data, "timm:any[size=64]", tmp_path).sha256 != found.sha256
+    assert len(quick) == 5  # of another size
+
+
+def test_principal_components_are_scikit_learns_of_standardised_embeddings(quick: list[int], tmp_path: Path) -> None:
+    from sklearn.decomposition import PCA
+
+    data = pictures()
+    found = embedding.embedded(data, "timm:any[pca=3]", tmp_path)
+    train, test = (colours("", x).double().numpy() for x in (data.train_images, data.test_images))
+    mean, std = train.mean(0), train.std(0, ddof=1)
+    std[std == 0] = 1
+    theirs = PCA(3).fit((train - mean) / std)
+    expected = theirs.transform((test - mean) / std)
+    ours = found.test_images.flatten(1).double().numpy()
+    signs = np.sign((ours * expected).sum(0))
+    np.testing.assert_allclose(ours, expected * signs, atol=1e-4)
+    assert found.one_scale
+    with pytest.raises(ValueError, match="there are 7 principal components, not 8"):
+        embedding.embedded(data, "timm:any[pca=8]", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timm:any[pca=1.5]", "size and pca, whole numbers, not pca=1.5"),
+        ("timm:any[width=3]", "size and pca, whole numbers, not width=3"),
+        ("timm:any[size=8]", "size must be at least 32 pixels"),
+        ("timm:any[size=", "embedding: "),
+    ],
+)
+def test_how_images_are_embedded_must_make_sense(quick: list[int], tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said.replace("[", r"\[")):
+        embedding.embedded(pictures(), text, tmp_path)
+
+
+def test_unknown_sources_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there are embeddings by efficientnet-lite0, torchvision:<weights> and timm:"):
+        embedding.embedded(pictures(), "dino", tmp_path)
