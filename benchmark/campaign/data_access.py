@@ -21,7 +21,9 @@ from benchmark.data import datasets
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity, identity_of
 from benchmark.data.image_folder import Say
+from benchmark.data.long_tail import long_tailed
 from benchmark.data.manifest import Difference
+from benchmark.experiment import Protocol
 from benchmark.features.embedding import embedded
 from benchmark.results.atomic import write_atomically
 
@@ -34,7 +36,8 @@ _kept: dict[tuple[DataSource, str | None], ImageData] = {}  # at most one
 class DataSource:
     """Where a data set is read from: its name or path, the folder of known data sets, and the cache.
 
-    For ``image_size`` and ``say`` see ``datasets.load``, for ``embedding`` see ``features.embedding``; empty for none.
+    For ``image_size`` and ``say`` see ``datasets.load``, for ``embedding`` see ``features.embedding``, empty for none;
+    for ``imbalance`` see ``data.long_tail``.
     """
 
     dataset: str
@@ -43,6 +46,7 @@ class DataSource:
     image_size: int = 0
     say: Say | None = dataclasses.field(default=None, compare=False)
     embedding: str = ""
+    imbalance: float = 1.0
 
     def identify(self) -> Identity | None:
         """What the data are; None for a known data set that would have to be downloaded. Raises DatasetError."""
@@ -73,14 +77,25 @@ class DataSource:
         return _kept[key]
 
     def _images(self) -> ImageData:
+        """The images that a run has, before they are embedded."""
+        whole = self._whole()
+        return whole if self.imbalance == 1 else long_tailed(whole, self.imbalance)
+
+    def _whole(self) -> ImageData:
         return datasets.load(self.dataset, self.data_dir, image_size=self.image_size, say=self.say)
 
     def _identity(self, data: ImageData) -> Identity:
-        """What ``data`` are. Embeddings pair as the images do that they were made of."""
-        if not self.embedding:
+        """What ``data`` are. Embeddings and a long tail pair as the whole images do that they were made of."""
+        if not self.embedding and self.imbalance == 1:
             return identity_of(data)
-        of_images = identity_of(self._images())
-        return dataclasses.replace(of_images, sha256=data.sha256, channels=data.channels, image_size=data.image_size)
+        of_images = identity_of(self._whole())
+        return dataclasses.replace(
+            of_images,
+            sha256=data.sha256,
+            num_train=len(data.train_labels),
+            channels=data.channels,
+            image_size=data.image_size,
+        )
 
     def _record(self, stamp: str) -> Path:
         return self.cache / "datasets" / f"{stamp[:24]}.json"
@@ -91,7 +106,7 @@ class DataSource:
         if files is None:
             return None
         digest = hashlib.sha256(
-            f"{os.path.abspath(self.dataset)}\n{self.image_size}\n{self.embedding}\n{_code()}\n".encode(
+            f"{os.path.abspath(self.dataset)}\n{self.image_size}\n{self.embedding}\n{self.imbalance}\n{_code()}\n".encode(
                 errors="surrogateescape"
             )
         )
@@ -100,6 +115,13 @@ class DataSource:
             told = f"{path.absolute()}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\n"
             digest.update(told.encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+
+def source_of(protocol: Protocol, data_dir: Path, cache: Path, say: Say | None = None) -> DataSource:
+    """Where the data of ``protocol`` are read from."""
+    return DataSource(
+        protocol.dataset, data_dir, cache, protocol.image_size, say, protocol.embedding, protocol.imbalance
+    )
 
 
 @lru_cache(maxsize=1)

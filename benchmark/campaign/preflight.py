@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from benchmark import learners
-from benchmark.campaign.data_access import DataSource
+from benchmark.campaign.data_access import DataSource, source_of
 from benchmark.data.identity import Identity, check_published
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
@@ -206,7 +206,7 @@ def writable(root: Path, cache: Path) -> None:
 
 def source(protocol: Protocol, data_dir: Path, cache: Path, console: Console) -> DataSource:
     """Where the protocol's data are read from."""
-    return DataSource(protocol.dataset, data_dir, cache, protocol.image_size, said_on(console), protocol.embedding)
+    return source_of(protocol, data_dir, cache, said_on(console))
 
 
 def said_on(console: Console) -> Say:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from benchmark.campaign.agenda import Agenda
-from benchmark.campaign.data_access import DataSource
+from benchmark.campaign.data_access import DataSource, source_of
 from benchmark.campaign.tasks import Emit, Ended, Executor, Failure, Finished, perform
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
@@ -68,7 +68,7 @@ def _absolute(task: RunTask) -> RunTask:
 
 def _perform_in_ray(task: RunTask, events: Any) -> Ended:
     protocol = task.protocol
-    source = DataSource(protocol.dataset, task.data_dir, task.cache, protocol.image_size, None, protocol.embedding)
+    source = source_of(protocol, task.data_dir, task.cache)
     try:
         data = _load(source, task.device, task.dataset_sha256)
     except ValueError as error:

@@ -46,6 +46,8 @@ class Protocol:
     ``looks`` is how often results may be looked at to decide on more seeds, which verdicts are corrected for.
     ``embedding`` says which network's embeddings take the images' place, such as
     ``efficientnet-lite0[size=96,pca=256]`` (see ``benchmark.features.embedding``); empty for the images themselves.
+    ``imbalance`` > 1 makes the training images long-tailed, with so many times as many of the first class as of the
+    last (see ``benchmark.data.long_tail``).
     ``replay`` names the experiment, or the file, whose acquired labels are trained on, as ``name@checksum``; empty
     where strategies choose.
 
@@ -75,6 +77,7 @@ class Protocol:
     replay: str = ""
     looks: int = 1
     embedding: str = ""
+    imbalance: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.ladder:
@@ -113,6 +116,8 @@ class Protocol:
             raise ProtocolError(f"looks must be at least 1, not {self.looks}")
         if self.embedding and self.image_size:
             raise ProtocolError("image_size is of images without an embedding: write embedding=name[size=…] instead")
+        if not self.imbalance >= 1:
+            raise ProtocolError(f"imbalance must be at least 1, not {self.imbalance}")
         if not 0 <= self.label_noise < 1:
             raise ProtocolError(f"label_noise must be at least 0 and below 1, not {self.label_noise}")
 

@@ -1,11 +1,13 @@
 """Embeddings of a data set in place of its images: computed once per content, by several processes, and kept.
 
 ``cache/embeddings/`` has a file for each block of images, so that a computation that was stopped goes on where it was.
-A block is computed by one thread, whatever the number of processes: they do not change its bits.
+A block is computed by one thread, whatever the number of processes: they do not change its bits. ``simclr`` is trained
+on the training images first, by one process; all seeds of an experiment share it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -18,12 +20,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmark import ENGINE_VERSION
 from benchmark.data.image_data import DatasetError, ImageData
-from benchmark.features import pretrained
+from benchmark.experiment.feature_settings import SIMCLR, FeatureSettings
+from benchmark.features import pretrained, source
+from benchmark.models.blueprint import blueprint
 from benchmark.results import sealed
+from benchmark.results.locks import alone
+from benchmark.training.batches import Images
+from benchmark.training.predict import Predictor
 from strategies.registry import SpecError, parse
 
 BLOCK = 1_000  # images in a file
+PRECISION = "bfloat16"  # of SimCLR's training, as in the protocols
 FORMAT = 1  # raised when the same images get other embeddings
 Say = Callable[[str], None]
 
@@ -32,23 +41,34 @@ Say = Callable[[str], None]
 class Embedding:
     """How images become embeddings: ``method`` as in ``pretrained.embeddings``, then ``pca`` components, 0 for all.
 
-    ``size`` is the side in pixels that images are brought to, 0 for the one that the network was trained with.
+    ``size`` is the side in pixels that images are brought to, 0 for the one that the network was trained with. The
+    method ``simclr`` trains a network of ``width`` for ``steps`` steps instead (see ``features.simclr``): compact for
+    colour images, cnn for grey ones.
     """
 
     method: str
     size: int = 0
     pca: int = 0
+    width: int = 0
+    steps: int = 0
 
     @classmethod
     def parsed(cls, text: str) -> Embedding:
-        """From ``method[size=96,pca=256]``. Raises ValueError, in one line."""
+        """From ``method[size=96,pca=256]`` or ``simclr[steps=3000,width=32]``. Raises ValueError, in one line."""
         try:
             method, parameters = parse(text)
         except SpecError as error:
             raise ValueError(f"embedding: {error}") from error
+        known = ("width", "steps", "pca") if method == SIMCLR else ("size", "pca")
         for key, value in parameters.items():
-            if key not in ("size", "pca") or type(value) is not int or value < 0:
-                raise ValueError(f"embedding '{text}': it has size and pca, whole numbers, not {key}={value}")
+            if key not in known or type(value) is not int or value < 0:
+                listed = f"{', '.join(known[:-1])} and {known[-1]}"
+                raise ValueError(f"embedding '{text}': it has {listed}, whole numbers, not {key}={value}")
+        if method == SIMCLR:
+            parameters = {"width": 32, "steps": 3000, **parameters}
+            if not (parameters["width"] and parameters["steps"]):
+                raise ValueError(f"embedding '{text}': width and steps must be at least 1")
+            return cls(method, **parameters)
         found = cls(method, **parameters)
         if found.size and found.size < 32:
             raise ValueError(f"embedding '{text}': size must be at least 32 pixels")
@@ -60,18 +80,22 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
     """``data`` with embeddings by ``text`` for its images: (N, 1, 1, D) float32, on the CPU.
 
     Principal components are those of the standardised embeddings of the training images. ``sha256`` becomes one of the
-    images' and of how they were embedded. Raises ValueError and OSError.
+    images' and of how they were embedded, for ``simclr`` of what came out: its training is not the same everywhere.
+    Raises ValueError and OSError.
     """
     if data.are_embeddings:
         raise DatasetError(f"'{data.name}' has embeddings already: leave out the protocol's embedding")
     how = Embedding.parsed(text)
-    key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    folder = cache / "embeddings" / digest[:24]
-    train, test = (
-        _of_images(images.cpu(), how, folder, part, say)
-        for part, images in (("train", data.train_images), ("test", data.test_images))
-    )
+    if how.method == SIMCLR:
+        train, test, digest = _by_simclr(data, how, cache, say)
+    else:
+        key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        folder = cache / "embeddings" / digest[:24]
+        train, test = (
+            _of_images(images.cpu(), how, folder, part, say)
+            for part, images in (("train", data.train_images), ("test", data.test_images))
+        )
     if how.pca:
         mean, std = train.double().mean(0), train.double().std(0)
         std = std.where(std > 0, 1.0)
@@ -98,6 +122,39 @@ def principal(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
     largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
     axes = axes * largest.sign()
     return tuple(((x.double() - mean) @ axes).float() for x in (train, test))
+
+
+def _by_simclr(data: ImageData, how: Embedding, cache: Path, say: Say | None) -> tuple[Tensor, Tensor, str]:
+    """Embeddings of the training images (N, D) and the test images (M, D), and the SHA-256 of both."""
+    key = dataclasses.asdict(how) | {"dataset": data.sha256, "engine": ENGINE_VERSION, "torch": torch.__version__}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    path = cache / "embeddings" / digest[:24] / "simclr.pt"
+    with alone(path.with_suffix(".lock")):
+        found = sealed.load(path)
+        if found is None:
+            if say is not None:
+                say(f"training simclr for {how.steps:,} steps on {len(data.train_images):,} images")
+            found = _trained(data.to("cpu"), how, path.with_suffix(".partial"))
+            sealed.save(path, found)
+            path.with_suffix(".partial").unlink(missing_ok=True)
+    content = hashlib.sha256(b"".join(part.numpy().tobytes() for part in found)).hexdigest()
+    return found[0], found[1], content
+
+
+def _trained(data: ImageData, how: Embedding, partial: Path) -> tuple[Tensor, Tensor]:
+    """Embeddings of the training and the test images by a network trained on the former; ``partial`` keeps its state.
+
+    Colour images are mirrored in the views; grey ones, often characters, are not.
+    """
+    colour = data.channels == 3
+    model = "compact" if colour else "cnn"
+    settings = FeatureSettings(model=model, parameters={"width": how.width, "dropout": 0.0}, steps=how.steps)
+    train, test = (Images(pixels, data.mean, data.std) for pixels in (data.train_images, data.test_images))
+    plan = blueprint(settings.model, settings.parameters, data)
+    network = source.trained(settings, plan, train, colour, PRECISION, 0, partial)
+    predictor = Predictor(network, None, PRECISION)
+    first, second = (predictor.predict(x, torch.arange(len(x.pixels))).embeddings for x in (train, test))
+    return first, second
 
 
 def _of_images(images: Tensor, how: Embedding, folder: Path, part: str, say: Say | None) -> Tensor:

@@ -34,7 +34,9 @@ def check(method: str) -> None:
     elif source == "torchvision":
         _torchvision_weights(name)
     elif source != "timm":
-        raise ValueError(f"there are embeddings by {LITE0}, torchvision:<weights> and timm:<model>, not by '{method}'")
+        raise ValueError(
+            f"there are embeddings by {LITE0}, torchvision:<weights>, timm:<model> and simclr, not by '{method}'"
+        )
     elif name not in _timm().list_pretrained():
         raise ValueError(f"features.method: timm has no pretrained model '{name}'")
 

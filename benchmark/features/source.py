@@ -24,6 +24,7 @@ from benchmark.experiment.recipe import Recipe
 from benchmark.features import pretrained, simclr
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
+from benchmark.models.network import Network
 from benchmark.results import sealed
 from benchmark.results.locks import alone
 from benchmark.training.augmentation import augmentation
@@ -92,26 +93,39 @@ class FeatureSource:
         settings, images = self.settings, self.images
         if self.blueprint is None or self.seed is None:
             return pretrained.embeddings(settings.method, images.pixels)
-        network = self.blueprint.network(self.seed, "features/weights", 0, images.device)
-        resume = sealed.load(partial, images.device) or {}
-        simclr.train(
-            network,
-            images,
-            steps=settings.steps,
-            batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            temperature=settings.temperature,
-            flip=self.flip,
-            precision=self.precision,
-            seed=self.seed,
-            resume=resume,
-            save=lambda state: sealed.save(partial, state),
-        )
+        network = trained(settings, self.blueprint, images, self.flip, self.precision, self.seed, partial)
         everything = torch.arange(len(images.pixels), device=images.device)
         features = Predictor(network, None, self.precision).predict(images, everything).embeddings
         if not torch.isfinite(features).all():
             raise ValueError("the self-supervised features are not finite; lower features.learning_rate")
         return features
+
+
+def trained(
+    settings: FeatureSettings,
+    plan: Blueprint,
+    images: Images,
+    flip: bool,
+    precision: str,
+    seed: int,
+    partial: Path,
+) -> Network:
+    """The network of ``plan`` trained by SimCLR on ``images``; ``partial`` keeps its state while it is trained."""
+    network = plan.network(seed, "features/weights", 0, images.device)
+    simclr.train(
+        network,
+        images,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        temperature=settings.temperature,
+        flip=flip,
+        precision=precision,
+        seed=seed,
+        resume=sealed.load(partial, images.device) or {},
+        save=lambda state: sealed.save(partial, state),
+    )
+    return network
 
 
 @dataclass(frozen=True)

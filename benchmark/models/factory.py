@@ -29,7 +29,7 @@ MODELS: dict[str, type[Network]] = {
 }
 PLUGINS = Loaded(Network, "model")
 _PROBABILITIES = ("dropout", "stochastic_depth")
-_NOT_NEGATIVE = ("penalty",)
+_POSITIVE = ("penalty",)
 _SHARES = ("bn_momentum",)
 _MOST = {"depth": 10_000}  # layers; of other whole numbers:
 _MOST_OTHERWISE = 1_000_000
@@ -77,9 +77,9 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"model '{name}': {key} must be at least 0 and below 1, not {value}")
         if key in _SHARES and not 0 < value <= 1:
             raise ValueError(f"model '{name}': {key} must be above 0 and at most 1, not {value}")
-        if key in _NOT_NEGATIVE and value < 0:
-            raise ValueError(f"model '{name}': {key} must not be negative, not {value}")
-        if key not in _PROBABILITIES + _SHARES + _NOT_NEGATIVE and name in MODELS and value < 1:
+        if key in _POSITIVE and not value > 0:
+            raise ValueError(f"model '{name}': {key} must be positive, not {value}")
+        if key not in _PROBABILITIES + _SHARES + _POSITIVE and name in MODELS and value < 1:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
         if key not in _PROBABILITIES and value > (most := _MOST.get(key, _MOST_OTHERWISE)):
             raise ValueError(f"model '{name}': {key} goes up to {most:,}, not {value}")

@@ -85,8 +85,9 @@ class Network(nn.Module):
     maps as a 1×1 map. ``stage_channels`` are those of the backbone's maps, ``attachment_channels`` those of all that an
     attachment sees.
 
-    A network that is ``solved`` has no training in steps: ``solve`` finds its weights. One ``of_embeddings`` classifies
-    embeddings, images of one pixel, which are then the features that strategies read, too.
+    A network that is ``solved`` has no training in steps: ``solve`` finds its weights, with the L2 ``penalty`` on the
+    head's beside the mean loss. One ``of_embeddings`` classifies embeddings, images of one pixel, which are then the
+    features that strategies read, too.
     """
 
     smallest: ClassVar[int] = 8
@@ -97,6 +98,7 @@ class Network(nn.Module):
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout
+    penalty: float
 
     def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Features (B, F) and the feature maps of the stages, each (B, c_s, h_s, w_s)."""
@@ -134,10 +136,6 @@ class Network(nn.Module):
 
     def solve(self, x: Tensor, targets: Tensor) -> None:
         """Fit in one go to the labelled images ``x`` (L, c, H, W) and their ``targets`` (L,); for ``solved`` ones."""
-        raise NotImplementedError
-
-    def penalty_for(self, count: int) -> float:
-        """The L2 penalty on the head's weights, beside the mean loss of ``count`` labels; for ``solved`` networks."""
         raise NotImplementedError
 
     def whiten(self, patch_covariance: Tensor) -> None:

@@ -89,7 +89,7 @@ class Predictor:
         Kronecker factors and the network's penalty as the prior, from a stream of ``seed`` and ``round_``.
         """
         posterior = LastLayerPosterior.fitted(self.network.head, self.predict(images, labelled).embeddings)
-        penalty = self.network.penalty_for(len(labelled)) * len(labelled)  # of the sum of the losses
+        penalty = self.network.penalty * len(labelled)  # of the sum of the losses
         posterior = replace(posterior, prior_precision=penalty)
         noise = torch.randn(
             (samples, *posterior.mean.shape), generator=seeds.generator(seed, "mc-dropout", round_), dtype=torch.float64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def pictures() -> Any:
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (60, 6, 6, 3), np.uint8)
+    pixels = rng.integers(0, 256, (60, 16, 16, 3), np.uint8)
     return checked("mine", Arrays("here", pixels[:40], np.arange(40) % 4, pixels[40:], np.arange(20) % 4))
 
 
@@ -214,5 +215,38 @@ def test_how_images_are_embedded_must_make_sense(quick: list[int], tmp_path: Pat
 
 
 def test_unknown_sources_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there are embeddings by efficientnet-lite0, torchvision:<weights> and timm:"):
+    with pytest.raises(ValueError, match="there are embeddings by efficientnet-lite0, torchvision:<weights>, timm:"):
         embedding.embedded(pictures(), "dino", tmp_path)
+
+
+def test_simclr_embeds_training_and_test_images_by_one_network(tmp_path: Path) -> None:
+    data = pictures()
+    how = "simclr[steps=3,width=4]"
+    found = embedding.embedded(data, how, tmp_path)
+    assert (found.are_embeddings, found.channels) == (True, 16)
+    again = embedding.embedded(data, how, tmp_path)  # from the cache
+    assert torch.equal(again.test_images, found.test_images)
+    assert again.sha256 == found.sha256
+    mixed = dataclasses.replace(
+        data, test_images=data.train_images[:20], test_labels=data.train_labels[:20], sha256="x"
+    )
+    same = embedding.embedded(mixed, how, tmp_path)  # test images have no part in the training
+    assert torch.equal(same.train_images, found.train_images)
+    torch.testing.assert_close(same.test_images, found.train_images[:20], rtol=1e-2, atol=1e-2)
+    assert embedding.embedded(data, "simclr[steps=4,width=4]", tmp_path).sha256 != found.sha256
+    for wrong, said in (("[steps=0]", "must be at least 1"), ("[size=32]", "it has width, steps and pca")):
+        with pytest.raises(ValueError, match=said):
+            embedding.embedded(data, f"simclr{wrong}", tmp_path)
+
+
+def test_a_long_tail_of_embedded_images_is_another_experiment(tmp_path: Path) -> None:
+    fields = ("embedding=simclr[steps=2,width=4]", *PLAIN)
+    usual = ("--model", "linear", "--seeds", "0", "--strategies", "random", "--budgets", "200", "400")
+    largest = []
+    for ratio in (1.0, 10.0):
+        (tmp_path / str(ratio)).mkdir()
+        assert bench(tmp_path / str(ratio), *usual, "--set", *fields, f"imbalance={ratio}") == 0
+        (_, first, second), *_ = run_lines(tmp_path / str(ratio)).values()
+        largest.append(max(first["acquired_indices"] + second["acquired_indices"]))
+    assert largest[1] < 500 < largest[0]
+    assert bench(tmp_path, *usual, "--set", *fields, "imbalance=0.5") == 2

@@ -9,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from benchmark.models import factory, logistic
-from benchmark.models.heads import penalty_of
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 
@@ -105,7 +104,7 @@ def test_the_head_is_solved_whatever_its_initial_weights() -> None:
     heads = []
     for seed in range(2):
         torch.manual_seed(seed)
-        network = factory.build("linear", {"penalty": 0.01}, 12, (1, 1), 4)
+        network = factory.build("linear", {"penalty": 0.01 / 12}, 12, (1, 1), 4)
         network.solve(inputs[:, :, None, None], targets)
         heads.append(network.head)
     assert torch.equal(heads[0].weight, heads[1].weight)
@@ -114,17 +113,18 @@ def test_the_head_is_solved_whatever_its_initial_weights() -> None:
     torch.testing.assert_close(heads[0].weight.double(), expected.weights[0], rtol=1e-5, atol=1e-6)
 
 
-def test_the_rule_of_the_penalty_is_in_force_unless_one_is_given() -> None:
-    assert factory.build("linear", {}, 3, (1, 1), 2).penalty_for(50) == penalty_of(50)
-    assert factory.build("linear", {"penalty": 0.3}, 3, (1, 1), 2).penalty_for(50) == 0.3
-    with pytest.raises(ValueError, match="penalty must not be negative"):
-        factory.build("linear", {"penalty": -1.0}, 3, (1, 1), 2)
+def test_the_penalty_grows_with_the_dimensions_that_the_norm_of_an_embedding_grows_with() -> None:
+    assert factory.build("linear", {}, 300, (1, 1), 2).penalty == pytest.approx(0.03)
+    assert factory.build("linear", {"penalty": 0.1}, 30, (1, 1), 2).penalty == pytest.approx(3.0)
+    for wrong in (0.0, -1.0):
+        with pytest.raises(ValueError, match="penalty must be positive"):
+            factory.build("linear", {"penalty": wrong}, 3, (1, 1), 2)
 
 
 def test_draws_of_the_posterior_have_its_mean_and_its_covariance() -> None:
     """Against the inverse of (H + c I) written out, H the Kronecker product that stands for the Hessian."""
     inputs, targets = problem(0, 40, 2, 3, 0.5)
-    network = factory.build("linear", {"penalty": 0.05}, 2, (1, 1), 3).eval()
+    network = factory.build("linear", {"penalty": 0.025}, 2, (1, 1), 3).eval()
     network.solve(inputs[:, :, None, None], targets)
     images = Images(inputs[:, None, None, :], torch.zeros(2), torch.ones(2))
     points = torch.tensor([0, 7])
