@@ -53,5 +53,5 @@ def scoped(seed: int, stream: str, round_: int) -> Iterator[None]:
     Used for initial weights (``reset_parameters``); the global state is put back afterwards.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(number(seed, stream, round_))
+        torch.default_generator.manual_seed(number(seed, stream, round_))  # torch.manual_seed also prepares all GPUs
         yield

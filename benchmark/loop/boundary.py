@@ -104,7 +104,9 @@ def _modules_of(called: tuple[object, ...]) -> list[ModuleType]:
     inside = [getattr(each, "inner", each) for each in called]
     names = [cls.__module__ for each in inside for cls in type(each).__mro__ if cls.__module__.startswith(PREFIX)]
     packages = tuple(dict.fromkeys(f"{name.partition('.')[0]}." for name in names))
-    return [module for name, module in list(sys.modules.items()) if packages and name.startswith(packages)]
+    if not packages:
+        return []
+    return [module for name, module in list(sys.modules.items()) if name.startswith(packages)]
 
 
 def _held_by(modules: list[ModuleType]) -> dict[tuple[str, str], Any]:

@@ -101,7 +101,8 @@ class Fitter:
         """
         if carried is not None:
             task = replace(task, checkpoints=carried.checkpoints(task.round, self._checkpoint_key(task)))
-        if task.round == 0 and task.attachment is None and self.learner.shares_round0:
+        shares = self.learner.shares_round0 and not task.network.solved  # solving takes less time than a file
+        if task.round == 0 and task.attachment is None and shares:
             state, shared = shared_round0(self.run.cache, self._round0_key(task), lambda: self._train(task)[1])
             task.network.load_state_dict(state["network"])
             predictor = Predictor(task.network, None, task.recipe.precision)

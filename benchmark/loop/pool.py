@@ -62,19 +62,21 @@ class FittedPool:
 
     @property
     def logits(self) -> Tensor:
-        return self._predictions.logits
+        return self._solved[0] if self._fitted.network.solved else self._predictions.logits
 
     @cached_property
     def probs(self) -> Tensor:
-        return self.logits.softmax(1)
+        return self._solved[1].clone() if self._fitted.network.solved else self.logits.softmax(1)
 
-    @property
+    @cached_property
     def embeddings(self) -> Tensor:
+        if self._fitted.network.solved:
+            return self._fitted.embeddings(self._images, self._indices)
         return self._predictions.embeddings
 
     @cached_property
     def labelled_embeddings(self) -> Tensor:
-        return self._fitted.predict(self._images, self._labelled_indices).embeddings
+        return self._fitted.embeddings(self._images, self._labelled_indices)
 
     @cached_property
     def head(self) -> nn.Linear:
@@ -158,6 +160,14 @@ class FittedPool:
         return self._predictor
 
     @cached_property
+    def _solved(self) -> tuple[Tensor, Tensor]:
+        """The logits and probabilities (N, C) of a solved network, which is so quick that all else counts."""
+        logits = self._fitted.logits(self._images, self._indices)
+        probs = logits.T.contiguous().softmax(0).T.contiguous()  # of a few long rows, not of many short ones
+        self._margins["model"] = margin_uncertainty(probs)
+        return logits, probs
+
+    @cached_property
     def _predictions(self) -> Predictions:
         predictions = self._fitted.predict(self._images, self._indices)
         self._margins["model"] = margin_uncertainty(predictions.logits.softmax(1))
@@ -184,7 +194,7 @@ class FittedOraclePool(FittedPool):
     @cached_property
     def test_embeddings(self) -> Tensor:
         everything = torch.arange(len(self._test_images.pixels), device=self._test_images.device)
-        return self._fitted.predict(self._test_images, everything).embeddings
+        return self._fitted.embeddings(self._test_images, everything)
 
 
 def oracle_obstacle(strategy: Strategy) -> str:
@@ -206,4 +216,4 @@ def full_probs(predictor: Predictor, images: Images) -> Tensor:
     """The fitted model's probabilities (M, C) for every image, to be carried to the next round."""
     everything = torch.arange(len(images.pixels), device=images.device)
     with torch.no_grad():
-        return predictor.predict(images, everything).logits.softmax(1)
+        return predictor.logits(images, everything).softmax(1)

@@ -142,12 +142,12 @@ class ActiveLearningRun:
         clock = Clock(self.device)
         with clock("evaluate"):
             everything = torch.arange(len(self.test_images.pixels), device=self.device)
-            predictions = predictor.predict(self.test_images, everything)
-            metrics = evaluate(predictions.logits, self.data.test_labels)
+            logits = predictor.logits(self.test_images, everything)
+            metrics = evaluate(logits, self.data.test_labels)
             checkpoint_accuracies = self._checkpoint_accuracies(predictor, fitted.checkpoint_states)
         self.file.append_traces([_trace(number, noted) for noted in fitted.traces])
         if last and fitted.traces:  # of learners that show how they learn
-            self.file.write_examples(examples(self.data, predictions.logits))
+            self.file.write_examples(examples(self.data, logits))
         acquired = given = torch.empty(0, dtype=torch.int64)
         held_out: tuple[int, ...] = ()
         diagnostics = {} if replay is None else replay.diagnostics(count)
@@ -260,7 +260,7 @@ class ActiveLearningRun:
         if self.strategy.spares_last_round and self.protocol.budgets[number + 1] == self.protocol.ladder[-1]:
             return ()
         indices, labels = torch.cat([labelled.cpu(), acquired]), torch.cat([answers.cpu(), given])
-        logits = predictor.predict(self.images, indices.to(self.device)).logits.cpu()
+        logits = predictor.logits(self.images, indices.to(self.device)).cpu()
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
         old, new = (
             Labelled(*(part[where].clone() for part in (indices, labels, losses)))
