@@ -90,6 +90,7 @@ NEEDS = {
     "features": "self-supervised features",
     "previous_probs": "the previous round's predictions",
     "cross_fit": "a second training on part of the labels",
+    "refits": "a head that is solved (`--model linear` on embeddings)",
     "oracle": "the true labels (a diagnostic, not a strategy)",
 }
 

@@ -133,6 +133,11 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
     network = factory.class_of(protocol.model.name)
     if network.solved and "attach" in strategy.hooks:
         return f"it trains a module along with the network, and model '{protocol.model.name}' is solved, not trained"
+    if "refits" in needs and not network.solved:
+        return (
+            f"it fits the last layer many times, and model '{protocol.model.name}' is trained in steps (use --model "
+            "linear, on embeddings)"
+        )
     if (
         "dropout" in needs
         and not network.solved

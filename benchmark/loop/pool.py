@@ -132,6 +132,10 @@ class FittedPool:
     def note(self, **premises: float | Tensor) -> None:
         self.notes.update(checked_notes(premises))
 
+    def refitted(self, rows: Tensor) -> Tensor:
+        """Last layers (P, C, D + 1), the p-th fitted on the labelled images at ``rows[p]``, (P, n) in all."""
+        return self._heads(self.labelled_embeddings[rows], self.labels[rows])
+
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of a share of the labelled images, by a model fitted on the rest; kept."""
         if self._cross_fit is None:
@@ -152,6 +156,13 @@ class FittedPool:
         if margins is None or not margins.isfinite().all():
             return None
         return self._indices[top(margins, n)].cpu()
+
+    def _heads(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The last layers (P, C, D + 1) that the network's rule gives for (P, n, D) ``inputs`` and (P, n) labels."""
+        network = self._fitted.network
+        if not network.solved:
+            raise ValueError("refits are of a head that is solved: a strategy must declare them in needs")
+        return network.solved_heads(inputs, targets)
 
     @property
     def _fitted(self) -> Predictor:
@@ -190,6 +201,13 @@ class FittedOraclePool(FittedPool):
         self.true_labels = train_labels[pool._indices]
         self.test_labels = test_labels.clone()
         self._test_images = test_images
+
+    def refitted_with(self, batches: Tensor) -> Tensor:
+        """Last layers (P, C, D + 1), the p-th fitted on all labelled images and those at ``batches[p]``, (P, n)."""
+        count = len(batches)
+        known, labels = self.labelled_embeddings, self.labels
+        inputs = torch.cat([known.expand(count, -1, -1), self.embeddings[batches]], 1)
+        return self._heads(inputs, torch.cat([labels.expand(count, -1), self.true_labels[batches]], 1))
 
     @cached_property
     def test_embeddings(self) -> Tensor:

@@ -39,6 +39,10 @@ class Linear(Network):
     def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return x.flatten(1), ()
 
+    def solved_heads(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        fit = logistic.fit(inputs, targets, self.head.out_features, self.penalty)
+        return torch.cat([fit.weights, fit.biases.unsqueeze(2)], 2).to(self.head.weight.dtype)
+
     def solve(self, x: Tensor, targets: Tensor) -> None:
         features = x.flatten(1)
         fit = logistic.fit(features[None], targets[None], self.head.out_features, self.penalty)

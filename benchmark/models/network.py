@@ -138,6 +138,13 @@ class Network(nn.Module):
         """Fit in one go to the labelled images ``x`` (L, c, H, W) and their ``targets`` (L,); for ``solved`` ones."""
         raise NotImplementedError
 
+    def solved_heads(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Heads (P, C, D + 1), the biases last, as ``solve`` finds them on embeddings ``inputs`` (P, n, D).
+
+        ``targets`` (P, n) are their labels. The network itself is left as it is; for ``solved`` ones.
+        """
+        raise NotImplementedError
+
     def whiten(self, patch_covariance: Tensor) -> None:
         """Compute a first layer that is not learned from ``ImageData.patch_covariance``; most networks have none."""
 

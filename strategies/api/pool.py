@@ -68,6 +68,15 @@ class Pool(Protocol):
         """
         ...
 
+    def refitted(self, rows: Tensor) -> Tensor:
+        """Last layers (P, C, D + 1), the biases last: the p-th is fitted on the labelled images ``rows[p]`` alone.
+
+        ``rows`` (P, n) int64 are positions among the L labelled images and may repeat. Each is fitted as the model's
+        own last layer was. Only for strategies that declare ``"refits"`` in ``needs``: the network must be solved, not
+        trained in steps.
+        """
+        ...
+
     def cross_fit(self, share: float) -> tuple[Tensor, Tensor] | None:
         """Logits (M, C) and labels (M,) of a random ``share`` of the labelled images, by a model fitted on the rest.
 
@@ -85,3 +94,10 @@ class OraclePool(Pool, Protocol):
     def test_embeddings(self) -> Tensor: ...  # (T, D)
     @property
     def test_labels(self) -> Tensor: ...  # (T,) int64
+
+    def refitted_with(self, batches: Tensor) -> Tensor:
+        """Last layers (P, C, D + 1) as ``refitted``: the p-th is fitted on all labelled images and ``batches[p]``.
+
+        ``batches`` (P, n) int64 are positions among the N unlabelled images, whose true labels are used.
+        """
+        ...

@@ -19,7 +19,8 @@ class Strategy:
 
     ``needs`` names what the protocol must offer: ``"dropout"`` (a network with dropout modules), ``"features"``
     (self-supervised or pretrained), ``"previous_probs"`` (of the previous round's model), ``"cross_fit"`` (a second
-    training on a part of the labels), ``"oracle"`` (the true labels: an ``OraclePool``, for diagnostics).
+    training on a part of the labels), ``"refits"`` (a network whose last layer is solved, so that it can be fitted many
+    times), ``"oracle"`` (the true labels: an ``OraclePool``, for diagnostics).
     ``hooks`` names what the strategy does beside choosing: ``"attach"``, ``"after_training"``, ``"hold_out"`` and
     ``"state"`` (``state_dict`` and ``load_state_dict``). The hooks of the class cover every such method that it
     overrides; an instance may have fewer where its parameters decide. ``takes_top_scores`` says that ``select``

@@ -32,6 +32,7 @@ from strategies.mc_entropy import MCEntropy
 from strategies.mean_std import MeanStd
 from strategies.noise_stability import NoiseStability
 from strategies.probcover import ProbCover
+from strategies.query_by_committee import QueryByCommittee
 from strategies.random import Random
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.tcm import TCM
@@ -58,6 +59,8 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     CoreMSE,
     # a Gaussian posterior over the last layer
     LaplaceBALD,
+    # a committee of heads
+    QueryByCommittee,
     # diversity
     CoreSet,
     KMeans,

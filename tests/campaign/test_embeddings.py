@@ -32,7 +32,18 @@ def own(folder: Path, count: int = 120, dimensions: int = 12) -> Path:
 
 
 def test_a_users_embeddings_run_with_strategies_of_every_kind(tmp_path: Path) -> None:
-    kinds = ("random", "margin", "bald", "badge", "coreset", "typiclust", "laplace-bald", "dropquery", "uherding")
+    kinds = (
+        "random",
+        "margin",
+        "bald",
+        "badge",
+        "coreset",
+        "typiclust",
+        "laplace-bald",
+        "dropquery",
+        "uherding",
+        "qbc",
+    )
     arguments = ("--dataset", str(own(tmp_path)), *LINEAR, "--budgets", "5", "10", "20", "--strategies", *kinds)
     assert bench(tmp_path, *arguments) == 0
     runs = run_lines(tmp_path)
@@ -91,6 +102,10 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
         (
             ("--model", "linear", "--strategies", "learning-loss", "--set", *PLAIN),
             "it trains a module along with the network",
+        ),
+        (
+            ("--model", "mlp", "--strategies", "qbc", "--set", *PLAIN),
+            "it fits the last layer many times, and model 'mlp' is trained in steps (use --model linear",
         ),
         (("--model", "linear", "--set", "embedding=efficientnet-lite0", "image_size=64"), "image_size is of images"),
         (("--model", "cnn", "--set", "embedding=efficientnet-lite0"), "takes images, and the protocol has embeddings"),

@@ -63,6 +63,9 @@ TABLE = (
         "1e-6 of the largest, theirs being K times ours; where centres share an image theirs draws another one, ours "
         "takes the next nearest",
     ),
+    # --- a committee; the authors' code is not public, these are two libraries
+    Row("qbc", "qbc", "scikit-activeml/scikit-activeml", scores.committee, "vote entropy; mean divergence", FLOAT64),
+    Row("qbc", "qbc-consensus", "modAL-python/modAL", scores.committee, "vote entropy; consensus entropy", FLOAT64),
     # --- diversity
     Row("coreset", "coreset", BADGE, coverage.coreset, "30 picks", EXACT),
     Row("kmeans", "kmeans", BADGE, coverage.kmeans, "what k-means clusters; picks given its centres", OWN_CLUSTER),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +60,53 @@ def coremse(clone: Path) -> Arrays:
     return {"mc_probs": probs, "scores": scores.numpy(), **chosen}
 
 
+def committee(clone: Path) -> Arrays:
+    """Vote entropy and mean divergence of a committee of seven, one of whose members is sure."""
+    sys.path.insert(0, str(clone))
+    module = importlib.import_module("skactiveml.pool._query_by_committee")
+    probs = monte_carlo(seed=14, samples=7)
+    probs[:, 3] = np.where(probs[:, 3] == probs[:, 3].max(axis=1, keepdims=True), 1.0, 0.0)
+    votes = probs.argmax(axis=2)
+    return {
+        "member_probs": probs,
+        "vote_entropy": module.vote_entropy(votes, list(range(probs.shape[2]))),
+        "kl": module.average_kl_divergence(np.moveaxis(probs, 1, 0).copy(), eps=1e-12),
+    }
+
+
+def consensus(clone: Path) -> Arrays:
+    """Votes and consensus by another library, for a committee of four."""
+    module = load(
+        clone,
+        "modAL.disagreement",
+        ("modAL.models", "modAL.models.base", "modAL.utils", "modAL.utils.data", "modAL.utils.selection"),
+    )
+    probs = monte_carlo(seed=15, samples=4)
+
+    class Committee(list):
+        classes_ = range(probs.shape[2])
+
+        def vote(self, x: np.ndarray) -> np.ndarray:
+            return x.argmax(axis=2)
+
+        def predict_proba(self, x: np.ndarray) -> np.ndarray:
+            return x.mean(axis=1)
+
+    four = Committee(range(4))
+    return {
+        "member_probs": probs,
+        "vote_entropy": module.vote_entropy(four, probs),
+        "consensus": module.consensus_entropy(four, probs),
+    }
+
+
 MAKERS = {
     "bald-scores": score("bald_probs", "bald_from_probs", 3),
     "mc-entropy": score("bald_probs", "marginal_entropy_from_probs", 4),
     "mean-std": score("heuristics_probs", "mean_standard_deviation_from_probs", 9),
     "epig": (EPIG, epig),
     "batchbald": ("BlackHC/batchbald_redux", batchbald),
+    "qbc": ("scikit-activeml/scikit-activeml", committee),
+    "qbc-consensus": ("modAL-python/modAL", consensus),
     "coremse": ("davidtw999/BEMPS", coremse),
 }

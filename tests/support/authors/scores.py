@@ -15,6 +15,7 @@ from strategies.components.loss_prediction import LossPrediction
 from strategies.coremse import CoreMSE, expected_changes
 from strategies.epig import predictive_information
 from strategies.kernels.batchers import take_batch
+from strategies.query_by_committee import disagreement
 from strategies.registry import resolve
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.tod import output_discrepancy
@@ -45,6 +46,13 @@ def score(name: str, tolerance: float = 1e-9) -> Any:
         close(strategy.score(monte_carlo(stored)), stored["scores"], tolerance)
 
     return check
+
+
+def committee(stored: Arrays) -> None:
+    probs = tensor(stored["member_probs"])
+    for measure in ("vote-entropy", "kl", "consensus"):
+        if (name := measure.replace("-", "_")) in stored:
+            close(disagreement(probs, measure), stored[name], 1e-9)
 
 
 def epig(stored: Arrays) -> None:
