@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from strategies.activeft import ActiveFT
 from strategies.alfa_mix import AlfaMix
 from strategies.api import Strategy
 from strategies.badge import Badge
@@ -82,6 +83,7 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     TypiClust,
     ProbCover,
     MaxHerding,
+    ActiveFT,
     UHerding,
     DCoM,
     TCM,

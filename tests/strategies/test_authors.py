@@ -140,6 +140,14 @@ TABLE = (
         "covers nothing beyond the mean radius",
     ),
     Row("maxherding", "maxherding", UHERDING, coverage.maxherding, "20 picks at two widths", EXACT),
+    Row(
+        "activeft",
+        "activeft",
+        "yichen928/ActiveFT",
+        coverage.activeft,
+        "the gradient at the start; the points after 300 and after 30 steps; 12 picks, at two temperatures",
+        "1e-9 of the largest for the gradient, 1e-6 for the points; the same images, which theirs returns as a set",
+    ),
     Row("uherding", "uherding", UHERDING, coverage.uherding, "the temperature; 20 picks with it", EXACT),
     # --- learned
     Row(

@@ -116,6 +116,38 @@ def dcom(clone: Path) -> Arrays:
     return {**made, "radii": np.array(radii, float), "coverage": np.array(coverage), "midpoints": midpoints, **picks}
 
 
+def activeft(clone: Path) -> Arrays:
+    """The points before and after 300 steps, the gradient of the first, and the picks, which theirs returns as a set.
+
+    At a temperature and a balance that are not the default ones, too, with a tenth of the steps.
+    """
+    rows = pool(150, 4, seed=35)["features"].astype(np.float64)
+    module = load(clone / "data_selection" / "sample_tools", "ActiveFT_CIFAR")
+    made: list[Any] = []
+    begin = module.SampleModel.__init__
+
+    def recorded(self: Any, *args: Any) -> None:
+        begin(self, *args)
+        made.append(self)
+
+    module.SampleModel.__init__ = recorded
+    found: Arrays = {"features": rows}
+    for name, temperature, balance, steps in (("", 0.07, 1.0, 300), ("_other", 0.3, 2.0, 30)):
+        module.random.seed(35)
+        first = module.SampleModel(torch.tensor(rows), 12, temperature, "random", "euclidean", balance)
+        first.get_loss().backward()
+        found |= {"start" + name: first.centroids.detach().numpy(), "gradient" + name: first.centroids.grad.numpy()}
+        module.random.seed(35)
+        options = Settings(
+            temperature=temperature, init="random", distance="euclidean", balance=balance, lr=0.001, scheduler="none",
+            max_iter=steps,
+        )  # fmt: skip
+        picks = module.optimize_dist(torch.tensor(rows), 12, options)
+        found |= {"moved" + name: made[-1].centroids.detach().numpy(), "picks" + name: np.array(sorted(picks))}
+        found["settings" + name] = np.array([temperature, balance, steps])
+    return found
+
+
 def herding(clone: Path, module: str, name: str, made: Arrays, width: float, **options: Any) -> np.ndarray:
     rows, (labelled, unlabelled) = features_of(made)
     loaded = reading(clone, module, rows)
@@ -158,5 +190,6 @@ MAKERS = {
     "probcover": (TYPICLUST, probcover),
     "dcom": (TYPICLUST, dcom),
     "maxherding": (UHERDING, maxherding),
+    "activeft": ("yichen928/ActiveFT", activeft),
     "uherding": (UHERDING, uherding),
 }

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from strategies.activeft import ActiveFT, one_each
 from strategies.cdal import divergence_k_center
 from strategies.components.feature_space import unit_points
 from strategies.dcom import competence, in_balls, mixed, pure_radii, scaled, share
@@ -95,6 +97,19 @@ def dcom(stored: Arrays) -> None:
 def maxherding(stored: Arrays) -> None:
     for width in (1.0, 0.4):
         same(picks(f"maxherding[sigma={width}]", features(stored), 20), stored[f"picks_{width}"])
+
+
+def activeft(stored: Arrays) -> None:
+    """The gradient at the start, where the steps end, and the images next to there."""
+    rows = tensor(stored["features"])
+    for suffix in ("", "_other"):
+        temperature, balance, steps = stored["settings" + suffix].tolist()
+        strategy = ActiveFT(temperature, balance, int(steps))
+        start = tensor(stored["start" + suffix])
+        close(strategy.gradient(rows, start, rows[:0]), stored["gradient" + suffix], 1e-9)
+        moved = strategy.moved(rows, start, rows[:0])
+        close(moved, stored["moved" + suffix], 1e-6)
+        same(sorted(one_each(F.normalize(moved), rows).tolist()), stored["picks" + suffix])
 
 
 @dataclass(frozen=True, eq=False)
