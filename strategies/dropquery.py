@@ -36,6 +36,7 @@ class DropQuery(Strategy):
     is the least number of candidates.
     """
 
+    cold_start = True
     cost = "O(M N C D), and a k-means of the candidates"
     remarks = (
         "Made for frozen features of vision foundation models, which need no dropout in the network. "

@@ -144,7 +144,8 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
         and factory.dropout_of(protocol.model.name, protocol.model.parameters) == 0
     ):
         return f"it needs dropout, and model '{protocol.model.name}' has none (set model.parameters.dropout above 0)"
-    if "features" in needs and protocol.features is None and not network.of_embeddings:
+    starts = protocol.initial == "strategy" and strategy.cold_start
+    if ("features" in needs or starts) and protocol.features is None and not network.of_embeddings:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
     if protocol.candidates and strategy.draws_subset:
         instead = "batcher=topk, or " if hasattr(strategy, "batcher") else ""
@@ -153,7 +154,7 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
             f"write {instead}--set candidates=0"
         )
     batches = [b - a for a, b in pairwise(protocol.budgets)]
-    largest = max([*batches, protocol.budgets[0] if protocol.initial == "strategy" else 0])
+    largest = max([*batches, protocol.budgets[0] if starts else 0])
     if strategy.max_batch is not None and strategy.max_batch < largest:
         return (
             f"it queries at most {strategy.max_batch} images at a time and the largest batch is {largest} "

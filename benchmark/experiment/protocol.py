@@ -37,7 +37,8 @@ class Protocol:
 
     ``ladder`` is the protocol's own budget schedule, the label counts from the initial labels on; ``budgets`` is the
     one asked for. ``initial`` says how the initial labels are chosen: at ``random``, ``balanced`` over the classes by
-    the true labels, which costs no budget here but would elsewhere, or by the ``strategy``. ``candidates`` > 0 scores
+    the true labels, which costs no budget here but would elsewhere, or by the ``strategy`` where it
+    can without a model (``Strategy.cold_start``), at random for the others. ``candidates`` > 0 scores
     a random subset of that size instead of the whole pool. ``warm_start`` starts each training from the last round's
     weights. ``label_noise`` is the share of wrong labels from the simulated ``oracle``; ``person`` asks at the
     terminal. ``features`` says how the features that some strategies need are made; None for none. ``papers`` are keys

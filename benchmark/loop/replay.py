@@ -59,6 +59,8 @@ ACCURACY = "replay.source_accuracy"  # the name of that diagnostic
 class Replayed(Strategy):
     """Selects what a replay says, in its order. It has no attachment and holds nothing out."""
 
+    cold_start = True
+
     def __init__(self, replay: Replay) -> None:
         self.replay = replay
 

@@ -117,7 +117,7 @@ class ActiveLearningRun:
 
     def _initial(self, count: int) -> Tensor:
         how, labels = self.protocol.initial, self.data.train_labels.cpu()
-        if how != "strategy":
+        if how != "strategy" or not self.strategy.cold_start:  # the latter share the draw of their seed
             generator = seeds.generator(self.run.key.seed, "initial", 0)
             return draw_initial(labels, count, how == "balanced", generator)
         everything = torch.arange(len(labels), device=self.device)

@@ -29,6 +29,8 @@ class Strategy:
     query, in the letters of docs/strategies.md) and ``remarks`` (strengths and known failures) are documentation.
     ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule. ``draws_subset``
     says that ``select`` looks at a random subset of the pool only, so that a protocol must not draw one as well.
+    ``cold_start`` says that it can choose the initial labels, from features alone: where a protocol lets strategies do
+    so, it is asked for them with a pool without model and labels, and the others start from a random draw.
     ``presets`` are named settings, each the values of some of the parameters, for ``name[preset=authors]``.
     ``departures`` says what the bare name does otherwise than its authors, each with a reason; of a strategy with a
     paper every parameter is in the preset ``authors`` or has a departure of its name.
@@ -45,6 +47,7 @@ class Strategy:
     cost: str = ""
     remarks: str = ""
     spares_last_round: bool = False
+    cold_start: bool = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     departures: ClassVar[tuple[Departure, ...]] = ()
 

@@ -27,6 +27,7 @@ class FeatureSpaceStrategy(Strategy):
         if space not in get_args(Space):
             raise ValueError(f"space is one of {', '.join(get_args(Space))}, not '{space}'")
         self.space = space
+        self.cold_start = space == "features"
         if space == "embeddings":
             self.needs = self.needs - {"features"}
 

@@ -126,6 +126,8 @@ def test_a_mistake_is_one_line(field: str, value: Any, message: str) -> None:
 
 NEEDS = """\
 class Mine(Strategy):
+    cold_start = True
+
     def __init__(self, reads: bool = True):
         self.reads = reads
         self.needs = frozenset({"features"} if reads else set())

@@ -11,6 +11,7 @@ def notes(report: Report) -> list[str]:
     first, source = report.views[0], report.source
     found = [
         *_ends(report),
+        *starts(report),
         first.scope,
         *report.selection_notes,
         *first.notes,
@@ -32,6 +33,24 @@ def _ends(report: Report) -> list[str]:
     if len(absent):
         notes.append(f"Not compared at {end} labels: {', '.join(absent)}.")
     return notes
+
+
+def starts(report: Report) -> list[str]:
+    """Who chose its own initial labels, where the protocol lets strategies do so, and what is paired all the same."""
+    protocol = report.source.protocol
+    if protocol.get("initial") != "strategy" or protocol.get("replay"):
+        return []
+    initial = {(run.key.strategy, run.key.seed): set(run.header.initial.acquired_indices) for run in report.runs}
+    drawn = {seed: indices for (strategy, seed), indices in initial.items() if strategy == report.reference}
+    own = {strategy for (strategy, seed), indices in initial.items() if indices != drawn.get(seed, indices)}
+    if not own:
+        return []
+    return [
+        f"These strategies chose their initial labels themselves: {', '.join(sorted(own))}; the others of a seed "
+        f"share those of {report.reference}. All strategies of a seed share the streams of weights, batches and "
+        "dropout, but a difference between a strategy that chose its own and one that did not includes that choice, "
+        "from the first label count on."
+    ]
 
 
 SECTION = Section("What the comparison covers", notes=notes)
