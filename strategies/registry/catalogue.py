@@ -9,6 +9,7 @@ from strategies.badge import Badge
 from strategies.bait import Bait
 from strategies.bald import BALD
 from strategies.batchbald import BatchBALD
+from strategies.boss import BoSS
 from strategies.cal import CAL
 from strategies.cdal import CDAL
 from strategies.clue import CLUE
@@ -101,4 +102,5 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     # diagnostics, which use the true labels
     TrueLoss,
     GreedyOracle,
+    BoSS,
 )

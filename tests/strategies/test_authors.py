@@ -179,6 +179,7 @@ ELSEWHERE = {
 
 # Strategies of papers without a file of their authors': why, and the test of the definition instead.
 ABSENT = {
+    "boss": ("the authors' code trains networks in a framework of its own", "test_boss.py"),
     "variation-ratio": ("the authors' code counts votes inside a Keras training script", "test_bayesian.py"),
     "cluster-margin": ("no public code of the authors", "test_cluster_margin.py"),
     "logdet": ("no public code of this form; quality and similarity are ours", "test_logdet.py"),

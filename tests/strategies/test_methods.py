@@ -11,7 +11,11 @@ from strategies.registry.catalogue import CATALOGUE
 
 FOLDER = Path(__file__).parents[2] / "strategies"
 METHODS = sorted(path for path in FOLDER.glob("*.py") if path.name != "__init__.py")
-COMPOSED = {"tcm.py": {"strategies.margin", "strategies.typiclust"}}  # a method made of two others
+_BOSS = ("alfa_mix", "badge", "bait", "coreset", "dropquery", "margin", "maxherding", "random", "typiclust")
+COMPOSED = {  # methods made of others
+    "tcm.py": {"strategies.margin", "strategies.typiclust"},
+    "boss.py": {f"strategies.{member}" for member in _BOSS},
+}
 
 
 def imported(path: Path) -> set[str]:
