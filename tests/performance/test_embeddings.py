@@ -74,7 +74,7 @@ def baseline(data: ImageData, seed: int) -> None:
         rng = np.random.default_rng(seed)
         labelled = rng.permutation(len(x))[: BUDGETS[0]]
         for count, then in zip(BUDGETS, [*BUDGETS[1:], 0], strict=True):
-            penalty = head.penalty_for(count)
+            penalty = head.penalty
             model = LogisticRegression(C=1 / (penalty * count), max_iter=1000).fit(x[labelled], y[labelled])
             assert (model.predict(test_x) == test_y).mean() > 0
             if not then:
