@@ -21,7 +21,7 @@ from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import GAIN, contrasts, resolution
 from benchmark.reports.statistics.inference import Inference, infer
-from benchmark.reports.statistics.seeds import BASELINE, GROUP, REFERENCE, SUPERVISED, Key
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
@@ -203,7 +203,7 @@ def lengths_table(results: Path) -> str:
         "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 2)) + " | :-- | --: | :-- |",
     ]
     both = pd.concat([short.curves, long.curves.assign(learner=longer)])
-    inference = infer(contrasts(both, BASELINE), declared(len(budgets)), resolution([*short.runs, *long.runs]))
+    inference = infer(contrasts(both), declared(len(budgets)), resolution([*short.runs, *long.runs]))
     for strategy in strategies:
         for report, length in zip((short, long), LENGTHS.values(), strict=True):
             row = report.summary.set_index("strategy").loc[strategy]

@@ -17,7 +17,7 @@ from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
 from benchmark.reports.statistics.inference import LEVEL, Inference, infer
 from benchmark.reports.statistics.premises import degenerate
-from benchmark.reports.statistics.seeds import BASELINE, GROUP, REFERENCE, Key, reaching
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
 from benchmark.reports.statistics.traces import traced
 from benchmark.reports.statistics.views import View, views
@@ -35,7 +35,8 @@ class Report:
 
     ``curves`` is a tidy table, see ``curves.curves``; ``last`` is the last label count of the budget schedule.
     ``views`` are one or two, see ``views.views``; the first is the headline. ``selection_notes`` name runs that are
-    incomplete, repeated or missing. ``baseline`` is the strategy that all others are tested against besides random.
+    incomplete, repeated or missing. ``baseline`` is a strategy that all others are tested against besides the
+    reference; None for none.
     ``target`` is the accuracy (0–1) for which labels saved are counted; None stands for the reference's final accuracy.
     ``reference`` is the strategy that differences are to: random, unless a selection names another. ``flags`` are those
     of the command that selects the same runs; None for an experiment's own report.
@@ -48,7 +49,7 @@ class Report:
     views: list[View]
     source: Provenance
     selection_notes: list[str]
-    baseline: str = BASELINE
+    baseline: str | None = None
     target: float | None = None
     reference: str = REFERENCE
     flags: tuple[str, ...] | None = None
@@ -123,7 +124,7 @@ def read_report(
     learners: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
-    baseline: str = BASELINE,
+    baseline: str | None = None,
     target: float | None = None,
 ) -> Report:
     """The report of the experiment at ``root``, see ``report_of``. Raises StoreError if there is none."""
@@ -136,7 +137,7 @@ def report_of(
     learners: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
     budgets: Collection[int] | None = None,
-    baseline: str = BASELINE,
+    baseline: str | None = None,
     target: float | None = None,
     present: Present | None = None,
     reference: str = REFERENCE,

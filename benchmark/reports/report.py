@@ -24,7 +24,7 @@ from benchmark.reports.sections.catalogue import SECTIONS
 from benchmark.reports.sections.citing import BIBLIOGRAPHY
 from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.curves import write_curves
-from benchmark.reports.statistics.seeds import BASELINE, Key
+from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.statistics.views import WIDE
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
@@ -99,7 +99,7 @@ def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[
     return found
 
 
-def write_report(root: Path, baseline: str = BASELINE, target: float | None = None) -> Report:
+def write_report(root: Path, baseline: str | None = None, target: float | None = None) -> Report:
     """Read and write the report of all runs at ``root``: see ``read_report`` and ``write``."""
     report = read_report(root, baseline=baseline, target=target)
     write(report)

@@ -12,7 +12,6 @@ import pandas as pd
 
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.statistics.seeds import BASELINE
 from benchmark.reports.statistics.views import views
 from benchmark.reports.unranked import Unranked
 
@@ -63,7 +62,7 @@ def curves_of(accuracies: dict[str, np.ndarray], labels: Sequence[int]) -> pd.Da
 
 
 def report_of(
-    curves: pd.DataFrame, diagnostic: Sequence[str] = (), baseline: str = BASELINE, target: float | None = None
+    curves: pd.DataFrame, diagnostic: Sequence[str] = (), baseline: str | None = None, target: float | None = None
 ) -> Report:
     """A report of the curves, which has no runs."""
     unranked = Unranked(tuple(diagnostic))

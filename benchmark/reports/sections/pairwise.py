@@ -41,7 +41,7 @@ PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 class Pairwise(NamedTuple):
     """``wins[i, j]``: at how many of the ``endpoints`` ``keys[i]`` is better than ``keys[j]``, over ``n`` seeds.
 
-    ``tests`` are those of the pairs without random or the baseline.
+    ``tests`` are those of the pairs without random and without a named baseline.
     """
 
     keys: list[Key]
@@ -62,7 +62,7 @@ def wins(report: Report, view: View) -> Pairwise:
 
 
 def pairwise(
-    rows: pd.DataFrame, ranking: Sequence[Key], inference: Inference, baseline: str, resolved: float
+    rows: pd.DataFrame, ranking: Sequence[Key], inference: Inference, baseline: str | None, resolved: float
 ) -> Pairwise:
     """Compare all pairs of strategies in ``rows``, which are of ``seeds.compared``, in the order of ``ranking``.
 
@@ -92,8 +92,8 @@ def pairwise(
     return Pairwise(order, found, len(names), len(seeds), others.tests)
 
 
-def _said(inference: Inference, own: Key, other: Key, baseline: str) -> list[Verdict]:
-    """The experiment's verdicts on ``own`` against ``other`` where one of them is random or the baseline."""
+def _said(inference: Inference, own: Key, other: Key, baseline: str | None) -> list[Verdict]:
+    """The experiment's verdicts on ``own`` against ``other`` where one of them is random or a baseline that was named."""
     opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
     for reference in (one for one in (REFERENCE, baseline) if one in inference.references):
         if other[0] == reference:
@@ -127,7 +127,7 @@ def table(report: Report, view: View) -> Table | None:
         f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
         f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
         "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
-        f"{' or '.join(dict.fromkeys((report.reference, report.baseline)))} have the verdicts of the table of "
+        f"{' or '.join(dict.fromkeys(filter(None, (report.reference, report.baseline))))} have the verdicts of the table of "
         f"comparisons; the {found.tests} tests of the others are a family of their own at "
         f"{100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "

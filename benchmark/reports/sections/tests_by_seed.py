@@ -26,8 +26,8 @@ from benchmark.reports.verdicts import explained
 
 
 def table(report: Report, _: View) -> Table | None:
-    """A row per strategy, those of the first view first: its differences to random at all endpoints and to the
-    baseline in area, with the verdicts.
+    """A row per strategy, those of the first view first: its differences to random at all endpoints and to a
+    named baseline in area, with the verdicts.
 
     Where comparisons have different numbers of seeds, a column shows them.
     """

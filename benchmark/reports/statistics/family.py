@@ -20,11 +20,12 @@ SOURCE_ACCURACY = "replay.source_accuracy"  # the diagnostic that a replay's rou
 Curves = Mapping[Key, Mapping[int, np.ndarray]]  # strategy and learner: seed: (E,) endpoints
 
 
-def contrasts(rows: pd.DataFrame, baseline: str, first: str = REFERENCE) -> list[Contrast]:
+def contrasts(rows: pd.DataFrame, baseline: str | None = None, first: str = REFERENCE) -> list[Contrast]:
     """All comparisons of runs in ``rows`` (see ``seeds.reaching``), each over the seeds that its sides share.
 
-    Each strategy with ``first`` and with ``baseline``, and where there are several learners, each learner with
-    supervised learning, and each gain over random with that of supervised learning (unless ``first`` is another).
+    Each strategy with ``first`` and, if one is named, with ``baseline``: by default there is none, since every further
+    comparison makes the others harder to show. Where there are several learners, each learner with supervised
+    learning, and each gain over random with that of supervised learning (unless ``first`` is another).
     ``first`` against the baseline would be the baseline against ``first`` again, and is left out.
     """
     runs = run_endpoints(rows)
@@ -34,7 +35,7 @@ def contrasts(rows: pd.DataFrame, baseline: str, first: str = REFERENCE) -> list
     ):
         table.setdefault((strategy, learner), {})[seed] = values
     found = []
-    for reference in dict.fromkeys((first, baseline)):
+    for reference in dict.fromkeys(filter(None, (first, baseline))):
         for key in table:
             if key[0] not in (first, reference):
                 found += _contrast(table, key, reference, (key, (reference, key[1])), lambda own, other: own - other)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.reports.statistics.seeds import BASELINE, FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.summary import keys, mean_and_sd, mean_interval
 from benchmark.results.records import RoundRecord, RunRecord
 
@@ -43,7 +43,7 @@ def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
     labelled one. The other columns are the diagnostics by name, NaN where there are none. The overlap with margin
     sampling is taken from margin's run of the seed where the two have the same model and none is recorded.
     """
-    margin = {(run.key.learner, run.key.seed): run for run in runs if run.key.strategy == BASELINE}
+    margin = {(run.key.learner, run.key.seed): run for run in runs if run.key.strategy == "margin"}
     rows = []
     for run in runs:
         beside = margin.get((run.key.learner, run.key.seed))
@@ -152,7 +152,7 @@ def _missing(rows: pd.DataFrame) -> str:
 
 def _other_than_margin(rows: pd.DataFrame) -> bool:
     """Whether the rows are not margin's, in any edition and wrapper."""
-    return rows["strategy"].iloc[0].rpartition(":")[2].partition("[")[0].partition("@")[0] != BASELINE
+    return rows["strategy"].iloc[0].rpartition(":")[2].partition("[")[0].partition("@")[0] != "margin"
 
 
 RULES = (

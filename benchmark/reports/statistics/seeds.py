@@ -18,7 +18,6 @@ from benchmark.reports.words import count, name, ranges
 
 GROUP = ["strategy", "learner"]
 REFERENCE = "random"  # the strategy that all are compared with
-BASELINE = "margin"  # what strategies are tested against besides the reference, unless another is named
 SUPERVISED = "supervised"  # the learner that others are compared with
 ENOUGH = 0.8  # of the largest number of seeds: strategies with as many cost the others few seeds
 FEWEST_SEEDS = 3  # for a t-test

@@ -136,7 +136,8 @@ def test_verdicts_and_bands_do_not_contradict_one_another() -> None:
 def test_the_family_holds_every_comparison_once() -> None:
     curves = curves_with_effects(["random", "margin", "badge", "bald"], 3)
     fixmatch = curves[curves["strategy"] != "bald"].assign(learner="fixmatch")
-    report = report_of(pd.concat([curves, fixmatch]))
+    both = pd.concat([curves, fixmatch])
+    report = report_of(both, baseline="margin")
     rows = report.inference.findings
     assert not rows.duplicated(["strategy", "learner", "against", "endpoint"]).any()
     found = {
@@ -150,6 +151,10 @@ def test_the_family_holds_every_comparison_once() -> None:
     assert found["gain with supervised learning"] == {(s, "fixmatch") for s in ("margin", "badge")}
     assert report.inference.tests == len(rows) == (5 + 3 + 3 + 2) * 4
     assert rows["p_corrected"].tolist() == pytest.approx(multipletests(rows["p"], method="holm")[1].tolist())
+    plain = report_of(both).inference  # without the baseline's comparisons, which nobody asked for
+    assert plain.references == [one for one in report.inference.references if one != "margin"]
+    assert plain.tests == report.inference.tests - 3 * 4
+    assert (plain.of("random")["p_corrected"] <= report.inference.of("random")["p_corrected"]).all()
 
 
 def test_the_change_of_a_gain_is_a_difference_of_differences() -> None:
