@@ -23,6 +23,7 @@ examples:
   python run_benchmark.py --list
   python run_benchmark.py --report results/mnist
   python run_benchmark.py --report results/mnist --strategies margin badge random --output paper/
+  python run_benchmark.py --report results/mnist results/cifar10 --output across/
   python run_benchmark.py --replay results/mnist --budgets 100 300 --model "cnn[width=32]"
   python run_benchmark.py --compare mnist mnist-1a2b3c4d
   python run_benchmark.py --verify results/mnist --sample 3
@@ -105,7 +106,13 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--cache-dir", type=Path, default=Path("cache"), metavar="DIR")
     other = p.add_argument_group("instead of running")
     other.add_argument("--list", action="store_true", help="strategies, learners, data sets, models, protocols")
-    other.add_argument("--report", type=Path, metavar="DIR|NAME", help="write tables and figures of its runs")
+    other.add_argument(
+        "--report",
+        nargs="+",
+        type=Path,
+        metavar="DIR|NAME",
+        help="write tables and figures of its runs; of several, how strategies do across them (with --output in files)",
+    )
     other.add_argument(
         "--compare",
         nargs="+",

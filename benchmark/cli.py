@@ -242,10 +242,14 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
     """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
     from benchmark.reports import console_table, notes_of, report_of, write
 
-    folders = layers.find(arguments.report)
+    selected = *_rows(arguments), arguments.seeds, arguments.budgets
+    if len(arguments.report) > 1:
+        if arguments.export_indices is not None:
+            raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
+        return report_across(arguments, layers, selected, console)
+    folders = layers.find(arguments.report[0])
     if arguments.export_indices is not None:
         return export_indices(arguments, folders.experiment(), console)
-    selected = *_rows(arguments), arguments.seeds, arguments.budgets
     if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
         return report_selection(arguments, folders.experiment(), selected, console)
     experiment, budgets = results.beside_own(folders.experiment())
@@ -263,6 +267,28 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
     return DONE
 
 
+def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selected, console: Console) -> int:
+    """Print how the selected strategies do across experiments; write tables, figures and page of it to ``--output``."""
+    from benchmark.reports import compare_across, write_across
+    from benchmark.reports.rendering.console import for_console
+
+    experiments = results.compared([layers.find(given) for given in arguments.report])
+    found = compare_across(experiments, *selected, _reference(arguments))
+    for table in found.tables.values():
+        console.print(for_console(table))
+    for note in found.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    if arguments.output is not None:
+        write_across(found, arguments.output)
+        console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def _reference(arguments: argparse.Namespace) -> str | None:
+    """The strategy that ``--baseline`` names, in canonical form."""
+    return None if arguments.baseline is None else registry.resolve(arguments.baseline).canonical
+
+
 def report_selection(
     arguments: argparse.Namespace, experiment: Experiment, selected: Selected, console: Console
 ) -> int:
@@ -273,10 +299,10 @@ def report_selection(
     from benchmark.reports import console_table, notes_of, report_of, write_selection
 
     strategies, learners, seeds, budgets = selected
-    if arguments.baseline is None:
+    baseline = _reference(arguments)
+    if baseline is None:
         found = report_of(experiment, *selected)
     else:
-        baseline = registry.resolve(arguments.baseline).canonical
         if strategies is not None:
             strategies = list(dict.fromkeys([*strategies, baseline]))
         found = report_of(experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline)

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 REPORTS = "benchmark.reports"
-ABOVE_RENDERING = (f"{REPORTS}.sections", f"{REPORTS}.report", f"{REPORTS}.comparison")
-ABOVE_STATISTICS = (f"{REPORTS}.data", f"{REPORTS}.rendering", *ABOVE_RENDERING)
+ABOVE_RENDERING = (f"{REPORTS}.sections", f"{REPORTS}.report", f"{REPORTS}.comparison", f"{REPORTS}.across")
+ABOVE_STATISTICS = (f"{REPORTS}.data", f"{REPORTS}.settings", f"{REPORTS}.rendering", *ABOVE_RENDERING)
 ENTRY = ("run_benchmark", "benchmark.cli")
 EXECUTION = ("benchmark.campaign", "benchmark.verification")
 RUNS = (*EXECUTION, "benchmark.loop")
@@ -48,15 +48,18 @@ FORBIDDEN = {
     "benchmark.campaign": (*ENTRY, "benchmark.verification", REPORTS),
     "benchmark.verification": ENTRY,
     REPORTS: (*ENTRY, *RUNS, *TRAINING, *DATA),
-    # Within reports: words → statistics, provenance → data → rendering → sections → report; comparison stands beside.
+    # Within reports: words → statistics, provenance → data → settings → rendering → sections → report; comparison and
+    # across stand beside.
     f"{REPORTS}.words": (f"{REPORTS}.statistics", f"{REPORTS}.provenance", *ABOVE_STATISTICS),
     f"{REPORTS}.statistics": (f"{REPORTS}.provenance", *ABOVE_STATISTICS),
     f"{REPORTS}.provenance": (f"{REPORTS}.statistics", *ABOVE_STATISTICS),
-    f"{REPORTS}.data": (f"{REPORTS}.rendering", *ABOVE_RENDERING),
+    f"{REPORTS}.data": (f"{REPORTS}.rendering", f"{REPORTS}.settings", *ABOVE_RENDERING),
+    f"{REPORTS}.settings": (f"{REPORTS}.rendering", *ABOVE_RENDERING),
     f"{REPORTS}.rendering": ABOVE_RENDERING,
     f"{REPORTS}.rendering.tables": (f"{REPORTS}.data", f"{REPORTS}.rendering.figures", f"{REPORTS}.rendering.web"),
     f"{REPORTS}.rendering.figures": (f"{REPORTS}.data", f"{REPORTS}.rendering.tables", f"{REPORTS}.rendering.web"),
-    f"{REPORTS}.sections": (f"{REPORTS}.report", f"{REPORTS}.comparison"),
+    f"{REPORTS}.sections": (f"{REPORTS}.report", f"{REPORTS}.comparison", f"{REPORTS}.across"),
+    f"{REPORTS}.across": (f"{REPORTS}.sections", f"{REPORTS}.report", f"{REPORTS}.comparison"),
     f"{REPORTS}.comparison": (f"{REPORTS}.data", f"{REPORTS}.sections", f"{REPORTS}.report"),
 }
 

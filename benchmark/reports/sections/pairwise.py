@@ -93,7 +93,7 @@ def pairwise(
 
 
 def _said(inference: Inference, own: Key, other: Key, baseline: str | None) -> list[Verdict]:
-    """The experiment's verdicts on ``own`` against ``other`` where one of them is random or a baseline that was named."""
+    """The experiment's verdicts on ``own`` against ``other`` where one is random or a named baseline."""
     opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
     for reference in (one for one in (REFERENCE, baseline) if one in inference.references):
         if other[0] == reference:
@@ -127,8 +127,8 @@ def table(report: Report, view: View) -> Table | None:
         f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
         f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
         "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
-        f"{' or '.join(dict.fromkeys(filter(None, (report.reference, report.baseline))))} have the verdicts of the table of "
-        f"comparisons; the {found.tests} tests of the others are a family of their own at "
+        f"{' or '.join(dict.fromkeys(filter(None, (report.reference, report.baseline))))} have the verdicts of the "
+        f"table of comparisons; the {found.tests} tests of the others are a family of their own at "
         f"{100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )

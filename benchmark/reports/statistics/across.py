@@ -30,9 +30,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.statistics.seeds import FEWEST_SEEDS, SUPERVISED
+from benchmark.reports.statistics.seeds import SUPERVISED
 
 RESAMPLES = 2000
+FEWEST_DEGREES = 4  # Σ (n − 1) over strata: with less, fewer than 85 % of the intervals hold the truth
 COLUMNS = ["strategy", "settings", "datasets"]
 MEASURES = ("reduction", "improvement", "rank")
 
@@ -61,7 +62,7 @@ class Setting:
 class Across(NamedTuple):
     """``table`` has a row per strategy: strategy, settings and datasets (how many), and of each measure in ``MEASURES``
     its value and the ends of its 95 % interval (reduction, reduction_low, …); NaN where it is not defined, and for
-    intervals with a setting of fewer than 3 seeds.
+    intervals where a setting has a single seed or all seeds together are too few (see ``FEWEST_DEGREES``).
 
     ``ranks`` (strategies, data sets) holds the mean ranks within each data set.
     """
@@ -179,6 +180,8 @@ def _summary(measure: str, found: Sequence[tuple[Setting, np.ndarray]]) -> dict[
     means = [np.mean([values for one, values in found if one.dataset == dataset], axis=0) for dataset in datasets]
     drawn = np.mean(means, axis=0)
     low = high = np.nan
-    if all(len(one.seeds) >= FEWEST_SEEDS for one, _ in found) and not np.isnan(drawn).any():
+    strata = {(one.dataset, one.seeds) for one, _ in found}
+    degrees = [len(seeds) - 1 for _, seeds in strata]
+    if min(degrees) > 0 and sum(degrees) >= FEWEST_DEGREES and not np.isnan(drawn).any():
         low, high = np.quantile(drawn[1:], (0.025, 0.975), method="inverted_cdf")
     return {measure: float(drawn[0]), f"{measure}_low": float(low), f"{measure}_high": float(high)}

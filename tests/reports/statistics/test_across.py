@@ -124,10 +124,14 @@ def test_settings_of_a_data_set_share_draws_and_those_of_others_do_not() -> None
 
 
 def test_too_few_seeds_have_no_interval() -> None:
-    found = across([setting(drawn(0, 2, random=0, margin=0.02)), setting(drawn(1, 5, random=0, margin=0.02), "b", "b")])
-    row = found.table.set_index("strategy").loc["margin"]
-    assert math.isfinite(row["reduction"])
-    assert math.isnan(row["reduction_low"])
+    def low(*seeds: int) -> float:
+        given = [setting(drawn(n, n, random=0, margin=0.02), str(k), str(k)) for k, n in enumerate(seeds)]
+        row = across(given).table.set_index("strategy").loc["margin"]
+        assert math.isfinite(row["reduction"])
+        return float(row["reduction_low"])
+
+    assert all(math.isnan(low(*seeds)) for seeds in [(4,), (1, 5), (2, 3)])
+    assert all(math.isfinite(low(*seeds)) for seeds in [(5,), (2, 4), (3, 3)])
     assert len(across([]).table) == 0
 
 

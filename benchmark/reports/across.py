@@ -1,0 +1,126 @@
+"""Strategies across the experiments of a selection: tables, figures and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from benchmark.reports.data import report_of
+from benchmark.reports.rendering.figures import style
+from benchmark.reports.rendering.figures.across import across_figure
+from benchmark.reports.rendering.figures.critical_difference import rank_figure
+from benchmark.reports.rendering.tables import table as tables
+from benchmark.reports.rendering.tables.across import across_table, warm_up_table
+from benchmark.reports.rendering.tables.table import Table, markdown
+from benchmark.reports.rendering.web.across import TITLE, WARM_UP, across_sections, rank_tests_of
+from benchmark.reports.rendering.web.markup import OURS, document
+from benchmark.reports.settings import settings_of
+from benchmark.reports.statistics.across import Across, Setting, across
+from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.results.atomic import write_atomically
+from benchmark.results.errors import StoreError
+from benchmark.results.layers import is_experiment
+from benchmark.results.records import Experiment
+from benchmark.text import escapes
+
+TITLES = {"across": TITLE, "warm-up": WARM_UP}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The ``settings`` of a selection, what is ``found`` across them, its ``tables`` by name of their files, and the
+    ``notes``: the verdicts of each experiment."""
+
+    settings: Sequence[Setting]
+    found: Across
+    tables: Mapping[str, Table]
+    notes: tuple[str, ...]
+
+
+def compare_across(
+    experiments: Sequence[Experiment],
+    strategies: Collection[str] | None = None,
+    learners: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
+    budgets: Collection[int] | None = None,
+    reference: str | None = None,
+) -> Selection:
+    """The selected runs of each experiment (see ``data.report_of``), and what is found across them.
+
+    Differences are to ``reference``, by default random, which is always among the strategies.
+    Raises StoreError for an experiment that is named twice, or without selected runs, and where fewer than two settings
+    have the reference and another strategy.
+    """
+    names = [one.name for one in experiments]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StoreError(f"{twice[0]} is named twice: --report takes each experiment once")
+    against = reference or REFERENCE
+    if strategies is not None:
+        strategies = list(dict.fromkeys([*strategies, against]))
+    reports = [report_of(one, strategies, learners, seeds, budgets, reference=against) for one in experiments]
+    settings = [one for report in reports for one in settings_of(report)]
+    if len(settings) < 2:
+        raise StoreError(
+            f"{len(settings)} of the selected experiments {'has' if len(settings) == 1 else 'have'} runs of {against} "
+            "and of another strategy with the same learner and seeds: a report across experiments takes two"
+        )
+    without = [report.source.experiment for report in reports if not settings_of(report)]
+    notes = [f"{report.source.experiment}: {report.sentence}" for report in reports if report.sentence]
+    if without:
+        notes.append(f"Left out, without runs of {against} and of another strategy: {', '.join(without)}.")
+    found = across(settings)
+    shown = {
+        "across": across_table(found, settings),
+        "warm-up": warm_up_table(settings, found.table["strategy"].tolist()),
+    }
+    sources = " ".join(report.source.sentence for report in reports)
+    return Selection(
+        settings,
+        found,
+        {name: replace(table, label=name, source=sources) for name, table in shown.items()},
+        tuple(notes),
+    )
+
+
+def write_across(selection: Selection, folder: Path) -> None:
+    """Write tables/, figures/, README.md and index.html into ``folder``.
+
+    Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
+    """
+    if is_experiment(folder):
+        raise StoreError(f"{folder} holds an experiment: give the selection a folder of its own")
+    page = folder / "index.html"
+    ours = page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")
+    foreign = [name for name in ("README.md", "index.html") if (folder / name).exists() and not ours]
+    if foreign:
+        raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
+    for name, table in selection.tables.items():
+        tables.write(table, folder / "tables" / name)
+    drawn = _figures(selection)
+    for name, figure in drawn.items():
+        style.save(figure, folder / "figures" / name)
+    title = " and ".join(dict.fromkeys(one.experiment for one in selection.settings))
+    lines = [f"# {escapes.markdown(title)}", "", *(f"- {escapes.markdown(note)}" for note in selection.notes), ""]
+    lines += [f"![{TITLE}](figures/{name}.png)\n" for name in drawn if not name.endswith("-single")]
+    lines += [f"## {TITLES[name]}\n\n{markdown(table)}" for name, table in selection.tables.items()]
+    write_atomically(folder / "README.md", "\n".join(lines).encode())
+    notes = "".join(f"<li>{escapes.html(note)}</li>" for note in selection.notes)
+    header = f"<div><h1>{escapes.html(title)}</h1></div>"
+    main = f'<ul class="notes">{notes}</ul>{across_sections(selection.settings)}'
+    write_atomically(page, document(title, header, main, {}).encode())
+
+
+def _figures(selection: Selection) -> dict[str, Figure]:
+    """The figures by name of their files; the diagram of ranks where ranks can be tested."""
+    reference = selection.settings[0].reference
+    found: dict[str, Figure | None] = {}
+    widths: dict[str, style.Columns | None] = {"across": None, "across-single": 1}
+    for name, columns in widths.items():
+        with style.page(columns):
+            found[name] = across_figure(selection.found, reference)
+    ranks = rank_tests_of(selection.settings)
+    found["critical-difference"] = None if ranks is None else rank_figure(ranks)
+    return {name: figure for name, figure in found.items() if figure is not None}
