@@ -16,6 +16,7 @@ from benchmark.results.records import UNKNOWN, EnvironmentRecord
 from strategies.api.process_state import flushes_denormals
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+PACKED_COMMIT = "commit.txt"  # of a checkout that was carried to another machine without its repository
 
 
 def record(device: torch.device) -> EnvironmentRecord:
@@ -66,10 +67,12 @@ def device_name(device: torch.device) -> str:
 def commit(here: Path = CHECKOUT) -> str | None:
     """The commit of the checkout ``here``, with ``-dirty`` behind where tracked files differ; None outside a checkout.
 
-    Files in ``results/`` do not count: a campaign writes there itself, and no number depends on them.
+    Files in ``results/`` do not count: a campaign writes there itself, and no number depends on them. Where only the
+    files were carried to this machine (``tools/gpu/pack.py``), it is the commit that came with them.
     """
     if not (here / ".git").exists():
-        return None
+        packed = here / PACKED_COMMIT
+        return packed.read_text(encoding="utf-8").strip() if packed.is_file() else None
     try:
         name = _git(here, "describe", "--always", "--abbrev=10", "--exclude=*")
         changes = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")

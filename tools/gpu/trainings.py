@@ -1,4 +1,4 @@
-"""Trainings on random images, and a step of one that a CUDA graph can capture; for ``first_minutes``."""
+"""Trainings on random images, and a step of one that a CUDA graph can capture; for ``first``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Bench:
         return self.device.type == "cuda"
 
     def count(self, many: int, few: int) -> int:
-        """``many`` on a GPU, ``few`` in a dry run."""
+        """``many`` on a GPU, ``few`` in a rehearsal."""
         return many if self.on_gpu else few
 
     def report(self, what: str, **values: object) -> None:
@@ -79,7 +79,7 @@ class Bench:
 
 
 def training(bench: Bench, name: str, steps: int, seed: int = 0) -> TrainingTask:
-    """A training on random images of a case; of a narrow network and small batches in a dry run."""
+    """A training on random images of a case; of a narrow network and small batches in a rehearsal."""
     case, device = CASES[name], bench.device
     parameters = case.parameters if bench.on_gpu else {**case.parameters, "width": 4}
     shape = (IMAGES, *case.size, case.channels)

@@ -1,4 +1,4 @@
-"""The first minutes on a GPU: a dry run on the CPU, and one line where there is no GPU."""
+"""The first minutes on a GPU: a rehearsal on the CPU, and one line where there is no GPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "gpu" / "first_minutes.py"
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "gpu" / "first.py"
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -20,8 +20,8 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_dry_run_measures_all_but_kernels_and_graphs(tmp_path: Path) -> None:
-    done = run("--device", "cpu", "--cases", "cnn", "--output", tmp_path / "measured.jsonl")
+def test_a_rehearsal_measures_all_but_kernels_and_graphs(tmp_path: Path) -> None:
+    done = run("--rehearse", "--cases", "cnn", "--output", tmp_path / "measured.jsonl")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (tmp_path / "measured.jsonl").read_text()
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -41,5 +41,5 @@ def test_a_dry_run_measures_all_but_kernels_and_graphs(tmp_path: Path) -> None:
 def test_without_a_gpu_it_says_so_in_one_line() -> None:
     done = run()
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("PyTorch finds no GPU: add --device cpu for a dry run")
+    assert done.stderr.splitlines()[-1].endswith("PyTorch finds no GPU: add --rehearse for a rehearsal on the CPU")
     assert done.stdout == ""

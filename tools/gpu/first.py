@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What a GPU does with our trainings, in a few minutes: the first thing to run on a new one.
 
-    python tools/gpu/first_minutes.py                         # needs a GPU
-    python tools/gpu/first_minutes.py --cases cnn --output measured.jsonl
-    python tools/gpu/first_minutes.py --device cpu            # a dry run on small networks; its times mean nothing
+    python tools/gpu/first.py --time-limit 5m            # needs a GPU; appends to docs/performance/gpu.jsonl
+    python tools/gpu/first.py --cases cnn --output measured.jsonl
+    python tools/gpu/first.py --rehearse                 # small networks on the CPU; the times mean nothing
 
-Needs the checkout alone: the images are random. Prints a line of JSON per measurement, and appends it to ``--output``:
+Needs the checkout alone: the images are random. Prints a line of JSON per measurement, and appends it to ``--output``.
+What no time is left for is named in a line ``left out``, so that the time limit is exceeded by one measurement at most:
 
 - ``matmul``: TFLOP/s of a large bfloat16 product, the ceiling of all that follows.
 - ``same bits``: whether two equal trainings give equal weights, with cuDNN free to choose its algorithms (and TF32
@@ -24,8 +25,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -34,6 +36,8 @@ from torch import Tensor
 
 from benchmark.learners import build
 from benchmark.training.predict import Predictor
+from run_benchmark import seconds
+from tools.gpu.places import MEASURED, MEASURED_IN_REHEARSAL, ROOT
 from tools.gpu.trainings import CASES, IMAGES, Bench, Lane, training
 
 LANES = (1, 2, 4, 8, 16)
@@ -42,25 +46,36 @@ LEARNERS = ("supervised", "fixmatch[mu=3]")
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    p.add_argument("--rehearse", action="store_true", help="small networks on the CPU")
     p.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
-    p.add_argument("--output", type=Path, help="a file of JSON lines, appended to")
+    p.add_argument("--time-limit", type=seconds, default=300.0, metavar="TIME", help="default: 5m")
+    p.add_argument("--output", type=Path, help=f"a file of JSON lines, appended to (default: {MEASURED})")
     options = p.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        p.error("PyTorch finds no GPU: add --device cpu for a dry run")
-    bench = Bench(torch.device("cuda:0" if options.device == "cuda" else "cpu"), options.output)
+    if not options.rehearse and not torch.cuda.is_available():
+        p.error("PyTorch finds no GPU: add --rehearse for a rehearsal on the CPU")
+    output = options.output or ROOT / (MEASURED_IN_REHEARSAL if options.rehearse else MEASURED)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    bench = Bench(torch.device("cpu" if options.rehearse else "cuda:0"), output)
     name = torch.cuda.get_device_name(bench.device) if bench.on_gpu else "cpu"
     bench.report("device", name=name, torch=torch.__version__)
-    measure_matmul(bench)
-    for case in options.cases:
-        measure_bits(bench, case)
-    for case in options.cases:
-        for learner in LEARNERS:
-            measure_eager_step(bench, case, learner)
-        measure_pool_pass(bench, case)
-    torch.backends.cudnn.deterministic = True
-    for case in options.cases:
-        measure_graphs(bench, case)
+    until = time.monotonic() + options.time_limit
+    for measure, *arguments in measurements(options.cases):
+        if time.monotonic() < until:
+            measure(bench, *arguments)
+        else:
+            bench.report("left out", measurement=measure.__name__.removeprefix("measure_"), of=arguments)
+
+
+def measurements(cases: list[str]) -> Iterator[tuple[Any, ...]]:
+    """What to measure, with its arguments, in order of importance."""
+    yield (measure_matmul,)
+    for case in cases:
+        yield measure_bits, case
+    for case in cases:
+        yield from ((measure_eager_step, case, learner) for learner in LEARNERS)
+        yield measure_pool_pass, case
+    for case in cases:
+        yield measure_graphs, case
 
 
 def measure_matmul(bench: Bench) -> None:
@@ -117,6 +132,7 @@ def measure_pool_pass(bench: Bench, case: str) -> None:
 
 
 def measure_graphs(bench: Bench, case: str) -> None:
+    torch.backends.cudnn.deterministic = True  # as trainings have it
     lane = Lane(bench, case, 0)
     bench.report("plain step", case=case, ms=1e3 * bench.seconds(lane.step, bench.count(100, 3)))
     if not bench.on_gpu:
