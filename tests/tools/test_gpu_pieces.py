@@ -30,7 +30,7 @@ NOISE = RNG.bytes(2_500_000)
 
 def packed(folder: Path, limit: int = 1_200_000) -> list[Path]:
     contents = Contents()
-    contents.add_archive("", [("run.py", b"print()", True), ("deep/down/empty.txt", b"", False)])
+    contents.add_archive("small files", [("run.py", b"print()", True), ("deep/down/empty.txt", b"", False)])
     contents.add_file("data/noise.bin", NOISE)
     contents.add_file("data/empty.bin", b"")
     contents.add_arrays("data/set.npz", ARRAYS)
@@ -46,7 +46,7 @@ def test_pieces_give_back_everything_in_any_order(tmp_path: Path) -> None:
         found, waiting = unpack([piece], target)
         written += found
         assert bool(waiting) == (number < len(pieces) - 1)
-    assert sorted(written) == ["", "data/empty.bin", "data/noise.bin", "data/set.npz"]
+    assert sorted(written) == ["data/empty.bin", "data/noise.bin", "data/set.npz", "small files"]
     assert (target / "run.py").stat().st_mode & 0o100
     assert (target / "deep/down/empty.txt").read_bytes() == (target / "data/empty.bin").read_bytes() == b""
     assert (target / "data/noise.bin").read_bytes() == NOISE

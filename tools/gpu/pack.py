@@ -57,11 +57,11 @@ def pack(options: argparse.Namespace) -> list[Path]:
     """Write the pieces that the command line asks for. Raises ValueError in one line for what cannot be packed."""
     limit = size(options.max_piece)
     contents = Contents()
-    contents.add_archive("", source())
+    contents.add_archive("the source", source())
     folder = ROOT / (REHEARSAL if options.rehearse else RESULTS)
     taken = {str(path.relative_to(ROOT)): path.read_bytes() for path in results(folder, options.rehearse)}
     if taken:
-        contents.add_archive("", ((name, data, False) for name, data in taken.items()))
+        contents.add_archive("results", ((name, data, False) for name, data in taken.items()))
     for wheel in options.wheels:
         if not wheel.name.endswith("-none-any.whl"):
             raise ValueError(f"{wheel}: not a wheel of pure Python (its name ends in -none-any.whl)")

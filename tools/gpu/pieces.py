@@ -34,15 +34,15 @@ class Contents:
         """A file, by its path below the folder that it is unpacked into."""
         self.files.append({"path": path, "kind": "file", "contents": [self._content(data)]})
 
-    def add_archive(self, path: str, members: Iterable[tuple[str, bytes, bool]]) -> None:
-        """Many small files, to go below ``path``: name, content, and whether it can be executed."""
+    def add_archive(self, title: str, members: Iterable[tuple[str, bytes, bool]]) -> None:
+        """Many small files: path, content, and whether it can be executed."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             for name, data, is_executable in members:
                 info = tarfile.TarInfo(name)
                 info.size, info.mode = len(data), 0o755 if is_executable else 0o644
                 tar.addfile(info, io.BytesIO(data))
-        self.files.append({"path": path, "kind": ARCHIVE, "contents": [self._content(packed.getvalue())]})
+        self.files.append({"path": title, "kind": ARCHIVE, "contents": [self._content(packed.getvalue())]})
 
     def add_arrays(self, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
         """An .npz; images in colour take the least space, as lossless WebP."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST, PIECES, STATE = "manifest.json", "piece-*.tar", ".pack"
-ARCHIVE = "archive"  # the ``kind`` of a file that is a tar archive to extract
+ARCHIVE = "archive"  # the ``kind`` of what is a tar archive to extract; its path is a title
 
 
 class PieceError(ValueError):
@@ -132,7 +132,7 @@ def _assemble(file: dict[str, Any], parts: Path, target: Path) -> None:
     contents = [_content(content, parts, file["path"]) for content in file["contents"]]
     if file["kind"] == ARCHIVE:
         with tarfile.open(fileobj=io.BytesIO(contents[0])) as tar:
-            tar.extractall(path, filter="data")
+            tar.extractall(target, filter="data")
     elif path.suffix == ".npz" and "array" in file["contents"][0]:
         import numpy as np
 
