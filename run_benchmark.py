@@ -85,7 +85,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol")
     how = p.add_argument_group("how to run it")
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:0")
-    how.add_argument("--workers", type=positive, metavar="N", help="processes (default: one per core, or per GPU)")
+    how.add_argument(
+        "--workers", type=positive, metavar="N", help="processes (default: one per core; as many per GPU as pay)"
+    )
     how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
     how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 50m or 2h")
     how.add_argument("--fresh", action="store_true", help="compute anew, beside the runs on disk")

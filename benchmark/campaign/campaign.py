@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
-from benchmark.campaign import cache_limit, forecast
+from benchmark.campaign import cache_limit, forecast, sharing
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
@@ -108,7 +109,12 @@ def compute_missing(
         checks.writable(root, places.cache)
         if removed := cache_limit.keep_below(places.cache, cache_limit.LIMIT):
             console.print(removed, markup=False, soft_wrap=True)
-        with executor_for(protocol, options.executor, device, options.workers, len(todo)) as executor:
+
+        def per_gpu(one: str, gpus: int) -> int:
+            trial = sharing.trial_of(protocol, source.load()[0])
+            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
+
+        with executor_for(protocol, options.executor, device, options.workers, len(todo), per_gpu) as executor:
             data, identity = source.load()
             checks.data(protocol, specs, folders, identity, device)
             if replay is not None:
@@ -122,7 +128,9 @@ def compute_missing(
             if replay is not None:
                 tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
             if replay is None:
-                say_cost(protocol, tasks, len(runs), folders, identity, options, console)
+                costs = costs_of(protocol, tasks, folders, identity)
+                say_cost(protocol, tasks, len(runs), costs, options, console)
+                tasks = balanced(tasks, costs)
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, bool(todo), folders, protocol, specs)
 
@@ -139,24 +147,41 @@ def notes(todo: list[RunPlan]) -> list[str]:
     ]
 
 
-def say_cost(
-    protocol: Protocol,
-    tasks: list[RunTask],
-    asked: int,
-    folders: Folders,
-    identity: Identity,
-    options: Options,
-    console: Console,
-) -> None:
-    """Print what the tasks will cost, before the first of them begins."""
+def costs_of(protocol: Protocol, tasks: list[RunTask], folders: Folders, identity: Identity) -> forecast.Costs:
+    """What rounds of the tasks cost, by the runs in ``folders`` and the speed of the device now."""
     known = [record for root in folders.read for record in store.some_runs(root, protocol.fingerprint)]
     here = calibration_seconds(torch.device(tasks[0].device))
-    shape = (identity.channels, *identity.image_size)
-    costs = forecast.Costs(protocol, shape, known, here)
-    missing = [(task.key, protocol.budgets[len(protocol.budgets) - _missing_rounds(task) :]) for task in tasks]
+    return forecast.Costs(protocol, (identity.channels, *identity.image_size), known, here)
+
+
+def say_cost(
+    protocol: Protocol, tasks: list[RunTask], asked: int, costs: forecast.Costs, options: Options, console: Console
+) -> None:
+    """Print what the tasks will cost, before the first of them begins."""
+    missing = [(task.key, _missing_budgets(task)) for task in tasks]
     core = frozenset(registry.resolve(name).canonical for name in registry.members("core"))
     for line in forecast.lines(asked, costs, missing, core, options.command):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def balanced(tasks: list[RunTask], costs: forecast.Costs) -> list[RunTask]:
+    """The tasks in the order of their costs within a seed and learner, highest first, so that workers end together.
+
+    The first task, which trains the round 0 that most share, stays the first, and those that cannot share it stay
+    before the others (see ``plan.unroll``). Seeds still come one after the other.
+    """
+
+    def place(task: RunTask) -> tuple[bool, float]:
+        return "attach" not in registry.resolve(task.reference).build().hooks, -cost(task)
+
+    def cost(task: RunTask) -> float:
+        return forecast.forecast(costs, [(task.key, _missing_budgets(task))]).seconds
+
+    order = []
+    for _, group in groupby(tasks, lambda task: (task.key.seed, task.key.learner)):
+        first, *others = group
+        order += [first, *sorted(others, key=place)]
+    return order
 
 
 def _there(plans: list[RunPlan], root: Path) -> str:
@@ -229,6 +254,11 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
         )
         return FAILED
     return status
+
+
+def _missing_budgets(task: RunTask) -> tuple[int, ...]:
+    budgets = task.protocol.budgets
+    return budgets[len(budgets) - _missing_rounds(task) :]
 
 
 def _missing_rounds(task: RunTask) -> int:

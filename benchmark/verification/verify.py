@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmark.campaign import campaign
+from benchmark.campaign import campaign, sharing
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.campaign.executors import executor_for
@@ -107,7 +107,12 @@ def verify(
             if labels is not None:
                 alone = protocol.override(budgets=[labels])
                 tasks[i] = replace(tasks[i], protocol=alone, replay=round_of(record, labels))
-        with executor_for(protocol, options.executor, device, options.workers, len(tasks)) as executor:
+
+        def per_gpu(one: str, gpus: int) -> int:
+            trial = sharing.trial_of(protocol, data)
+            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
+
+        with executor_for(protocol, options.executor, device, options.workers, len(tasks), per_gpu) as executor:
             status = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs

@@ -28,7 +28,7 @@ def short_and_long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
 
 
 def send(there: Path, home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, measured: bytes = b"") -> list[Path]:
-    """What ``collect.py out`` writes on a machine to which ``home`` was packed and that has the results of ``there``."""
+    """What ``collect.py out`` writes on a machine that got ``home``'s results and now has those of ``there``."""
     machine = folder / "machine"
     packed = Contents()
     packed.add_file("source.py", b"")

@@ -20,8 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rich.console import Console
 
@@ -37,7 +36,7 @@ from benchmark.results.layers import RESULTS, find_layers
 from benchmark.text.terminal import Terminal
 from tools.gpu.collect import gather
 from tools.gpu.pieces import size
-from tools.gpu.places import REHEARSAL, requests, use_carried_wheels
+from tools.gpu.places import REHEARSAL, ROOT, requests, use_carried_wheels
 
 GRACE = 20.0  # seconds beyond the limit after which a round is given up
 SHORTEST = 10.0  # seconds that must be left for a request to begin

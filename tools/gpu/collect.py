@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Take home what a block of time has brought.
 
-    python tools/gpu/collect.py out DIR                  # there: what is new since it was packed, into DIR/piece-01.tar…
+    python tools/gpu/collect.py out DIR                  # there: what is new since it was packed, into DIR
     python tools/gpu/collect.py in DIR                   # at home: check it and put it into this checkout
     python tools/gpu/collect.py in DIR --into /tmp/copy  # or elsewhere
 
@@ -21,14 +21,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmark.results import doctor
 from benchmark.results.layers import RESULTS, is_experiment
 from benchmark.text.escapes import shell
 from tools.gpu.pieces import Contents, size
-from tools.gpu.places import FAILURES, MEASURED, MEASURED_IN_REHEARSAL, REHEARSAL, kept
+from tools.gpu.places import FAILURES, MEASURED, MEASURED_IN_REHEARSAL, REHEARSAL, ROOT, kept
 from tools.gpu.unpack import MANIFEST, PIECES, STATE, PieceError, read_manifest, unpack, write
 
 DESCRIPTION = "experiment.json"
@@ -86,7 +85,7 @@ def take(folder: Path, into: Path) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         new = Path(temporary)
         names, waiting = unpack(pieces, new)
-        refused = {name: "a file of these is missing" for name in waiting}
+        refused = dict.fromkeys(waiting, "a part of it is missing: where are the other pieces?")
         for root in sorted({path.parent for path in new.glob(f"*/*/{DESCRIPTION}")}):
             for problem in doctor.examine(root):
                 if not problem.remark and problem.path.is_file():

@@ -5,11 +5,11 @@
     python tools/gpu/pack.py --data mnist --wheels wheels/*.whl
     python tools/gpu/pack.py --rehearse                              # made-up images, for a rehearsal on the CPU
 
-Writes ``piece-01.tar``, ``piece-02.tar``, … and ``unpack.py`` into ``--output``. The first piece begins with the source:
-the tracked files of this checkout as they are, without ``results/``, and the commit for the headers of runs. Then come
-the runs of the experiments that ``campaign.py`` goes on with, so that nothing is computed twice and runs that were
-begun in an earlier block go on; then wheels, pure Python alone, which the tools of the kit import as they are; then the
-data from ``--data-dir``, images of colour as lossless WebP, which is 0.55 of CIFAR-10's size.
+Writes ``piece-01.tar``, ``piece-02.tar``, … and ``unpack.py`` into ``--output``. The first piece begins with the
+source: the tracked files of this checkout as they are, without ``results/``, and the commit for the headers of runs.
+Then come the runs of the experiments that ``campaign.py`` goes on with, so that nothing is computed twice and runs that
+were begun in an earlier block go on; then wheels, pure Python alone, from which the kit imports what is not installed;
+then the data from ``--data-dir``, colour images as lossless WebP, which is 0.55 of CIFAR-10's size.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
 from benchmark.data import datasets
 from benchmark.results import environment
+from benchmark.results.layers import RESULTS
 from tools.gpu.pieces import Contents, size
-from tools.gpu.places import MADE_UP, REHEARSAL, RESULTS, experiments_asked_for, kept
+from tools.gpu.places import MADE_UP, REHEARSAL, ROOT, experiments_asked_for, kept
 
 UNPACK = Path(__file__).with_name("unpack.py")
 
@@ -38,7 +38,9 @@ UNPACK = Path(__file__).with_name("unpack.py")
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--max-piece", default="60M", metavar="SIZE", help="of a piece; M is a million bytes (default: 60M)")
-    p.add_argument("--data", nargs="*", default=["mnist", "cifar10"], metavar="NAME", help="data sets, first ones first")
+    p.add_argument(
+        "--data", nargs="*", default=["mnist", "cifar10"], metavar="NAME", help="data sets, first ones first"
+    )
     p.add_argument("--data-dir", type=Path, default=ROOT / "data", metavar="DIR")
     p.add_argument("--wheels", nargs="+", type=Path, default=[], metavar="FILE", help="wheels of pure Python")
     p.add_argument("--output", type=Path, default=ROOT / ".carry", metavar="DIR")

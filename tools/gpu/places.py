@@ -11,7 +11,6 @@ from pathlib import Path
 import run_benchmark
 from benchmark.campaign.request import requested
 from benchmark.experiment.library import experiment_name
-from benchmark.results.layers import RESULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 REHEARSAL = "rehearsal"  # the results folder of a rehearsal

@@ -1,0 +1,220 @@
+"""How many processes share a GPU, tried on the CPU; the devices of workers; their tasks in the order of costs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from support.tiny import PROTOCOL, run_task
+
+from benchmark.campaign import executors, mps, sharing
+from benchmark.campaign.campaign import balanced
+from benchmark.campaign.in_process import InProcess
+from benchmark.data.datasets import ImageData
+from benchmark.experiment import Protocol, load
+from benchmark.experiment.keys import RunKey
+
+GIGABYTE = 10**9
+
+
+# --- how many pay
+
+
+@pytest.mark.parametrize(
+    ("rates", "most", "expected"),
+    [
+        ({1: 100}, 1, 1),
+        ({1: 100, 2: 190, 4: 350, 8: 600, 16: 900}, 16, 16),
+        ({1: 100, 2: 190, 4: 350, 8: 360, 16: 9000}, 16, 4),  # it stops where a doubling does not pay
+        ({1: 100, 2: 105}, 16, 1),
+        ({1: 100, 2: 60}, 2, 1),  # taking turns costs more than it brings
+        ({1: 100, 2: 190, 4: 350, 6: 380}, 6, 6),  # half as many more, half of the tenth
+        ({1: 100, 2: 190, 4: 350, 6: 366}, 6, 4),
+    ],
+)
+def test_processes_are_added_as_long_as_they_pay(rates: dict[int, float], most: int, expected: int) -> None:
+    assert sharing.choose(rates.__getitem__, most) == expected
+
+
+@given(st.integers(1, 40), st.floats(0.1, 50), st.floats(0, 1))
+def test_of_a_rate_that_saturates_the_choice_is_near_its_best(most: int, capacity: float, loss: float) -> None:
+    """``capacity`` processes fill the GPU; more of them gain nothing, or lose."""
+
+    def rate(count: int) -> float:
+        return min(count, capacity) - loss * max(count - capacity, 0) / 100
+
+    chosen = sharing.choose(rate, most)
+    assert 1 <= chosen <= most
+    assert rate(chosen) >= max(rate(count) for count in range(1, most + 1)) / 1.2
+
+
+def test_memory_bounds_them() -> None:
+    assert sharing.that_fit(140 * GIGABYTE, 3 * GIGABYTE) == 28
+    assert sharing.that_fit(10 * GIGABYTE, 3 * GIGABYTE) == 2
+    assert sharing.that_fit(2 * GIGABYTE, 3 * GIGABYTE) == 1
+    assert sharing.that_fit(2 * GIGABYTE, 0) > 16
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Protocol:
+    path = tmp_path_factory.mktemp("tiny") / "tiny.toml"
+    path.write_text(PROTOCOL)
+    return load(str(path))
+
+
+def test_a_trial_measures_processes_side_by_side_and_leaves_none(
+    tiny: Protocol, digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "MEASURE", 0.1)
+    memory: Iterator[int] = iter([10 * GIGABYTE, 7 * GIGABYTE])  # two fit
+    found = sharing.measure(sharing.trial_of(tiny, digits), "cpu", 8, lambda: next(memory))
+    assert found is not None
+    assert list(found.rates) == [1, 2]
+    assert found.processes in (1, 2)
+    assert all(rate > 0 for rate in found.rates.values())
+    assert found.line.startswith(f"processes that share a GPU: {found.processes} (steps per second in a trial: ")
+    assert not [child for child in torch.multiprocessing.active_children() if child.daemon]
+
+
+def test_a_device_on_which_no_process_can_begin_has_one(
+    tiny: Protocol, digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with it shows in the runs; under the service it is tried again without."""
+    said: list[str] = []
+    trials: list[bool] = []
+
+    def measure(*_: Any) -> None:
+        trials.append(mps.PIPE in os.environ)
+
+    def start() -> bool:
+        monkeypatch.setenv(mps.PIPE, "/nowhere")
+        return True
+
+    monkeypatch.setattr(sharing, "cores", lambda: 8)
+    monkeypatch.setattr(sharing, "measure", measure)
+    monkeypatch.setattr(mps, "start", start)
+    monkeypatch.setattr(mps, "_control", lambda *_, **__: True)
+    assert sharing.processes_per_gpu(sharing.trial_of(tiny, digits), "cuda:0", 1, said.append) == 1
+    assert trials == [True, False]
+    assert said == ["processes cannot begin under NVIDIA's multi-process service: going on without it"]
+    assert sharing.processes_per_gpu(sharing.trial_of(tiny, digits), "cuda:0", 8, said.append) == 1
+    assert len(trials) == 2  # a core for each GPU: nothing to try
+
+
+# --- devices
+
+
+def devices(monkeypatch: pytest.MonkeyPatch, gpus: int, *arguments: Any, each: int = 4) -> tuple[list[str], int]:
+    """The workers' devices, and how often it was asked how many share a GPU."""
+    asked = []
+
+    def per_gpu(device: str, count: int) -> int:
+        asked.append((device, count))
+        return each
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    return executors._devices(*arguments, per_gpu), len(asked)
+
+
+def test_processes_are_spread_over_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert devices(monkeypatch, 1, "cuda", None, 100) == (["cuda:0"] * 4, 1)
+    assert devices(monkeypatch, 2, "cuda", None, 100) == (["cuda:0", "cuda:1"] * 4, 1)
+    assert devices(monkeypatch, 2, "cuda", None, 5) == (["cuda:0", "cuda:1", "cuda:0", "cuda:1", "cuda:0"], 1)
+    assert devices(monkeypatch, 4, "cuda", None, 3) == (["cuda:0", "cuda:1", "cuda:2"], 0)
+    assert devices(monkeypatch, 2, "cuda", 3, 100) == (["cuda:0", "cuda:1", "cuda:0"], 0)
+    assert devices(monkeypatch, 2, "cuda:1", None, 100) == (["cuda:1"] * 4, 1)
+    assert devices(monkeypatch, 1, "cuda", None, 1) == (["cuda:0"], 0)
+    monkeypatch.setattr(executors, "cores", lambda: 3)
+    assert devices(monkeypatch, 0, "cpu", None, 100) == (["cpu"] * 3, 0)
+    assert devices(monkeypatch, 0, "cpu", 5, 4) == (["cpu"] * 4, 0)
+
+
+def test_a_single_run_begins_here_without_a_trial(tiny: Protocol) -> None:
+    def never(device: str, gpus: int) -> int:
+        raise AssertionError
+
+    assert isinstance(executors.executor_for(tiny, "local", "cuda:0", None, 1, never), InProcess)
+
+
+# --- the multi-process service
+
+SERVICE = """\
+#!/bin/sh
+echo "$@ $(cat) $CUDA_MPS_PIPE_DIRECTORY" >> {log}
+exit {code}
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """Puts a control program in its place that always ends with a code; returns what it is asked."""
+    for name in (mps.PIPE, mps.LOG):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(mps, "_USERS", tmp_path / "users")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def put(code: int) -> Path:
+        program, log = tmp_path / mps.CONTROL, tmp_path / "asked"
+        program.write_text(SERVICE.format(log=log, code=code))
+        program.chmod(0o755)
+        return log
+
+    return put
+
+
+def test_the_service_is_started_and_ended(service: Callable[[int], Path], tmp_path: Path) -> None:
+    assert not mps.start()  # it is not installed
+    log = service(0)
+    assert mps.start()
+    folder = Path(os.environ[mps.PIPE])
+    assert folder.parent == tmp_path
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    mps.stop()
+    assert [line.split() for line in log.read_text().splitlines()] == [["-d", str(folder)], ["quit", str(folder)]]
+    assert mps.PIPE not in os.environ
+    mps.stop()
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_a_service_that_does_not_start_leaves_nothing(service: Callable[[int], Path]) -> None:
+    service(1)
+    assert not mps.start()
+    assert mps.PIPE not in os.environ
+    assert mps.LOG not in os.environ
+
+
+def test_the_users_own_service_is_left_alone(
+    service: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = service(0)
+    monkeypatch.setenv(mps.PIPE, "/theirs")
+    assert not mps.start()
+    assert os.environ[mps.PIPE] == "/theirs"
+    monkeypatch.delenv(mps.PIPE)
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "control").touch()
+    assert not mps.start()
+    assert not log.exists()
+
+
+# --- order
+
+PRICES = {"random": 1.0, "margin": 2.0, "badge": 9.0, "coreset": 5.0, "learning-loss": 3.0}
+
+
+def test_within_a_seed_the_dearest_runs_come_first(tiny: Protocol, tmp_path: Path) -> None:
+    costs: Any = SimpleNamespace(of_round=lambda strategy, learner, labels: (PRICES[strategy] * labels, True))
+    names = ["random", "learning-loss", "margin", "badge", "coreset"]
+    tasks = [run_task(tmp_path, tiny, RunKey(name, "supervised", seed)) for seed in (3, 1) for name in names]
+    ordered = [(task.key.seed, task.key.strategy) for task in balanced(tasks, costs)]
+    expected = ["random", "learning-loss", "badge", "coreset", "margin"]
+    assert ordered == [(seed, name) for seed in (3, 1) for name in expected]
