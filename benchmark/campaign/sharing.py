@@ -41,6 +41,8 @@ STEPS, LABELS = 10, 1000  # of a training in the trial
 MEASURE = 1.5  # seconds with so many processes
 PATIENCE = 120.0  # seconds until a process must be ready
 
+_known: dict[str, int] = {}  # what trials of this process have shown
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -81,11 +83,15 @@ def processes_per_gpu(trial: Trial, device: str, gpus: int, say: Say) -> int:
     most = min(MOST, max(1, cores() // gpus))
     if most == 1:
         return 1
+    asked = f"{device} {most} {trial.data.sha256} {trial.blueprint.name} {trial.blueprint.parameters} {trial.recipe}"
+    if asked in _known:
+        return _known[asked]
 
     def free() -> int:
         return int(torch.cuda.mem_get_info(torch.device(device))[0])
 
     shared = None
+    free()  # so that this process, which computes nothing there, is no client of the service
     if mps.start():
         shared = measure(trial, device, most, free)
         if shared is None:
@@ -95,6 +101,7 @@ def processes_per_gpu(trial: Trial, device: str, gpus: int, say: Say) -> int:
     if shared is None:
         return 1
     say(shared.line)
+    _known[asked] = shared.processes
     return shared.processes
 
 

@@ -99,6 +99,7 @@ def test_a_device_on_which_no_process_can_begin_has_one(
         return True
 
     monkeypatch.setattr(sharing, "cores", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIGABYTE, GIGABYTE))
     monkeypatch.setattr(sharing, "measure", measure)
     monkeypatch.setattr(mps, "start", start)
     monkeypatch.setattr(mps, "_control", lambda *_, **__: True)
@@ -107,6 +108,31 @@ def test_a_device_on_which_no_process_can_begin_has_one(
     assert said == ["processes cannot begin under NVIDIA's multi-process service: going on without it"]
     assert sharing.processes_per_gpu(sharing.trial_of(tiny, digits), "cuda:0", 8, said.append) == 1
     assert len(trials) == 2  # a core for each GPU: nothing to try
+
+
+def test_a_trial_is_made_once_for_equal_trainings(
+    tiny: Protocol, digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials: list[int] = []
+
+    def measure(*_: Any) -> sharing.Shared:
+        trials.append(len(trials))
+        return sharing.Shared(3 + len(trials), {1: 100.0, 4: 333.3})
+
+    monkeypatch.setattr(sharing, "cores", lambda: 8)
+    monkeypatch.setattr(sharing, "measure", measure)
+    monkeypatch.setattr(sharing, "_known", {})
+    monkeypatch.setattr(mps, "start", lambda: False)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIGABYTE, GIGABYTE))
+    said: list[str] = []
+    wider = tiny.override(**{"model.parameters.width": 8})
+    found = [
+        sharing.processes_per_gpu(sharing.trial_of(protocol, digits), "cuda:0", 1, said.append)
+        for protocol in (tiny, tiny, wider, tiny.override(seeds=[7]))
+    ]
+    assert found == [4, 4, 5, 4]
+    assert said[0] == "processes that share a GPU: 4 (steps per second in a trial: 100 with 1, 333 with 4)"
+    assert len(said) == 2
 
 
 # --- devices

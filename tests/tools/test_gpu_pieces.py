@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import io
 import tarfile
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.data import datasets
+from benchmark.results import environment
 from tools.gpu import pack
 from tools.gpu.pieces import Contents, size
-from tools.gpu.unpack import PieceError, unpack
+from tools.gpu.unpack import PieceError, read_manifest, unpack
 
 RNG = np.random.default_rng(0)
 COLOURS = RNG.integers(0, 256, (1203, 8, 8, 3), dtype=np.uint8)  # two strips and a rest
@@ -125,7 +129,47 @@ def test_the_source_is_what_git_tracks_without_results() -> None:
     assert carried["commit.txt"][0].strip()
 
 
-def test_a_wheel_with_compiled_code_and_data_that_are_not_there_are_refused(tmp_path: Path) -> None:
+def test_a_copy_without_a_repository_has_the_commit_that_came_with_it(tmp_path: Path) -> None:
+    assert environment.commit(tmp_path) is None
+    (tmp_path / environment.PACKED_COMMIT).write_text("0123456789-dirty\n")
+    assert environment.commit(tmp_path) == "0123456789-dirty"
+
+
+def test_a_rehearsal_takes_made_up_images_and_the_results_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "ROOT", tmp_path)
+    monkeypatch.setattr(pack, "source", lambda: [("run.py", b"1", True)])
+    runs = tmp_path / "rehearsal" / "digits" / "runs" / "margin"
+    runs.mkdir(parents=True)
+    (runs / "supervised-seed0.jsonl").write_bytes(b"a line\n")
+    (runs / ".acqbench-0.tmp").write_bytes(b"half a li")
+    (tmp_path / "rehearsal" / "digits" / "README.md").write_bytes(b"derived")
+    wheel = tmp_path / "pure-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"zip")
+    options = argparse.Namespace(max_piece="60M", rehearse=True, wheels=[wheel], output=tmp_path / "out")
+    pieces = pack.pack(options)
+    assert (tmp_path / "out" / "unpack.py").read_bytes() == pack.UNPACK.read_bytes()
+    written, waiting = unpack(pieces, tmp_path / "there")
+    assert written == ["the source", "results", f"wheels/{wheel.name}", "data/rehearsal.npz"]
+    assert not waiting
+    carried = sorted(path.name for path in (tmp_path / "there" / "rehearsal").rglob("*") if path.is_file())
+    assert carried == ["supervised-seed0.jsonl"]
+    digest = hashlib.sha256(b"a line\n").hexdigest()
+    name = "rehearsal/digits/runs/margin/supervised-seed0.jsonl"
+    assert read_manifest(tmp_path / "there" / ".pack")["results"] == {name: digest}
+    data = datasets.load(str(tmp_path / "there" / "data" / "rehearsal.npz"))
+    assert (len(data.train_labels), data.class_count, data.channels) == (600, 4, 3)
+
+
+def test_a_wheel_with_compiled_code_and_data_that_are_not_there_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "source", lambda: [])
+    compiled = tmp_path / "fast-1.0-cp312-cp312-linux_x86_64.whl"
+    options = argparse.Namespace(max_piece="60M", rehearse=True, wheels=[compiled], output=tmp_path)
+    with pytest.raises(ValueError, match="not a wheel of pure Python"):
+        pack.pack(options)
     with pytest.raises(ValueError, match="'cifar100' is not in"):
         pack.add_data(Contents(), "cifar100", tmp_path)
     contents = Contents()
