@@ -165,7 +165,7 @@ def test_a_rehearsal_takes_made_up_images_and_the_results_of_the_last(
 def test_a_wheel_with_compiled_code_and_data_that_are_not_there_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack, "source", lambda: [])
+    monkeypatch.setattr(pack, "source", list)
     compiled = tmp_path / "fast-1.0-cp312-cp312-linux_x86_64.whl"
     options = argparse.Namespace(max_piece="60M", rehearse=True, wheels=[compiled], output=tmp_path)
     with pytest.raises(ValueError, match="not a wheel of pure Python"):
