@@ -17,6 +17,7 @@ from benchmark.campaign import cache_limit, forecast, sharing
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
+from benchmark.campaign.in_process import InProcess
 from benchmark.campaign.plan import RunPlan
 from benchmark.campaign.progress import Display
 from benchmark.campaign.replay import Request as ReplayRequest
@@ -130,7 +131,8 @@ def compute_missing(
             if replay is None:
                 costs = costs_of(protocol, tasks, folders, identity)
                 say_cost(protocol, tasks, len(runs), costs, options, console)
-                tasks = balanced(tasks, costs)
+                if not isinstance(executor, InProcess):
+                    tasks = balanced(tasks, costs)
             status = compute(protocol, tasks, data, executor, console)
     return Campaign(status, bool(todo), folders, protocol, specs)
 

@@ -1,4 +1,4 @@
-"""Tasks on this machine in a process per core or GPU, under a supervisor that outlives any of them.
+"""Tasks on this machine in a process per core, or several per GPU, under a supervisor that outlives any of them.
 
 A death costs the round in hand: its run begins again from the last one on disk, in a fresh process; if that dies too,
 the run has failed. When processes die for memory again and again, fewer of them go on.

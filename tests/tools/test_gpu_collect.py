@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.tiny import bench
 
+from benchmark.experiment import load
+from benchmark.results import store
 from tools.gpu import collect
 from tools.gpu.pieces import Contents
 from tools.gpu.unpack import unpack
@@ -112,6 +114,24 @@ def test_a_damaged_line_is_not_taken(
     assert collect.take(tmp_path / "out", home) == 1
     assert f"left out: {RUN}: " in capsys.readouterr().out
     assert (home / RUN).read_bytes() == (short / RUN).read_bytes()
+
+
+def test_an_experiment_that_is_another_one_here_is_not_taken(
+    short_and_long: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    short, long = short_and_long
+    home = home_of(short, tmp_path)
+    send(long, home, tmp_path, monkeypatch)
+    other = load("digits")
+    (home / "results/tiny/experiment.json").unlink()
+    store.write_description(home / "results/tiny", other.fingerprint, other.to_dict())
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert collect.take(tmp_path / "out", home) == 1
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+    assert "is of another experiment" in capsys.readouterr().out
 
 
 def test_lines_of_failures_are_added_to_those_here(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmark.results import doctor
+from benchmark.results import doctor, store
 from benchmark.results.layers import RESULTS, is_experiment
 from benchmark.text.escapes import shell
 from tools.gpu.pieces import Contents, size
@@ -87,9 +87,7 @@ def take(folder: Path, into: Path) -> int:
         names, waiting = unpack(pieces, new)
         refused = dict.fromkeys(waiting, "a part of it is missing: where are the other pieces?")
         for root in sorted({path.parent for path in new.glob(f"*/*/{DESCRIPTION}")}):
-            for problem in doctor.examine(root):
-                if not problem.remark and problem.path.is_file():
-                    refused[problem.path.relative_to(new).as_posix()] = problem.what
+            refused |= {path.relative_to(new).as_posix(): why for path, why in _obstacles(root, into, new)}
         base: dict[str, str] = read_manifest(new / STATE)["base"]
         done: Counter[str] = Counter()
         touched = set()
@@ -110,6 +108,20 @@ def take(folder: Path, into: Path) -> int:
     if folders:
         print("ready to commit: git add " + " ".join(map(shell, folders)))
     return 1 if refused else 0
+
+
+def _obstacles(root: Path, into: Path, new: Path) -> Iterator[tuple[Path, str]]:
+    """Files of the collected experiment at ``root``, below ``new``, that cannot be taken, and why."""
+    here = into / root.relative_to(new)
+    problems = [problem for problem in doctor.examine(root) if not problem.remark and problem.path.is_file()]
+    yield from ((problem.path, problem.what) for problem in problems)
+    whole = [path for path in root.rglob("*") if path.is_file()]
+    if any(problem.path.name == DESCRIPTION for problem in problems):
+        yield from ((path, f"its {DESCRIPTION} is damaged") for path in whole)
+    elif is_experiment(here):
+        known, collected = store.read_description(here), store.read_description(root)
+        if known is not None and collected is not None and known.fingerprint != collected.fingerprint:
+            yield from ((path, f"{here} is of another experiment (fingerprint {known.fingerprint})") for path in whole)
 
 
 def _merge(path: Path, new: bytes, base: str | None) -> str | None:
