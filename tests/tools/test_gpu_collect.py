@@ -10,7 +10,7 @@ import pytest
 from support.tiny import bench
 
 from benchmark.experiment import load
-from benchmark.results import store
+from benchmark.results import doctor, store
 from tools.gpu import collect
 from tools.gpu.pieces import Contents
 from tools.gpu.unpack import unpack
@@ -62,9 +62,10 @@ def test_runs_go_on_and_new_ones_come(
     assert collect.take(tmp_path / "out", home) == 0
     for path in (long / "results").glob("tiny/runs/*/*.jsonl"):
         assert (home / path.relative_to(long)).read_bytes() == path.read_bytes()
+    assert not [problem for problem in doctor.examine(home / "results/tiny") if not problem.remark]
     out = capsys.readouterr().out
     assert "2 files added" in out  # a run and the measurements
-    assert "1 files continued" in out
+    assert "2 files continued" in out  # a run and the budget schedule
     assert f"git add {home}/docs/performance/gpu.jsonl {home}/results/tiny" in out
     assert collect.take(tmp_path / "out", home) == 0
     assert capsys.readouterr().out == ""

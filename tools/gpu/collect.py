@@ -94,7 +94,10 @@ def take(folder: Path, into: Path) -> int:
         for name in names:
             if name in refused:
                 continue
-            what = _merge(into / name, (new / name).read_bytes(), base.get(name))
+            if Path(name).name == DESCRIPTION and (into / name).exists():
+                what = _describe(into / name, new / name)
+            else:
+                what = _merge(into / name, (new / name).read_bytes(), base.get(name))
             if what is None:
                 refused[name] = "it was changed here, too"
             elif what:
@@ -124,6 +127,14 @@ def _obstacles(root: Path, into: Path, new: Path) -> Iterator[tuple[Path, str]]:
             yield from ((path, f"{here} is of another experiment (fingerprint {known.fingerprint})") for path in whole)
 
 
+def _describe(path: Path, new: Path) -> str:
+    """Let the description here take in a longer budget schedule: what was done, empty for nothing."""
+    before, collected = path.read_bytes(), store.read_description(new.parent)
+    assert collected is not None
+    store.write_description(path.parent, collected.fingerprint, collected.protocol)
+    return "" if path.read_bytes() == before else "continued"
+
+
 def _merge(path: Path, new: bytes, base: str | None) -> str | None:
     """Put a file in its place: what was done, empty for nothing; None where both sides have changed it.
 
@@ -139,7 +150,7 @@ def _merge(path: Path, new: bytes, base: str | None) -> str | None:
         if more:
             write(path, here + b"".join(line + b"\n" for line in more))
         return "continued" if more else ""
-    if here == new or (path.suffix == ".jsonl" and here.startswith(new)) or path.name == DESCRIPTION:
+    if here == new or (path.suffix == ".jsonl" and here.startswith(new)):
         return ""
     if hashlib.sha256(here).hexdigest() == base or (path.suffix == ".jsonl" and new.startswith(here)):
         write(path, new)
