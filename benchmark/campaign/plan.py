@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -57,19 +59,18 @@ def plan(
     that is damaged, or belongs elsewhere, is left as it is, and its run goes to a new one. ``fresh`` recomputes all
     runs as one new attempt; repeated, it continues that attempt until it is complete.
     """
-    fingerprint = protocol.fingerprint
+    fingerprint, now = protocol.fingerprint, _editions(protocol)
     attempts = (_Attempts(*folders.attempts(key, fingerprint)) for key, _ in runs)
+    requests = (_Request(key, spec, protocol.budgets, now(spec, key.learner)) for key, spec in runs)
     if not fresh:  # one after another: the records of all runs together may be large
-        return [_plan(protocol, *run, there, folders, device) for run, there in zip(runs, attempts, strict=True)]
-    found = list(attempts)
-    number = max(there.last for there in found)
-    unfinished = any(
-        number not in _complete(protocol, spec, there.records) for (_, spec), there in zip(runs, found, strict=True)
-    )
-    own = all(folders.is_own(record) for there in found for record in there.records if record.attempt == number)
+        return [_plan(*each, folders, device) for each in zip(requests, attempts, strict=True)]
+    found = list(zip(requests, attempts, strict=True))
+    number = max(there.last for _, there in found)
+    unfinished = any(number not in request.complete(there.records) for request, there in found)
+    own = all(folders.is_own(record) for _, there in found for record in there.records if record.attempt == number)
     if number < 2 or not own or not unfinished:
         number += 1
-    return [_plan_fresh(protocol, *run, there, folders, device, number) for run, there in zip(runs, found, strict=True)]
+    return [_plan_fresh(*each, folders, device, number) for each in found]
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,33 @@ class _Attempts:
         return self.records[-1] if self.records and self.last not in self.left_out else None
 
 
-def _plan(protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders: Folders, device: str) -> RunPlan:
-    found = there.records
-    if complete := _complete(protocol, spec, found):
+@dataclass(frozen=True)
+class _Request:
+    """A run that is asked for, and the edition that the present code would compute."""
+
+    key: RunKey
+    spec: Spec
+    budgets: tuple[int, ...]
+    edition: Edition
+
+    def complete(self, found: list[RunSummary]) -> dict[int, RunSummary]:
+        """The attempts, by number, that have all requested rounds, computed by the present code."""
+        return {
+            record.attempt: record
+            for record in found
+            if record.extent.covers(self.budgets) and edition_of(record.header) == self.edition
+        }
+
+
+def _plan(request: _Request, there: _Attempts, folders: Folders, device: str) -> RunPlan:
+    key, spec, now, found = request.key, request.spec, request.edition, there.records
+    if complete := request.complete(found):
         return RunPlan(key, spec, complete[max(complete)].path, done=True)
     next_path = run_path(folders.written, key, there.last + 1)
     attempt = f"recomputed as attempt {there.last + 1}"
     if not found:
         note = f"{key}: {attempt}; {there.left_out[there.last]}" if there.left_out else ""
         return RunPlan(key, spec, next_path, note=note)
-    now = edition(protocol, spec, key.learner)
     mine = [record for record in found if edition_of(record.header) == now]
     if not mine:
         change = now.change_since(edition_of(found[-1].header))
@@ -113,14 +131,11 @@ def _plan(protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders
     return RunPlan(key, spec, run_path(folders.written, key, mine[-1].attempt), begun=mine[-1].path)
 
 
-def _plan_fresh(
-    protocol: Protocol, key: RunKey, spec: Spec, there: _Attempts, folders: Folders, device: str, number: int
-) -> RunPlan:
-    complete = _complete(protocol, spec, there.records)
+def _plan_fresh(request: _Request, there: _Attempts, folders: Folders, device: str, number: int) -> RunPlan:
+    key, spec, complete = request.key, request.spec, request.complete(there.records)
     if number in complete:
         return RunPlan(key, spec, complete[number].path, done=True)
-    now = edition(protocol, spec, key.learner)
-    if there.last == number and (there.newest is None or _obstacles(there.newest, now, device)):
+    if there.last == number and (there.newest is None or _obstacles(there.newest, request.edition, device)):
         number += 1
     return RunPlan(key, spec, run_path(folders.written, key, number))
 
@@ -158,14 +173,9 @@ def on_list(planned: RunPlan, indices: tuple[int, ...], folders: Folders) -> Run
     return replace(planned, path=path, done=False, begun=None, note=note)
 
 
-def _complete(protocol: Protocol, spec: Spec, found: list[RunSummary]) -> dict[int, RunSummary]:
-    """The attempts, by number, that have all requested rounds, computed by the present code."""
-    return {
-        record.attempt: record
-        for record in found
-        if record.extent.covers(protocol.budgets)
-        and edition_of(record.header) == edition(protocol, spec, record.key.learner)
-    }
+def _editions(protocol: Protocol) -> Callable[[Spec, str], Edition]:
+    """``edition`` of the protocol's runs, found out once for all seeds: there may be many."""
+    return cache(lambda spec, learner: edition(protocol, spec, learner))
 
 
 def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:

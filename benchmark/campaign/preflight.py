@@ -291,13 +291,14 @@ def _takes_half_size(protocol: Protocol, identity: Identity) -> None:
 def check_pairs(protocol: Protocol, folders: Folders, identity: Identity) -> None:
     """Raise ProtocolError unless all runs in ``folders`` are on data that pair with these; DatasetError as above."""
     here = dataset_record(identity)
-    for record in (run for root in folders.read for run in store.summaries(root, protocol.fingerprint)):
-        if not record.header.dataset.pairs_with(here):
-            raise ProtocolError(
-                f"'{protocol.dataset}' is not the data that the runs in {record.path.parents[2]} were computed on "
-                f"(SHA-256 {here.sha256[:12]}, not {record.header.dataset.sha256[:12]}): put the same data in place "
-                "or choose another --name"
-            )
+    for root in folders.read:
+        for dataset in store.datasets(root, protocol.fingerprint):
+            if not dataset.pairs_with(here):
+                raise ProtocolError(
+                    f"'{protocol.dataset}' is not the data that the runs in {root} were computed on "
+                    f"(SHA-256 {here.sha256[:12]}, not {dataset.sha256[:12]}): put the same data in place "
+                    "or choose another --name"
+                )
 
 
 def same_data(protocol: Protocol, folders: Folders, source: DataSource, console: Console) -> None:

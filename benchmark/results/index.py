@@ -20,7 +20,7 @@ from typing import Any
 from benchmark.experiment.keys import RunKey
 from benchmark.results.fields import FieldError, plain, read_fields
 from benchmark.results.foreign import content
-from benchmark.results.records import LabelsRecord, RunExtent, RunHeader
+from benchmark.results.records import DatasetRecord, LabelsRecord, RunExtent, RunHeader
 
 _LAYOUT = 1  # part of the file's name: another layout is another file
 _AT_ONCE = 1000  # entries that are written together; so few new runs need no file of their own
@@ -42,6 +42,7 @@ class Index:
         self._new: dict[bytes, tuple[bytes, bytes]] = {}  # run and digest of the header by digest of the content
         self._headers: dict[bytes, RunHeader] = {}
         self._read: dict[Path, tuple[State, bytes]] = {}  # files that this process has read, with their digests
+        self._usable: dict[Path, tuple[str, DatasetRecord]] = {}  # of these, with fingerprint and data
         if path.exists():
             self._open()
 
@@ -56,15 +57,27 @@ class Index:
         data = content(path)
         digest = hashlib.sha256(data).digest()
         self._read[path] = state, digest
+        self._usable.pop(path, None)
         return data, digest
+
+    def set_usable(self, path: Path, header: RunHeader) -> None:
+        """Keep, while this process lasts, that the run with this header may be used, and lies where it belongs."""
+        self._usable[path] = header.fingerprint, header.dataset
+
+    def dataset_of(self, path: Path, fingerprint: str) -> DatasetRecord | None:
+        """The data of a run that may be used, as far as ``digest_of`` and ``set_usable`` tell."""
+        known, dataset = self._usable.get(path, ("", None))
+        return dataset if known == fingerprint and self.digest_of(path) is not None else None
 
     def get(self, digest: bytes) -> RunExtent | None:
         """The extent of the run in a file with this digest; None where it is not known."""
         found = self._new.get(digest) or self._row(digest)
-        header = None if found is None else self._header(found[1])
-        if found is None or header is None:
+        if found is None:
             return None
-        key, initial, label_counts, acquired_counts = json.loads(found[0])
+        header = self._headers.get(found[1]) or self._header(found[1])
+        if header is None:
+            return None
+        key, initial, label_counts, acquired_counts = json.loads(str(found[0], "ascii"))
         header = replace(header, key=RunKey(*key), initial=LabelsRecord(*map(tuple, initial)))
         return RunExtent(header, tuple(label_counts), tuple(acquired_counts))
 
@@ -117,32 +130,38 @@ class Index:
         return row[0], row[1]
 
     def _header(self, digest: bytes) -> RunHeader | None:
-        if digest not in self._headers:
-            row = self._select("SELECT value FROM headers WHERE sha256 = ?", digest)
-            if row is None or _digest(row[0]) != digest:
-                return None
-            with contextlib.suppress(ValueError, FieldError):
-                self._headers[digest] = read_fields(RunHeader, json.loads(row[0]))
+        """A header that was not read before."""
+        row = self._select("SELECT value FROM headers WHERE sha256 = ?", digest)
+        if row is None or _digest(row[0]) != digest:
+            return None
+        with contextlib.suppress(ValueError, FieldError):
+            self._headers[digest] = read_fields(RunHeader, json.loads(row[0]))
         return self._headers.get(digest)
 
     def _select(self, query: str, key: bytes) -> Any:
-        if self._database is not None:
-            with self._or_none():
-                return self._database.execute(query, (key,)).fetchone()
-        return None
+        if self._database is None:
+            return None
+        try:
+            return self._database.execute(query, (key,)).fetchone()
+        except (OSError, sqlite3.Error) as error:
+            return self._give_up(error)
 
     @contextmanager
     def _or_none(self) -> Iterator[None]:
-        """Go on without a database that cannot be read or written; it is removed, unless another process is at it."""
+        """Go on without a database that cannot be read or written."""
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            if self._database is not None:
-                self._database.close()
-            self._database = None
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                with contextlib.suppress(OSError):
-                    self._path.unlink(missing_ok=True)
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Use the database no more, and remove it unless another process is at it."""
+        if self._database is not None:
+            self._database.close()
+        self._database = None
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def _bytes(value: Any) -> bytes:

@@ -23,8 +23,18 @@ EXAMPLES = ".examples.npz"
 
 def run_path(root: Path, key: RunKey, attempt: int = 1) -> Path:
     """The file of a run's lines in the experiment's folder ``root``."""
+    return root.joinpath("runs", *_components(key, attempt))
+
+
+def belongs_to(path: Path, root: Path, key: RunKey, attempt: int) -> bool:
+    """Whether ``path``, a run's file somewhere under ``root``, is the one that ``run_path`` names."""
+    return path.parts[len(root.parts) :] == ("runs", *_components(key, attempt))
+
+
+def _components(key: RunKey, attempt: int) -> tuple[str, str]:
+    """The folder and the name of a run's file."""
     suffix = "" if attempt == 1 else f".{attempt}"
-    return root / "runs" / slug(key.strategy) / f"{slug(key.learner)}-seed{key.seed}{suffix}.jsonl"
+    return slug(key.strategy), f"{slug(key.learner)}-seed{key.seed}{suffix}.jsonl"
 
 
 @lru_cache(maxsize=4096)
@@ -78,7 +88,8 @@ def attempt_paths(root: Path, key: RunKey) -> list[Path]:
         names = (_listed if settled else _listed.__wrapped__)(first.parent, changed)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    return [first.with_name(name) for name in names.get(first.stem, ())]
+    found = names.get(first.stem, ())
+    return [first if name == first.name else first.with_name(name) for name in found]
 
 
 @lru_cache(maxsize=256)

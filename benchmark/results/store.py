@@ -23,8 +23,9 @@ from benchmark.results import failures, index, lines, seal
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
-from benchmark.results.paths import attempt_of, attempt_paths, examples_path, run_path, run_paths, traces_path
+from benchmark.results.paths import attempt_of, attempt_paths, belongs_to, examples_path, run_paths, traces_path
 from benchmark.results.records import (
+    DatasetRecord,
     ExamplesRecord,
     Experiment,
     ExperimentDescription,
@@ -75,6 +76,20 @@ def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary
                 if fingerprint is not None:
                     check_place(run, root, fingerprint)
                 yield run
+
+
+def datasets(root: Path, fingerprint: str) -> Iterator[DatasetRecord]:
+    """The data of each run of the experiment with this fingerprint at ``root``, of those that can be used."""
+    kept = index.kept()
+    for path in run_paths(root):
+        if kept is not None and (dataset := kept.dataset_of(path, fingerprint)) is not None:
+            yield dataset
+            continue
+        with contextlib.suppress(Damaged):
+            run = read_summary(path)
+            if run is not None:
+                check_place(run, root, fingerprint)
+                yield run.header.dataset
 
 
 def some_runs(root: Path, fingerprint: str, most: int = 20) -> Iterator[RunRecord]:
@@ -131,10 +146,12 @@ def check_place(record: RunRecord | RunSummary, root: Path, fingerprint: str, ke
     """
     if key not in (None, record.key):
         raise Damaged(record.path, f"it holds '{record.key}', not '{key}'")
-    if run_path(root, record.key, record.attempt) != record.path:
+    if not belongs_to(record.path, root, record.key, record.attempt):
         raise Damaged(record.path, f"it holds '{record.key}', which belongs in another file")
     if record.header.fingerprint != fingerprint:
         raise Damaged(record.path, f"its fingerprint is {record.header.fingerprint[:8]}, not {fingerprint[:8]}")
+    if (kept := index.kept()) is not None:
+        kept.set_usable(record.path, record.header)
 
 
 def left_out(root: Path, damage: Damaged) -> str:

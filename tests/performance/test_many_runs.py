@@ -69,7 +69,7 @@ def test_start_of_a_campaign(
         with index.kept_in(tmp_path):
             plans = plan(protocol, runs, folders, "cpu", fresh=False)
             assert all(planned.done for planned in plans)
-            assert sum(1 for _ in store.summaries(root, protocol.fingerprint)) == len(runs)
+            assert sum(1 for _ in store.datasets(root, protocol.fingerprint)) == len(runs)
 
     start()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

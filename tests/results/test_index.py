@@ -102,6 +102,29 @@ def test_what_changes_within_a_command_is_read_again(root: Path, tmp_path: Path)
             store.read_summary(path)
 
 
+def test_the_data_of_runs_are_those_of_their_headers_whatever_was_read_before(root: Path, tmp_path: Path) -> None:
+    other = replace(header_of(RunKey("x", "y", 0)).dataset, sha256="5" * 64)
+    write_run(root, "margin", 9, BUDGETS, dataset=other)
+    write_run(root, "margin", 10, BUDGETS, fingerprint="e" * 64)
+    misplaced = write_run(root, "margin", 11, BUDGETS)
+    misplaced.rename(misplaced.with_name("supervised-seed12.jsonl"))
+    expected = [run.header.dataset for run in store.summaries(root, "f" * 64)]
+    assert expected.count(other) == 1
+    assert len(expected) == 7
+    with index.kept_in(tmp_path / "cache"):
+        assert list(store.datasets(root, "f" * 64)) == expected  # nothing read before
+        with unreadable(), patch.object(Index, "get", side_effect=AssertionError):  # type: ignore[attr-defined]
+            usable = [path for path in root.glob("runs/*/*") if path.name < "supervised-seed10"]
+            for path in usable:
+                assert index.kept().dataset_of(path, "f" * 64) is not None  # type: ignore[union-attr]
+        assert list(store.datasets(root, "f" * 64)) == expected
+        assert list(store.datasets(root, "e" * 64)) == [expected[0]]
+        path = write_run(root, "margin", 9, BUDGETS)  # written again meanwhile
+        assert other not in list(store.datasets(root, "f" * 64))
+        path.write_bytes(path.read_bytes().replace(b"accuracy", b"Accuracy", 1))
+        assert len(list(store.datasets(root, "f" * 64))) == 6
+
+
 def damages(path: Path) -> dict[str, bytes]:
     data = path.read_bytes()
     return {"nothing": b"", "no database": b"x" * 4096, "half": data[: len(data) // 2]}
