@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmark.data import datasets
 from benchmark.experiment import load
 from benchmark.features import source as features_of
+from benchmark.training import backends
 from benchmark.training.batches import Images
 from docs import radii as page
 from strategies.components.feature_space import unit_points
@@ -78,7 +79,7 @@ def main() -> None:
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     p.add_argument("--cache-dir", type=Path, default=Path("cache"))
     options = p.parse_args()
-    torch.set_num_threads(1)
+    backends.settle()
     for text in options.sources:
         data = read(text, options.pool, options.test, options.data_dir, options.cache_dir)
         study(data, options.strategies, options.seeds, DOCS / "radii.csv")

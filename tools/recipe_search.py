@@ -39,7 +39,7 @@ from benchmark.experiment import Protocol, load, seeds
 from benchmark.loop.diagnostics import rank_agreement
 from benchmark.loop.labelled import draw_initial
 from benchmark.models.blueprint import Fresh, blueprint
-from benchmark.training import operations
+from benchmark.training import backends, operations
 from benchmark.training.batches import Images
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
@@ -63,7 +63,7 @@ def main() -> None:
     p.add_argument("--flops", action="store_true")
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     options = p.parse_args()
-    torch.set_num_threads(1)
+    backends.settle()
     keep_freed_memory()
     try:
         base = load(options.protocol)

@@ -31,6 +31,7 @@ from benchmark.loop.task import RunTask, network_sources
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
+from benchmark.training import backends
 from strategies import registry
 from strategies.registry import Spec
 
@@ -82,7 +83,7 @@ def compute_missing(
     Raises ValueError (and OSError) with one line, before anything is computed, where the request cannot be met.
     """
     began = time.time()
-    torch.set_num_threads(1)
+    backends.settle()
     places = options.places
     protocol = checks.with_learners(protocol)
     protocol = checks.with_networks(protocol)

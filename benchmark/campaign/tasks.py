@@ -22,6 +22,7 @@ from benchmark.results.errors import Busy
 from benchmark.results.locks import Holder
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
+from benchmark.training import backends
 from strategies.api import Strategy
 from strategies.registry import resolve
 
@@ -104,7 +105,7 @@ def _computed(task: RunTask, data: ImageData, emit: Emit) -> Literal["done", "st
     """Raises Busy, and ValueError if the source of a plugin is not the one that the task was planned with."""
     if signals.requested() or (task.deadline is not None and time.time() > task.deadline):
         return "stopped"
-    torch.set_num_threads(1)
+    backends.settle()
     torch.set_grad_enabled(True)  # whatever the objects of a run that failed did when they were freed
     process.keep_freed_memory()
     process.warm_up()  # here, so that it is no part of the first training's seconds

@@ -115,7 +115,9 @@ class ImageData:
 
     def to(self, device: torch.device | str) -> ImageData:
         """The same data on another device; what was derived from it is not derived again."""
-        if self.train_images.device == torch.device(device):
+        wanted = torch.device(device)
+        here = self.train_images.device
+        if here.type == wanted.type and (wanted.index is None or here.index == wanted.index):
             return self
         moved = replace(
             self,

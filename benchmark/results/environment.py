@@ -17,13 +17,14 @@ from strategies.api.process_state import flushes_denormals
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKED_COMMIT = "commit.txt"  # of a checkout that was carried to another machine without its repository
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def record(device: torch.device) -> EnvironmentRecord:
     """This process's environment, with the ``device`` that the run is computed on."""
     return EnvironmentRecord(
         device=device_name(device),
-        libraries=libraries(),
+        libraries=libraries() | _driver(device),
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
         num_threads=torch.get_num_threads(),
         switches=_switches(device),
@@ -98,9 +99,22 @@ def _switches(device: torch.device) -> dict[str, bool | int | float | str]:
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
             "cudnn_deterministic": torch.backends.cudnn.deterministic,
             "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+            "matmul_reduced_bf16": bool(torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction),
             "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
         }
     return switches
+
+
+def _driver(device: torch.device) -> dict[str, str]:
+    """The version of the GPU's driver, which decides no bits: kernels are compiled and chosen by the libraries."""
+    if device.type != "cuda":
+        return {}
+    try:
+        text = DRIVER.read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        text = ""
+    found = re.search(r"Kernel Module.*?(\d+(?:\.\d+)+)", text)
+    return {"nvidia-driver": found[1] if found else UNKNOWN}
 
 
 def _built_with() -> dict[str, str]:

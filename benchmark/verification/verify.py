@@ -14,7 +14,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from benchmark.campaign import campaign, sharing
@@ -36,6 +35,7 @@ from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
+from benchmark.training import backends
 from benchmark.verification.verdicts import judge, judge_round, show
 from strategies.registry import Spec, resolve_own
 
@@ -59,7 +59,7 @@ def verify(
     ValueError (and OSError) with one line where nothing can be computed.
     """
     began = time.time()
-    torch.set_num_threads(1)
+    backends.settle()
     root = experiment.root
     protocol = _protocol(experiment, console)
     device = checks.device(options.device)
