@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,25 +53,38 @@ def largest_cluster_max_distance(points: Tensor, n: int, centres: Tensor) -> Ten
     memory O(N) beyond the points. Raises ValueError for points that are not finite.
     """
     x = Points.of(points)
-    # The books are kept in float64 on the CPU: a sum there does not depend on the device.
-    clusters, distances = np.zeros(len(x), np.int64), np.full(len(x), np.inf)
+    free = torch.ones(len(x), dtype=torch.bool, device=points.device)
+    picks = torch.empty(n, dtype=torch.int64, device=points.device)
+    clusters = torch.zeros_like(free, dtype=torch.int64)
+    distances = torch.full_like(free, torch.inf, dtype=torch.float64)
     if len(centres):
-        clusters, distances = (part.cpu().numpy() for part in nearest_centre(points, centres))
-        distances = distances.astype(np.float64)
-    picks: list[int] = []
-    for cluster in range(len(centres), len(centres) + n):
-        sizes = np.bincount(clusters, weights=distances)
-        if sizes.max() == 0:  # all that is left lies on a centre
-            rest = np.setdiff1d(np.arange(len(x)), picks)
-            picks += rest[: n - len(picks)].tolist()
-            break
-        if cluster == 0:
-            pick = int(x.squared_norms.argmax())
-        else:  # the farthest member of the largest cluster
-            pick = int(np.where(clusters == sizes.argmax(), distances, -1).argmax())
-        to_pick = squared_distances(x, x[pick : pick + 1]).squeeze(1).double().cpu().numpy()
-        to_pick[pick] = 0
+        clusters, distances = nearest_centre(points, centres)
+        distances = distances.double()
+    unit: Tensor | None = None
+    for i in range(n):
+        if i == 0 and not len(centres):
+            pick = x.squared_norms.argmax().view(1)
+        else:
+            if unit is None:
+                unit = distances.max() * (len(x) / 2**62)
+            sizes = _sums(clusters, distances, len(centres) + i, unit)
+            # The farthest member of the largest cluster; any other once all that is left lies on a centre.
+            members = (clusters == sizes.argmax()) & free
+            pick = torch.where(sizes.max() > 0, distances.where(members, -1.0), free.double()).argmax().view(1)
+        to_pick = squared_distances(x, x[pick]).squeeze(1).double().index_fill_(0, pick, 0.0)
         closer = to_pick < distances
-        distances[closer], clusters[closer] = to_pick[closer], cluster
-        picks.append(pick)
-    return torch.tensor(picks, device=points.device)
+        distances, clusters = torch.where(closer, to_pick, distances), clusters.masked_fill_(closer, len(centres) + i)
+        free.index_fill_(0, pick, False)
+        picks[i : i + 1] = pick
+    return picks
+
+
+def _sums(clusters: Tensor, distances: Tensor, count: int, unit: Tensor) -> Tensor:
+    """The sum of the ``distances`` (N,) in each of ``count`` ``clusters`` (N,).
+
+    One after the other on the CPU. Elsewhere in whole ``unit``s, whose sum does not depend on the order: a GPU's does.
+    """
+    if distances.device.type == "cpu":
+        return torch.bincount(clusters, weights=distances, minlength=count)
+    whole = (distances / unit.clamp(min=torch.finfo(torch.float64).tiny)).long()
+    return torch.zeros(count, dtype=torch.int64, device=whole.device).index_add_(0, clusters, whole)

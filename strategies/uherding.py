@@ -80,15 +80,15 @@ class UHerding(FeatureSpaceStrategy):
 
 def smallest_distance(points: Points) -> float:
     """The smallest positive distance between two of L ``points``; 1 where there is none. O(L² D), memory O(L)."""
-    smallest = torch.inf
-    for start in range(0, len(points), _BLOCK):
-        squared = squared_distances(points[start : start + _BLOCK], points)
-        smallest = min(smallest, float(squared.masked_fill_(squared == 0, torch.inf).min()))
+    blocks = (squared_distances(points[start : start + _BLOCK], points) for start in range(0, len(points), _BLOCK))
+    least = [squared.masked_fill_(squared == 0, torch.inf).min() for squared in blocks]
+    smallest = float(torch.stack(least).min()) if least else torch.inf
     return smallest**0.5 if smallest < torch.inf else 1.0
 
 
 def calibrated(logits: Tensor, labels: Tensor) -> float:
     """The temperature among 1, 1.1, …, 20 that calibrates ``logits`` (M, C) best; the lowest of equals."""
+    logits, labels = logits.cpu(), labels.cpu()  # a few hundred rows: one wait in place of one for each temperature
     temperatures = [tenths / 10 for tenths in range(10, 201)]
     return min(temperatures, key=lambda t: calibration_error((logits.double() / t).softmax(dim=1), labels))
 
@@ -99,8 +99,8 @@ def calibration_error(probs: Tensor, labels: Tensor) -> float:
     As many bins as classes, as in the authors' code.
     """
     count = probs.shape[1]
-    confidence, predicted = probs.cpu().max(dim=1)
+    confidence, predicted = probs.max(dim=1)
     bins = (confidence * count).ceil().long().clamp_(1, count) - 1
     gaps = torch.zeros(count, dtype=probs.dtype)
-    gaps.index_add_(0, bins, (predicted == labels.cpu()).to(probs.dtype) - confidence)
+    gaps.index_add_(0, bins, (predicted == labels).to(probs.dtype) - confidence)
     return float(gaps.abs().sum()) / len(labels)

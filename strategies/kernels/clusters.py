@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from strategies.kernels.device_clusters import Linkage, linked, lloyd
 from strategies.kernels.distances import Points, squared_distances
 
 _FULL_BATCH = 50  # the most clusters for which every iteration sees all points
@@ -22,46 +22,55 @@ _BLOCK = 2**24  # distances kept at once
 def kmeans(points: Tensor, k: int, generator: torch.Generator, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Labels (N,), int64, and centres (k, D) of k-means on ``points`` (N, D), from one k-means++ seeding.
 
-    Lloyd's algorithm for up to 50 clusters, mini-batches of 5,000 beyond; both are scikit-learn's and run
-    on the CPU. ``weights`` (N,) ≥ 0 say how much each point counts; when all are 0 the points count alike.
+    Points on the CPU: scikit-learn's Lloyd algorithm for up to 50 clusters, its mini-batches of 5,000 beyond. Points
+    elsewhere: Lloyd's algorithm there from the same draws, which ends in the same clusters but for rounding up to 50,
+    and beyond is not limited to mini-batches.
+    ``weights`` (N,) ≥ 0 say how much each point counts; when all are 0 the points count alike.
     A cluster stays empty where there are fewer distinct points than clusters.
     Raises ValueError unless 1 ≤ k ≤ N, and for points that are not finite.
     """
     _check_count(k, len(points))
+    seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
+    x = Points.of(points)
+    weighted = weights if weights is not None and weights.any() else None
+    if points.device.type != "cpu":
+        return lloyd(x, k, weighted, seed)
     from sklearn.cluster import KMeans, MiniBatchKMeans  # here, not above: importing it takes a second
     from sklearn.exceptions import ConvergenceWarning
 
-    seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
     if k <= _FULL_BATCH:
         model = KMeans(k, n_init=1, random_state=seed)
     else:
         model = MiniBatchKMeans(k, n_init=1, batch_size=_MINI_BATCH, random_state=seed)
-    (rows,) = Points.of(points).factors
-    counts = weights.double().cpu().numpy() if weights is not None and weights.any() else None
+    (rows,) = x.factors
+    counts = None if weighted is None else weighted.double().numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters
-        model.fit(rows.cpu().numpy(), sample_weight=counts)
-    labels, centres = torch.from_numpy(model.labels_), torch.from_numpy(model.cluster_centers_)
-    return labels.to(points.device, torch.int64), centres.to(points.device)
+        model.fit(rows.numpy(), sample_weight=counts)
+    return torch.from_numpy(model.labels_).long(), torch.from_numpy(model.cluster_centers_)
 
 
-def agglomerative(points: Tensor, k: int, linkage: Literal["complete", "average", "single"] = "complete") -> Tensor:
+def agglomerative(points: Tensor, k: int, linkage: Linkage = "complete") -> Tensor:
     """Labels (N,), int64, in 0…k−1, of hierarchical clustering of ``points`` (N, D) by Euclidean distances.
 
-    The two nearest clusters are merged until ``k`` are left. The distances come from float64 matrix
-    products and SciPy merges on the CPU: time O(N² D), memory 4 N² bytes (10,000 points: 0.4 GB).
+    The two nearest clusters are merged until ``k`` are left. The distances come from float64 matrix products. SciPy
+    merges points on the CPU: time O(N² D), memory 4 N² bytes (10,000 points: 0.4 GB). Points elsewhere are merged
+    there, in up to 32 N² bytes.
     Raises ValueError unless 1 ≤ k ≤ N.
     """
     size = len(points)
     _check_count(k, size)
-    pairs = _condensed(Points.of(points.double()))
+    x = Points.of(points.double())
+    if points.device.type != "cpu":
+        return linked(x, k, linkage)
+    pairs = _condensed(x)
     merges = hierarchy.linkage(pairs, linkage)[: size - k, :2] if k < size else np.empty((0, 2))
     # Node N + t is what the t-th merge made; what hangs together after N − k merges is a cluster.
     nodes = size + len(merges)
     ends = (np.arange(size, nodes).repeat(2), merges.ravel().astype(np.int64))
     graph = coo_array((np.ones(2 * len(merges)), ends), shape=(nodes, nodes))
     labels = connected_components(graph, directed=False)[1][:size]
-    return torch.from_numpy(labels).to(points.device, torch.int64)
+    return torch.from_numpy(labels).long()
 
 
 def nearest_to_centres(points: Tensor, centres: Tensor) -> Tensor:
@@ -105,7 +114,7 @@ def _condensed(x: Points) -> np.ndarray:
     for start in range(0, size, step):
         block = squared_distances(x[start : start + step], x[start:])
         upper = block[torch.ones_like(block, dtype=torch.bool).triu(1)].sqrt_()
-        pairs[filled : filled + len(upper)] = upper.cpu().numpy()
+        pairs[filled : filled + len(upper)] = upper.numpy()
         filled += len(upper)
     return pairs
 

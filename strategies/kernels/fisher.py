@@ -52,20 +52,20 @@ def greedy_design(start: Tensor, target: Tensor, probs: Tensor, embeddings: Tens
         raise ValueError(f"cannot pick {n} of {len(probs)} candidates: n must be between 1 and {len(probs)}")
     state = InverseTrace(start.inverse(), target, probs, embeddings)
     free = torch.ones(len(probs), dtype=torch.bool, device=probs.device)
-    picks: list[int] = []
+    picks: list[Tensor] = []
     while len(picks) < min(2 * n, len(probs)):
-        best = int(state.falls().where(free, -torch.inf).argmax())
+        best = state.falls().where(free, -torch.inf).argmax().view(1)
         state.add(best)
-        free[best] = False
+        free.index_fill_(0, best, False)
         picks.append(best)
-    kept = torch.tensor(picks, device=probs.device)
+    kept = torch.cat(picks)
     # Inverted again: what rounding the updates have gathered ends here.
     reached = start + fisher_information(probs[kept], embeddings[kept])
     state = InverseTrace(reached.inverse(), target, probs[kept], embeddings[kept])
     while len(kept) > n:
-        least = int(state.rises().argmin())
+        least = state.rises().argmin().view(1)
         state.remove(least)
-        kept = torch.cat([kept[:least], kept[least + 1 :]])
+        kept = kept[_all_but(least, len(kept))]
     return kept
 
 
@@ -85,30 +85,34 @@ class InverseTrace:
 
     def falls(self) -> Tensor:
         """By how much tr(M⁻¹ T) falls if the image enters M, (m,)."""
-        return (self._b * torch.linalg.inv(self._eye + self._a)).sum(dim=(1, 2))
+        return (self._b * torch.linalg.inv_ex(self._eye + self._a).inverse).sum(dim=(1, 2))
 
     def rises(self) -> Tensor:
         """By how much tr(M⁻¹ T) rises if the image leaves M, which it must be part of, (m,)."""
-        values, vectors = torch.linalg.eigh(self._eye - self._a)
-        return ((vectors * (self._b @ vectors)).sum(dim=1) / values.clamp(min=_FLOOR)).sum(dim=1)
+        left = self._eye - self._a
+        if left.device.type == "cpu":
+            values, vectors = torch.linalg.eigh(left)
+            return ((vectors * (self._b @ vectors)).sum(dim=1) / values.clamp(min=_FLOOR)).sum(dim=1)
+        factor, failed = torch.linalg.cholesky_ex(left)
+        inverses = torch.cholesky_inverse(factor)
+        return (self._b * inverses).sum(dim=(1, 2)).masked_fill_(failed > 0, torch.inf)
 
-    def add(self, i: int) -> None:
-        """Let candidate ``i`` enter M. It stays a candidate."""
+    def add(self, i: Tensor) -> None:
+        """Let candidate ``i`` (1,) enter M. It stays a candidate."""
         self._change(i, 1.0)
 
-    def remove(self, i: int) -> None:
-        """Let candidate ``i`` leave M, and be a candidate no more."""
+    def remove(self, i: Tensor) -> None:
+        """Let candidate ``i`` (1,) leave M, and be a candidate no more."""
         self._change(i, -1.0)
-        rest = torch.arange(len(self.probs), device=self.probs.device) != i
+        rest = _all_but(i, len(self.probs))
         self.probs, self.embeddings = self.probs[rest], self.embeddings[rest]
         self._a, self._b = self._a[rest], self._b[rest]
 
-    def _change(self, i: int, sign: float) -> None:
-        root = self._rooted(self._eye, slice(i, i + 1))[0]
+    def _change(self, i: Tensor, sign: float) -> None:
+        root = self._rooted(self._eye, i)[0]
         v = (root[:, :, None] * self.embeddings[i]).flatten(1)
         u = self.inverse @ v.T
-        values, vectors = torch.linalg.eigh(self._eye + sign * (v @ u))
-        u = u @ vectors / values.clamp(min=_FLOOR).sqrt()
+        u = _whitened(u, self._eye + sign * (v @ u))
         towards = self.target @ u
         h = self.inverse @ towards - sign / 2 * u @ (u.T @ towards)
         self.inverse.addmm_(u, u.T, alpha=-sign)
@@ -120,7 +124,7 @@ class InverseTrace:
     def _eye(self) -> Tensor:
         return torch.eye(self.probs.shape[1], dtype=self.probs.dtype, device=self.probs.device)
 
-    def _rooted(self, factor: Tensor, rows: slice = slice(None)) -> Tensor:
+    def _rooted(self, factor: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
         """R X for each of the candidates' X (m, C, k), or for one (C, k)."""
         p = self.probs[rows]
         return p.sqrt()[:, :, None] * (factor - p[:, None, :] @ factor)
@@ -140,6 +144,24 @@ class InverseTrace:
         full = matrix.new_empty(size, classes, classes)
         full[:, rows, columns] = full[:, columns, rows] = forms
         return self._rooted(self._rooted(full).mT)
+
+
+def _whitened(u: Tensor, matrix: Tensor) -> Tensor:
+    """W with W Wᵀ = U X⁻¹ Uᵀ for U (CD, C) and a positive definite X (C, C).
+
+    By eigenvectors on the CPU, with a floor; by the Cholesky factor elsewhere, where eigenvectors make the host wait.
+    """
+    if matrix.device.type == "cpu":
+        values, vectors = torch.linalg.eigh(matrix)
+        return u @ vectors / values.clamp(min=_FLOOR).sqrt()
+    factor = torch.linalg.cholesky_ex(matrix).L
+    return torch.linalg.solve_triangular(factor, u.T, upper=False).T
+
+
+def _all_but(i: Tensor, size: int) -> Tensor:
+    """The positions below ``size`` without ``i`` (1,), in order: (size − 1,)."""
+    positions = torch.arange(size - 1, device=i.device)
+    return positions + (positions >= i)
 
 
 def _blocks(probs: Tensor, embeddings: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

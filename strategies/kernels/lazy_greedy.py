@@ -30,6 +30,7 @@ Similarity = Callable[[Tensor], Tensor]
 
 _ROWS, _COLUMNS = 512, 2048  # of a block of similarities
 _KEPT, _BLOCK = 256, 128  # similarities of how many points are kept, and how many are computed together
+_TRIES = 32  # picks that are tried, at most, before the host waits for a GPU
 
 
 def gaussian(width: float) -> Similarity:
@@ -46,7 +47,11 @@ def similarities(x: Points, y: Points, similarity: Similarity) -> Tensor:
     """s(i, j), (N, M), of N points ``x`` and M points ``y``, vectors of length 1 or 0. Duplicates are at distance 0."""
     (rows,), (columns,) = x.factors, y.factors
     squared = torch.addmm(y.squared_norms, rows, columns.T, alpha=-2).add_(x.squared_norms[:, None])
-    return similarity(torch.threshold_(squared, float(y.rounding.max()), 0.0))
+    if squared.device.type == "cpu":
+        squared = torch.threshold_(squared, float(y.rounding.max()), 0.0)
+    else:  # where a number for the host is a wait
+        squared.masked_fill_(squared <= y.rounding.max(), 0.0)
+    return similarity(squared)
 
 
 def covered_by(x: Points, centres: Points, similarity: Similarity) -> Tensor:
@@ -100,6 +105,8 @@ def lazy_greedy(
     m = torch.zeros_like(u) if covered is None else covered.to(u, copy=True)
     greedy = _Greedy(x, similarity, u, m)
     nothing = torch.finfo(u.dtype).eps * float(u.double().sum())  # what a similarity's last digit makes of all points
+    if u.device.type != "cpu":
+        return _without_waiting(greedy, n, nothing)
     picks: list[int] = []
     while len(picks) < n:
         slot = greedy.best()
@@ -107,6 +114,31 @@ def lazy_greedy(
             break
         picks.append(greedy.take(slot))
     return torch.tensor(picks, dtype=torch.int64, device=u.device)
+
+
+def _without_waiting(greedy: _Greedy, n: int, nothing: float) -> Tensor:
+    """The picks, found on the device: many are tried before the host asks how many there are.
+
+    A try that would need bounds brought up to date changes nothing, and so do all after it. Then bounds are updated
+    before every try, needed or not, until a round of tries needed none.
+    """
+    picks = torch.empty(n + 1, dtype=torch.int64, device=greedy.m.device)  # the last place takes what is no pick
+    count = torch.zeros_like(picks[:1])
+    done, updates = 0, True
+    while done < n:
+        behind = []
+        for _ in range(min(n - done, _TRIES)):
+            if updates:
+                behind.append(greedy.update())
+            pick, has_picked, is_behind = greedy.try_one(nothing)
+            picks.index_copy_(0, count.where(has_picked, n), pick)
+            count += has_picked
+        behind.append(is_behind)
+        done, needed, goes_on = torch.stack([count[0], torch.stack(behind).sum(), has_picked | is_behind]).tolist()
+        if not goes_on:
+            break  # nothing is left to gain
+        updates = needed > 0
+    return picks[:done]
 
 
 class _Greedy:
@@ -147,6 +179,60 @@ class _Greedy:
                 order = torch.sort(self.bounds[ahead], descending=True, stable=True).indices
                 self._keep(ahead[order[:_BLOCK]])
                 updated += len(order[:_BLOCK])
+
+    def try_one(self, nothing: float) -> tuple[Tensor, Tensor, Tensor]:
+        """``best`` and ``take`` on the device: a position (1,), whether it was picked, and whether bounds forbid it.
+
+        It is not picked, and nothing changes, where bounds need to be brought up to date or ``nothing`` is gained.
+        """
+        winner, ahead = self._ahead()
+        slot = (self.points == winner).int().argmax().view(1)
+        is_behind = ahead.any()
+        going = ~is_behind & (self.gains[slot] > nothing).squeeze(0)
+
+        # Where it is not picked, it covers nothing better than it was: all that follows leaves things as they are.
+        after = torch.where(going, torch.maximum(self.m, self.kept[slot].squeeze(0)), self.m)
+        for left in range(0, len(self.x), _COLUMNS):
+            column = slice(left, left + _COLUMNS)
+            lost = self.kept[:, column].clamp(self.m[column], after[column]).sub_(self.m[column])
+            self.gains -= lost.double() @ self.u[column].double()
+        self.m = after
+        place = winner.clamp(max=len(self.bounds) - 1)  # no point is kept yet: nothing is going on
+        self.bounds.index_copy_(0, place, self.bounds[place].masked_fill(going, -torch.inf))
+        self.gains.index_copy_(0, slot, self.gains[slot].masked_fill(going, -torch.inf))
+        self.points.index_copy_(0, slot, self.points[slot].masked_fill(going, -1))
+        return winner, going, is_behind
+
+    def update(self) -> Tensor:
+        """Bring bounds that are ahead of the known gains up to date, as ``best`` does; whether there were any."""
+        _, ahead = self._ahead()
+        count = min(_BLOCK, len(self.points))
+        order = torch.sort(self.bounds.masked_fill(~ahead, -torch.inf), descending=True, stable=True)
+        bounds, points = order.values[:count], order.indices[:count]
+        slots = self.gains.topk(count, largest=False).indices
+        coming = bounds > -torch.inf  # those to the front, in place of the smallest gains
+        leaving = self.points[slots].where(coming, -1)
+        extended = torch.cat([self.bounds, self.bounds[:1]])
+        self.bounds = extended.index_copy_(0, leaving.where(leaving >= 0, len(self.bounds)), self.gains[slots])[:-1]
+        new = similarities(self.x[points], self.x, self.similarity)
+        gained = (new - self.m).clamp_(min=0).double() @ self.u.double()
+        self.kept[slots] = new.where(coming[:, None], self.kept[slots])
+        self.points[slots] = points.where(coming, self.points[slots])
+        self.gains[slots] = gained.where(coming, self.gains[slots])
+        self.bounds[points] = gained.where(coming, self.bounds[points])
+        return coming[0]
+
+    def _ahead(self) -> tuple[Tensor, Tensor]:
+        """The position (1,) of the largest known gain, N for none, and which points (N,) may come before it."""
+        largest = self.gains.max()
+        equal = (self.gains >= largest - self.rounding) & (self.points >= 0)
+        winner = self.points.where(equal, len(self.bounds)).min().view(1)
+        # Of a point that is kept the gain is known, and its bound does not count; the last place takes empty slots.
+        unknown = torch.ones(len(self.bounds) + 1, dtype=torch.bool, device=self.points.device)
+        unknown.index_fill_(0, self.points.where(self.points >= 0, len(self.bounds)), False)
+        rival = (self.bounds >= largest - self.rounding) & (self.bounds > -torch.inf) & unknown[:-1]
+        before = torch.arange(len(self.bounds), device=winner.device) < winner
+        return winner, rival & (before | (self.bounds > largest + self.rounding))
 
     def take(self, slot: int) -> int:
         """Cover the points by the one in ``slot``; its position."""

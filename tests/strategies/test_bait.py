@@ -67,12 +67,12 @@ def test_changes_of_the_trace_stay_exact_while_images_enter_and_leave() -> None:
 
     for i in (3, 3, 8, 0, *range(14)):
         torch.testing.assert_close(state.falls(), expected(1, each), rtol=1e-9, atol=1e-12)
-        state.add(i)
+        state.add(torch.tensor([i]))
         now += each[i]
     left = list(each)
     for i in (5, 0, 7, 2):
         torch.testing.assert_close(state.rises(), expected(-1, left), rtol=1e-9, atol=1e-12)
-        state.remove(i)
+        state.remove(torch.tensor([i]))
         now -= left.pop(i)
     torch.testing.assert_close(state.inverse, now.inverse())
 
