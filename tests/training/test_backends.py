@@ -37,7 +37,13 @@ def on_gpu() -> EnvironmentRecord:
 def test_whatever_was_set_before_is_settled() -> None:
     env = {**os.environ, "CUBLAS_WORKSPACE_CONFIG": ":0:0"}
     done = subprocess.run(
-        [sys.executable, "-c", SET_OTHERWISE], cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", SET_OTHERWISE],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     assert json.loads(done.stdout) == [True, False, False, False, "highest", 1, ":4096:8"]
 
@@ -54,16 +60,22 @@ def test_a_run_is_computed_with_them(tmp_path: Path) -> None:
 def test_a_header_of_a_gpu_names_what_decides_bits(tmp_path: Path) -> None:
     backends.settle()
     version = tmp_path / "version"
-    version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\nGCC 12.2\n")
+    version.write_text(
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\nGCC 12.2\n"
+    )
     with patch.object(environment, "DRIVER", version):
         found = on_gpu()
-    assert found.switches | {
-        "cublas_workspace": ":4096:8",
-        "cudnn_benchmark": False,
-        "cudnn_deterministic": True,
-        "cudnn_tf32": False,
-        "matmul_tf32": False,
-    } == found.switches
+    assert (
+        found.switches
+        | {
+            "cublas_workspace": ":4096:8",
+            "cudnn_benchmark": False,
+            "cudnn_deterministic": True,
+            "cudnn_tf32": False,
+            "matmul_tf32": False,
+        }
+        == found.switches
+    )
     assert {"cuda", "cudnn", "matmul_reduced_bf16"} <= found.switches.keys()
     assert found.libraries["nvidia-driver"] == "550.54.15"
     version.write_text("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86  Release Build\n")
