@@ -57,10 +57,17 @@ def ours(source: DataSource, data: ImageData, sha256: str, seed: int) -> None:
     protocol = load("cifar10-embeddings").override(embedding="", dataset=source.dataset, budgets=BUDGETS)
     for strategy in STRATEGIES:
         key = RunKey(strategy, "supervised", seed)
-        path = run_path(source.data_dir / "results", key, 1)
-        places = {"path": path, "cache": source.cache, "data_dir": source.data_dir}
         task = RunTask(
-            key, strategy, None, protocol, dataset_sha256=data.sha256, manifest_sha256=sha256, device="cpu", **places
+            key=key,
+            reference=strategy,
+            source_sha256=None,
+            protocol=protocol,
+            path=run_path(source.data_dir / "results", key),
+            cache=source.cache,
+            data_dir=source.data_dir,
+            dataset_sha256=data.sha256,
+            manifest_sha256=sha256,
+            device="cpu",
         )
         ended = perform(task, data, lambda _: None)
         assert ended.outcome == "done", ended.failure
