@@ -89,6 +89,14 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=positive, metavar="N", help="processes (default: one per core; as many per GPU as pay)"
     )
     how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
+    how.add_argument(
+        "--resources",
+        nargs="+",
+        type=resource,
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="with --executor ray: what a run takes, such as gpu=0.25, cpu=2 or a resource of the cluster's own",
+    )
     how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 50m or 2h")
     how.add_argument("--fresh", action="store_true", help="compute anew, beside the runs on disk")
     how.add_argument("--name", help="the experiment's folder (default: the protocol's name)")
@@ -196,7 +204,7 @@ MODES = {
     "doctor": ("repair", "attest"),
     "verify": (
         *("strategies", "learner", "model", "seeds", "budgets", "sample"),
-        *("device", "workers", "executor", "time_limit", "data_dir", *LAYERS),
+        *("device", "workers", "executor", "resources", "time_limit", "data_dir", *LAYERS),
     ),
 }
 OF_OTHER_MODES = ("baseline", "output", "export_indices", "sample", "repair", "attest")  # that have no effect on a run
@@ -226,6 +234,8 @@ def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
         where = "with --replay" if "replay" in given else "with --until-decided, which computes what is missing"
     if not unused and options.executor == "ray" and "workers" in given:
         unused, where = ["workers"], "with --executor ray, which has its own"
+    if not unused and options.executor != "ray" and "resources" in given:
+        unused, where = ["resources"], "without --executor ray"
     if not unused:
         return ""
     return f"{', '.join(map(_flag, unused))} {'has' if len(unused) == 1 else 'have'} no effect {where}: leave out"
@@ -249,6 +259,14 @@ def positive(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number from 1 to 1,000,000")
     return int(text)
+
+
+def resource(text: str) -> tuple[str, float]:
+    """``NAME=AMOUNT`` with a positive amount of at most a million."""
+    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_.:-]{0,99})=([0-9]{1,7}(?:\.[0-9]{1,4})?)", text)
+    if not match or not 0 < float(match[2]) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is no amount of a resource, such as gpu=0.25 or cpu=2")
+    return match[1], float(match[2])
 
 
 def points(text: str) -> float:

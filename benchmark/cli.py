@@ -68,6 +68,7 @@ def _do(arguments: argparse.Namespace) -> int:
             arguments.device,
             arguments.workers,
             arguments.executor,
+            dict(arguments.resources),
             arguments.time_limit,
             tuple(arguments.command),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class Options:
     device: str = "auto"
     workers: int | None = None
     executor: str = "local"
+    resources: Mapping[str, float] = field(default_factory=dict)  # of a run, with Ray
     time_limit: float | None = None  # seconds
     command: tuple[str, ...] = ()  # its words, for a hint
 
@@ -116,7 +117,9 @@ def compute_missing(
             trial = sharing.trial_of(protocol, source.load()[0])
             return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
 
-        with executor_for(protocol, options.executor, device, options.workers, len(todo), per_gpu) as executor:
+        with executor_for(
+            protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu
+        ) as executor:
             data, identity = source.load()
             checks.data(protocol, specs, folders, identity, device)
             if replay is not None:

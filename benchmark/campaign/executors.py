@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
 from benchmark.campaign.in_process import InProcess
-from benchmark.campaign.ray import Ray
+from benchmark.campaign.ray import Ray, options
 from benchmark.campaign.sharing import cores
 from benchmark.campaign.supervisor import Supervisor
 from benchmark.campaign.tasks import Executor
@@ -18,19 +18,26 @@ PerGpu = Callable[[str, int], int]  # how many processes share a GPU, from a dev
 
 
 def executor_for(
-    protocol: Protocol, executor: str, device: str, workers: int | None, tasks: int, per_gpu: PerGpu
+    protocol: Protocol,
+    executor: str,
+    device: str,
+    workers: int | None,
+    resources: Mapping[str, float],
+    tasks: int,
+    per_gpu: PerGpu,
 ) -> Executor:
-    """The executor named ``local`` or ``ray`` for so many ``tasks``, with ``workers`` processes or as many as pay.
+    """The executor named ``local`` or ``ray`` for so many ``tasks``.
 
-    ``per_gpu`` is asked only where there are more tasks than GPUs. Raises ProtocolError for Ray where it is not
-    installed.
+    Of a local one, ``workers`` is the number of processes, None for as many as pay; ``per_gpu`` is asked only where
+    there are more tasks than GPUs. Of Ray, ``resources`` are the amounts that a run takes. Raises ProtocolError for
+    Ray where it is not installed, or does not know the amounts.
     """
     if protocol.oracle == "person":
         return InProcess()  # one run after the other, where the terminal is
     if executor == "ray":
         if importlib.util.find_spec("ray") is None:
             raise ProtocolError("--executor ray needs Ray: pip install 'acqbench[ray]'")
-        return Ray({"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1})
+        return Ray(options(resources, device))
     devices = _devices(device, workers, tasks, per_gpu)
     return Supervisor(devices) if len(devices) > 1 else InProcess()
 

@@ -112,7 +112,9 @@ def verify(
             trial = sharing.trial_of(protocol, data)
             return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
 
-        with executor_for(protocol, options.executor, device, options.workers, len(tasks), per_gpu) as executor:
+        with executor_for(
+            protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
+        ) as executor:
             status = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs
