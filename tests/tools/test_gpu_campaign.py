@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from support.tiny import PROTOCOL
 import run_benchmark
 from benchmark.campaign import preflight, signals
 from benchmark.campaign.request import requested
+from benchmark.results.store import read_run
 from benchmark.text.terminal import Terminal
 from tools.gpu import campaign
 from tools.gpu.places import experiments_asked_for, requests
@@ -56,7 +56,9 @@ def test_a_run_that_was_begun_in_an_earlier_block_goes_on(tiny: Path, monkeypatc
     before = path.read_bytes()
     assert run(monkeypatch, short.replace("10 20", "10 20 30")) == 0
     assert path.read_bytes().startswith(before)
-    assert [json.loads(line).get("num_labelled") for line in path.read_text().splitlines()[1:]] == [10, 20, 30]
+    continued = read_run(path)
+    assert continued is not None
+    assert continued.label_counts == [10, 20, 30]
 
 
 def test_a_request_that_cannot_be_met_is_said_and_the_others_are_computed(
