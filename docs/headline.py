@@ -31,7 +31,11 @@ from strategies.registry import resolve
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULTS_PAGE = ROOT / "docs" / "results.md"
-SHOWN = {"cifar10": 3000, "mnist": 100, "cifar10-embeddings": 100}  # experiments, and the label count shown beside the last one
+SHOWN = {
+    "cifar10": 3000,
+    "mnist": 100,
+    "cifar10-embeddings": 100,
+}  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
 LENGTHS = {"cifar10": "as it is", "cifar10-slow": "twice as long"}  # experiments that differ in training length only
 # Left out of README.md: in version 1 the loss predictor could not see the embedding (see docs/results.md).

@@ -167,7 +167,7 @@ def test_a_single_run_begins_here_without_a_trial(tiny: Protocol) -> None:
     def never(device: str, gpus: int) -> int:
         raise AssertionError
 
-    assert isinstance(executors.executor_for(tiny, "local", "cuda:0", None, 1, never), InProcess)
+    assert isinstance(executors.executor_for(tiny, "local", "cuda:0", None, {}, 1, never), InProcess)
 
 
 # --- the multi-process service
