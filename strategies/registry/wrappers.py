@@ -112,6 +112,7 @@ class Wrapped(ScoreStrategy):
         self.version = type(self).version + inner.version - 1  # rises with either
         self.needs, self.hooks, self.max_batch = inner.needs, inner.hooks, inner.max_batch
         self.spares_last_round = inner.spares_last_round
+        self.cold_start = inner.cold_start
 
     def score(self, pool: Pool) -> Tensor:
         return self.inner.score(pool)

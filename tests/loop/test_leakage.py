@@ -43,6 +43,7 @@ def spy(look: Callable[[str, object, Tensor | None], None]) -> type[Strategy]:
 
     class Spy(Strategy):
         hooks = frozenset({"attach", "after_training", "hold_out"})
+        cold_start = True
 
         def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment:
             return LearningLoss().attach(stage_channels, class_count)
@@ -169,6 +170,8 @@ def pools_seen(data: ImageData, folder: Path, groups: tuple[str, ...], needs: fr
     seen: list[Any] = []
 
     class Looking(Strategy):
+        cold_start = True
+
         def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
             seen.append(pool)
             return torch.arange(n)

@@ -201,7 +201,8 @@ def test_plugins_that_do_not_import(plugin: Path, source: str, reason: str) -> N
 
 
 LIMITED = "from strategies import ScoreStrategy, register\n\n\n@register('limited', group='mine')\n" + (
-    "class Limited(ScoreStrategy):\n    max_batch = 20\n\n    def score(self, pool):\n        return pool.probs[:, 0]\n"
+    "class Limited(ScoreStrategy):\n    max_batch = 20\n    cold_start = True\n\n"
+    "    def score(self, pool):\n        return pool.probs[:, 0]\n"
 )
 
 

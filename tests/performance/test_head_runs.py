@@ -1,6 +1,6 @@
 """Whole runs on embeddings, random and margin, with their records, on one core.
 
-    python -m pytest -o addopts= tests/performance/test_embeddings.py
+    python -m pytest -o addopts= tests/performance/test_head_runs.py
 
 50,000 embeddings of 256 dimensions and 10,000 to test on, 20 rounds from 20 to 400 labels, one run of each strategy.
 The baseline is the loop that everyone writes: scikit-learn's LogisticRegression for each round with the same penalty,
