@@ -21,6 +21,8 @@ OTHER = {  # a value for each field, other than its default and than the tiny pr
     "candidates": 100,
     "warm_start": True,
     "label_noise": 0.1,
+    "embedding": "efficientnet-lite0[size=96]",
+    "imbalance": 10.0,
     "oracle": "person",
     "features": {},
     "ladder": [5, 10],

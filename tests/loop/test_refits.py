@@ -31,7 +31,7 @@ def pools(model: str = "linear") -> tuple[FittedPool, FittedOraclePool]:
 
 
 def by_scikit_learn(x: Tensor, y: Tensor) -> np.ndarray:
-    penalty = 1e-4 * len(y)
+    penalty = 1e-4 * x.shape[1]  # the default of the linear head
     fit = LogisticRegression(C=1 / (penalty * len(y)), tol=1e-10, max_iter=100_000).fit(x.double().numpy(), y.numpy())
     weights = np.concatenate([fit.coef_, fit.intercept_[:, None]], 1)
     return weights - weights.mean(0)
