@@ -85,9 +85,8 @@ class Network(nn.Module):
     maps as a 1×1 map. ``stage_channels`` are those of the backbone's maps, ``attachment_channels`` those of all that an
     attachment sees.
 
-    A network that is ``solved`` has no training in steps: ``solve`` finds its weights, with the L2 ``penalty`` on the
-    head's beside the mean loss. One ``of_embeddings`` classifies embeddings, images of one pixel, which are then the
-    features that strategies read, too.
+    A network that is ``solved`` has no training in steps: ``solve`` finds its weights. One ``of_embeddings`` classifies
+    embeddings, images of one pixel, which are then the features that strategies read, too.
     """
 
     smallest: ClassVar[int] = 8
@@ -98,7 +97,6 @@ class Network(nn.Module):
     stage_channels: tuple[int, ...]
     head: nn.Linear
     dropout: Dropout
-    penalty: float
 
     def backbone(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Features (B, F) and the feature maps of the stages, each (B, c_s, h_s, w_s)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -108,11 +107,9 @@ class Predictor:
         """Probabilities (N, K, C) under K = ``samples`` draws of the last layer, each the same for every image.
 
         The draws are those of the Laplace approximation of its posterior given the images ``labelled`` (L,), with
-        Kronecker factors and the network's penalty as the prior, from a stream of ``seed`` and ``round_``.
+        Kronecker factors and the prior of highest evidence, from a stream of ``seed`` and ``round_``.
         """
         posterior = LastLayerPosterior.fitted(self.network.head, self.embeddings(images, labelled))
-        penalty = self.network.penalty * len(labelled)  # of the sum of the losses
-        posterior = replace(posterior, prior_precision=penalty)
         noise = torch.randn(
             (samples, *posterior.mean.shape), generator=seeds.generator(seed, "mc-dropout", round_), dtype=torch.float64
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmark.models import factory, logistic
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
+from strategies.kernels.laplace import evidence_precision
 
 
 def problem(seed: int, count: int, dimensions: int, classes: int, spread: float) -> tuple[Tensor, Tensor]:
@@ -158,8 +159,10 @@ def test_draws_of_the_posterior_have_its_mean_and_its_covariance() -> None:
         h = torch.cat([inputs, torch.ones(40, 1)], 1).double()
         p = (h @ torch.cat([network.head.weight, network.head.bias[:, None]], 1).double().T).softmax(1)
         curvature = sum(torch.outer(-q, q) + q.diag() for q in p)
-        hessian = torch.kron(curvature, h.T @ h / 40) + 40 * 0.05 * torch.eye(9, dtype=torch.float64)
-        covariance = hessian.inverse()
+        product = torch.kron(curvature, h.T @ h / 40)
+        squared = torch.cat([network.head.weight, network.head.bias[:, None]], 1).double().square().sum().item()
+        precision = evidence_precision(torch.linalg.eigvalsh(product).clamp_min(0), squared)
+        covariance = (product + precision * torch.eye(9, dtype=torch.float64)).inverse()
         for i, point in enumerate(points.tolist()):
             lift = torch.kron(torch.eye(3, dtype=torch.float64), h[point])
             expected = lift @ covariance @ lift.T
