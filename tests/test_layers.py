@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 REPORTS = "benchmark.reports"
 ABOVE_RENDERING = (f"{REPORTS}.sections", f"{REPORTS}.report", f"{REPORTS}.comparison", f"{REPORTS}.across")
 ABOVE_STATISTICS = (f"{REPORTS}.data", f"{REPORTS}.settings", f"{REPORTS}.rendering", *ABOVE_RENDERING)
-ENTRY = ("run_benchmark", "benchmark.cli")
+FRONT_DOOR = ("run_benchmark", "benchmark.cli")
+ENTRY = (*FRONT_DOOR, "benchmark.commands")
 EXECUTION = ("benchmark.campaign", "benchmark.verification")
 RUNS = (*EXECUTION, "benchmark.loop")
 TRAINING = ("benchmark.learners", "benchmark.features", "benchmark.training")
@@ -47,6 +48,7 @@ FORBIDDEN = {
     "benchmark.loop": (*ENTRY, *EXECUTION, REPORTS),
     "benchmark.campaign": (*ENTRY, "benchmark.verification", REPORTS),
     "benchmark.verification": ENTRY,
+    "benchmark.commands": FRONT_DOOR,
     REPORTS: (*ENTRY, *RUNS, *TRAINING, *DATA),
     # Within reports: words → statistics, provenance → data → settings → rendering → sections → report; comparison and
     # across stand beside.

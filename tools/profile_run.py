@@ -29,10 +29,10 @@ from unittest.mock import patch
 import torch
 from rich.console import Console
 
-from benchmark import cli
 from benchmark.campaign import campaign as runner
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import Options, Places
+from benchmark.commands import computing
 from benchmark.experiment import load
 from benchmark.features.source import FeatureSource
 from benchmark.loop.fitting import Fitter
@@ -65,7 +65,7 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
     ("query: the choice itself", ActiveLearningRun, "_select"),
     ("diagnostics of a predicted loss", ActiveLearningRun, "_diagnose"),
     ("store: lines", RunFile, "_append"),
-    ("report: tables and figures", cli, "show"),
+    ("report: tables and figures", computing, "show"),
 )
 
 
@@ -111,7 +111,7 @@ def main() -> None:
     protocol = load(options.protocol).override(**asked)
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Layers(Path(folder) / "results"), options.data_dir, Path(folder) / "cache")
-        spent = profiled(lambda: cli.run(protocol, Options(places, workers=1, device="cpu"), Console()))
+        spent = profiled(lambda: computing.run(protocol, Options(places, workers=1, device="cpu"), Console()))
     rows = [("imports", IMPORTED - BEGAN), *((name, s) for name, s in spent.items() if name and s > 0)]
     rows.append(("everything else", sum(spent.values()) + IMPORTED - BEGAN - sum(s for _, s in rows)))
     total = sum(s for _, s in rows)

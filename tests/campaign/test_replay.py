@@ -39,7 +39,7 @@ def replay(folder: Path, *arguments: str, given: str | Path = "tiny") -> int:
     """The command line's replay of the tiny experiment."""
     places = [f"--{place}-dir={folder / place}" for place in ("data", "results", "cache")]
     command = ["--replay", str(given), "--device", "cpu", "--workers", "1", *places, *arguments]
-    with patch("benchmark.cli.show"):
+    with patch("benchmark.commands.computing.show"):
         return run_benchmark.main(command)
 
 

@@ -57,7 +57,9 @@ def request_(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, ...]:
 def start(target: Callable[..., None], *arguments: Any) -> Any:
     """A process of its own, forked from one that has imported all that a run needs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["support.tiny", "benchmark.cli", "sklearn.datasets", "torch._dynamo"])
+    context.set_forkserver_preload(
+        ["support.tiny", "benchmark.cli", "benchmark.commands.computing", "sklearn.datasets", "torch._dynamo"]
+    )
     process = context.Process(target=target, args=arguments)
     with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)):  # or it would not find ``tiny``
         process.start()

@@ -63,7 +63,7 @@ def bench(folder: Path, *arguments: str, report: bool = False) -> int:
     try:
         if report:
             return run_benchmark.main(command)
-        with patch("benchmark.cli.show"):
+        with patch("benchmark.commands.computing.show"):
             return run_benchmark.main(command)
     except SystemExit as leave:  # argparse's way
         return leave.code if isinstance(leave.code, int) else 1

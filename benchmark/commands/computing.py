@@ -1,0 +1,168 @@
+"""Compute runs: those of a protocol, more until it is decided, or replays; then show them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+
+from rich.console import Console
+
+from benchmark.campaign import preflight as checks
+from benchmark.campaign import replay as replays
+from benchmark.campaign import signals
+from benchmark.campaign.campaign import UNFINISHED, Campaign, Options, compute_missing
+from benchmark.campaign.plan import edition
+from benchmark.campaign.progress import duration
+from benchmark.campaign.request import base, changes
+from benchmark.campaign.until_decided import LOOKS, until_decided
+from benchmark.commands.asked import Names, rows_asked
+from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment.library import as_published
+from benchmark.results import layers as results
+from benchmark.results import store
+from benchmark.results.editions import edition_of
+from benchmark.results.records import RunRecord
+from strategies import registry
+
+
+def run(
+    protocol: Protocol,
+    options: Options,
+    console: Console,
+    older: Names = ([], []),
+    replay: replays.Request | None = None,
+) -> int:
+    """Compute what is missing of ``protocol``'s runs, write the report, print the table; the exit status.
+
+    ``older`` are editions to show beside them: see ``benchmark.results.editions``.
+    """
+    began = time.time()
+    finished = compute_missing(protocol, options, console, replay)
+    if show(finished, console, older):
+        console.print(
+            f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if finished.status == UNFINISHED:
+        why = "by a signal" if signals.requested() else "at the time limit"
+        console.print(f"stopped {why}; repeat the command to go on")
+    return finished.status
+
+
+def run_until_decided(protocol: Protocol, width: float, options: Options, console: Console, older: Names) -> int:
+    """``run`` with more and more seeds: see ``until_decided``; the exit status. The time limit is for all looks."""
+    from benchmark.reports import report_of  # here: it takes seconds
+    from benchmark.reports.statistics.seeds import REFERENCE
+
+    began = time.time()
+
+    def rest() -> Options:
+        limit = options.time_limit
+        left = None if limit is None else max(limit - (time.time() - began), 0.0)
+        return dataclasses.replace(options, time_limit=left)
+
+    def compute(asked: Protocol) -> int:
+        return compute_missing(asked, rest(), console).status
+
+    def widest(asked: Protocol) -> float:
+        experiment = checks.folders(asked, options.name, options.places.layers).experiment()
+        names = [spec.canonical for spec, _ in registry.expand(asked.strategies)]
+        found = report_of(experiment, names, asked.learners, asked.seeds, asked.budgets)
+        rows = found.inference.of(REFERENCE).reset_index(drop=True)
+        ranked = found.source.unranked.ranked(rows)
+        rows = ranked if len(ranked) else rows
+        if not len(rows):
+            raise ProtocolError(f"--until-decided compares with {REFERENCE}: add it and others to --strategies")
+        return float((rows["high"] - rows["low"]).max(skipna=False))
+
+    protocol, status, found = until_decided(protocol, width, compute, widest)
+    if not status:
+        done = "at most as wide as asked" if found <= width else f"not decided after {LOOKS} looks"
+        console.print(
+            f"{len(protocol.seeds)} seeds; the widest interval of a difference to {REFERENCE} has {100 * found:.2f} "
+            f"points: {done}",
+            markup=False,
+            soft_wrap=True,
+        )
+    return run(protocol, rest(), console, older)
+
+
+def replay(arguments: argparse.Namespace, options: Options, console: Console) -> int:
+    """Train on the labels that the runs of an experiment acquired, or on the lists of a file; the exit status."""
+    from benchmark.reports.statistics.curves import select  # here: it takes seconds
+
+    given, selecting = arguments.replay, {"strategies": None, "seeds": None}  # among the lists
+    changed = changes(argparse.Namespace(**{**vars(arguments), **selecting}))
+    if given.suffix.lower() in replays.FILES:
+        source = replays.source_of_file(given)
+        base_protocol = base(arguments, changed.get("image_size", 0), checks.said_on(console))
+        protocol = replays.replayed(base_protocol, source, changed)
+        request = replays.request(source, protocol, arguments.strategies, arguments.seeds)
+    else:
+        if arguments.protocol is not None or arguments.dataset is not None:
+            raise ProtocolError(
+                "--replay of an experiment has its protocol and data: leave out --protocol and --dataset"
+            )
+        experiment = options.places.layers.find(given).experiment()
+        runs = select(experiment, rows_asked(arguments)[0], None, arguments.seeds).runs
+        learners = list(dict.fromkeys(run.key.learner for run in runs))
+        acquirer = "supervised" if "supervised" in learners else learners[0]
+        if len(learners) > 1:
+            console.print(f"replayed are the labels that were acquired with the learner {acquirer}", markup=False)
+        runs = [run for run in runs if run.key.learner == acquirer]
+        source = replays.source_of_experiment(experiment, runs)
+        request = replays.request(source, replays.protocol_of(experiment, source, changed), None, None)
+    for note in request.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    return run(request.protocol, options, console, replay=request)
+
+
+def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
+    """Print what was asked for, then write tables and figures; whether they could be written.
+
+    They show all of the user's own runs and, of the published ones, those that were asked for. Raises OSError where
+    they cannot be written although something was computed for them.
+    """
+    from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
+
+    protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
+    experiment = finished.folders.experiment()
+    present = {
+        (spec.canonical, learner): edition(protocol, spec, learner)
+        for spec in finished.specs
+        for learner in protocol.learners
+    }
+
+    def wanted(run: RunRecord) -> bool:
+        key = run.key
+        return key.strategy in asked and key.learner in protocol.learners and key.seed in protocol.seeds
+
+    def is_present(run: RunRecord) -> bool:
+        return present.get((run.key.strategy, run.key.learner)) == edition_of(run.header)
+
+    if any(run.rounds and wanted(run) and is_present(run) for run in experiment.runs):
+        rows = [*asked, *older[0]], [*protocol.learners, *older[1]]
+        found = report_of(experiment, *rows, protocol.seeds, protocol.budgets, present=present)
+        console.print(console_table(found))
+        for note in notes_of(found):
+            console.print(note, markup=False)
+    else:
+        console.print("no round was finished: there is nothing to show yet")
+    page = results.with_published(experiment, wanted)
+    if not any(run.rounds for run in page.runs):
+        return True
+    budgets = None
+    if page.published is not None:
+        own = (run for run in page.runs if not page.is_published(run))
+        budgets = sorted({*protocol.budgets, *(count for run in own for count in run.label_counts)})
+    try:
+        store.write_description(page.root, protocol.fingerprint, as_published(protocol).to_dict())
+        write(report_of(page, budgets=budgets, present=present))
+    except OSError as error:
+        if finished.computed:
+            raise
+        console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""Show what is on disk: an experiment, a selection of it, several, or the difference of two."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from rich.console import Console
+
+from benchmark.campaign import replay as replays
+from benchmark.campaign.campaign import DONE, FAILED
+from benchmark.commands.asked import Selected, flags, reference_asked, rows_asked
+from benchmark.experiment import ProtocolError
+from benchmark.results import layers as results
+from benchmark.results import store
+from benchmark.results.errors import StoreError
+from benchmark.results.layers import Layers
+from benchmark.results.paths import slug
+from benchmark.results.records import Experiment
+
+SELECTING = ("strategies", "learner", "seeds", "budgets", "baseline")  # flags that select what --report shows
+
+
+def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
+    """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
+    from benchmark.reports import console_table, notes_of, report_of, write
+
+    selected = *rows_asked(arguments), arguments.seeds, arguments.budgets
+    if len(arguments.report) > 1:
+        if arguments.export_indices is not None:
+            raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
+        return report_across(arguments, layers, selected, console)
+    folders = layers.find(arguments.report[0])
+    if arguments.export_indices is not None:
+        return export_indices(arguments, folders.experiment(), console)
+    if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
+        return report_selection(arguments, folders.experiment(), selected, console)
+    experiment, budgets = results.beside_own(folders.experiment())
+    found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
+    console.print(console_table(found))
+    for note in notes_of(found):
+        console.print(note, markup=False)
+    try:
+        store.write_description(folders.written, experiment.fingerprint, experiment.protocol)
+        write(found)
+    except OSError as error:
+        console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
+        return FAILED
+    console.print(f"tables and figures are in {folders.written}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selected, console: Console) -> int:
+    """Print how the selected strategies do across experiments; write tables, figures and page of it to ``--output``."""
+    from benchmark.reports import compare_across, write_across
+    from benchmark.reports.rendering.console import for_console
+
+    experiments = results.compared([layers.find(given) for given in arguments.report])
+    found = compare_across(experiments, *selected, reference_asked(arguments))
+    for table in found.tables.values():
+        console.print(for_console(table))
+    for note in found.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    if arguments.output is not None:
+        write_across(found, arguments.output)
+        console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def report_selection(
+    arguments: argparse.Namespace, experiment: Experiment, selected: Selected, console: Console
+) -> int:
+    """Print the table of the selected runs; to ``--output``, write tables, figures, page and bibliography of the same.
+
+    Differences are to ``--baseline``, which is always among the strategies.
+    """
+    from benchmark.reports import console_table, notes_of, report_of, write_selection
+
+    strategies, learners, seeds, budgets = selected
+    baseline = reference_asked(arguments)
+    if baseline is None:
+        found = report_of(experiment, *selected)
+    else:
+        if strategies is not None:
+            strategies = list(dict.fromkeys([*strategies, baseline]))
+        found = report_of(experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline)
+        if baseline not in found.source.strategies:
+            raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
+    found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)))
+    console.print(console_table(found))
+    for note in notes_of(found):
+        console.print(note, markup=False)
+    if arguments.output is not None:
+        write_selection(found, arguments.output)
+        console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> int:
+    """Write what the selected runs acquired as a file that ``--replay`` reads."""
+    from benchmark.reports.statistics.curves import select
+
+    runs = select(experiment, *rows_asked(arguments), arguments.seeds, arguments.budgets).runs
+    for learner in dict.fromkeys(run.key.learner for run in runs):
+        some = [run for run in runs if run.key.learner == learner]
+        path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
+        replays.export(some, path)
+        console.print(f"the labels that {len(some)} runs acquired are in {path}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
+    """Print two experiments' differences, or an experiment beside its replays; write them where asked to."""
+    from benchmark.reports.comparison.compare import compare_experiments, write_comparison
+    from benchmark.reports.comparison.transfer import transfer
+    from benchmark.reports.rendering.console import for_console
+
+    strategies, learners = rows_asked(arguments)
+    experiments = results.compared([layers.find(given) for given in arguments.compare])
+    if len(experiments) > 2:
+        if learners is not None:
+            raise ProtocolError("--learner has no effect on a comparison of replays: leave it out")
+        result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
+    else:
+        result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
+    for table in result.tables:
+        console.print(for_console(table))
+    for note in result.notes:
+        console.print(note, markup=False)
+    if arguments.output is not None:
+        write_comparison(result, arguments.output)
+        console.print(f"written: {arguments.output}/comparison.csv and .md", markup=False, soft_wrap=True)
+    return 0
