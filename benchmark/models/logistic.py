@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TOLERANCE = 1e-4  # of ‖∇f‖ / λ, which bounds the error of W, over ‖W‖
-MOST_STEPS = 1_000
+MOST_STEPS = 10_000
 _HISTORY = 10
 _SUFFICIENT = 1e-4  # Armijo's share of the decrease that the slope promises
 _HALVINGS = 40
@@ -50,7 +50,8 @@ def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float | Tens
     ``penalty`` may be a tensor (P,); inputs (1, n, D) and targets (1, n) are then those of all P problems. ``start`` is
     where to begin, such as the minima for other penalties. A problem's result depends on those beside it by the
     rounding of batched products: what must always be the same bits is solved alone, or always with the same others.
-    Raises ValueError for a penalty that is not positive and for inputs that are not finite.
+    Raises ValueError for a penalty that is not positive, for inputs that are not finite, and where ``MOST_STEPS`` do
+    not lead to the tolerance.
     """
     inputs = inputs.double()
     penalties = torch.as_tensor(penalty, dtype=torch.float64, device=inputs.device).reshape(-1)
@@ -119,7 +120,8 @@ def _lbfgs(
 
     ``inverse`` (P, d, d), or (1, d, d), is the inverse Hessian to begin with, of each class and but for a factor. A
     problem for which ``found(points, gradients)`` holds is left as it is. Lines are searched by halving the step;
-    where no step decreases the value any more, it is a minimum as far as float64 can tell.
+    where no step decreases the value any more, it is a minimum as far as float64 can tell. Raises ValueError where
+    ``MOST_STEPS`` are not enough.
     """
     x = start
     value, gradient = value_and_gradient(x)
@@ -150,6 +152,11 @@ def _lbfgs(
         x, value, gradient, scaled = candidate, new_value, new_gradient, new_scaled
         steps += active
         active = active & ~found(x, gradient)
+    if active.any():
+        raise ValueError(
+            f"the linear head has no solution to the stated tolerance after {MOST_STEPS:,} steps: standardise the "
+            "embeddings, or raise model.parameters.penalty"
+        )
     return x, steps
 
 

@@ -51,16 +51,21 @@ def test_the_fit_is_scikit_learns(case: tuple[int, int, int, int, float, float])
     assert (probs.argmax(1) == expected.argmax(1))[clear].all()
 
 
+def assert_within_tolerance(first: Tensor, second: Tensor) -> None:
+    """Each is within the stated tolerance of the one minimum."""
+    assert (first - second).norm() <= 2 * logistic.TOLERANCE * first.norm()
+
+
 def test_a_fit_does_not_depend_on_those_beside_it_nor_on_its_order() -> None:
     problems = [problem(seed, 40, 60, 5, spread) for seed, spread in ((0, 0.1), (1, 1.0), (2, 4.0))]
     inputs, targets = torch.stack([x for x, _ in problems]), torch.stack([t for _, t in problems])
     together = logistic.fit(inputs, targets, 5, 1e-3)
     for i, (x, t) in enumerate(problems):
         alone = logistic.fit(x[None], t[None], 5, 1e-3)
-        torch.testing.assert_close(alone.weights[0], together.weights[i], rtol=2e-3, atol=1e-4)
+        assert_within_tolerance(alone.weights[0], together.weights[i])
         order = torch.randperm(40, generator=torch.Generator().manual_seed(i))
         shuffled = logistic.fit(x[order][None], t[order][None], 5, 1e-3)
-        torch.testing.assert_close(alone.weights[0], shuffled.weights[0], rtol=2e-3, atol=1e-4)
+        assert_within_tolerance(alone.weights[0], shuffled.weights[0])
 
 
 def test_the_stated_tolerance_holds() -> None:
@@ -87,7 +92,7 @@ def test_several_penalties_at_once_and_from_the_minimum_for_another() -> None:
         for i, penalty in enumerate(penalties.tolist()):
             alone = logistic.fit(inputs[None], targets[None], 4, penalty)
             for found in (together, again):
-                torch.testing.assert_close(found.weights[i], alone.weights[0], rtol=2e-3, atol=2e-4)
+                assert_within_tolerance(found.weights[i], alone.weights[0])
                 torch.testing.assert_close(found.biases[i], alone.biases[0], rtol=2e-3, atol=2e-4)
     assert together.weights[0].norm() < together.weights[1].norm() < together.weights[2].norm()
 
@@ -98,6 +103,24 @@ def test_dimensions_of_very_different_variance_take_few_steps() -> None:
     stretched = logistic.fit((inputs * torch.logspace(0, 1, 20))[None], targets[None], 3, 1e-1)
     assert plain.steps.item() < 50
     assert stretched.steps.item() < 100
+
+
+def test_a_minimum_that_is_not_reached_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, targets = problem(0, 60, 20, 3, 1.0)
+    monkeypatch.setattr(logistic, "MOST_STEPS", 3)
+    with pytest.raises(ValueError, match=r"no solution to the stated tolerance after 3 steps: standardise") as caught:
+        logistic.fit(inputs[None], targets[None], 3, 1e-3)
+    assert "\n" not in str(caught.value)
+
+
+def test_variances_a_million_apart_still_have_their_minimum() -> None:
+    inputs, targets = problem(0, 60, 20, 3, 1.0)
+    stretched = inputs.double() * torch.logspace(0, 3, 20, dtype=torch.float64)
+    found = logistic.fit(stretched[None], targets[None], 3, 1e-1)
+    theirs = LogisticRegression(C=1 / (1e-1 * 60), tol=1e-12, max_iter=1_000_000, solver="newton-cg")
+    theirs.fit(stretched.numpy(), targets.numpy())
+    probs = (stretched @ found.weights[0].T + found.biases[0]).softmax(1).numpy()
+    assert np.abs(probs - theirs.predict_proba(stretched.numpy())).max() < 1e-3
 
 
 def test_classes_without_examples_repeated_examples_and_constant_ones() -> None:
