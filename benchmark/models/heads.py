@@ -19,9 +19,9 @@ class Linear(Network):
     labelled embeddings alone (see ``benchmark.models.logistic``). λ is ``penalty`` times the number of dimensions,
     which is the mean squared norm of standardised embeddings. The default is within 1.3 points of the best at every
     label count from 10 to 10,000: docs/recipes/cifar10-embeddings.csv has the search. Bayesian strategies draw from
-    the Laplace approximation of its posterior. Its prior is not the penalty, which predicts well but, as a prior, is so
-    wide that draws contradict the solution (37 instead of 54 % at 50 labels of CIFAR-10), but the one of highest
-    evidence (50 %; see ``strategies.kernels.laplace``). With 20 labels and fewer both are too wide to be informative.
+    the Laplace approximation of its posterior. Its prior is not the penalty, with which draws contradict the solution,
+    but the one of highest evidence (``Predictor.posterior_probs``). With few labels their mean still predicts worse
+    than the solution: the same table says by how much.
     """
 
     smallest = 1

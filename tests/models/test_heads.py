@@ -183,7 +183,7 @@ def test_draws_of_the_posterior_have_its_mean_and_its_covariance() -> None:
         p = (h @ torch.cat([network.head.weight, network.head.bias[:, None]], 1).double().T).softmax(1)
         curvature = sum(torch.outer(-q, q) + q.diag() for q in p)
         product = torch.kron(curvature, h.T @ h / 40)
-        squared = torch.cat([network.head.weight, network.head.bias[:, None]], 1).double().square().sum().item()
+        squared = network.head.weight.double().square().sum().item()
         precision = evidence_precision(torch.linalg.eigvalsh(product).clamp_min(0), squared)
         covariance = (product + precision * torch.eye(9, dtype=torch.float64)).inverse()
         for i, point in enumerate(points.tolist()):
@@ -195,6 +195,20 @@ def test_draws_of_the_posterior_have_its_mean_and_its_covariance() -> None:
             torch.testing.assert_close(centred.T.cov(), project @ expected @ project, rtol=0.06, atol=2e-3)
             mean = p[point].log() - p[point].log().mean()
             torch.testing.assert_close(centred.mean(0), mean, rtol=0.02, atol=0.02)
+
+
+def test_a_class_without_labels_does_not_make_the_draws_contradict_the_head() -> None:
+    """Its bias is far below 0, which is no evidence for a wide prior of the weights."""
+    x, y = problem(0, 400, 30, 4, 0.7)
+    images, labelled = Images(x[:, None, None, :], torch.zeros(30), torch.ones(30)), torch.arange(60)
+    right = []
+    for classes in (4, 10):
+        network = factory.build("linear", {}, 30, (1, 1), classes).eval()
+        network.solve(x[:60, :, None, None], y[:60])
+        probs = Predictor(network, None, "float32").posterior_probs(images, torch.arange(60, 400), labelled, 200, 0, 0)
+        right.append((probs.mean(1).argmax(1) == y[60:]).float().mean().item())
+    assert right[0] > 0.8
+    assert right[1] > right[0] - 0.03
 
 
 def test_heads_refuse_images_and_networks_of_images_refuse_embeddings() -> None:
