@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data import datasets
-from benchmark.data.datasets import ImageData
+from benchmark.data.datasets import DatasetError, ImageData
 from benchmark.data.identity import Identity, identity_of
 from benchmark.data.image_folder import Say
 from benchmark.data.long_tail import long_tailed
 from benchmark.data.manifest import Difference
 from benchmark.experiment import Protocol
-from benchmark.features.embedding import embedded
+from benchmark.features.embedding import Embedding, embedded
 from benchmark.results.atomic import write_atomically
 
 _DECODERS = ("numpy", "pillow", "scikit-learn", "torchvision")  # what else the pixels depend on
@@ -72,9 +72,15 @@ class DataSource:
         key = (self, stamp)
         if key not in _kept:
             _kept.clear()
-            data = self._images()
-            _kept[key] = embedded(data, self.embedding, self.cache, self.say) if self.embedding else data
+            _kept[key] = self._embedded() if self.embedding else self._images()
         return _kept[key]
+
+    def _embedded(self) -> ImageData:
+        try:
+            Embedding.parsed(self.embedding)  # before any image is read
+            return embedded(self._images(), self.embedding, self.cache, self.say)
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
 
     def _images(self) -> ImageData:
         """The images that a run has, before they are embedded."""

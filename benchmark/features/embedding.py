@@ -12,6 +12,8 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass, replace
@@ -92,6 +94,9 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
         key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         folder = cache / "embeddings" / digest[:24]
+        if how.pca and not sealed.is_there(folder / "train-00000.pt"):  # before minutes of work
+            one = pretrained.embeddings(how.method, data.train_images[:1].cpu(), how.size)
+            _check_components(how.pca, min(len(data.train_images), one.shape[1]))
         train, test = (
             _of_images(images.cpu(), how, folder, part, say)
             for part, images in (("train", data.train_images), ("test", data.test_images))
@@ -113,8 +118,7 @@ def principal(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     A component points to where its element of largest size is positive. Raises ValueError for more than there are.
     """
-    if count > min(train.shape):
-        raise ValueError(f"embedding: there are {min(train.shape)} principal components, not {count}")
+    _check_components(count, min(train.shape))
     mean = train.double().mean(0)
     centred = train.double() - mean
     _, vectors = torch.linalg.eigh(centred.T @ centred / len(train))
@@ -122,6 +126,11 @@ def principal(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
     largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
     axes = axes * largest.sign()
     return tuple(((x.double() - mean) @ axes).float() for x in (train, test))
+
+
+def _check_components(count: int, available: int) -> None:
+    if count > available:
+        raise ValueError(f"embedding: there are {available} principal components, not {count}")
 
 
 def _by_simclr(data: ImageData, how: Embedding, cache: Path, say: Say | None) -> tuple[Tensor, Tensor, str]:
@@ -166,11 +175,14 @@ def _of_images(images: Tensor, how: Embedding, folder: Path, part: str, say: Say
         if say is not None:
             say(f"embedding {len(images):,} {part} images by {how.method}, {processes} at a time")
         context = multiprocessing.get_context("spawn")
-        with futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+        pool = futures.ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
+        try:
             blocks = images.split(BLOCK)
             jobs = [pool.submit(_compute, how, blocks[i].clone(), paths[i]) for i in missing]
             for job in jobs:
                 job.result()
+        finally:  # when interrupted, after the blocks in hand
+            pool.shutdown(cancel_futures=True)
     return torch.cat([_loaded(path) for path in paths])
 
 
@@ -179,6 +191,21 @@ def _loaded(path: Path) -> Tensor:
     if block is None:
         raise OSError(f"{path} is damaged: repeat the command to compute it again")
     return Tensor(block)
+
+
+def _end_with_parent() -> None:
+    """In a worker: leave Ctrl-C and SIGHUP to the parent, and end when it is no more, however it ended."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _compute(how: Embedding, images: Tensor, path: Path) -> None:

@@ -108,6 +108,10 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
             "it fits the last layer many times, and model 'mlp' is trained in steps (use --model linear",
         ),
         (("--model", "linear", "--set", "embedding=efficientnet-lite0", "image_size=64"), "image_size is of images"),
+        (("--model", "linear", "--set", *PLAIN, "embedding=dino"), "not by 'dino'"),
+        (("--model", "linear", "--set", *PLAIN, "embedding=simclr[size=3]"), "it has width, steps and pca"),
+        (("--model", "linear", "--set", *PLAIN, "embedding=simclr[steps=1"), "embedding: "),
+        (("--model", "linear", "--set", *PLAIN, "embedding=simclr[steps=1]"), "has embeddings already"),
         (("--model", "cnn", "--set", "embedding=efficientnet-lite0"), "takes images, and the protocol has embeddings"),
     ],
 )
@@ -150,10 +154,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     class Here:
         def __init__(self, *_: Any, **__: Any) -> None: ...
 
-        def __enter__(self) -> Here:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
+        def shutdown(self, cancel_futures: bool) -> None: ...
 
         def submit(self, function: Any, how: Any, images: Tensor, path: Path) -> Any:
             calls.append(len(images))
