@@ -94,9 +94,11 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
         key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         folder = cache / "embeddings" / digest[:24]
-        if how.pca and not sealed.is_there(folder / "train-00000.pt"):  # before minutes of work
-            one = pretrained.embeddings(how.method, data.train_images[:1].cpu(), how.size)
-            _check_components(how.pca, min(len(data.train_images), one.shape[1]))
+        if how.pca:  # checked before minutes of work
+            first = folder / "train-00000.pt"
+            one = data.train_images[:1].cpu()
+            known = _loaded(first) if sealed.is_there(first) else pretrained.embeddings(how.method, one, how.size)
+            _check_components(how.pca, min(len(data.train_images), known.shape[1]))
         train, test = (
             _of_images(images.cpu(), how, folder, part, say)
             for part, images in (("train", data.train_images), ("test", data.test_images))
