@@ -16,6 +16,7 @@ any label is there. Ours: in later rounds the labelled images are points that st
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -104,7 +105,7 @@ class ActiveFT(FeatureSpaceStrategy):
         pull, share = torch.zeros_like(centres), centres.new_zeros(len(centres))
         for part in features.split(max(1, _BLOCK // len(centres))):
             similarity, k = (part @ centres.T).max(dim=1)
-            excess = (crowd[k] + torch.log(crowd.new_tensor(self.balance)) - similarity / self.temperature).sigmoid()
+            excess = (crowd[k] + math.log(self.balance) - similarity / self.temperature).sigmoid()
             pull.index_add_(0, k, excess[:, None] * part)
             share.index_add_(0, k, excess)
         push = near.softmax(dim=1) @ centres * share[: len(unit), None]

@@ -1,4 +1,4 @@
-"""Whole runs on the pretended GPU and on the CPU write the same lines: every strategy, and every learner.
+"""Whole runs on the pretended GPU and on the CPU write the same lines: every strategy, every learner, every head.
 
 The pretended GPU computes on the CPU. So a difference is a decision of our code that depends on the device, and what
 does not run there would not run on a GPU.
@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.pretended_gpu import missing
 from support.tiny import bench, run_lines
@@ -30,6 +31,9 @@ FORMS = {
     "self-training": "self-training[mu=2,revisions=2,threshold=0.2]",
     "noisy-student": "noisy-student[iterations=2,mu=2,teacher_width=0.5,threshold=0.05]",
 }
+# What a network trained in steps can run, and what a head solved on embeddings can.
+NETWORK = tuple(name for name in registry.names() if "refits" not in registry.resolve(name).build().needs)
+SOLVED = tuple(name for name in registry.names() if "attach" not in registry.resolve(name).build().hooks)
 # What these do needs a query after the first one, or more than 20 labels.
 LATER = ("tod", "uherding", "semi-supervised-learning-loss[official=True]")
 Lines = dict[str, list[dict[str, Any]]]
@@ -68,7 +72,18 @@ def _without_headers(lines: Lines) -> Lines:
 @pytest.fixture(scope="module")
 def strategy_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("strategies")
-    return Runs(folder, "--strategies", *registry.names(), "--budgets", "10", "20", *COMMON)
+    return Runs(folder, "--strategies", *NETWORK, "--budgets", "10", "20", *COMMON)
+
+
+@pytest.fixture(scope="module")
+def head_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("heads")
+    rng = np.random.default_rng(1)
+    labels = np.concatenate([np.arange(4), rng.integers(0, 4, 196)])
+    rows = rng.normal(0, 1, (4, 14))[labels] + rng.normal(0, 1, (200, 14))
+    np.savez(folder / "four.npz", x_train=rows[:150], y_train=labels[:150], x_test=rows[150:], y_test=labels[150:])
+    settings = ("--model", "linear", "--set", "recipe.augmentation=none", "--budgets", "8", "16", "24", "--seeds", "0")
+    return Runs(folder, "--dataset", str(folder / "four.npz"), "--strategies", *SOLVED, *settings)
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +100,19 @@ def later_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return Runs(folder, "--strategies", *LATER, *COMMON, "warm_start=true")
 
 
-def test_all_runs_finish(strategy_runs: Runs, learner_runs: Runs, later_runs: Runs) -> None:
-    for runs in (strategy_runs, learner_runs, later_runs):
+def test_all_runs_finish(strategy_runs: Runs, learner_runs: Runs, later_runs: Runs, head_runs: Runs) -> None:
+    for runs in (strategy_runs, learner_runs, later_runs, head_runs):
         assert runs.statuses == {"cpu": 0, "cuda": 0}
-        assert runs.operations["convolution"] > 0
+        assert runs.operations["addmm" if runs is head_runs else "convolution"] > 0
         assert runs.waits
 
 
-@pytest.mark.parametrize("strategy", registry.names())
+@pytest.mark.parametrize("strategy", SOLVED)
+def test_a_strategy_queries_the_same_with_a_solved_head(strategy: str, head_runs: Runs) -> None:
+    head_runs.check(f"{strategy.replace(':', '-')}/")
+
+
+@pytest.mark.parametrize("strategy", NETWORK)
 def test_a_strategy_queries_the_same(strategy: str, strategy_runs: Runs) -> None:
     strategy_runs.check(f"{strategy.replace(':', '-')}/")
 

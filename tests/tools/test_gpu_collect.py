@@ -127,7 +127,7 @@ def test_an_experiment_that_is_another_one_here_is_not_taken(
     home = home_of(short, tmp_path)
     send(long, home, tmp_path, monkeypatch)
     other = load("digits")
-    (home / "results/tiny/experiment.json").unlink()
+    shutil.rmtree(home / "results/tiny")
     store.write_description(home / "results/tiny", other.fingerprint, other.to_dict())
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert collect.take(tmp_path / "out", home) == 1
