@@ -102,14 +102,16 @@ class ActiveFT(FeatureSpaceStrategy):
         centres = torch.cat([unit, known])
         near = unit @ centres.T / self.temperature
         crowd = torch.cat([near, known @ centres.T / self.temperature]).logsumexp(dim=1)  # log Σ_j of each k
-        pull, share = torch.zeros_like(centres), centres.new_zeros(len(centres))
+        pull, share = torch.zeros_like(unit), unit.new_zeros(len(unit))
         for part in features.split(max(1, _BLOCK // len(centres))):
             similarity, k = (part @ centres.T).max(dim=1)
             excess = (crowd[k] + math.log(self.balance) - similarity / self.temperature).sigmoid()
-            pull.index_add_(0, k, excess[:, None] * part)
-            share.index_add_(0, k, excess)
-        push = near.softmax(dim=1) @ centres * share[: len(unit), None]
-        gradient = (push - pull[: len(unit)]) / (self.temperature * len(features))
+            pulls = torch.zeros_like(part[:, :1]).expand(-1, len(centres)).scatter(1, k[:, None], excess[:, None])
+            pulls = pulls[:, : len(unit)]  # (part, n): a product with it adds up in the same order on a GPU each time
+            pull += pulls.T @ part
+            share += pulls.sum(dim=0)
+        push = near.softmax(dim=1) @ centres * share[:, None]
+        gradient = (push - pull) / (self.temperature * len(features))
         return (gradient - (gradient * unit).sum(dim=1, keepdim=True) * unit) / lengths
 
 

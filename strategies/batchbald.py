@@ -89,17 +89,18 @@ def joint_mutual_information(
     known = torch.special.entr(probs.double()).sum(dim=2).mean(dim=1)
     by_mask = probs.permute(1, 2, 0).contiguous()
     labels = _Configurations(probs.shape[1], configurations, probs.device)
-    picks: list[int] = []
-    gains: list[float] = []
+    taken = torch.zeros_like(known, dtype=torch.bool)
+    picks: list[Tensor] = []
+    informations: list[Tensor] = []
     while len(picks) < n:
         if picks:
-            labels.add(probs[picks[-1]].double(), generator)
-        added = labels.expected_entropies(by_mask) - known
-        added[picks] = -torch.inf
-        picks.append(int(added.argmax()))
-        gains.append(float(added[picks[-1]]))
-    informations = torch.tensor(gains, dtype=torch.float64, device=probs.device).cumsum(0)
-    return torch.tensor(picks, device=probs.device), informations
+            labels.add(probs[picks[-1]].squeeze(0).double(), generator)
+        added = (labels.expected_entropies(by_mask) - known).masked_fill(taken, -torch.inf)
+        picks.append(added.argmax().view(1))
+        taken[picks[-1]] = True
+        gain = added[picks[-1]]
+        informations.append(informations[-1] + gain if informations else gain)
+    return torch.cat(picks), torch.cat(informations)
 
 
 class _Configurations:
@@ -123,13 +124,14 @@ class _Configurations:
             self.posteriors = likelihoods / evidence.clamp_min(torch.finfo(evidence.dtype).tiny)[:, None]
             return
         new = [image]
+        cumulate = image.new_ones(class_count, class_count).triu()  # a GPU orders cumsum's own additions as it likes
         if self.masks is None:
             self.masks = torch.arange(mask_count, device=image.device).repeat(math.ceil(self.limit / mask_count))
             self.shares = image.new_full((len(self.masks),), 1 / len(self.masks))
             self.posteriors = image.new_full((len(self.masks), mask_count), 1 / mask_count)
             new = self.images
         for each in new:
-            bounds = each.cumsum(dim=1)[self.masks]
+            bounds = (each @ cumulate)[self.masks]
             points = torch.rand(len(self.masks), 1, generator=generator, dtype=torch.float64).to(each.device)
             labels = (bounds <= points * bounds[:, -1:]).sum(dim=1).clamp_(max=class_count - 1)
             self.posteriors = F.normalize(

@@ -83,7 +83,8 @@ class BoSS(Strategy):
         oracle = cast(OraclePool, pool)
         candidates = self.candidates(pool, n, generator)
         right, nll = on_test(oracle, oracle.refitted_with(candidates))
-        best = min(range(len(candidates)), key=lambda p: (-int(right[p]), float(nll[p])))
+        order = list(zip((-right).tolist(), nll.tolist(), strict=True))
+        best = order.index(min(order))
         pool.note(
             best_accuracy=right[best] / len(oracle.test_labels),
             median_accuracy=right.median() / len(oracle.test_labels),

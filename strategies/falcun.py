@@ -60,9 +60,9 @@ class FALCUN(Strategy):
 
 def relevance(uncertainty: Tensor, distance: Tensor, free: Tensor, gamma: float) -> Tensor:
     """What the next image is drawn in proportion to, (N,), float64: 0 unless ``free``, and not 0 for all that are."""
-    candidates = distance[free].double()
-    low, high = candidates.aminmax()
-    scaled = (distance.double() - low) / torch.where(high > low, high - low, 1)
+    distance = distance.double()
+    low, high = distance.where(free, torch.inf).amin(), distance.where(free, -torch.inf).amax()
+    scaled = (distance - low) / torch.where(high > low, high - low, 1)
     sums = (uncertainty.double() + scaled) * free
     weights = (sums / sums.max().clamp(min=torch.finfo(sums.dtype).tiny)).pow(gamma) * free
     return torch.where(weights.any() & (high > 0), weights, free.double())

@@ -72,9 +72,9 @@ def proportionally(weights: Tensor, count: int, generator: torch.Generator) -> T
     """
     weights = weights.double()
     cumulative = (weights / weights.max() * (2.0**62 / len(weights))).long().cumsum(dim=0)
-    total = int(cumulative[-1])
-    uniform = torch.rand(count, dtype=torch.float64, generator=generator)
-    targets = (uniform * total).long().clamp_(max=total - 1).to(weights.device)
+    total = cumulative[-1]
+    uniform = torch.rand(count, dtype=torch.float64, generator=generator).to(weights.device)
+    targets = torch.minimum((uniform * total).long(), total - 1)
     return torch.searchsorted(cumulative, targets, right=True)
 
 

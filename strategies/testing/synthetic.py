@@ -126,12 +126,12 @@ class SyntheticPool:
 
     @property
     def test_labels(self) -> Tensor:
-        return torch.arange(20) % self.class_count
+        return torch.arange(20, device=self.points.device) % self.class_count
 
     def mc_probs(self, samples: int) -> Tensor:
         if samples not in self._mc:
             shape = (samples, 1, self.points.shape[1])
-            kept = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.5
+            kept = (torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.5).to(self.points.device)
             self._mc[samples] = self.head(2 * kept * self.embeddings).detach().softmax(2).transpose(0, 1).contiguous()
         return self._mc[samples]
 
@@ -158,7 +158,7 @@ class SyntheticPool:
 
     def _heads(self, inputs: Tensor, targets: Tensor) -> Tensor:
         extended = F.pad(inputs.double(), (0, 1), value=1.0)
-        gram = extended.mT @ extended + torch.eye(extended.shape[2], dtype=extended.dtype)
+        gram = extended.mT @ extended + torch.eye(extended.shape[2], dtype=extended.dtype, device=extended.device)
         hot = F.one_hot(targets, self.class_count).double()
         return torch.linalg.solve(gram, extended.mT @ hot).mT.to(inputs.dtype)
 
