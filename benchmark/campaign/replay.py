@@ -18,7 +18,7 @@ from benchmark.experiment.keys import RunKey
 from benchmark.experiment.protocol import from_dict
 from benchmark.loop.replay import Replay, Replayed
 from benchmark.results.atomic import write_atomically
-from benchmark.results.records import DatasetRecord, Experiment, RunRecord
+from benchmark.results.records import DatasetRecord, Experiment, LabelsRecord, RoundRecord, RunRecord
 from benchmark.text import escapes
 from strategies.registry import Spec
 
@@ -67,14 +67,13 @@ def source_of_experiment(experiment: Experiment, runs: Sequence[RunRecord]) -> S
     for run in runs:
         if not run.rounds:
             continue
-        indices = list(run.header.initial.acquired_indices)
-        for record in run.rounds:
-            indices += record.acquired_indices
+        parts: list[LabelsRecord | RoundRecord] = [run.header.initial, *run.rounds]
         lists[run.key.strategy, run.key.seed] = Replay(
-            tuple(indices),
+            tuple(index for part in parts for index in part.acquired_indices),
             tuple(run.label_counts),
             tuple(record.accuracy for record in run.rounds),
             run.header.strategy_version,
+            labels=tuple(label for part in parts for label in part.acquired_labels),
         )
     if not lists:
         raise ProtocolError(f"{experiment.root}: none of its runs has a round to replay")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -45,11 +46,16 @@ class PersonOracle:
     ``images`` (N, H, W, c) uint8; the current image is written, enlarged, to ``log`` with the suffix ``.png``. A reply
     is a class's name or its number; ``u`` undoes the last one. Every label goes to ``log`` at once and no image is
     shown twice, in this run or another, so an interruption loses nothing. ``ask`` takes a prompt and returns the
-    reply, by default at the terminal.
+    reply, by default at the terminal. ``given`` are labels by index that are known, and go before those of ``log``.
     """
 
     def __init__(
-        self, images: Tensor, class_names: tuple[str, ...], log: Path, ask: Callable[[str], str] | None = None
+        self,
+        images: Tensor,
+        class_names: tuple[str, ...],
+        log: Path,
+        ask: Callable[[str], str] | None = None,
+        given: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._images, self._names, self._log, self._ask = images, class_names, log, ask or input
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +63,7 @@ class PersonOracle:
         lines = text[: text.rfind("\n") + 1].splitlines()
         if not text.endswith("\n") and text:  # a line torn by a crash: drop it, or the next would be appended to it
             log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        self._known: dict[int, int] = dict(json.loads(line) for line in lines)
+        self._known: dict[int, int] = {**dict(json.loads(line) for line in lines), **given}
 
     def answer(self, indices: Tensor) -> Tensor:
         wanted = indices.tolist()

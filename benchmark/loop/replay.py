@@ -28,6 +28,12 @@ class Replay:
     accuracies: tuple[float, ...] = ()
     version: int = 1
     recomputed: LabelsRecord | None = None
+    labels: tuple[int, ...] = ()
+
+    @property
+    def answers(self) -> dict[int, int]:
+        """The labels by index, as far as they are known."""
+        return dict(zip(self.indices, self.labels, strict=True)) if self.labels else {}
 
     def stream_round(self, num_labelled: int, number: int) -> int:
         """The round whose random streams a training on so many labels draws from; ``number`` where there is no run."""

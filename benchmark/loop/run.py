@@ -79,7 +79,8 @@ class ActiveLearningRun:
         data = self.data
         if self.protocol.oracle == "person":
             log = self.run.cache / "answers" / f"{data.name}-{data.sha256[:12]}.jsonl"
-            return PersonOracle(data.train_images, data.class_names, log)
+            given = self.run.replay.answers if self.run.replay is not None else {}
+            return PersonOracle(data.train_images, data.class_names, log, given=given)
         noise = seeds.generator(self.run.key.seed, "oracle", 0)
         return SimulatedOracle(data.train_labels, data.class_count, self.protocol.label_noise, noise)
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 from support.report_lines import header_of, round_of, write_lines
 from support.tiny import bench, experiment, plugin, run_lines, run_task
 
+import run_benchmark
 from benchmark.campaign import ray as ray_executor
 from benchmark.experiment import ProtocolError, load
 from benchmark.experiment.keys import RunKey
@@ -107,6 +109,22 @@ def test_resources_say_where_runs_go(tmp_path: Path, cluster: Any) -> None:
     cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
     assert bench(there, "--executor", "ray", "--resources", "stays=0.5", "cpu=0.5") == 0
     assert run_lines(there) == run_lines(here)
+
+
+@needs_ray
+def test_a_replay_has_the_bits_of_a_local_one(tmp_path: Path, cluster: Any) -> None:
+    source, *both = (tmp_path / name for name in ("source", "here", "there"))
+    for folder in (source, *both):
+        folder.mkdir()
+    assert bench(source, "--strategies", "margin", "learning-loss") == 0
+    for folder, executor in zip(both, ((), ("--executor", "ray")), strict=True):
+        places = [f"--{place}-dir={folder / place}" for place in ("data", "results", "cache")]
+        command = ["--replay", str(experiment(source)), "--device", "cpu", *places, *executor]
+        with patch("benchmark.commands.computing.show"):
+            assert run_benchmark.main(command) == 0
+    here, there = map(run_lines, both)
+    assert len(here) == 4
+    assert there == here
 
 
 def test_amounts_of_a_run() -> None:

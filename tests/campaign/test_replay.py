@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import csv
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -228,3 +230,16 @@ def test_positions_follow_the_list_wherever_the_images_lie() -> None:
 
         positions = Replayed(Replay(tuple(listed))).select(Pool(), 7, generator)  # type: ignore[arg-type]
         assert rest[positions].tolist() == listed[begin : begin + 7]
+
+
+def test_a_persons_labels_are_those_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether or not the answers are still in the cache: whoever replays somebody else's run is not asked."""
+    replies = itertools.cycle("3141592653")  # most of them wrong
+    monkeypatch.setattr(builtins, "input", lambda prompt: next(replies))
+    assert bench(tmp_path, "--strategies", "margin", "--seeds", "0", "--set", "oracle=person") == 0
+    own = tiny_of(tmp_path)
+    monkeypatch.setattr(builtins, "input", lambda prompt: pytest.fail("asked"))
+    shutil.rmtree(tmp_path / "cache")
+    assert replay(tmp_path, given=own) == 0
+    (theirs,), (ours,) = rounds(own).values(), rounds(*experiments(tmp_path)).values()
+    assert [(r.nll, r.acquired_labels) for r in ours] == [(r.nll, r.acquired_labels) for r in theirs]

@@ -7,19 +7,22 @@ does not run there would not run on a GPU.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from support.pretended_gpu import missing
-from support.tiny import bench, run_lines
+from support.tiny import bench, experiment, run_lines
 
 if lacking := missing():
     pytest.skip(f"this PyTorch lacks {', '.join(lacking)}", allow_module_level=True)
 
 from support.pretended_gpu.pretending import pretended_gpu
 
+import run_benchmark
 from benchmark.learners import LEARNERS
 from benchmark.results.paths import TRACES, slug
 from strategies import registry
@@ -50,6 +53,7 @@ class Runs:
     """The lines of the same runs on the CPU and on the pretended GPU, and what the latter logged."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
         for device in ("cpu", "cuda"):
             (folder / device).mkdir()
         self.statuses = {"cpu": bench(folder / "cpu", *arguments)}
@@ -141,3 +145,16 @@ def test_a_learner_fits_the_same(learner: str, learner_runs: Runs) -> None:
 @pytest.mark.parametrize("strategy", LATER)
 def test_what_goes_from_round_to_round_is_the_same(strategy: str, later_runs: Runs) -> None:
     later_runs.check(strategy.partition("[")[0])
+
+
+def test_a_replay_trains_the_same(tmp_path: Path, learner_runs: Runs) -> None:
+    lines = []
+    for device in ("cpu", "cuda"):
+        (tmp_path / device).mkdir()
+        places = [f"--{place}-dir={tmp_path / device / place}" for place in ("data", "results", "cache")]
+        command = ["--replay", str(experiment(learner_runs.folder / "cpu")), "--workers", "1", *places]
+        with patch("benchmark.commands.computing.show"), pretended_gpu() if device == "cuda" else nullcontext():
+            assert run_benchmark.main([*command, "--device", device]) == 0
+        lines.append(_without_headers(run_lines(tmp_path / device)))
+    assert len(lines[0]) == 1
+    assert lines[0] == lines[1]
