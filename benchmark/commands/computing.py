@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -21,7 +22,7 @@ from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import as_published
 from benchmark.results import layers as results
 from benchmark.results import store
-from benchmark.results.editions import edition_of
+from benchmark.results.editions import edition_of, named
 from benchmark.results.records import RunRecord
 from strategies import registry
 
@@ -106,7 +107,12 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
                 "--replay of an experiment has its protocol and data: leave out --protocol and --dataset"
             )
         experiment = options.places.layers.find(given).experiment()
-        runs = select(experiment, rows_asked(arguments)[0], None, arguments.seeds).runs
+        asked = rows_asked(arguments)[0]
+        selection = select(experiment, asked, None, arguments.seeds)
+        _all_there(experiment.name, selection.runs, asked, arguments.seeds)
+        for note in selection.notes:
+            console.print(note, markup=False, soft_wrap=True)
+        runs = selection.runs
         learners = list(dict.fromkeys(run.key.learner for run in runs))
         acquirer = "supervised" if "supervised" in learners else learners[0]
         if len(learners) > 1:
@@ -117,6 +123,22 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
     for note in request.notes:
         console.print(note, markup=False, soft_wrap=True)
     return run(request.protocol, options, console, replay=request)
+
+
+def _all_there(
+    name: str, runs: Sequence[RunRecord], strategies: Sequence[str] | None, seeds: Sequence[int] | None
+) -> None:
+    """Raises ProtocolError where an experiment has no run of a strategy or seed that is to be replayed."""
+    known = {run.key.strategy for run in runs}
+    if lacking := [text for text in strategies or () if named(text).label not in known]:
+        raise ProtocolError(
+            f"{name} has no run of '{lacking[0]}' to replay; of those asked for it has {', '.join(sorted(known))}"
+        )
+    numbers = {run.key.seed for run in runs}
+    if absent := [seed for seed in seeds or () if seed not in numbers]:
+        raise ProtocolError(
+            f"{name} has no run of seed {absent[0]} to replay; of those asked for it has {sorted(numbers)}"
+        )
 
 
 def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:

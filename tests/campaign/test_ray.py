@@ -94,9 +94,9 @@ def test_a_lost_node_costs_the_round_in_hand(
         over.set()
         thread.join()
     assert run_lines(there) == run_lines(here)
-    (failure,) = failures.read(experiment(there))[0]
-    assert failure.retried
-    assert 0 < failure.round < 8
+    found = failures.read(experiment(there))[0]
+    assert all(failure.retried for failure in found)
+    assert [0 < failure.round < 8 for failure in found].count(True) == 1  # another may have waited there to begin
     said = Counter(re.findall(r"^\[\d+/\d+\] (.*? labels), ", capsys.readouterr().out, re.MULTILINE))
     assert max(said.values()) == 1  # no round is computed again that was on disk
 

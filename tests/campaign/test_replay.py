@@ -243,3 +243,22 @@ def test_a_persons_labels_are_those_of_the_source(tmp_path: Path, monkeypatch: p
     assert replay(tmp_path, given=own) == 0
     (theirs,), (ours,) = rounds(own).values(), rounds(*experiments(tmp_path)).values()
     assert [(r.nll, r.acquired_labels) for r in ours] == [(r.nll, r.acquired_labels) for r in theirs]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--strategies", "margin", "random@7"), "tiny has no run of 'random@7' to replay"),
+        (("--strategies", "margin", "badge"), "tiny has no run of 'badge' to replay"),
+        (("--seeds", "1", "77"), "tiny has no run of seed 77 to replay"),
+    ],
+)
+def test_a_run_that_is_not_there_is_not_left_out_in_silence(
+    folder: Path, capsys: pytest.CaptureFixture[str], asked: tuple[str, ...], said: str
+) -> None:
+    capsys.readouterr()
+    assert replay(folder, *asked, given=tiny_of(folder)) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert said.removeprefix("tiny") in err
+    assert not experiments(folder)
