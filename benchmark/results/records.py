@@ -10,7 +10,7 @@ as in lines converted from format 1; null for what it did not have (a plugin's s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -297,7 +297,7 @@ class RunRecord:
     """A run on disk: its header and its rounds, in order, each once. ``attempt`` counts from 1."""
 
     header: RunHeader
-    rounds: tuple[RoundRecord, ...]
+    rounds: Sequence[RoundRecord]
     path: Path
     attempt: int = 1
 

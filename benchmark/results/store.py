@@ -21,6 +21,7 @@ import numpy as np
 from benchmark.experiment.keys import RunKey
 from benchmark.results import failures, index, lines, seal
 from benchmark.results.atomic import write_atomically
+from benchmark.results.compact import Headers, PackedRounds
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
 from benchmark.results.paths import attempt_of, attempt_paths, belongs_to, examples_path, run_paths, traces_path
@@ -105,15 +106,17 @@ def some_runs(root: Path, fingerprint: str, most: int = 20) -> Iterator[RunRecor
 def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:
     """All runs at ``root``, in the order of their paths, and one line for each file that is left out.
 
-    Left out are damaged files, those with another run than their name says, and those of another fingerprint.
+    Left out are damaged files, those with another run than their name says, and those of another fingerprint. For how
+    the runs are kept in little memory, see ``compact``.
     """
-    found, notes = [], []
+    found, notes, headers = [], [], Headers()
     for path in run_paths(root):
         try:
             record = read_run(path)
             if record is not None:
                 check_place(record, root, fingerprint)
-                found.append(record)
+                header, rounds = headers.shared(record.header), PackedRounds(record.rounds)
+                found.append(replace(record, header=header, rounds=rounds))
         except Damaged as damage:
             notes.append(left_out(root, damage))
             continue

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, key_of
+from benchmark.reports.statistics.curves import RUN, key_of, table_of
 from benchmark.reports.statistics.seeds import comparable, only, together
 from benchmark.reports.statistics.summary import intervals
 from benchmark.reports.statistics.views import View
@@ -36,18 +37,19 @@ def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
     ``batch`` is the evenness of the batch acquired there, ``labelled`` that of all labels up to and including it. Runs
     whose records have no acquired labels are left out. The classes are those of the test set.
     """
-    rows = []
-    for run in runs:
-        querying = [record for record in run.rounds if record.acquired_labels]
-        classes = max((len(record.class_accuracy) for record in querying), default=0)
-        classes = max(classes, 1 + max((label for record in querying for label in record.acquired_labels), default=0))
-        so_far = Counter(run.header.initial.acquired_labels)
-        for record in querying:
-            batch = Counter(record.acquired_labels)
-            so_far += batch
-            both = (evenness(counts.values(), classes) for counts in (batch, so_far))
-            rows.append((*key_of(run), record.num_labelled, *both))
-    return pd.DataFrame(rows, columns=[*RUN, "labels", "batch", "labelled"])
+    return table_of((row for run in runs for row in _of_run(run)), [*RUN, "labels", "batch", "labelled"])
+
+
+def _of_run(run: RunRecord) -> Iterator[tuple[Any, ...]]:
+    querying = [record for record in run.rounds if record.acquired_labels]
+    classes = max((len(record.class_accuracy) for record in querying), default=0)
+    classes = max(classes, 1 + max((label for record in querying for label in record.acquired_labels), default=0))
+    so_far = Counter(run.header.initial.acquired_labels)
+    for record in querying:
+        batch = Counter(record.acquired_labels)
+        so_far += batch
+        both = (evenness(counts.values(), classes) for counts in (batch, so_far))
+        yield (*key_of(run), record.num_labelled, *both)
 
 
 def balance(report: Report) -> pd.DataFrame:

@@ -40,9 +40,9 @@ def starts(report: Report) -> list[str]:
     protocol = report.source.protocol
     if protocol.get("initial") != "strategy" or protocol.get("replay"):
         return []
-    initial = {(run.key.strategy, run.key.seed): set(run.header.initial.acquired_indices) for run in report.runs}
-    drawn = {seed: indices for (strategy, seed), indices in initial.items() if strategy == report.reference}
-    own = {strategy for (strategy, seed), indices in initial.items() if indices != drawn.get(seed, indices)}
+    initial = {(run.key.strategy, run.key.seed): run.header.initial.acquired_indices for run in report.runs}
+    drawn = {seed: set(indices) for (strategy, seed), indices in initial.items() if strategy == report.reference}
+    own = {who for (who, seed), indices in initial.items() if seed in drawn and set(indices) != drawn[seed]}
     if not own:
         return []
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,7 +13,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, key_of
+from benchmark.reports.statistics.curves import RUN, key_of, table_of
 from benchmark.reports.statistics.seeds import together
 from benchmark.reports.statistics.speed import UNIT
 from benchmark.reports.statistics.summary import SECONDS, intervals
@@ -35,9 +36,9 @@ def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def scaled(rows: pd.DataFrame, runs: Iterable[RunRecord]) -> tuple[pd.DataFrame, bool]:
     """``rows`` with calibrated seconds (see ``statistics.speed``) and True, where all of them have a calibration."""
-    timings = pd.DataFrame(
-        [(*key_of(run), r.num_labelled, r.calibration_seconds) for run in runs for r in run.rounds],
-        columns=[*RUN, "labels", "calibration"],
+    timings = table_of(
+        ((*key_of(run), r.num_labelled, r.calibration_seconds or math.nan) for run in runs for r in run.rounds),
+        [*RUN, "labels", "calibration"],
     )
     factor = UNIT / rows[[*RUN, "labels"]].merge(timings, how="left")["calibration"].astype("float64").to_numpy()
     if not np.isfinite(factor).all():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from benchmark.text import escapes
 
 RUN = ["strategy", "learner", "seed"]
 COLUMNS = [*RUN, "labels", "accuracy", "nll", "ece", "train_seconds", "query_seconds"]
+AT_ONCE = 20_000  # rows of a table
 
 
 class Selection(NamedTuple):
@@ -157,19 +160,28 @@ def curves(
 def tidy(runs: Iterable[RunRecord], budgets: Collection[int] | None = None) -> pd.DataFrame:
     """The rounds of ``runs`` as a table (see ``curves``), at the label counts in ``budgets``, by default at all."""
     wanted = set(budgets or ())
-    rows = [
+    rows = (
         (
             *key_of(run),
             record.num_labelled,
             *(record.accuracy, record.nll, record.ece),
             record.seconds.train,
-            record.seconds.query if record.acquired_indices else None,
+            record.seconds.query if record.acquired_indices else math.nan,
         )
         for run in runs
         for record in run.rounds
         if not wanted or record.num_labelled in wanted
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[4:], "float64"))
+    )
+    return table_of(rows, COLUMNS).astype(dict.fromkeys(COLUMNS[4:], "float64"))
+
+
+def table_of(rows: Iterable[Any], columns: list[str] | None = None) -> pd.DataFrame:
+    """A table of ``rows``, tuples or dicts. Many are taken in turn: as objects they are ten times as large."""
+    taken = iter(rows)
+    parts = [pd.DataFrame(list(itertools.islice(taken, AT_ONCE)), columns=columns)]
+    while some := list(itertools.islice(taken, AT_ONCE)):
+        parts.append(pd.DataFrame(some, columns=columns))
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
 def write_curves(frame: pd.DataFrame, path: Path) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from benchmark.reports.statistics.curves import table_of
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.summary import keys, mean_and_sd, mean_interval
 from benchmark.results.records import RoundRecord, RunRecord
@@ -43,8 +44,15 @@ def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
     labelled one. The other columns are the diagnostics by name, NaN where there are none. The overlap with margin
     sampling is taken from margin's run of the seed where the two have the same model and none is recorded.
     """
+    frame = table_of(_rows(runs))
+    known = [AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, REPEATED]
+    shares = [name for name in frame.columns if name.startswith("class_")]
+    frame[shares] = frame[shares].fillna(0.0)
+    return frame.assign(**{name: math.nan for name in known if name not in frame})
+
+
+def _rows(runs: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
     margin = {(run.key.learner, run.key.seed): run for run in runs if run.key.strategy == "margin"}
-    rows = []
     for run in runs:
         beside = margin.get((run.key.learner, run.key.seed))
         so_far: Counter[int] = Counter()
@@ -70,13 +78,8 @@ def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
                 row[REPEATED] = repeated / len(record.acquired_labels)
             if MARGIN not in row and beside is not None and number < len(beside.rounds):
                 row[MARGIN] = _shared(record, beside.rounds[number])
-            rows.append(row)
+            yield row
             labelled |= batch.keys()
-    frame = pd.DataFrame(rows)
-    known = [AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, REPEATED]
-    shares = [name for name in frame.columns if name.startswith("class_")]
-    frame[shares] = frame[shares].fillna(0.0)
-    return frame.assign(**{name: math.nan for name in known if name not in frame})
 
 
 def alike(counts: Counter[int]) -> float:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.report_lines import BUDGETS, accuracy_of, round_of, write_experiment, write_grid, write_run
+from support.report_lines import (
+    BUDGETS,
+    accuracy_of,
+    change_rounds,
+    round_of,
+    write_experiment,
+    write_grid,
+    write_run,
+)
 
 from benchmark.reports import notes_of, write_report
-from benchmark.reports.statistics.curves import curves
+from benchmark.reports.sections.balance import class_balance
+from benchmark.reports.statistics import curves as curves_module
+from benchmark.reports.statistics.curves import curves, select, table_of, tidy
+from benchmark.reports.statistics.premises import measures
+from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_experiment
 
@@ -77,3 +90,22 @@ def test_curves_csv_keeps_full_precision_and_rounds_seconds(root: Path) -> None:
     assert rows[1] == f"entropy,supervised,0,20,{accuracy_of('entropy', 0, 20)!r},{1 / 3!r},0.1,1.235,0.5"
     again = pd.read_csv(root / "curves.csv")
     pd.testing.assert_series_equal(again["nll"], curves(read_experiment(root))["nll"], check_exact=True)
+
+
+def test_tables_of_many_rows_are_those_of_all_rows_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_grid(tmp_path / "e", ["random", "margin", "entropy"])
+
+    def marked(record: RoundRecord) -> RoundRecord:
+        late = {"late": 0.5} if record.round == 2 else {}  # a column that begins in another part
+        return replace(record, acquired_labels=tuple(i % 3 for i in record.acquired_indices), diagnostics=late)
+
+    for path in sorted(root.glob("runs/*/*.jsonl"))[-4:]:
+        change_rounds(path, marked)
+    runs = select(read_experiment(root)).runs
+    tables = (tidy, measures, class_balance)
+    whole = [table(runs) for table in tables]
+    assert [len(frame) for frame in whole] == [36, 27, 27]
+    monkeypatch.setattr(curves_module, "AT_ONCE", 5)
+    for table, expected in zip(tables, whole, strict=True):
+        pd.testing.assert_frame_equal(table(runs), expected)
+    assert table_of(iter(()), ["a", "b"]).columns.tolist() == ["a", "b"]

@@ -1,0 +1,117 @@
+"""Runs in little memory: the same records as those on disk, in a part of the space."""
+
+from __future__ import annotations
+
+import pickle
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.report_lines import header_of, round_of, write_experiment, write_lines
+
+from benchmark.experiment.keys import RunKey
+from benchmark.results import store
+from benchmark.results.compact import Headers, PackedRounds
+from benchmark.results.paths import run_path, run_paths
+from benchmark.results.records import LabelsRecord, RoundRecord, RunRecord, Seconds
+
+
+def drawn_round(number: int, rng: np.random.Generator) -> RoundRecord:
+    """A round with all that a line can have, of odd values."""
+    counts = rng.multinomial(1000, rng.dirichlet(np.ones(15)))
+    correct, confidence = rng.binomial(counts, 0.6), rng.random(15)
+    bins = tuple((int(n), float(c), int(k)) for n, c, k in zip(counts, confidence, correct, strict=True))
+    accuracy = sum(k for _, _, k in bins) / 1000
+    return round_of(
+        number,
+        20 + 20 * number,
+        20,
+        accuracy=accuracy,
+        nll=float(rng.exponential()),
+        ece=sum(abs(n * c - k) for n, c, k in bins) / 1000,
+        bins=bins,
+        class_accuracy=(accuracy - 0.1, None, *(accuracy + 0.1 * rng.random(8) - 0.05).tolist(), accuracy + 0.1),
+        checkpoint_accuracies=tuple(rng.random(5).tolist()),
+        seconds=Seconds(*rng.random(3).tolist()),
+        calibration_seconds=None if number % 2 else float(rng.random()),
+        acquired_labels=tuple(rng.integers(0, 11, 20).tolist()),
+        held_out_indices=(3, 1),
+        diagnostics={"größe": -0.0, "acquisition.margin_overlap": float(rng.random())} if number else {},
+    )
+
+
+def written(root: Path, seeds: int) -> Path:
+    write_experiment(root)
+    for seed in range(seeds):
+        for strategy in ("random", "margin"):
+            rng = np.random.default_rng([seed, len(strategy)])
+            key = RunKey(strategy, "supervised", seed)
+            write_lines(run_path(root, key), header_of(key), [drawn_round(number, rng) for number in range(10)])
+    return root
+
+
+def unpacked(root: Path) -> list[RunRecord | None]:
+    return [store.read_run(path) for path in run_paths(root)]
+
+
+def test_an_experiment_has_the_records_that_are_on_disk(tmp_path: Path) -> None:
+    root = written(tmp_path / "mnist", 2)
+    found = store.read_experiment(root).runs
+    assert list(found) == unpacked(root)
+    assert [repr(tuple(run.rounds)) for run in found] == [repr(run.rounds) for run in unpacked(root) if run]  # −0 too
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_packed_rounds_are_a_sequence_of_records() -> None:
+    rng = np.random.default_rng(0)
+    rounds = tuple(drawn_round(number, rng) for number in range(4))
+    packed = PackedRounds(rounds)
+    assert (len(packed), packed[-1], packed[1:3], tuple(reversed(packed))) == (4, rounds[3], rounds[1:3], rounds[::-1])
+    assert packed == rounds
+    assert rounds == packed
+    assert packed == PackedRounds(rounds)
+    assert packed != rounds[:3]
+    assert packed != PackedRounds((*rounds[:3], replace(rounds[3], nll=1.0)))
+    assert not PackedRounds(())
+    with pytest.raises(IndexError):
+        packed[4]
+
+
+def test_equal_parts_of_headers_are_kept_once() -> None:
+    headers = Headers()
+    keys = [RunKey("mar" + "gin" * (seed > 0), "supervised", seed) for seed in range(3)]
+    alike = [header_of(key, libraries={"torch": "2." + str(15)}) for key in keys]
+    other = header_of(RunKey("random", "supervised", 0), device="gpu (Y)")
+    other = replace(other, initial=LabelsRecord((7, 8), (1, 2), (7,)))
+    shared = [headers.shared(header) for header in (*alike, other)]
+    assert shared == [*alike, other]
+    assert shared[0].environment is shared[2].environment
+    assert shared[0].dataset is shared[3].dataset
+    assert shared[0].initial is shared[1].initial
+    assert shared[3].environment is not shared[0].environment
+
+
+def test_switches_that_merely_compare_equal_stay_apart() -> None:
+    headers = Headers()
+    header = header_of(RunKey("random", "supervised", 0))
+    both = [replace(header, environment=replace(header.environment, switches={"x": value})) for value in (True, 1)]
+    assert [repr(headers.shared(one).environment.switches) for one in both] == ["{'x': True}", "{'x': 1}"]
+
+
+def test_an_experiment_takes_a_part_of_the_memory_of_its_records(tmp_path: Path) -> None:
+    root = written(tmp_path / "mnist", 8)
+
+    def held(read: Callable[[], Any]) -> int:
+        read()  # what is computed once
+        tracemalloc.start()
+        kept = read()
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert kept
+        return size
+
+    assert held(lambda: store.read_experiment(root)) < held(lambda: unpacked(root)) / 2
