@@ -31,12 +31,10 @@ from benchmark.reports.rendering.tables.cells import (
 )
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.resampling import FEWEST_SEEDS_BOOTSTRAP, RESAMPLES, resampled_means
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics.summary import accuracies, keys
 from benchmark.reports.statistics.views import View
-
-RESAMPLES = 2000
-FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for percentiles
 
 
 def savings(report: Report, view: View) -> pd.DataFrame:
@@ -69,24 +67,18 @@ def labels_saved(rows: pd.DataFrame, target: float | None = None, reference: str
     """
     order, seeds, counts, accuracy = accuracies(rows)
     labels, n = np.asarray(counts, dtype=float), len(seeds)
-    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
-    draws = np.concatenate([np.arange(n)[None], drawn])  # the first is the seeds as they are
-
-    def resampled(curves: np.ndarray) -> np.ndarray:
-        return curves[draws].mean(axis=1)
-
     found = []
     for learner in dict.fromkeys(learner for _, learner in order):
-        base = resampled(accuracy[order.index((reference, learner))]) if (reference, learner) in order else None
+        base = resampled_means(accuracy[order.index((reference, learner))]) if (reference, learner) in order else None
         if base is None and target is None:
-            goal = np.full(len(draws), math.nan)
+            goal = np.full(1 + RESAMPLES, math.nan)
         else:
-            goal = base[:, -1] if base is not None and target is None else np.full(len(draws), target, dtype=float)
-        spent = np.full(len(draws), math.nan) if base is None else first_crossing(labels, base, goal)
+            goal = base[:, -1] if base is not None and target is None else np.full(1 + RESAMPLES, target, dtype=float)
+        spent = np.full(1 + RESAMPLES, math.nan) if base is None else first_crossing(labels, base, goal)
         for key, curves in zip(order, accuracy, strict=True):
             if key[1] != learner:
                 continue
-            needed = first_crossing(labels, resampled(curves), goal)
+            needed = first_crossing(labels, resampled_means(curves), goal)
             with np.errstate(invalid="ignore"):  # neither reaches it: inf − inf is NaN
                 saved = spent - needed
             bounds = (math.nan, math.nan)

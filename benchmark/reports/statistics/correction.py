@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 
+from benchmark.reports.statistics.resampling import parts
+
 MOST_FLIPS = 4096  # of 2ⁿ⁻¹ sign patterns; above, as many are drawn
 
 
@@ -31,15 +33,19 @@ def sign_patterns(seeds: int) -> np.ndarray:
     """
     if 2 ** (seeds - 1) <= MOST_FLIPS:
         return np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=seeds - 1)])
-    drawn = np.random.default_rng(0).integers(0, 2, (MOST_FLIPS, seeds)) * 2 - 1
-    drawn[0] = 1
-    return np.asarray(drawn)
+    draw = np.random.default_rng(0)
+    drawn = [draw.integers(0, 2, (rows, seeds)).astype(np.int8) for rows in parts(MOST_FLIPS, seeds)]
+    patterns = np.concatenate(drawn) * np.int8(2) - np.int8(1)
+    patterns[0] = 1
+    return np.asarray(patterns)
 
 
 def flipped_statistics(differences: np.ndarray, least_variance: float, signs: np.ndarray) -> np.ndarray:
     """Student's |t| (B, M) of ``differences`` (n, M) with the ``signs`` (B, n) of seeds flipped."""
     n = len(differences)
-    means = signs @ differences / n
+    ends = itertools.accumulate(parts(len(signs), n))  # in parts, since a product has them all as doubles
+    sums = np.concatenate([some @ differences for some in np.split(signs, [*ends][:-1])])
+    means = sums / n
     variances = (np.square(differences).sum(axis=0) - n * np.square(means)) / (n - 1)
     np.maximum(variances, least_variance, out=variances)
     return np.asarray(np.abs(means) / np.sqrt(variances / n))

@@ -14,9 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmark.reports.statistics.inference import MARGIN
-
-RESAMPLES = 2000
-FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for percentiles
+from benchmark.reports.statistics.resampling import FEWEST_SEEDS_BOOTSTRAP, resampled_means
 
 
 class WarmUp(NamedTuple):
@@ -33,8 +31,7 @@ def warm_up(labels: Sequence[int], differences: np.ndarray, margin: float = MARG
     found = float(_first(labels, differences.mean(axis=0)[None], margin)[0])
     if n < FEWEST_SEEDS_BOOTSTRAP:
         return WarmUp(found, math.nan, math.nan)
-    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
-    resampled = _first(labels, differences[drawn].mean(axis=1), margin)
+    resampled = _first(labels, resampled_means(differences)[1:], margin)
     low, high = np.quantile(resampled, (0.025, 0.975), method="inverted_cdf")
     return WarmUp(found, float(low), float(high))
 

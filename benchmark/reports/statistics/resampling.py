@@ -1,0 +1,33 @@
+"""Bootstrap over seeds: means of seeds drawn with replacement, the same draws wherever there are as many seeds.
+
+Draws are made and used in parts: those of 10,000 seeds at once, with the curves at the drawn seeds, would take
+gigabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+RESAMPLES = 2000
+FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for percentiles
+AT_ONCE = 2**20  # seeds that are drawn
+
+
+def parts(rows: int, width: int) -> Iterator[int]:
+    """The numbers of rows that are taken at once of ``rows`` with ``width`` values each."""
+    most = max(1, AT_ONCE // max(1, width))
+    for start in range(0, rows, most):
+        yield min(most, rows - start)
+
+
+def resampled_means(values: np.ndarray) -> np.ndarray:
+    """(1 + RESAMPLES, …) means of ``values`` (n, …) over the seeds: of all as they are, then of n drawn ones."""
+    n = len(values)
+    draw = np.random.default_rng(0)
+    found: list[np.ndarray] = []
+    for rows in parts(RESAMPLES, n):
+        drawn = draw.integers(0, n, (rows, n))
+        found.append(values[drawn if found else np.concatenate([np.arange(n)[None], drawn])].mean(axis=1))
+    return np.concatenate(found)

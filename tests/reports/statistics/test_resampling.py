@@ -1,0 +1,45 @@
+"""The bootstrap over seeds: the same draws and means, in however many parts they are made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmark.reports.statistics import resampling
+from benchmark.reports.statistics.correction import MOST_FLIPS, flipped_statistics, sign_patterns
+from benchmark.reports.statistics.resampling import RESAMPLES, parts, resampled_means
+
+
+def test_parts_are_all_rows() -> None:
+    assert [sum(parts(rows, width)) for rows, width in ((2000, 1), (2000, 10**5), (3, 10**9), (5, 0))] == [
+        2000,
+        2000,
+        3,
+        5,
+    ]
+    assert max(parts(2000, 10**5)) * 10**5 <= resampling.AT_ONCE
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (12,), (5, 1)])
+@pytest.mark.parametrize("at_once", [1, 50, 2**20])
+def test_means_are_of_seeds_drawn_with_replacement(
+    shape: tuple[int, ...], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resampling, "AT_ONCE", at_once)
+    values = np.random.default_rng(1).random(shape)
+    drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+    expected = [sum(values[i] for i in each) / len(values) for each in [range(len(values)), *drawn]]
+    np.testing.assert_allclose(resampled_means(values), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seeds", [14, 31])
+def test_flips_of_signs_are_the_same_in_parts(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = np.random.default_rng(2).normal(0.1, 1, (seeds, 4))
+    whole = sign_patterns(seeds)
+    expected = flipped_statistics(differences, 0.0, whole)
+    monkeypatch.setattr(resampling, "AT_ONCE", 1000)
+    patterns = sign_patterns(seeds)
+    assert patterns.shape == (MOST_FLIPS, seeds)
+    assert (patterns == whole).all()
+    assert set(np.unique(patterns)) == {-1, 1}
+    np.testing.assert_allclose(flipped_statistics(differences, 0.0, patterns), expected, rtol=1e-12)
