@@ -95,12 +95,17 @@ def datasets(root: Path, fingerprint: str) -> Iterator[DatasetRecord]:
 
 def some_runs(root: Path, fingerprint: str, most: int = 20) -> Iterator[RunRecord]:
     """At most so many runs of each strategy and learner among those at ``root`` that can be used."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for run in summaries(root, fingerprint):
-        kind = run.key.strategy, run.key.learner
-        if counts[kind] < most and (record := read_run(run.path)) is not None:
-            counts[kind] += 1
-            yield record
+    counts: Counter[tuple[Path, str]] = Counter()
+    for path in run_paths(root):
+        kind = path.parent, path.name.rpartition("-seed")[0]
+        if counts[kind] == most:
+            continue
+        with contextlib.suppress(Damaged):
+            record = read_run(path)
+            if record is not None:
+                check_place(record, root, fingerprint)
+                counts[kind] += 1
+                yield record
 
 
 def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:
