@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.report_lines import header_of, round_of, write_lines
+from support.report_lines import header_of, round_of, write_grid, write_lines, write_run
 from support.sealed import DESCRIPTION, described, sealed
 
 from benchmark.experiment.keys import RunKey
@@ -202,3 +203,20 @@ def test_damaged_examples_are_one_line(tmp_path: Path, data: bytes) -> None:
     path.with_suffix(".examples.npz").write_bytes(data)
     with pytest.raises(StoreError, match=r"examples\.npz: it is no archive of examples \(.*\); --doctor lists"):
         store.read_examples(path)
+
+
+def test_some_runs_are_at_most_so_many_usable_ones_of_each_strategy_and_learner(tmp_path: Path) -> None:
+    root = write_grid(tmp_path / "mnist", ["random", "margin"], 4)
+    write_run(root, "margin", 0, attempt=2)
+    write_run(root, "margin", 0, learner="fixmatch")
+    write_run(root, "random", 0, fingerprint="e" * 64)  # of another experiment
+    damaged = run_path(root, RunKey("random", "supervised", 1))
+    damaged.write_bytes(damaged.read_bytes().replace(b'"accuracy":', b'"accuracy" :', 1))
+    found = [(*dataclasses.astuple(run.key), run.attempt) for run in store.some_runs(root, "f" * 64, most=2)]
+    assert found == [
+        ("margin", "fixmatch", 0, 1),
+        ("margin", "supervised", 0, 2),
+        ("margin", "supervised", 0, 1),
+        ("random", "supervised", 2, 1),
+        ("random", "supervised", 3, 1),
+    ]
