@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.components.common_departures import K_MEANS
 from strategies.components.feature_space import filled_at_random
 from strategies.kernels.clusters import kmeans, nearest_to_centres
@@ -50,6 +50,7 @@ class AlfaMix(Strategy):
     """k-means among the images whose class changes when a labelled class's mean embedding is mixed in a little."""
 
     cost = "O(N C² D), and a k-means of the candidates"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "Made for small budgets; needs nothing but the last layer and its inputs. In the closed form an anchor acts "
         "by its distance and by the coordinates in which it differs, not by its direction."

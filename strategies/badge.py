@@ -21,7 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Passes, Pool, Strategy, register
 from strategies.kernels.gradients import gradient_embeddings
 from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
 
@@ -31,6 +31,7 @@ class Badge(Strategy):
     """k-means++ seeding on the gradient embeddings (p − e_ŷ) ⊗ h, the longest first."""
 
     cost = "O(n N (C + D))"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Weighs uncertainty against diversity without a parameter; in its paper as good as the best of the others, or "
         "better, for all batch sizes and networks."

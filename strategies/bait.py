@@ -23,7 +23,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.kernels.distances import Points
 from strategies.kernels.fisher import fisher_information, greedy_design
 
@@ -39,6 +39,7 @@ class Bait(Strategy):
 
     max_batch = 200
     cost = "O(N D² + N (C d)² + n m d C²), d = 64 dimensions, m = 5,000 candidates"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "Minimises a criterion of optimal design instead of weighing uncertainty against diversity by a rule. "
         "On 64 principal directions and 5,000 candidates it approximates the published method, whose cost is out of "

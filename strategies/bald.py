@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Passes, Pool, ScoreStrategy, register
 from strategies.components.common_departures import POOL_OF_2000
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.mixtures import mutual_information
@@ -34,6 +34,7 @@ class BALD(ScoreStrategy):
     def __init__(self, samples: int = 100) -> None:
         check_samples(samples)
         self.samples = samples
+        self.forward_passes = Passes(masks=samples)
 
     def score(self, pool: Pool) -> Tensor:
         scores = mutual_information(pool.mc_probs(self.samples))

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Departure, Pool, ScoreStrategy, register
+from strategies.api import Departure, Passes, Pool, ScoreStrategy, register
 from strategies.components.feature_space import unit_points
 from strategies.kernels.nearest_neighbours import nearest_among
 
@@ -36,6 +36,7 @@ class CAL(ScoreStrategy):
     """
 
     cost = "O(N L D + N k C)"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "Proposed for text classification with BERT. Scores images near the decision boundary that labelled images of "
         "another prediction are close to; nothing keeps a batch from being alike."

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 
 _CLIP = 1e-8
 _ROUNDING = 1e-12  # divergences below this are rounding errors
@@ -34,6 +34,7 @@ class CDAL(Strategy):
     """Greedy k-center on the predictions: the largest symmetric KL divergence from all labelled and chosen ones."""
 
     cost = "O((L + n) N C)"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "Needs no embeddings of the pool and stays cheap with few classes. It was proposed for segmentation and "
         "detection, where an image has many predictions; with one an image, confident images of one class look alike."

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Passes, Pool, Strategy, register
 from strategies.components.common_departures import K_MEANS
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 
@@ -30,6 +30,7 @@ class CLUE(Strategy):
     """
 
     cost = "O(n N D)"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Proposed for active domain adaptation, where the pool comes from another distribution than the first labels. "
         "Its authors' code notes that temperatures of 0.1 to 0.5 may do better than its default of 1, ours too."

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register, top
+from strategies.api import Departure, Passes, Pool, Strategy, register, top
 from strategies.kernels.clusters import agglomerative, nearest_centre
 from strategies.kernels.margins import margin_uncertainty
 
@@ -31,6 +31,7 @@ class ClusterMargin(Strategy):
     """Of the ``oversample`` · n lowest margins, n from average-linkage clusters in turn, small clusters first."""
 
     cost = "O(M² D + n N D), M = min(N, 10,000)"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Built for batches of 100,000 and more, where the lowest margins repeat one another; it costs a clustering, "
         "whatever the size of the batch."

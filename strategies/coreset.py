@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.kernels.k_center import k_center
 
 
@@ -24,6 +24,7 @@ class CoreSet(Strategy):
     """Greedy k-center: the image farthest from all labelled and chosen ones, again and again."""
 
     cost = "O((L + n) N D)"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = "Does not read the predictions, and is drawn to outliers: what is far from everything comes first."
 
     departures: ClassVar = (

@@ -29,7 +29,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, register
+from strategies.api import Departure, Passes, Pool, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
 from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.distances import Points, squared_distances
@@ -97,6 +97,7 @@ class DCoM(FeatureSpaceStrategy):
         space: Space = "features",
     ) -> None:
         super().__init__(space)
+        self.forward_passes = Passes(pool=1, labelled=1)
         for name, value in (("delta", delta), ("largest_delta", largest_delta)):
             if not 0 <= value <= 2:
                 raise ValueError(f"{name} is a distance between 0 and 2, not {value}")

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.components.common_departures import K_MEANS
 from strategies.components.feature_space import filled_at_random
 from strategies.kernels.clusters import kmeans, nearest_to_centres
@@ -38,6 +38,7 @@ class DropQuery(Strategy):
 
     cold_start = True
     cost = "O(M N C D), and a k-means of the candidates"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Made for frozen features of vision foundation models, which need no dropout in the network. "
         "The masks act on the embedding alone, so that only the last layer's uncertainty is seen."

@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Passes, Pool, ScoreStrategy, register
 from strategies.kernels.margins import tempered_probs
 from strategies.kernels.temperature import fitted_temperature
 
@@ -45,6 +45,7 @@ class Entropy(ScoreStrategy):
             raise ValueError("calibrated=True fits the temperature: leave temperature out")
         self.temperature = temperature
         self.calibrated = calibrated
+        self.forward_passes = Passes(pool=1, cross_fit=_HELD_OUT if calibrated else 0.0)
         if calibrated:
             self.needs = frozenset({"cross_fit"})
 

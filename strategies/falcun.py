@@ -19,7 +19,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Passes, Pool, Strategy, register
 from strategies.kernels.kmeans_plus_plus import proportionally
 from strategies.kernels.margins import margin_uncertainty
 
@@ -32,6 +32,7 @@ class FALCUN(Strategy):
     """
 
     cost = "O(n N C)"
+    forward_passes = Passes(pool=1)
     remarks = "Reads nothing but the predictions, so that its cost does not grow with the embedding."
 
     presets: ClassVar = {"authors": {"gamma": 10.0}}

@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.components.common_departures import K_MEANS
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 
@@ -25,6 +25,7 @@ class KMeans(Strategy):
     """The image nearest to the centre of each of n k-means clusters of the embeddings."""
 
     cost = "O(n N D)"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Representative of the pool from the first round on. It does not look at the labelled images and may select "
         "what the model already knows."

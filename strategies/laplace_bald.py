@@ -18,7 +18,7 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register, top
+from strategies.api import Departure, Passes, Pool, Strategy, register, top
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.laplace import LastLayerPosterior, Structure, with_one
 from strategies.kernels.mixtures import mutual_information
@@ -35,6 +35,7 @@ class LaplaceBALD(Strategy):
     """
 
     cost = "O(N K C D + D³); with structure=full O(N K C D + (C D)³)"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "Works with every network; the uncertainty is the last layer's alone, so that an image whose embedding lies "
         "where the labelled ones do is taken for known. Its n highest are often alike, as bald's are."

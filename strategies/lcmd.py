@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.kernels.clusters import nearest_centre
 from strategies.kernels.distances import Points, squared_distances
 
@@ -28,6 +28,7 @@ class LCMD(Strategy):
     """The farthest member of the largest cluster around labelled and chosen images, again and again."""
 
     cost = "O((L + n) N D)"
+    forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "The best of the batch methods compared in its authors' benchmark on tabular regression. It does not look at "
         "the predictions."

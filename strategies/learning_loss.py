@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, ScoreStrategy, register
+from strategies.api import Departure, Passes, Pool, ScoreStrategy, register
 from strategies.components.loss_prediction import LossPrediction, Ranking, RankingLoss, check_joint
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
@@ -37,6 +37,7 @@ class LearningLoss(ScoreStrategy):
     """
 
     cost = "O(N log N), a forward pass through the module along with the network's"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Its paper evaluates it from 1,000 labels on. Images of high predicted loss are alike: taken from the whole "
         "pool (batcher=topk), a batch crowds into a few classes, which the random subset prevents."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Passes, Pool, ScoreStrategy, register
 
 
 @register("least-confidence", group=("core", "uncertainty"), paper="settles2009", version=1)
@@ -15,6 +15,7 @@ class LeastConfidence(ScoreStrategy):
     """Least confidence 1 − max_c p_c."""
 
     cost = "O(N C)"
+    forward_passes = Passes(pool=1)
     remarks = "Reads the probability of the predicted class only. A large batch may hold near-duplicates."
 
     def score(self, pool: Pool) -> Tensor:

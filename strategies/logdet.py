@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Strategy, register
 from strategies.kernels.margins import margin_uncertainty
 from strategies.kernels.pivoted_cholesky import pivoted_cholesky
 
@@ -34,6 +34,7 @@ class LogDet(Strategy):
     """
 
     cost = "O(n N D)"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Trades uncertainty against similarity within the batch in one objective. It does not look at the labelled "
         "images: only the uncertainty keeps it from selecting more like them."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Passes, Pool, ScoreStrategy, register
 from strategies.kernels.margins import margin_uncertainty
 
 
@@ -16,6 +16,7 @@ class Margin(ScoreStrategy):
     """One minus the margin between the two most probable classes, 1 − (p_(1) − p_(2))."""
 
     cost = "O(N C)"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Bahri et al. (2022) found nothing better on 69 tabular data sets. A large batch may hold near-duplicates."
     )

@@ -21,7 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register
+from strategies.api import Passes, Pool, Strategy, register
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.k_center import k_center
 from strategies.kernels.margins import tempered_probs
@@ -47,6 +47,7 @@ class NoiseStability(Strategy):
             raise ValueError(f"scale must be above 0 and at most 1, not {scale}")
         self.samples = samples
         self.scale = scale
+        self.forward_passes = Passes(pool=samples + 1)
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         deviations = self.deviations(pool)

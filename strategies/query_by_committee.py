@@ -23,7 +23,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register, top
+from strategies.api import Departure, Passes, Pool, Strategy, register, top
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.heads import probabilities
 from strategies.kernels.mixtures import mutual_information
@@ -71,6 +71,7 @@ class QueryByCommittee(Strategy):
             if value not in get_args(kind):
                 raise ValueError(f"{name} is one of {', '.join(get_args(kind))}, not '{value}'")
         self.members, self.committee, self.measure = members, committee, measure
+        self.forward_passes = Passes(masks=members) if committee == "posterior" else None
         self.needs = frozenset({"refits"} if committee == "bootstrap" else {"dropout"})
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Departure, Labelled, Pool, Strategy, Tuning, TuningBatch, register
+from strategies.api import Departure, Labelled, Passes, Pool, Query, Strategy, Tuning, TuningBatch, register
 from strategies.components.loss_prediction import LossPrediction, Ranking, RankingLoss, check_joint
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
@@ -140,15 +140,24 @@ class SemiSupervisedLearningLoss(Strategy):
         easiest = [group.indices[group.losses.argsort(stable=True)[: count // 2]] for group in (old, new)]  # type: ignore[union-attr]
         return torch.cat(easiest)
 
+    def passes_in(self, query: Query) -> Passes:
+        steps, labelled, unlabelled = self.lengths(query.labelled, query.unlabelled, query.training_steps)
+        views = labelled + 2 * unlabelled if unlabelled and self.tuning != "none" else 0
+        return Passes(pool=1, images=steps * views)
+
+    def lengths(self, labelled_count: int, unlabelled_count: int, training_steps: int) -> tuple[int, int, int]:
+        """The tuning's steps, and the labelled and unlabelled images of each."""
+        labelled, unlabelled = 128, min(384, even(unlabelled_count))
+        if not self.official:
+            return max(100, training_steps // 4), labelled, unlabelled
+        per_epoch = -(-labelled_count // labelled)
+        return 30 * per_epoch, labelled, min(1536, even(unlabelled_count // (labelled_count // labelled + 1)))
+
     def after_training(self, tuning: Tuning) -> None:
         if self.tuning == "none":
             return
-        labelled, unlabelled = 128, min(384, even(tuning.unlabelled_count))
-        steps = max(100, tuning.training_steps // 4)
-        if self.official:
-            per_epoch = -(-tuning.labelled_count // labelled)
-            steps = 30 * per_epoch
-            unlabelled = min(1536, even(tuning.unlabelled_count // (tuning.labelled_count // labelled + 1)))
+        counts = tuning.labelled_count, tuning.unlabelled_count, tuning.training_steps
+        steps, labelled, unlabelled = self.lengths(*counts)
         module: LossPrediction = tuning.attachment
 
         def loss(batch: TuningBatch) -> Tensor:

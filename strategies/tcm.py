@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, register
+from strategies.api import Departure, Passes, Pool, Query, register
 from strategies.components.feature_space import FeatureSpaceStrategy, Space
 from strategies.margin import Margin
 from strategies.typiclust import TypiClust
@@ -59,9 +59,16 @@ class TCM(FeatureSpaceStrategy):
             raise ValueError(f"labels_per_class must be at least 0, not {labels_per_class}")
         self.labels_per_class, self.batches = labels_per_class, batches
 
+    def passes_in(self, query: Query) -> Passes | None:
+        early = query.labelled < self.switch(query.n, query.class_count)
+        return self.forward_passes if early else Passes(pool=1)
+
+    def switch(self, n: int, class_count: int) -> float:
+        """The number of labels from which on margin selects, in batches of ``n``."""
+        return (self.batches + 1) * n if self.batches else self.labels_per_class * class_count
+
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        switch = (self.batches + 1) * n if self.batches else self.labels_per_class * pool.class_count
-        early = not pool.has_model or len(pool.labels) < switch
+        early = not pool.has_model or len(pool.labels) < self.switch(n, pool.class_count)
         pool.note(margin_phase=not early)
         if early:
             return TypiClust(space=self.space).select(pool, n, generator)

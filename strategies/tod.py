@@ -20,7 +20,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, Strategy, register
+from strategies.api import Departure, Passes, Pool, Query, Strategy, register
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
@@ -62,6 +62,9 @@ class TOD(Strategy):
     @property
     def draws_subset(self) -> bool:
         return self.batcher == "subset"
+
+    def passes_in(self, query: Query) -> Passes:
+        return Passes(pool=int(query.round > 0))
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         if pool.previous_probs is None:

@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import OraclePool, Pool, ScoreStrategy, register
+from strategies.api import OraclePool, Passes, Pool, ScoreStrategy, register
 
 
 @register("true-loss", group="diagnostic", version=1)
@@ -20,6 +20,7 @@ class TrueLoss(ScoreStrategy):
 
     needs = frozenset({"oracle"})
     cost = "O(N C)"
+    forward_passes = Passes(pool=1)
     remarks = (
         "Not an upper bound: the images of the largest loss are hard, mislabelled and alike. In a public "
         "re-implementation of learning loss (github.com/Mephisto405/Learning-Loss-for-Active-Learning, CIFAR-10) it "

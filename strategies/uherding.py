@@ -22,7 +22,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Pool, register
+from strategies.api import Departure, Passes, Pool, register
 from strategies.components.common_departures import CANDIDATES_35000, NOTHING_TO_GAIN
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.kernels.distances import Points, squared_distances
@@ -61,6 +61,7 @@ class UHerding(FeatureSpaceStrategy):
 
     def __init__(self, space: Space = "features") -> None:
         super().__init__(space)
+        self.forward_passes = Passes(pool=1, labelled=int(space == "embeddings"), cross_fit=_HELD_OUT)
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)

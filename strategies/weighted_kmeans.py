@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy, register, top
+from strategies.api import Passes, Pool, Strategy, register, top
 from strategies.components.common_departures import K_MEANS
 from strategies.kernels.clusters import kmeans, nearest_to_centres
 from strategies.kernels.margins import margin_uncertainty
@@ -25,6 +25,7 @@ class WeightedKMeans(Strategy):
     """k-means, weighted by 1 − margin, among the ``beta`` · n images of the smallest margin; one image a cluster."""
 
     cost = "O(N log N), and a k-means of β n candidates"
+    forward_passes = Passes(pool=1)
     remarks = (
         "β goes from margin sampling (1) to clusters of the whole pool. Differs from clue by its candidates: images "
         "that the model is sure of are none, however many there are."

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from strategies.api.attachment import Attachment
 from strategies.api.departures import Departure
+from strategies.api.passes import Passes, Query
 from strategies.api.pool import Pool
 from strategies.api.training import Labelled, Tuning
 
@@ -27,6 +28,8 @@ class Strategy:
     returns the n highest scores, so that wrappers (``power:``, ``subset:``, …) can choose by the score in another way.
     ``max_batch`` is the largest batch that ``select`` can choose in reasonable time, None for any. ``cost`` (of a
     query, in the letters of docs/strategies.md) and ``remarks`` (strengths and known failures) are documentation.
+    ``forward_passes`` are those over images that a query takes, from which reports count its operations; None
+    where they are not known (see ``passes_in``).
     ``spares_last_round``: nothing is held out in the last round of the protocol's budget schedule. ``draws_subset``
     says that ``select`` looks at a random subset of the pool only, so that a protocol must not draw one as well.
     ``cold_start`` says that it can choose the initial labels, from features alone: where a protocol lets strategies do
@@ -46,6 +49,7 @@ class Strategy:
     max_batch: int | None = None
     cost: str = ""
     remarks: str = ""
+    forward_passes: Passes | None = None
     spares_last_round: bool = False
     cold_start: bool = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -66,6 +70,10 @@ class Strategy:
         for granted, such as how many candidates it found: reports say where a premise does not hold.
         """
         raise NotImplementedError
+
+    def passes_in(self, query: Query) -> Passes | None:
+        """The passes of ``query``: ``forward_passes``, unless they depend on the round."""
+        return self.forward_passes
 
     def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment | None:
         """The module to train along with the network, freshly initialised; None for most strategies."""

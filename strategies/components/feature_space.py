@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Pool, Strategy
+from strategies.api import Passes, Pool, Strategy
 from strategies.kernels.distances import Points
 
 Space = Literal["features", "embeddings"]
@@ -28,8 +28,10 @@ class FeatureSpaceStrategy(Strategy):
             raise ValueError(f"space is one of {', '.join(get_args(Space))}, not '{space}'")
         self.space = space
         self.cold_start = space == "features"
+        self.forward_passes = Passes()
         if space == "embeddings":
             self.needs = self.needs - {"features"}
+            self.forward_passes = Passes(pool=1, labelled=1)
 
     def points(self, pool: Pool) -> tuple[Points, Points]:
         """The N unlabelled and the L labelled images as vectors of length 1, or 0 where all entries are 0.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, Strategy
+from strategies.api import Passes, Pool, Strategy
 
 MOST_SAMPLES = 10_000
 
@@ -29,6 +29,7 @@ class MonteCarlo(Strategy):
     def __init__(self, samples: int = 100) -> None:
         check_samples(samples)
         self.samples = samples
+        self.forward_passes = Passes(masks=samples)
 
     def probs(self, pool: Pool) -> Tensor:
         """p^k, (N, K, C), in float32 or more. Raises ValueError for NaN, which an argmax of votes would hide."""

@@ -32,7 +32,19 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from strategies.api import HOOKS, Attachment, Departure, Labelled, Pool, ScoreStrategy, Strategy, Tuning, top
+from strategies.api import (
+    HOOKS,
+    Attachment,
+    Departure,
+    Labelled,
+    Passes,
+    Pool,
+    Query,
+    ScoreStrategy,
+    Strategy,
+    Tuning,
+    top,
+)
 from strategies.kernels.batchers import top_of_subset
 
 
@@ -110,12 +122,16 @@ class Wrapped(ScoreStrategy):
         self.groups = ("stochastic", *(group for group in inner.groups if group == "diagnostic"))
         self.cost = f"that of {inner.name}, and O(N log N)"
         self.version = type(self).version + inner.version - 1  # rises with either
+        self.forward_passes = inner.forward_passes
         self.needs, self.hooks, self.max_batch = inner.needs, inner.hooks, inner.max_batch
         self.spares_last_round = inner.spares_last_round
         self.cold_start = inner.cold_start
 
     def score(self, pool: Pool) -> Tensor:
         return self.inner.score(pool)
+
+    def passes_in(self, query: Query) -> Passes | None:
+        return self.inner.passes_in(query)
 
     def attach(self, stage_channels: tuple[int, ...], class_count: int) -> Attachment | None:
         return self.inner.attach(stage_channels, class_count)

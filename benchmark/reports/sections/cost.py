@@ -1,4 +1,4 @@
-"""Cost: seconds of queries and training, as they were and calibrated, and operations of the network."""
+"""Cost: seconds of queries and training, as they were and calibrated, and the network's operations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from benchmark.reports.rendering.tables.cells import row_name, seconds, sentence
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.operations import multiply_adds
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics.speed import ALIKE, STEADY, UNIT, UNTIMED, Speed, apart, calibrated, speeds, told
 from benchmark.reports.statistics.summary import SECONDS, by_run, keys, known, mean_and_sd
@@ -69,18 +70,41 @@ def compute(report: Report) -> tuple[pd.DataFrame, dict[Key, str]]:
     return costs(report.rows, speeds(report.runs, last), calibrated(report.runs, last), report.reference)
 
 
+def counted(report: Report) -> tuple[pd.DataFrame, dict[Key, str]]:
+    """Multiply-adds per strategy and learner, means over its runs; and why a strategy has none, in words.
+
+    Columns: strategy, learner, operations (NaN unless they are known of all runs) and operations_factor: as a multiple
+    of the reference's with the same learner, over the seeds that both have.
+    """
+    last = int(report.rows["labels"].max())
+    table, reasons = multiply_adds(report.runs, report.source.protocol, last)
+    table = report.areas[RUN].merge(table, on=RUN)
+    others = table.loc[table["strategy"] == report.reference, ["learner", "seed", "operations"]]
+    table = table.merge(others.rename(columns={"operations": "base"}), on=["learner", "seed"], how="left")
+    found = []
+    for key, own in groups(table, GROUP).items():
+        both = own.dropna(subset=["base"])
+        base = math.fsum(both["base"])
+        factor = math.fsum(both["operations"]) / base if base else math.nan
+        found.append((*key, mean_and_sd(own["operations"])[0], factor))
+    return pd.DataFrame(found, columns=[*GROUP, "operations", "operations_factor"]), reasons
+
+
 def table(report: Report, _: View) -> Table:
-    """A row per strategy: seconds per query, of all queries, of training and of both, and the multiple of random's.
+    """A row per strategy: operations and seconds, each with the multiple of random's.
 
     Where strategies have different numbers of seeds, a column shows them.
     """
-    source, (cost, reasons) = report.source, report.once(compute)
+    source, (cost, reasons), (work, uncounted) = report.source, report.once(compute), report.once(counted)
     order = [key for key in report.ranking if key in set(keys(cost))]
-    rows = cost.set_index(GROUP).reindex(order)
+    rows = cost.merge(work, on=GROUP).set_index(GROUP).reindex(order)
+    unit, scale = _unit(rows["operations"])
     differing = rows["n"].nunique() > 1
     columns = {
         "strategy": [Cell(row_name(key, source)) for key in order],
         **({"seeds": [Cell(str(n)) for n in rows["n"]]} if differing else {}),
+        f"operations ({unit})": [Cell(seconds(value / scale)) for value in rows["operations"]],
+        f"operations × {report.reference}": [_multiple(factor) for factor in rows["operations_factor"]],
         "query (s)": [
             Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
             for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
@@ -89,33 +113,54 @@ def table(report: Report, _: View) -> Table:
         "train (s)": [Cell(seconds(value)) for value in rows["train"]],
         "total (s)": [Cell(seconds(value)) for value in rows["total"]],
         "calibrated (s)": [Cell(seconds(value)) for value in rows["calibrated"]],
-        f"× {report.reference}": [
-            Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING for factor in rows["factor"]
-        ],
+        f"× {report.reference}": [_multiple(factor) for factor in rows["factor"]],
     }
     spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
     over = "the strategy's own seeds" if differing else f"{rows['n'].iloc[0]} {count(rows['n'].iloc[0], 'seed')}"
     caption = (
-        f"Cost on {source.datasets[0][0]}, means over {over}. Seconds per query (a run's mean over its "
+        f"Cost on {source.datasets[0][0]}, means over {over}. Operations ({unit} = 1e{round(math.log10(scale))}) are "
+        "the multiply-adds of the network in a run: of its convolutions and dense layers, in the forward and backward "
+        "passes of the trainings and in the forward passes of the queries. They follow from the protocol and from the "
+        "passes that each strategy declares, and do not depend on the machine. Not counted are the selection's own "
+        "arithmetic, modules that a strategy trains beside the network, self-supervised features, normalisation and "
+        f"the evaluation. Seconds per query (a run's mean over its "
         f"rounds{spread}), for all queries of a run, for its training (a shared first round counted for each run), and "
         "for both: wall-clock time, which depends on the machine and its load. Calibrated seconds are those of a "
         f"machine on which a fixed computation, timed in every round, takes {1000 * UNIT:g} ms. The last column is the "
         f"total as a multiple of {report.reference}'s, over the seeds where the two runs have equal calibration: on "
         f"one device, medians of the fixed computation within {ALIKE:g} times, its quartiles within {STEADY:g} times. "
     )
-    return Table.of_columns(
-        columns, rows.reset_index(), sentences(caption, _dashes(reasons, len(order), report), source.unranked.note)
+    notes = (
+        _dashes("the columns of operations", uncounted, len(order), report),
+        _dashes("the last column", reasons, len(order), report),
     )
+    return Table.of_columns(columns, rows.reset_index(), sentences(caption, *notes, source.unranked.note))
 
 
-def _dashes(reasons: Mapping[Key, str], strategies: int, report: Report) -> str:
-    """Why rows have no multiple of the reference's, a sentence for each reason."""
+_PREFIXES = "MGTPE"
+
+
+def _unit(operations: pd.Series[float]) -> tuple[str, float]:
+    """The prefix, and what it stands for, with which the median of ``operations`` has up to three digits."""
+    middle = operations.median()
+    scales = {prefix: 1000.0 ** (2 + i) for i, prefix in enumerate(_PREFIXES)}
+    fitting = [prefix for prefix, scale in scales.items() if middle >= scale]
+    unit = fitting[-1] if fitting else _PREFIXES[0]
+    return unit, scales[unit]
+
+
+def _multiple(factor: float) -> Cell:
+    return Cell(f"{factor:.2f}") if math.isfinite(factor) else MISSING
+
+
+def _dashes(where: str, reasons: Mapping[Key, str], strategies: int, report: Report) -> str:
+    """Why rows have nothing in the columns ``where``, a sentence for each reason."""
     several = len(report.source.learners) > 1
     by_reason: dict[str, list[str]] = {}
     for key, why in reasons.items():
         by_reason.setdefault(why, []).append(name(*key, several))
     return " ".join(
-        f"– in the last column: {why} ({'all rows' if len(who) == strategies else ', '.join(who)})."
+        f"– in {where}: {why} ({'all rows' if len(who) == strategies else ', '.join(who)})."
         for why, who in by_reason.items()
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from support.report_lines import change_rounds, write_experiment, write_grid, wr
 
 from benchmark.experiment.keys import RunKey
 from benchmark.reports import read_report
+from benchmark.reports.data import Report
 from benchmark.reports.sections import cost, seconds
 from benchmark.reports.sections.cost import costs
 from benchmark.reports.statistics.curves import RUN
@@ -115,3 +117,87 @@ def test_without_a_run_of_random_there_are_costs_and_no_multiples(tmp_path: Path
     table = cost.table(report, report.views[0])
     assert [row[-1].text for row in table.rows] == ["–", "–"]
     assert "– in the last column: no run of random with the same seed (all rows)." in table.caption
+
+
+PROTOCOL = {
+    "model": {"name": "cnn", "parameters": {"width": 16}},
+    "recipe": {"epochs": 8, "min_steps": 50, "batch_size": 32},
+    "ladder": [20, 40, 60, 80],
+}
+
+
+def counted(report: Report) -> tuple[dict[str, list[str]], str]:
+    """Operations and their multiple of random's as the table shows them, by row; and its caption."""
+    table = cost.table(report, report.views[0])
+    columns = [i for i, title in enumerate(table.header) if "operations" in title]
+    return {row[0].text: [row[i].text for i in columns] for row in table.rows}, table.caption
+
+
+def test_operations_are_those_of_trainings_and_passes(tmp_path: Path) -> None:
+    strategies = ["random", "margin", "bald[samples=10]", "coreset"]
+    root = write_grid(tmp_path / "e", strategies, seeds=2, **PROTOCOL)
+    for seed in (0, 1):
+        for strategy, version in (("bald[samples=10]", 2), ("margin", 1)):
+            write_run(root, strategy, seed, strategy_version=version)
+    rows, caption = counted(read_report(root))
+    first, second, flat, head = 9 * 16 * 28**2, 9 * 16 * 32 * 14**2, 32 * 7 * 7 * 128, 1280
+    step = 3 * (first + second + flat + head) - first
+    forward = first + second + flat + head
+    training = 32 * step * 50 * 4  # 50 steps are more than 8 epochs, even of 80 images
+    pool = 3 * 60_000 - (20 + 40 + 60)
+    expected = {
+        "random": training,
+        "margin": training + pool * forward,
+        "coreset": training + (pool + 20 + 40 + 60) * forward,
+        "bald[samples=10]": training + pool * (forward + 9 * (flat + head)),
+    }
+    assert rows == {
+        name: [f"{count / 1e9:.{0 if count >= 1e11 else 1}f}", f"{count / training:.2f}"]
+        for name, count in expected.items()
+    }
+    assert "Operations (G = 1e9) are the multiply-adds of the network in a run" in caption
+    assert "Not counted are the selection's own arithmetic" in caption
+    assert "in the columns of operations" not in caption
+
+
+@pytest.mark.parametrize(
+    ("strategy", "header", "protocol", "why"),
+    [
+        ("mine:Mine", {"strategy_source_sha256": "1" * 64}, {}, "the strategy is not of the present suite (mine:Mine)"),
+        ("margin", {"strategy_version": 99}, {}, "the strategy is not of the present suite (margin)"),
+        ("boss", {}, {}, "the strategy does not declare its passes (boss)"),
+        ("margin", {}, {"model": {"name": "net.py:Mine"}}, "the network's operations are not counted (all rows)"),
+        ("margin", {}, {"model": {"name": "cnn", "parameters": {"x": 1}}}, "operations are not counted (all rows)"),
+        ("margin", {}, {"dataset": "photos"}, "do not tell how many images there are, and of which size (all rows)"),
+        ("margin", {}, {"imbalance": 10.0}, "do not tell how many images there are, and of which size (all rows)"),
+        ("margin", {}, {"embedding": "lite0"}, "is solved, in steps that are not recorded (all rows)"),
+        ("margin", {}, {"recipe": None}, "the protocol is not complete (all rows)"),
+    ],
+)
+def test_what_cannot_be_derived_has_a_dash(
+    strategy: str, header: dict[str, Any], protocol: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    root = write_experiment(tmp_path / "e", **PROTOCOL | protocol)
+    write_run(root, "random", 0)
+    write_run(root, strategy, 0, **header)
+    rows, caption = counted(read_report(root))
+    assert "– in the columns of operations: " in caption
+    assert why in caption
+    assert rows[strategy] == ["–", "–"]
+    assert (rows["random"][1] == "1.00") == ("all rows" not in why)
+
+
+def test_held_out_labels_are_not_trained_on(tmp_path: Path) -> None:
+    recipe = {"epochs": 16, "batch_size": 1}
+    root = write_grid(tmp_path / "e", ["random"], seeds=1, **PROTOCOL | {"recipe": recipe})
+    whole = cost.counted(read_report(root))[0]["operations"].item()
+    path = run_path(root, RunKey("random", "supervised", 0), 1)
+    change_rounds(path, lambda record: replace(record, held_out_indices=tuple(range(record.num_labelled // 2))))
+    fewer = cost.counted(read_report(root))[0]["operations"].item()
+    assert fewer / whole == pytest.approx((200 - 10 - 20 - 30) / 200)
+
+
+def test_replays_select_nothing(tmp_path: Path) -> None:
+    root = write_grid(tmp_path / "e", ["random", "margin"], **PROTOCOL, replay=f"mnist@{'a' * 8}")
+    rows, _ = counted(read_report(root))
+    assert rows["margin"] == rows["random"]
