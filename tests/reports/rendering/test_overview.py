@@ -31,8 +31,8 @@ def area(strategy: str, seed: int) -> float:
     return float(np.trapezoid(curve, BUDGETS) / (BUDGETS[-1] - BUDGETS[0]))
 
 
-def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int) -> None:
-    root = write_experiment(results / name)
+def experiment(results: Path, name: str, dataset: str, strategies: list[str], seeds: int, **protocol: str) -> None:
+    root = write_experiment(results / name, **protocol)
     for strategy, seed in itertools.product(strategies, range(seeds)):
         write_run(root, strategy, seed, dataset=DatasetRecord(dataset, "0" * 64, "", "0" * 64, None))
     report = read_report(root)
@@ -127,6 +127,22 @@ def test_the_page_says_which_strategy_to_use_where_it_is_shown(tmp_path: Path) -
     page = (results / "index.html").read_text()
     section = page.split("<h2>Which strategy to use</h2>")[1].split("</section>")[0]
     assert len(re.findall(r'data-title="use"><b>entropy</b></td>', section)) == len(found)
+
+
+def test_embeddings_of_a_data_set_have_advice_of_their_own(tmp_path: Path) -> None:
+    experiment(tmp_path, "mnist", "mnist", CORE, 3)
+    experiment(tmp_path, "mnist-slow", "mnist", CORE, 5)  # another protocol on the same images
+    experiment(tmp_path, "mnist-heads", "mnist", CORE, 4, embedding="lite0[size=96]")
+    experiment(tmp_path, "mnist-more-heads", "mnist", CORE, 5, embedding="lite0[size=96]")
+    page = overview_page(tmp_path)
+    section = page.split("<h2>Which strategy to use</h2>")[1].split("</section>")[0]
+    assert set(re.findall(r'<a href="([^"]*)/index.html">([^<]*)</a>', section)) == {
+        ("mnist", "mnist"),
+        ("mnist-more-heads", "mnist as embeddings"),  # of two the one with the most runs
+    }
+    everything = page.split("<h2>All experiments</h2>")[1].split("</section>")[0]
+    assert everything.count(">mnist as embeddings</td>") == 2
+    assert "Mean ranks over data sets" not in page  # embeddings of the same images are no further data set
 
 
 def last_gain(strategy: str, seeds: int) -> float:

@@ -63,7 +63,8 @@ def overview_page(results: Path) -> str:
     settings = [  # by the names of their folders, which may be copies
         replace(of_plain(one), experiment=who) for who, row in found.items() for one in row.get("settings", ())
     ]
-    chosen = [one.experiment for one in main_settings(settings).values()]
+    shown_as = [replace(one, dataset=str(found[one.experiment]["data set"])) for one in settings]
+    advised = {one.experiment: found[one.experiment] for one in main_settings(shown_as).values()}
     explained = (
         "Best is the strategy with the largest area under the budget curve, the mean test accuracy in % over the "
         f"label counts, ± standard deviation over seeds; vs. {REFERENCE} is its mean difference to {REFERENCE} in "
@@ -73,7 +74,7 @@ def overview_page(results: Path) -> str:
     )
     header = f"<div><h1>Which images to label?</h1>{''.join(f'<p>{words}</p>' for words in ABOUT)}</div>"
     main = [
-        _advice_section({who: found[who] for who in dict.fromkeys(chosen)}),
+        _advice_section(advised),
         f'<section><h2>All experiments</h2>{table}<p class="caption">{escapes.html(explained)}</p></section>',
         across_sections(settings),
     ]
@@ -81,7 +82,10 @@ def overview_page(results: Path) -> str:
 
 
 def _advice_section(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """What to use on each data set at which budget, a row for each piece of ``advice``; empty without any."""
+    """What to use on each data set at which budget, a row for each piece of ``advice``; empty without any.
+
+    A data set stands there as images and as embeddings, on which other strategies may be better.
+    """
     advised = [(row["data set"], who, one) for who, row in found.items() for one in row.get("advice", ())]
     if not advised:
         return ""
@@ -122,7 +126,7 @@ def overview(report: Report) -> dict[str, Any]:
     counts = int(report.curves["labels"].min()), int(summary["labels"].iloc[0])  # where the comparison ends
     ranked = source.unranked.ranked(summary[summary["n"] > 0])
     row: dict[str, Any] = {
-        "data set": source.datasets[0][0],
+        "data set": source.datasets[0][0] + (" as embeddings" if source.protocol.get("embedding") else ""),
         "labels": "–".join(dict.fromkeys(map(str, counts))),
         "strategies": str(len(source.strategies)),
         "seeds": "–".join(dict.fromkeys(str(len(view.seeds)) for view in reversed(report.views))),
