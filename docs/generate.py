@@ -20,8 +20,8 @@ from benchmark import learners
 from benchmark.experiment import Protocol, library
 from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
+from benchmark.reports.bibliography import bibliographies
 from benchmark.reports.rendering.tables.cells import points
-from benchmark.reports.sections.citing import bibliographies
 from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.verdicts import in_words
 from benchmark.results.store import read_experiment

@@ -54,6 +54,7 @@ FORBIDDEN = {
     # across stand beside.
     f"{REPORTS}.words": (f"{REPORTS}.statistics", f"{REPORTS}.provenance", *ABOVE_STATISTICS),
     f"{REPORTS}.statistics": (f"{REPORTS}.provenance", *ABOVE_STATISTICS),
+    f"{REPORTS}.bibliography": (f"{REPORTS}.statistics", *ABOVE_STATISTICS),
     f"{REPORTS}.provenance": (f"{REPORTS}.statistics", *ABOVE_STATISTICS),
     f"{REPORTS}.data": (f"{REPORTS}.rendering", f"{REPORTS}.settings", *ABOVE_RENDERING),
     f"{REPORTS}.settings": (f"{REPORTS}.rendering", *ABOVE_RENDERING),

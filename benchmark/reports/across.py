@@ -1,4 +1,4 @@
-"""Strategies across the experiments of a selection: tables, figures and a page."""
+"""Strategies across the experiments of a selection: tables, figures, a page, an article and its bibliography."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmark.reports.bibliography import BIBLIOGRAPHY, bibliography
 from benchmark.reports.data import report_of
+from benchmark.reports.provenance import Provenance
+from benchmark.reports.rendering.article import ARTICLE, article
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.across import across_figure
 from benchmark.reports.rendering.figures.critical_difference import rank_figure
@@ -27,17 +30,19 @@ from benchmark.results.records import Experiment
 from benchmark.text import escapes
 
 TITLES = {"across": TITLE, "warm-up": WARM_UP}
+CAPTIONS = {"across": TITLE, "across-single": TITLE, "critical-difference": "Critical-difference diagram of mean ranks"}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The ``settings`` of a selection, what is ``found`` across them, its ``tables`` by name of their files, and the
-    ``notes``: the verdicts of each experiment."""
+    """The ``settings`` of a selection, what is ``found`` across them, its ``tables`` by name of their files, the
+    ``notes``: the verdicts of each experiment, and the ``sources`` of all of it."""
 
     settings: Sequence[Setting]
     found: Across
     tables: Mapping[str, Table]
     notes: tuple[str, ...]
+    sources: tuple[Provenance, ...]
 
 
 def compare_across(
@@ -82,11 +87,12 @@ def compare_across(
         found,
         {name: replace(table, label=name, source=sources) for name, table in shown.items()},
         tuple(notes),
+        tuple(report.source for report in reports),
     )
 
 
 def write_across(selection: Selection, folder: Path) -> None:
-    """Write tables/, figures/, README.md and index.html into ``folder``.
+    """Write tables/ with a bibliography, figures/, README.md, index.html and an article of them into ``folder``.
 
     Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
     """
@@ -102,11 +108,23 @@ def write_across(selection: Selection, folder: Path) -> None:
     drawn = _figures(selection)
     for name, figure in drawn.items():
         style.save(figure, folder / "figures" / name)
+    write_atomically(folder / "tables" / BIBLIOGRAPHY, bibliography(selection.sources).encode())
     title = " and ".join(dict.fromkeys(one.experiment for one in selection.settings))
     lines = [f"# {escapes.markdown(title)}", "", *(f"- {escapes.markdown(note)}" for note in selection.notes), ""]
     lines += [f"![{TITLE}](figures/{name}.png)\n" for name in drawn if not name.endswith("-single")]
     lines += [f"## {TITLES[name]}\n\n{markdown(table)}" for name, table in selection.tables.items()]
     write_atomically(folder / "README.md", "\n".join(lines).encode())
+    printed = article(
+        title,
+        [f"tables/{name}.tex" for name in selection.tables],
+        [
+            (f"figures/{name}.pdf", CAPTIONS[name], figure.get_figwidth() > style.ONE_COLUMN)
+            for name, figure in drawn.items()
+        ],
+        f"tables/{BIBLIOGRAPHY}",
+        " ".join(source.sentence for source in selection.sources),
+    )
+    write_atomically(folder / ARTICLE, printed.encode())
     notes = "".join(f"<li>{escapes.html(note)}</li>" for note in selection.notes)
     header = f"<div><h1>{escapes.html(title)}</h1></div>"
     main = f'<ul class="notes">{notes}</ul>{across_sections(selection.settings)}'

@@ -10,6 +10,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from matplotlib.figure import Figure
 
+from benchmark.reports.bibliography import BIBLIOGRAPHY
 from benchmark.reports.data import Report, read_report
 from benchmark.reports.rendering.article import ARTICLE, article
 from benchmark.reports.rendering.figures import style
@@ -21,7 +22,6 @@ from benchmark.reports.rendering.web.overview import write_overview
 from benchmark.reports.rendering.web.page import WIDE_TITLE, Picture, experiment_page
 from benchmark.reports.sections import examples
 from benchmark.reports.sections.catalogue import SECTIONS
-from benchmark.reports.sections.citing import BIBLIOGRAPHY
 from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.curves import write_curves
 from benchmark.reports.statistics.seeds import Key

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.articles import check_article
 from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_grid, write_run
 
 import run_benchmark
 from benchmark.reports import read_report
+from benchmark.reports.bibliography import read_entries
 from benchmark.reports.settings import of_plain, settings_of, to_plain
 from benchmark.results.records import DatasetRecord
 
@@ -65,6 +67,29 @@ def test_the_numbers_are_those_of_the_records(
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert drawn == {f"across{width}.{kind}" for width in ("", "-single") for kind in ("png", "pdf")}
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+
+
+def test_an_article_has_all_of_it_and_cites_what_ran(roots: list[Path], tmp_path: Path) -> None:
+    one = write_experiment(tmp_path / "50%_of {mnist}", papers=["gal2017", "yoo2019"], fingerprint="a" * 64)
+    for seed in range(3):
+        for strategy in ("random", "margin", "typiclust"):
+            write_run(one, strategy, seed, commit="fedcba9", fingerprint="a" * 64)
+    paper = tmp_path / "paper"
+    assert report([one, roots[1]], "--output", str(paper)) == 0
+    text = (paper / "article.tex").read_text()
+    tables = {f"tables/{path.name}" for path in (paper / "tables").glob("*.tex")}
+    assert set(re.findall(r"\\input\{(.*?)\}", text)) == tables == {"tables/across.tex", "tables/warm-up.tex"}
+    figures = {f"figures/{path.name}" for path in (paper / "figures").glob("*.pdf")}
+    assert set(re.findall(r"\\includegraphics\{(.*?)\}", text)) == figures
+    labels = re.findall(r"\\label\{(.*?)\}", "".join([text, *((paper / path).read_text() for path in tables)]))
+    assert len(labels) == len(set(labels)) == len(tables) + len(figures)
+    cited = (paper / "tables" / "strategies.bib").read_text()
+    entries = read_entries(cited)
+    assert set(entries) == {"acqbench", "gal2017", "yoo2019", "scheffer2001", "ash2020", "hacohen2022"}
+    for part in ("fingerprint aaaaaaaa, protocol cifar10, fingerprint ffffffff, ", "commits fedcba9, abcdef0"):
+        assert part in entries["acqbench"]
+    assert re.findall(r"^% margin$", cited, flags=re.M)  # once, though in both
+    check_article(paper)
 
 
 def test_a_selection_and_a_baseline(roots: list[Path], tmp_path: Path) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.articles import check_article
 from support.report_lines import write_grid, write_run
 
+from benchmark.reports import bibliography as citing
 from benchmark.reports import read_report
-from benchmark.reports.rendering.tables.table import PACKAGES, Table
+from benchmark.reports.rendering.tables.table import Table
 from benchmark.reports.report import tables_of, write_selection
-from benchmark.reports.sections import citing
 
 LINE = 110  # characters of a caption in both columns, at LaTeX's normal size
 
@@ -31,25 +30,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_article_compiles(root: Path, tmp_path: Path) -> None:
-    if shutil.which("pdflatex") is None or shutil.which("bibtex") is None:
-        pytest.skip("compiling an article needs pdflatex and bibtex")
-    if subprocess.run(["kpsewhich", *(f"{name}.sty" for name in PACKAGES)], capture_output=True).returncode:
-        pytest.skip(f"compiling an article needs the LaTeX packages {', '.join(PACKAGES)}")
     paper = tmp_path / "paper"
     write_selection(read_report(root), paper)
     assert all((paper / "figures" / f"accuracy{kind}.pdf").exists() for kind in ("", "-single"))
-    for command in (["pdflatex"], ["bibtex"], ["pdflatex"], ["pdflatex"]):
-        flags = ["-interaction=nonstopmode", "-halt-on-error"] if command == ["pdflatex"] else []
-        done = subprocess.run(
-            [*command, *flags, "article"], cwd=paper, capture_output=True, text=True, errors="replace"
-        )
-        assert done.returncode == 0, done.stdout[-2000:]
-    log = (paper / "article.log").read_text(errors="replace")
-    assert not re.findall(r"^LaTeX Warning: (?:Reference|Citation|Float too large).*|undefined references", log, re.M)
-    wide = [float(points) for points in re.findall(r"^Overfull \\hbox \(([\d.]+)pt too wide\)", log, flags=re.M)]
-    assert max(wide, default=0) < 1
-    listed = set(re.findall(r"\\bibitem\{(\w+)\}", (paper / "article.bbl").read_text()))
-    assert listed == set(citing.read_entries((paper / "tables" / "strategies.bib").read_text()))
+    check_article(paper)
 
 
 def test_an_article_has_every_table_and_figure(root: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from support.report_lines import write_experiment, write_run
 from benchmark.experiment import library
 from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
+from benchmark.reports import bibliography as citing
 from benchmark.reports import read_report
-from benchmark.reports.sections import citing
 from docs.generate import BIBLIOGRAPHY, PROTOCOLS, learners_page, protocols_page, references
 from docs.generate import LEARNERS as LEARNERS_PAGE
 
@@ -24,7 +24,7 @@ def bibliography(root: Path, strategies: list[str], **described: object) -> str:
     for strategy in strategies:
         source = "0" * 64 if ":" in strategy and "/" in strategy else None
         write_run(root, strategy, 0, strategy_source_sha256=source)
-    return citing.bibliography(read_report(root).source)
+    return citing.bibliography([read_report(root).source])
 
 
 def test_the_entries_are_those_of_what_ran(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_every_learners_paper_is_known_and_cited(tmp_path: Path) -> None:
     root = write_experiment(tmp_path / "e", papers=["lee2013"])
     for learner in ("supervised", "pseudo-label[mu=3]", "fixmatch"):
         write_run(root, "random", 0, learner=learner)
-    text = citing.bibliography(read_report(root).source)
+    text = citing.bibliography([read_report(root).source])
     assert set(citing.read_entries(text)) == {"acqbench", "lee2013", "sohn2020"}
     assert "% the protocol e, the learner pseudo-label[mu=3]" in text.splitlines()
 
