@@ -21,7 +21,7 @@ def bibliography(sources: Sequence[Provenance]) -> str:
 
     Strategies that are not of the suite are named as such: only their authors know what to cite.
     """
-    from strategies import registry  # here: it takes PyTorch, which nothing else in a report does
+    from strategies import registry  # here: it takes PyTorch, which a report loads only for what strategies declare
 
     known = {name: registry.resolve(name).cls.paper for name in registry.names()}
     wrappers = {name: registry.resolve(f"{name}:margin").cls.paper for name in registry.wrapper_summaries()}
