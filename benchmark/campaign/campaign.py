@@ -123,7 +123,7 @@ def compute_missing(
             data, identity = source.load()
             checks.data(protocol, specs, folders, identity, device)
             if replay is not None:
-                replay.check(identity, checks.dataset_record(identity))
+                replay.check(identity, checks.dataset_record(identity), data.train_labels.tolist())
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             for note in notes(todo):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.campaign import label_lists
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.keys import RunKey
@@ -22,9 +21,7 @@ from benchmark.results.records import DatasetRecord, Experiment, LabelsRecord, R
 from benchmark.text import escapes
 from strategies.registry import Spec
 
-FILES = (".csv", ".json")
 SUPERVISED = "supervised"
-COLUMNS = ("strategy", "seed", "index")
 
 
 @dataclass(frozen=True)
@@ -81,54 +78,10 @@ def source_of_experiment(experiment: Experiment, runs: Sequence[RunRecord]) -> S
 
 
 def source_of_file(path: Path) -> Source:
-    """The index lists of a .csv (columns strategy, seed, index, a row per label) or a .json file.
-
-    The latter holds ``{strategy: {seed: [indices]}}``. Raises ProtocolError, in one line, for anything else.
-    """
-    try:
-        content = path.read_bytes()
-        text = content.decode()
-        lists = _of_json(text) if path.suffix.lower() == ".json" else _of_csv(text)
-    except OSError as error:
-        raise ProtocolError(f"--replay cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ProtocolError(
-            f"--replay {path}: {error}; a .csv has the columns {', '.join(COLUMNS)}, a .json "
-            '{"strategy": {"seed": [indices]}}'
-        ) from error
-    if not lists:
-        raise ProtocolError(f"--replay {path}: there is no list in it")
-    for (strategy, seed), indices in lists.items():
-        if len(set(indices)) < len(indices) or min(indices, default=0) < 0:
-            raise ProtocolError(f"--replay {path}: {strategy}, seed {seed}: indices must be distinct and not negative")
-    return Source(
-        path.stem, hashlib.sha256(content).hexdigest(), {key: Replay(tuple(some)) for key, some in lists.items()}
-    )
-
-
-def _of_json(text: str) -> dict[tuple[str, int], list[int]]:
-    tree = json.loads(text)
-    return {
-        (str(strategy), int(seed)): [_index(i) for i in indices]
-        for strategy, seeds in tree.items()
-        for seed, indices in seeds.items()
-    }
-
-
-def _of_csv(text: str) -> dict[tuple[str, int], list[int]]:
-    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    if missing := [column for column in COLUMNS if column not in table]:
-        raise ValueError(f"it has no column {' and no column '.join(missing)}")
-    return {
-        (str(strategy), int(str(seed))): [_index(index) for index in own["index"]]
-        for (strategy, seed), own in table.groupby(["strategy", "seed"], sort=False)
-    }
-
-
-def _index(value: Any) -> int:
-    if isinstance(value, bool) or not (isinstance(value, int) or str(value).strip().isdecimal()):
-        raise ValueError(f"'{value}' is no index")
-    return int(value)
+    """The lists of a .csv or .json file (see ``label_lists``). Raises ProtocolError, in one line, for anything else."""
+    content, lists = label_lists.read(path)
+    found = {key: Replay(some.indices, labels=some.labels) for key, some in lists.items()}
+    return Source(path.stem, hashlib.sha256(content).hexdigest(), found)
 
 
 def export(runs: Collection[RunRecord], path: Path) -> None:
@@ -145,7 +98,7 @@ def export(runs: Collection[RunRecord], path: Path) -> None:
         for indices, labels in batches:
             count += len(indices)
             rows += [(run.key.strategy, run.key.seed, i, y, count) for i, y in zip(indices, labels, strict=True)]
-    table = pd.DataFrame(rows, columns=[*COLUMNS, "label", "num_labelled"])
+    table = pd.DataFrame(rows, columns=[*label_lists.COLUMNS, "label", "num_labelled"])
     write_atomically(path, escapes.csv_table(table).encode())
 
 
@@ -202,19 +155,32 @@ class Request:
     def list_of(self, key: RunKey) -> Replay:
         return self.lists[key.strategy, key.seed]
 
-    def check(self, identity: Identity, dataset: DatasetRecord) -> None:
-        """Raises ProtocolError unless the lists fit data of this identity, which ``dataset`` records."""
+    def check(self, identity: Identity, dataset: DatasetRecord, labels: Sequence[int]) -> None:
+        """Raises ProtocolError unless the lists fit data of this identity and these ``labels``, as ``dataset`` records.
+
+        Labels of a file must be those of the data. Those of an experiment may be a person's, or have noise.
+        """
         source = self.source
         if source.dataset is not None and not source.dataset.pairs_with(dataset):
             raise ProtocolError(
                 f"'{dataset.name}' is not the data whose labels {source.name} acquired (SHA-256 {dataset.sha256[:12]}, "
                 f"not {source.dataset.sha256[:12]}): put the same data in place"
             )
-        largest = max(max(replay.indices) for replay in self.lists.values())
-        if largest >= identity.num_train:
-            raise ProtocolError(
-                f"{source.name} has the index {largest}, but '{identity.name}' has {identity.num_train} training images"
-            )
+        for (strategy, seed), replay in self.lists.items():
+            where = f"{source.name}: {strategy}, seed {seed}"
+            if (largest := max(replay.indices)) >= identity.num_train:
+                raise ProtocolError(
+                    f"{where}: it has the index {largest}, but '{identity.name}' has {identity.num_train} training "
+                    "images"
+                )
+            if source.dataset is not None:
+                continue
+            for index, label in replay.answers.items():
+                if labels[index] != label:
+                    raise ProtocolError(
+                        f"{where}: the label of {index} is {label}, but {labels[index]} in '{identity.name}': replay "
+                        "it on the data that the indices are of, or leave out the column 'label'"
+                    )
 
 
 def request(

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from benchmark.campaign import label_lists, signals
 from benchmark.campaign import preflight as checks
 from benchmark.campaign import replay as replays
-from benchmark.campaign import signals
 from benchmark.campaign.campaign import UNFINISHED, Campaign, Options, compute_missing
 from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
@@ -96,7 +96,7 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
 
     given, selecting = arguments.replay, {"strategies": None, "seeds": None}  # among the lists
     changed = changes(argparse.Namespace(**{**vars(arguments), **selecting}))
-    if given.suffix.lower() in replays.FILES:
+    if given.suffix.lower() in label_lists.FILES:
         source = replays.source_of_file(given)
         base_protocol = base(arguments, changed.get("image_size", 0), checks.said_on(console))
         protocol = replays.replayed(base_protocol, source, changed)

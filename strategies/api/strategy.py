@@ -125,7 +125,9 @@ class ScoreStrategy(Strategy):
         if not scores.is_floating_point():
             raise ValueError(f"{who}: score returned {scores.dtype}, expected floating-point numbers: call .float()")
         if torch.isnan(scores).any():
-            raise ValueError(f"{who}: scores contain NaN: the model's outputs are not finite")
+            broken = pool.has_model and not pool.probs.isfinite().all()
+            cause = "the model's outputs are not finite" if broken else "the strategy's own arithmetic made it"
+            raise ValueError(f"{who}: scores contain NaN: {cause}")
         return scores
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

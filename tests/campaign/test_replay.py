@@ -6,6 +6,7 @@ import builtins
 import csv
 import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from support.sealed import sealed_run
 from support.tiny import PROTOCOL, bench
 
 import run_benchmark
+from benchmark.data.datasets import load
 from benchmark.loop.replay import ACCURACY, Replay, Replayed
+from benchmark.reports import write_report
 from benchmark.reports.statistics.family import SOURCE_ACCURACY
 from benchmark.results.store import read_experiment
 
@@ -177,8 +180,15 @@ def test_exported_indices_can_be_replayed(folder: Path, capsys: pytest.CaptureFi
 
 
 BAD_FILES = {
-    "lists.json": ["", "[]", "{}", '{"a": 5}', '{"a": {"x": [1]}}', '{"a": {"0": [1, 1]}}', '{"a": {"0": ["1.5"]}}'],
-    "lists.csv": ["", "strategy,seed\na,0\n", "strategy,seed,index\na,x,1\n", "strategy,seed,index\na,0,-1\n"],
+    "lists.json": [
+        *("", "[]", "{}", "[1", '{"a": 5}', '{"a": {"x": [1]}}', '{"a": {"0": 5}}', '{"": {"0": [1]}}'),
+        *('{"a": {"0": [1, 1]}}', '{"a": {"0": ["1.5"]}}', '{"a": {"-1": [1]}}', '{"a": {"0": [1], "0": [2]}}'),
+    ],
+    "lists.csv": [
+        *("", " \n", "strategy,seed\na,0\n", "strategy,seed,index\n"),
+        *(f"strategy,seed,index\n{row}\n" for row in ("a,x,1", "a,0,-1", "a,-1,1", ",0,1", "a,0,1\na,0,1", "a,0,nan")),
+        "strategy,seed,index,label\na,0,1,cat\n",
+    ],
 }
 
 
@@ -214,7 +224,7 @@ def test_an_index_beyond_the_data_is_refused_before_anything_is_computed(
 ) -> None:
     (tmp_path / "far.json").write_text(json.dumps({"a": {"0": [*range(19), 99_999]}}))
     assert replay(tmp_path, "--dataset", "digits", "--budgets", "20", given=tmp_path / "far.json") == 2
-    assert "far has the index 99999, but 'digits' has" in capsys.readouterr().err
+    assert "far: a, seed 0: it has the index 99999, but 'digits' has" in capsys.readouterr().err
     assert not list((tmp_path / "results").glob("*/runs"))
 
 
@@ -262,3 +272,37 @@ def test_a_run_that_is_not_there_is_not_left_out_in_silence(
     assert err.count("\n") == 1
     assert said.removeprefix("tiny") in err
     assert not experiments(folder)
+
+
+def test_a_label_that_is_not_the_datas_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = load("digits").train_labels.tolist()
+    lines = [f"a,0,{index},{truth[index]}" for index in range(20)]
+    for name, last in (("right", truth[20]), ("wrong", (truth[20] + 1) % 10)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["strategy,seed,index,label", *lines, f"a,0,20,{last}"]))
+    arguments = ("--dataset", "digits", "--budgets", "21", "--set", "recipe.min_steps=2", "recipe.epochs=0")
+    assert replay(tmp_path, *arguments, given=tmp_path / "right.csv") == 0
+    capsys.readouterr()
+    assert replay(tmp_path, *arguments, given=tmp_path / "wrong.csv") == 2
+    said = capsys.readouterr().err
+    assert f"wrong: a, seed 0: the label of 20 is {last}, but {truth[20]} in 'digits'" in said
+    assert said.count("\n") == 1
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("pipe.csv", "folder.json"):
+        assert replay(tmp_path, "--dataset", "digits", given=tmp_path / name) == 2
+        assert "it is a pipe, a device or a folder, and no file" in capsys.readouterr().err
+
+
+def test_the_page_says_how_to_replay_again(folder: Path) -> None:
+    own = tiny_of(folder)
+    assert replay(folder, "--model", "cnn[width=5]", "--budgets", "20", given=own) == 0
+    (root,) = experiments(folder)
+    write_report(root)
+    (line,) = [
+        line for line in (root / "README.md").read_text().splitlines() if "--replay" in line and "python" in line
+    ]
+    assert line.startswith(f"python run_benchmark.py --replay {own.name} --model 'cnn[width=5]' --strategies ")
+    assert "--budgets 20 --seeds 0 1" in line

@@ -296,3 +296,12 @@ def test_what_belongs_to_the_doctor_has_no_effect_elsewhere(flag: str, capsys: p
     with pytest.raises(SystemExit):
         run_benchmark.main(["--list", flag])
     assert f"{flag} has no effect with --list" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_run_is_a_problem(root: Path) -> None:
+    (root / "runs" / "random" / "supervised-seed77.jsonl").mkdir()
+    assert problems(root) == {
+        "runs/random/supervised-seed77.jsonl": ["it is a folder where a run's file belongs"],
+    }
+    assert run_benchmark.main(["--doctor", str(root), "--repair"]) == 1
+    assert (root / "runs" / "random" / "supervised-seed77.jsonl").is_dir()

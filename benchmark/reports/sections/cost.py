@@ -99,12 +99,16 @@ def table(report: Report, _: View) -> Table:
     order = [key for key in report.ranking if key in set(keys(cost))]
     rows = cost.merge(work, on=GROUP).set_index(GROUP).reindex(order)
     unit, scale = _unit(rows["operations"])
+    has_work = rows["operations"].notna().any()
+    work_columns = {
+        f"operations ({unit})": [Cell(seconds(value / scale)) for value in rows["operations"]],
+        f"operations × {report.reference}": [_multiple(factor) for factor in rows["operations_factor"]],
+    }
     differing = rows["n"].nunique() > 1
     columns = {
         "strategy": [Cell(row_name(key, source)) for key in order],
         **({"seeds": [Cell(str(n)) for n in rows["n"]]} if differing else {}),
-        f"operations ({unit})": [Cell(seconds(value / scale)) for value in rows["operations"]],
-        f"operations × {report.reference}": [_multiple(factor) for factor in rows["operations_factor"]],
+        **(work_columns if has_work else {}),
         "query (s)": [
             Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
             for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
@@ -117,13 +121,16 @@ def table(report: Report, _: View) -> Table:
     }
     spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
     over = "the strategy's own seeds" if differing else f"{rows['n'].iloc[0]} {count(rows['n'].iloc[0], 'seed')}"
+    about_work = (
+        f"Operations ({unit} = 1e{round(math.log10(scale))}) are the multiply-adds of the network in a run: of its "
+        "convolutions and dense layers, in the forward and backward passes of the trainings and in the forward passes "
+        "of the queries. They follow from the protocol and from the passes that each strategy declares, and do not "
+        "depend on the machine. Not counted are the selection's own arithmetic, modules that a strategy trains beside "
+        "the network, self-supervised features, normalisation and the evaluation. "
+    )
     caption = (
-        f"Cost on {source.datasets[0][0]}, means over {over}. Operations ({unit} = 1e{round(math.log10(scale))}) are "
-        "the multiply-adds of the network in a run: of its convolutions and dense layers, in the forward and backward "
-        "passes of the trainings and in the forward passes of the queries. They follow from the protocol and from the "
-        "passes that each strategy declares, and do not depend on the machine. Not counted are the selection's own "
-        "arithmetic, modules that a strategy trains beside the network, self-supervised features, normalisation and "
-        f"the evaluation. Seconds per query (a run's mean over its "
+        f"Cost on {source.datasets[0][0]}, means over {over}. {about_work if has_work else ''}"
+        f"Seconds per query (a run's mean over its "
         f"rounds{spread}), for all queries of a run, for its training (a shared first round counted for each run), and "
         "for both: wall-clock time, which depends on the machine and its load. Calibrated seconds are those of a "
         f"machine on which a fixed computation, timed in every round, takes {1000 * UNIT:g} ms. The last column is the "
@@ -131,7 +138,7 @@ def table(report: Report, _: View) -> Table:
         f"one device, medians of the fixed computation within {ALIKE:g} times, its quartiles within {STEADY:g} times. "
     )
     notes = (
-        _dashes("the columns of operations", uncounted, len(order), report),
+        _dashes("the columns of operations", uncounted, len(order), report) if has_work else _uncounted(uncounted),
         _dashes("the last column", reasons, len(order), report),
     )
     return Table.of_columns(columns, rows.reset_index(), sentences(caption, *notes, source.unranked.note))
@@ -163,6 +170,11 @@ def _dashes(where: str, reasons: Mapping[Key, str], strategies: int, report: Rep
         f"– in {where}: {why} ({'all rows' if len(who) == strategies else ', '.join(who)})."
         for why, who in by_reason.items()
     )
+
+
+def _uncounted(reasons: Mapping[Key, str]) -> str:
+    """Why no row has operations."""
+    return f"Operations are not counted: {'; '.join(dict.fromkeys(reasons.values()))}."
 
 
 SECTION = Section("Cost", table=Part("cost", table))

@@ -152,8 +152,8 @@ def figure(report: Report, _: View) -> Figure | None:
         axes.set_axisbelow(True)
         sns.despine(ax=axes, left=True)
         axes.set_title(f"{title[0].upper()}{title[1:]} (%)", loc="left")
-        said = f"ring: its own run; dot: this training, on the same labels; means over {seeds_in_words(seeds)}"
-        style.remark(figure, f"{said}; dotted: {report.reference}" if reference.size else said)
+        said = f"ring: the run that acquired the labels; dot: this training on them; means over {seeds_in_words(seeds)}"
+        style.remark(figure, f"{said}; dotted: the dot of {report.reference}" if reference.size else said)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -20,7 +21,8 @@ from benchmark.text import escapes
 def readme(report: Report) -> list[str]:
     """The settings, and the commands, as Markdown."""
     source, protocol = report.source, report.source.protocol
-    altered = protocol.get("name", source.experiment) != source.experiment
+    replays = bool(protocol.get("replay"))
+    altered = protocol.get("name", source.experiment) != source.experiment and not replays
     words = ["python run_benchmark.py --report", escapes.shell(f"results/{source.experiment}")]
     if report.flags is not None:
         words += [*map(escapes.shell, report.flags), "--output", escapes.shell(report.root.name)]
@@ -34,6 +36,10 @@ def readme(report: Report) -> list[str]:
         *escapes.markdown_fence(commands(report.curves, source)),
         "",
         *(["`experiment.json` has the settings that differ from the protocol's own.", ""] if altered else []),
+        *(
+            ["`--replay` takes the folder, or the file, of that name; the recipe is in `experiment.json`.", ""]
+            * replays
+        ),
         "Finished runs are not recomputed; `--fresh` recomputes them as a further attempt. All numbers come from the",
         "records in `runs/`; `curves.csv`, `tables/` and `figures/` are derived from them:",
         "",
@@ -135,12 +141,21 @@ def _line(
 ) -> str:
     protocol = source.protocol
     words = ["python run_benchmark.py --protocol", escapes.shell(str(protocol.get("name", source.experiment)))]
+    if replayed := str(protocol.get("replay") or ""):
+        words = ["python run_benchmark.py --replay", escapes.shell(replayed.rpartition("@")[0] or replayed)]
+        words += ["--model", escapes.shell(_spec(protocol.get("model") or {}))]
     words += ["--strategies", *map(escapes.shell, strategies)]
     if source.learners != ("supervised",):
         words += ["--learner", *map(escapes.shell, learners)]
-    if list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
+    if replayed or list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
         words += ["--budgets", *map(str, labels)]
     return " ".join([*words, "--seeds", *map(str, seeds)])
+
+
+def _spec(model: Mapping[str, Any]) -> str:
+    """A model as ``--model`` takes it."""
+    parameters = ",".join(f"{key}={value}" for key, value in (model.get("parameters") or {}).items())
+    return f"{model.get('name', '')}[{parameters}]" if parameters else str(model.get("name", ""))
 
 
 SECTION = Section("What ran", readme=readme, page=page)

@@ -52,7 +52,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     if len(strategies) < 3 or REFERENCE not in strategies:
         raise ValueError(f"a ranking takes {REFERENCE} and at least two other strategies in both, not {strategies}")
     if len(seeds) < 4:
-        raise ValueError(f"splitting seeds into halves takes at least 4 that all runs share, not {seeds}")
+        raise ValueError(f"splitting seeds into halves takes at least 4 that all runs share; there are {len(seeds)}")
     halves = list(itertools.combinations(seeds, len(seeds) // 2))
 
     def mean(x: pd.DataFrame, y: pd.DataFrame) -> Agreement:
