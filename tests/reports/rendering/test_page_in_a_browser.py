@@ -159,3 +159,25 @@ def test_pages_fit_their_window_and_their_figures_are_seen(browser: Any, root: P
     assert browser.current_url == (root.parent / "index.html").as_uri()
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_everything_on_the_page_of_two_experiments_is_clicked(browser: Any, tmp_path: Path) -> None:
+    for name in ("mnist", "digits"):
+        write_report(write_grid(tmp_path / name, ["random", "margin", "entropy"], dataset=name))
+    overview = (tmp_path / "index.html").as_uri()
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(overview)
+    tables = browser.find_elements("tag name", "table")
+    assert len(tables) > 2  # what to use, all experiments, and what is said across them
+    for table in tables:
+        count = len(table.find_elements("css selector", "tbody tr"))
+        for button in table.find_elements("css selector", "thead button"):
+            button.click()
+            assert button.find_element("xpath", "..").get_attribute("aria-sort") in ("ascending", "descending")
+            assert len(table.find_elements("css selector", "tbody tr")) == count
+    links = {link.get_attribute("href") for link in browser.find_elements("css selector", "main a, section a, table a")}
+    assert links >= {(tmp_path / name / "index.html").as_uri() for name in ("mnist", "digits")}
+    for link in links:
+        browser.get(link)
+        assert browser.find_element("tag name", "h1").text in ("mnist", "digits")
+    assert browser.get_log("browser") == []

@@ -107,8 +107,9 @@ def _advice_section(found: Mapping[str, Mapping[str, Any]]) -> str:
     drawn = sortable(header, rows, text, title, links=[f"{quote(who)}/index.html" for _, who, _ in advised], cards=True)
     said = (
         f"In bold what is shown to be better than {REFERENCE}: of these, what gains most in mean accuracy at these "
-        "label counts. The gain is in points with its 95 % band, simultaneous over the experiment; p is corrected over "
-        "all its comparisons. Strategies rank differently on different data: on yours, another may be the best."
+        "label counts. The gain is in points with its 95 % band, simultaneous over the experiment. p is corrected over "
+        "all its comparisons, step by step, and decides; the band corrects for all at once, and may reach 0 where p is "
+        "just below 0.05. Strategies rank differently on different data: on yours, another may be the best."
     )
     return f'<section><h2>{title}</h2>{drawn}<p class="caption">{escapes.html(said)}</p></section>'
 
