@@ -101,8 +101,8 @@ def table(report: Report, _: View) -> Table:
     unit, scale = _unit(rows["operations"])
     has_work = rows["operations"].notna().any()
     work_columns = {
-        f"operations ({unit})": [Cell(seconds(value / scale)) for value in rows["operations"]],
-        f"operations × {report.reference}": [_multiple(factor) for factor in rows["operations_factor"]],
+        f"MACs ({unit})": [Cell(seconds(value / scale)) for value in rows["operations"]],
+        f"MACs × {report.reference}": [_multiple(factor) for factor in rows["operations_factor"]],
     }
     differing = rows["n"].nunique() > 1
     columns = {
@@ -113,7 +113,6 @@ def table(report: Report, _: View) -> Table:
             Cell(seconds(mean), spread=seconds(sd) if math.isfinite(sd) else "")
             for mean, sd in zip(rows["query_mean"], rows["query_sd"], strict=True)
         ],
-        "queries (s)": [Cell(seconds(value)) for value in rows["query"]],
         "train (s)": [Cell(seconds(value)) for value in rows["train"]],
         "total (s)": [Cell(seconds(value)) for value in rows["total"]],
         "calibrated (s)": [Cell(seconds(value)) for value in rows["calibrated"]],
@@ -122,7 +121,7 @@ def table(report: Report, _: View) -> Table:
     spread = ", ± standard deviation over seeds" if rows["n"].max() > 1 else ""
     over = "the strategy's own seeds" if differing else f"{rows['n'].iloc[0]} {count(rows['n'].iloc[0], 'seed')}"
     about_work = (
-        f"Operations ({unit} = 1e{round(math.log10(scale))}) are the multiply-adds of the network in a run: of its "
+        f"MACs ({unit} = 1e{round(math.log10(scale))}) are the multiply-adds of the network in a run: of its "
         "convolutions and dense layers, in the forward and backward passes of the trainings and in the forward passes "
         "of the queries. They follow from the protocol and from the passes that each strategy declares, and do not "
         "depend on the machine. Not counted are the selection's own arithmetic, modules that a strategy trains beside "
@@ -130,15 +129,15 @@ def table(report: Report, _: View) -> Table:
     )
     caption = (
         f"Cost on {source.datasets[0][0]}, means over {over}. {about_work if has_work else ''}"
-        f"Seconds per query (a run's mean over its "
-        f"rounds{spread}), for all queries of a run, for its training (a shared first round counted for each run), and "
-        "for both: wall-clock time, which depends on the machine and its load. Calibrated seconds are those of a "
-        f"machine on which a fixed computation, timed in every round, takes {1000 * UNIT:g} ms. The last column is the "
-        f"total as a multiple of {report.reference}'s, over the seeds where the two runs have equal calibration: on "
-        f"one device, medians of the fixed computation within {ALIKE:g} times, its quartiles within {STEADY:g} times. "
+        f"Seconds per query (a run's mean over its rounds{spread}), for a run's training (a shared first round counted "
+        "for each run), and for this and all its queries: wall-clock time, which depends on the machine and its load. "
+        "Calibrated seconds are those of a machine on which a fixed computation, timed in every round, takes "
+        f"{1000 * UNIT:g} ms. The last column is the total as a multiple of {report.reference}'s, over the seeds where "
+        "the two runs have equal calibration: on one device, medians of the fixed computation within "
+        f"{ALIKE:g} times, its quartiles within {STEADY:g} times. "
     )
     notes = (
-        _dashes("the columns of operations", uncounted, len(order), report) if has_work else _uncounted(uncounted),
+        _dashes("the columns of MACs", uncounted, len(order), report) if has_work else _uncounted(uncounted),
         _dashes("the last column", reasons, len(order), report),
     )
     return Table.of_columns(columns, rows.reset_index(), sentences(caption, *notes, source.unranked.note))

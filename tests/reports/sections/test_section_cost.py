@@ -129,7 +129,7 @@ PROTOCOL = {
 def counted(report: Report) -> tuple[dict[str, list[str]], str]:
     """Operations and their multiple of random's as the table shows them, by row; and its caption."""
     table = cost.table(report, report.views[0])
-    columns = [i for i, title in enumerate(table.header) if "operations" in title]
+    columns = [i for i, title in enumerate(table.header) if "MACs" in title]
     return {row[0].text: [row[i].text for i in columns] for row in table.rows}, table.caption
 
 
@@ -155,9 +155,9 @@ def test_operations_are_those_of_trainings_and_passes(tmp_path: Path) -> None:
         name: [f"{count / 1e9:.{0 if count >= 1e11 else 1}f}", f"{count / training:.2f}"]
         for name, count in expected.items()
     }
-    assert "Operations (G = 1e9) are the multiply-adds of the network in a run" in caption
+    assert "MACs (G = 1e9) are the multiply-adds of the network in a run" in caption
     assert "Not counted are the selection's own arithmetic" in caption
-    assert "in the columns of operations" not in caption
+    assert "in the columns of MACs" not in caption
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_what_cannot_be_derived_has_a_dash(
         said = caption.partition("Operations are not counted: ")[2].partition(".")[0]
         assert said.endswith(why.removesuffix(" (all rows)"))
         return
-    assert "– in the columns of operations: " in caption
+    assert "– in the columns of MACs: " in caption
     assert why in caption
     assert rows[strategy] == ["–", "–"]
     assert rows["random"][1] == "1.00"
