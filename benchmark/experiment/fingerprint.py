@@ -27,6 +27,7 @@ AXES = {
     "papers": "words",
     "notes": "words",
 }
+MODEL_VERSIONS = {"linear": 2}  # of models whose numbers have changed since the engine's last version; 1 for the rest
 ALWAYS = ("dataset", "ladder", "model", "recipe", "features.parameters")  # covered at their defaults, too
 
 
@@ -54,7 +55,8 @@ def _encoded(protocol: Any, name: str) -> Any:
     if name == "ladder":
         return beginning(value if continues(value, protocol.budgets) else protocol.budgets)
     if name == "model":
-        return {"name": value.name, **value.parameters}
+        version = MODEL_VERSIONS.get(value.name)
+        return {"name": value.name, **value.parameters} | ({"version": version} if version else {})
     return _without_defaults(value, name)
 
 

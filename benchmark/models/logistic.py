@@ -3,19 +3,23 @@
     f(W, b) = (1/n) Σ_i CE(W x_i + b, y_i) + (λ/2) ‖W‖²
 
 is convex, strictly so in W, and the bias has no penalty: there is one minimum, up to a constant added to all biases,
-and it is found to a stated tolerance, from W = 0, b = 0 unless told otherwise, so that the data alone decide it.
+and it is found to a stated tolerance. The search begins at W = 0 with the biases that are best there, the logarithms of
+the classes' frequencies, so that the data alone decide its end. The bias of a class without examples has no minimum, it
+sinks for ever: it begins where the class has all but no probability (``_ABSENT``) and hardly moves from there.
 
 The inputs are centred, the bias is then the logit at their mean. With fewer examples than dimensions W lies in the span
 of the examples, whose coordinates take the place of the dimensions. L-BFGS (Nocedal & Wright, *Numerical Optimization*,
-section 7.2) does the rest, in float64, with a step length for each problem. Its initial matrix is the inverse Hessian
-at W = 0, b = 0, which is Xᵀ X / (n C) + λ I for W and 1 / C for b in each class (less the mean over the classes): it
-takes few steps, however different the variances of the dimensions are. As f is λ-strongly convex in W, ‖W − W*‖ is
-about ‖∇f‖ / λ or less: the tolerance is one on W itself.
+section 7.2) does the rest, in float64, with a step length for each problem, on Z = (W, b) L, where
+
+    L Lᵀ = M = Xᵀ X / (n C) + λ I   for W,   1 / C for b
+
+is the Hessian at W = 0, b = 0 in each class (but for the mean over the classes): in these coordinates few steps are
+needed, however different the variances of the dimensions are. As f is λ-strongly convex in W, ‖W − W*‖ is about
+‖∇f‖ / λ or less: the tolerance is one on W itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -25,11 +29,14 @@ from torch.nn import functional as F
 TOLERANCE = 1e-4  # of ‖∇f‖ / λ, which bounds the error of W, over ‖W‖
 MOST_STEPS = 10_000
 _HISTORY = 10
+_ROOM = 4 * _HISTORY  # pairs that the buffers take before the last ones are moved to their beginning
 _SUFFICIENT = 1e-4  # Armijo's share of the decrease that the slope promises
 _HALVINGS = 40
-_CURVATURE = 1e-12  # sᵀ y of a pair that counts, over yᵀ M⁻¹ y
-_JITTER = 1e-12  # added to the diagonal of the initial matrix, of its largest entry
-_RANK = 1e-10  # squared singular values below this share of the largest are none
+_CURVATURE = 1e-12  # sᵀ y of a pair that counts, over yᵀ y
+_JITTER = 1e-12  # added to the diagonal of M, of its largest entry
+_GRAM_JITTER = 1e-10  # likewise to that of the examples' products, which have no rank to spare
+_ABSENT = 1e-6  # examples that a class counts as having before the first is seen
+_LEAST = 1e-9  # ‖W‖ counts as no less: all examples may be equal
 
 
 class Fit(NamedTuple):
@@ -44,174 +51,205 @@ class Fit(NamedTuple):
 
 
 @torch.no_grad()
-def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float | Tensor, start: Fit | None = None) -> Fit:
+def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float) -> Fit:
     """Minimise f for P problems: ``inputs`` (P, n, D), ``targets`` (P, n) int64 in 0…C−1; ``penalty`` is λ > 0.
 
-    ``penalty`` may be a tensor (P,); inputs (1, n, D) and targets (1, n) are then those of all P problems. ``start`` is
-    where to begin, such as the minima for other penalties. A problem's result depends on those beside it by the
-    rounding of batched products: what must always be the same bits is solved alone, or always with the same others.
-    Raises ValueError for a penalty that is not positive, for inputs that are not finite, and where ``MOST_STEPS`` do
-    not lead to the tolerance.
+    A problem's result depends on those beside it by the rounding of batched products: what must always be the same bits
+    is solved alone, or always with the same others. Raises ValueError for a penalty that is not positive, for inputs
+    that are not finite, and where ``MOST_STEPS`` do not lead to the tolerance.
     """
-    inputs = inputs.double()
-    penalties = torch.as_tensor(penalty, dtype=torch.float64, device=inputs.device).reshape(-1)
-    if not (penalties > 0).all():
+    if not penalty > 0:
         raise ValueError(f"the penalty must be positive, not {penalty}: without one there may be no minimum")
+    inputs = inputs.double()
     if not inputs.isfinite().all():
         raise ValueError("the inputs are not finite")
     centre = inputs.mean(1, keepdim=True)
-    coordinates, basis = _spanned(inputs - centre)
-    problems, count = max(len(inputs), len(penalties)), inputs.shape[1]
-    extended = F.pad(coordinates, (0, 1), value=1.0)
-    pulls = F.pad(penalties[:, None, None].expand(-1, 1, coordinates.shape[2]), (0, 1))
-    inverse = _inverse_hessian(extended, pulls, class_count)
-    hot = F.one_hot(targets, class_count).double().mT
-
-    def value_and_gradient(w: Tensor) -> tuple[Tensor, Tensor]:
-        log_probs = (w @ extended.mT).log_softmax(1)
-        pulled = w * pulls
-        value = _dot(pulled, w) / 2 - _dot(hot, log_probs) / count
-        return value, (log_probs.exp() - hot) @ extended / count + pulled
-
-    def found(w: Tensor, gradient: Tensor) -> Tensor:
-        return _norm(gradient) <= TOLERANCE * penalties * _norm(w[..., :-1]).clamp_min(1e-9)
-
-    w = inputs.new_zeros(problems, class_count, extended.shape[2])
-    if start is not None:
-        w[..., :-1] = start.weights if basis is None else start.weights @ basis.mT
-        w[..., -1] = start.biases + (start.weights @ centre.mT).squeeze(2)
-    w, steps = _lbfgs(value_and_gradient, inverse, found, w)
-    weights = w[..., :-1] if basis is None else w[..., :-1] @ basis
-    biases = w[..., -1] - (weights @ centre.mT).squeeze(2)
+    coordinates, rows = _spanned(inputs - centre)
+    problem = _Problem(coordinates, targets, class_count, penalty)
+    found, steps = _lbfgs(problem)
+    solution = problem.original(found)
+    weights, biases = solution[..., :-1], solution[..., -1]
+    if rows is not None:
+        weights = weights @ rows
+    biases = biases - (weights @ centre.mT).squeeze(2)
     return Fit(weights - weights.mean(1, keepdim=True), biases - biases.mean(1, keepdim=True), steps)
-
-
-def _inverse_hessian(extended: Tensor, pulls: Tensor, class_count: int) -> Tensor:
-    """That of f in one class's coefficients at W = 0, b = 0, (P, r + 1, r + 1), but for a factor: see the module."""
-    hessian = extended.mT @ extended / (extended.shape[1] * class_count) + pulls.mT * torch.eye(
-        extended.shape[2], dtype=extended.dtype, device=extended.device
-    )
-    diagonal = hessian.diagonal(dim1=1, dim2=2)
-    diagonal += _JITTER * diagonal.amax(1, keepdim=True)
-    return torch.cholesky_inverse(torch.linalg.cholesky(hessian))
 
 
 def _spanned(inputs: Tensor) -> tuple[Tensor, Tensor | None]:
     """Coordinates (P, n, n) of the inputs (P, n, D) in orthonormal rows (P, n, D): inputs = coordinates @ rows.
 
-    A direction that the inputs lack is a coordinate that is 0. With n ≥ D the inputs themselves, and no rows.
+    Both follow from a Cholesky factor of the examples' products, to whose diagonal a little is added: as if each
+    example had a dimension of its own in which it is 1e-5 of its length. With n ≥ D the inputs themselves, and no rows.
     """
     if inputs.shape[1] >= inputs.shape[2]:
         return inputs, None
-    values, vectors = torch.linalg.eigh(inputs @ inputs.mT)
-    there = values > _RANK * values[:, -1:]
-    lengths = torch.where(there, values, 0.0).sqrt()
-    rows = torch.where(there, lengths, 1.0).reciprocal().mul(there).unsqueeze(2) * (vectors.mT @ inputs)
-    return vectors * lengths.unsqueeze(1), rows
+    gram = inputs @ inputs.mT
+    diagonal = gram.diagonal(dim1=1, dim2=2)
+    diagonal += (_GRAM_JITTER * diagonal.amax(1, keepdim=True)).clamp_min(torch.finfo(gram.dtype).tiny)
+    factor = torch.linalg.cholesky(gram)
+    return factor, torch.linalg.solve_triangular(factor, inputs, upper=False)
 
 
-def _lbfgs(
-    value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]],
-    inverse: Tensor,
-    found: Callable[[Tensor, Tensor], Tensor],
-    start: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """L-BFGS on P problems at once; the points (P, C, d) and the steps taken (P,).
+class _Problem:
+    """f of P problems in the coordinates Z (P, C, d) of the module's docstring, d being one more than W has."""
 
-    ``inverse`` (P, d, d), or (1, d, d), is the inverse Hessian to begin with, of each class and but for a factor. A
-    problem for which ``found(points, gradients)`` holds is left as it is. Lines are searched by halving the step;
-    where no step decreases the value any more, it is a minimum as far as float64 can tell. Raises ValueError where
-    ``MOST_STEPS`` are not enough.
+    def __init__(self, coordinates: Tensor, targets: Tensor, class_count: int, penalty: float) -> None:
+        extended = F.pad(coordinates, (0, 1), value=1.0)
+        count = extended.shape[1]
+        self.count, self.class_count, self.penalty = count, class_count, penalty
+        metric = extended.mT @ extended / (count * class_count)
+        diagonal = metric.diagonal(dim1=1, dim2=2)
+        diagonal[:, :-1] += penalty
+        diagonal += _JITTER * diagonal.amax(1, keepdim=True)
+        # ‖∇f‖² in W and b is at least min(λ, 1/C) of that in Z, ‖Z‖² at least λ of ‖W‖²; 1 % is for rounding.
+        self.most = 1.01 * TOLERANCE**2 / min(penalty, 1 / class_count)
+        self.factor = torch.linalg.cholesky(metric)
+        self.columns = torch.linalg.solve_triangular(self.factor, extended.mT, upper=False)  # (P, d, n)
+        self.hot = F.one_hot(targets, class_count).double().mT.contiguous()
+        frequencies = (self.hot.sum(2, keepdim=True) + _ABSENT) / (count + class_count * _ABSENT)
+        self.start = frequencies.log() * self.factor[:, -1:]
+
+    def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """f (P,) and its gradient (P, C, d). The penalty is that of Z itself less what M has from the examples."""
+        logits = torch.bmm(z, self.columns)
+        log_probs = logits.log_softmax(1)
+        of_examples = _dot(logits, logits) / self.class_count / 2 + _dot(self.hot, log_probs)
+        value = _dot(z, z) / 2 - of_examples / self.count
+        residuals = log_probs.exp_().sub_(self.hot).sub_(logits, alpha=1 / self.class_count)
+        return value, torch.baddbmm(z, residuals, self.columns.mT, alpha=1 / self.count)
+
+    def found(self, z: Tensor, gradient: Tensor) -> Tensor:
+        """Whether the tolerance is reached, (P,)."""
+        bound = (self.penalty * _dot(z, z)).clamp_min((self.penalty * _LEAST) ** 2) * self.most
+        near = _dot(gradient, gradient) <= bound
+        if not near.any():  # so it is not, and this takes less time to tell
+            return near
+        steepness = _norm(gradient @ self.factor.mT)
+        return steepness <= TOLERANCE * self.penalty * _norm(self.original(z)[..., :-1]).clamp_min(_LEAST)
+
+    def original(self, z: Tensor) -> Tensor:
+        """W and, as its last column, b; (P, C, d)."""
+        return torch.linalg.solve_triangular(self.factor, z, upper=False, left=False)
+
+
+def _lbfgs(problem: _Problem) -> tuple[Tensor, Tensor]:
+    """The minima (P, C, d) and the steps taken (P,).
+
+    A problem that has reached the tolerance is left as it is. Lines are searched by halving the step; where no step
+    decreases the value any more, it is a minimum as far as float64 can tell. Raises ValueError where ``MOST_STEPS`` are
+    not enough.
     """
-    x = start
-    value, gradient = value_and_gradient(x)
-    scaled = gradient @ inverse
-    history = _History(x)
-    steps = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-    active = ~found(x, gradient)
+    z = problem.start
+    value, gradient = problem.value_and_gradient(z)
+    history = _History(z)
+    active = ~problem.found(z, gradient)
+    steps = active.long()
+    running = active.tolist()
     for _ in range(MOST_STEPS):
-        if not active.any():
-            break
-        direction = history.direction(gradient, scaled)
-        slope = _dot(direction, gradient)
-        length = active.double()
-        for _ in range(_HALVINGS):
-            candidate = x + _times(length, direction)
-            new_value, new_gradient = value_and_gradient(candidate)
-            worse = active & (new_value > value + _SUFFICIENT * length * slope)
-            if not worse.any():
-                break
-            length = torch.where(worse, length / 2, length)
-        else:
-            active = active & ~worse
-            length = length * active
-            candidate = x + _times(length, direction)
-            new_value, new_gradient = value_and_gradient(candidate)
-        new_scaled = new_gradient @ inverse
-        history.add(candidate - x, new_gradient - gradient, new_scaled - scaled)
-        x, value, gradient, scaled = candidate, new_value, new_gradient, new_scaled
+        if not any(running):
+            return z, steps
+        direction = history.direction(gradient)
+        if not all(running):
+            direction = _times(active.double(), direction)
+        promised = _SUFFICIENT * _dot(direction, gradient)
+        candidate = z + direction
+        new_value, new_gradient = problem.value_and_gradient(candidate)
+        worse = active & (new_value > value + promised)
+        if worse.any():
+            length = active.double()
+            for _ in range(_HALVINGS):
+                length = torch.where(worse, length / 2, length)
+                candidate = z + _times(length, direction)
+                new_value, new_gradient = problem.value_and_gradient(candidate)
+                worse = active & (new_value > value + length * promised)
+                if not worse.any():
+                    break
+            else:
+                active = active & ~worse
+                candidate = z + _times(length * active, direction)
+                new_value, new_gradient = problem.value_and_gradient(candidate)
+        history.add(candidate, z, new_gradient, gradient)
+        z, value, gradient = candidate, new_value, new_gradient
+        active = active & ~problem.found(z, gradient)
+        running = active.tolist()
         steps += active
-        active = active & ~found(x, gradient)
-    if active.any():
-        raise ValueError(
-            f"the linear head has no solution to the stated tolerance after {MOST_STEPS:,} steps: standardise the "
-            "embeddings, or raise model.parameters.penalty"
-        )
-    return x, steps
+    raise ValueError(
+        f"the linear head has no solution to the stated tolerance after {MOST_STEPS:,} steps: standardise the "
+        "embeddings, or raise model.parameters.penalty"
+    )
 
 
 class _History:
     """The last pairs (s, y) of L-BFGS and the matrix that follows from them, in its compact form.
 
-    With S, Y the pairs as rows, H0 = γ M⁻¹, R the upper triangle of S Yᵀ and D its diagonal,
+    With S, Y the pairs as rows, R the upper triangle of S Yᵀ and D its diagonal,
 
-        H g = H0 g + Sᵀ R⁻ᵀ ((D + Y H0 Yᵀ) R⁻¹ S g − Y H0 g) − H0 Yᵀ R⁻¹ S g
+        H g = γ g + Sᵀ R⁻ᵀ ((D + γ Y Yᵀ) R⁻¹ S g − γ Y g) − γ Yᵀ R⁻¹ S g
 
     (Byrd, Nocedal & Schnabel, *Mathematical Programming* 1994, theorem 2.2): products of matrices, whatever the number
     of pairs. A pair of zeros suggests nothing.
     """
 
     def __init__(self, start: Tensor) -> None:
-        self._shape = start.shape
-        self._s = self._y = self._my = start.new_empty(len(start), 0, start[0].numel())
-        self._r = self._ymy = start.new_empty(len(start), 0, 0)
+        problems, self._shape = len(start), start.shape
+        self._s, self._y = (start.new_zeros(problems, _ROOM, start[0].numel()) for _ in range(2))
+        self._r, self._yy = (start.new_zeros(problems, _ROOM, _ROOM) for _ in range(2))
+        self._end = 0
 
-    def add(self, s: Tensor, y: Tensor, my: Tensor) -> None:
-        """``my`` is M⁻¹ y. A pair whose curvature rounding has eaten is left out."""
-        curvature, squared = _dot(s, y), _dot(y, my)
+    @property
+    def _window(self) -> slice:
+        return slice(max(0, self._end - _HISTORY), self._end)
+
+    def add(self, z: Tensor, z_before: Tensor, gradient: Tensor, gradient_before: Tensor) -> None:
+        """Take in the step from ``z_before`` to ``z``. A pair whose curvature rounding has eaten is left out."""
+        if self._end == _ROOM:
+            self._move()
+        at = slice(self._end, self._end + 1)
+        torch.sub(z.flatten(1), z_before.flatten(1), out=self._s[:, self._end])
+        torch.sub(gradient.flatten(1), gradient_before.flatten(1), out=self._y[:, self._end])
+        self._end += 1
+        window = self._window
+        y = self._y[:, at].mT
+        with_s, with_y = torch.bmm(self._s[:, window], y), torch.bmm(self._y[:, window], y)
+        curvature, squared = with_s[:, -1:], with_y[:, -1:]
         useful = curvature > _CURVATURE * squared
         if not useful.all():
-            s, y, my = (_times(useful, part) for part in (s, y, my))
-        first = 1 if self._s.shape[1] == _HISTORY else 0
-        self._s, self._y, self._my = (
-            torch.cat([rows[:, first:], new.flatten(1).unsqueeze(1)], 1)
-            for rows, new in ((self._s, s), (self._y, y), (self._my, my))
-        )
-        self._r = _bordered(self._r[:, first:, first:], self._s @ y.flatten(1).unsqueeze(2))
-        self._r[:, -1, -1] = torch.where(useful, curvature, 1.0)
-        self._ymy = _bordered(self._ymy[:, first:, first:], self._y @ my.flatten(1).unsqueeze(2))
-        self._ymy[:, -1:, :-1] = self._ymy[:, :-1, -1:].mT
-        self._gamma = torch.where(useful, curvature / squared, 1.0).view(-1, 1, 1)
-        self._middle = torch.diag_embed(self._r.diagonal(dim1=1, dim2=2)) + self._gamma * self._ymy
+            for part in (self._s[:, at], self._y[:, at], with_s, with_y):
+                part.mul_(useful)
+            curvature += ~useful  # so that R stays invertible
+            squared += ~useful
+        self._gamma = curvature / squared
+        self._r[:, window, at] = with_s
+        self._yy[:, window, at] = with_y
+        self._yy[:, at, window] = with_y.mT
+        r = self._r[:, window, window]
+        self._now = self._s[:, window], self._y[:, window], r
+        self._middle = self._yy[:, window, window] * self._gamma
+        self._middle.diagonal(dim1=1, dim2=2).add_(r.diagonal(dim1=1, dim2=2))
 
-    def direction(self, gradient: Tensor, scaled: Tensor) -> Tensor:
-        """−H g for the ``gradient`` g and ``scaled``, M⁻¹ g; both (P, C, d)."""
-        if self._s.shape[1] == 0:
-            return -scaled
-        g, mg = gradient.flatten(1).unsqueeze(2), scaled.flatten(1).unsqueeze(2)
-        u = torch.linalg.solve_triangular(self._r, self._s @ g, upper=True)
-        rest = self._middle @ u - self._gamma * (self._my @ g)
-        v = torch.linalg.solve_triangular(self._r.mT, rest, upper=False)
-        return (self._gamma * (self._my.mT @ u - mg) - self._s.mT @ v).view(self._shape)
+    def _move(self) -> None:
+        kept = slice(self._end - _HISTORY + 1, self._end)
+        self._end = _HISTORY - 1
+        self._s[:, : self._end], self._y[:, : self._end] = self._s[:, kept], self._y[:, kept]
+        for square in (self._r, self._yy):
+            square[:, : self._end, : self._end] = square[:, kept, kept].clone()
+            square[:, self._end :] = 0
 
-
-def _bordered(matrix: Tensor, column: Tensor) -> Tensor:
-    """``matrix`` (P, m − 1, m − 1) with ``column`` (P, m, 1) behind it and a row of zeros below."""
-    return torch.cat([F.pad(matrix, (0, 0, 0, 1)), column], 2)
+    def direction(self, gradient: Tensor) -> Tensor:
+        """−H g for the ``gradient`` g (P, C, d)."""
+        if not self._end:
+            return -gradient
+        s, y, r = self._now
+        g = gradient.flatten(1).unsqueeze(2)
+        u = torch.linalg.solve_triangular(r, torch.bmm(s, g), upper=True)
+        rest = torch.baddbmm(torch.bmm(y, g) * -self._gamma, self._middle, u)
+        v = torch.linalg.solve_triangular(r.mT, rest, upper=False)
+        ahead = torch.baddbmm(g, y.mT, u, beta=-1).mul_(self._gamma)
+        return torch.baddbmm(ahead, s.mT, v, alpha=-1).view(self._shape)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum((1, 2))
+    return torch.bmm(a.flatten(1).unsqueeze(1), b.flatten(1).unsqueeze(2)).view(-1)
 
 
 def _times(factors: Tensor, x: Tensor) -> Tensor:
@@ -219,4 +257,4 @@ def _times(factors: Tensor, x: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor) -> Tensor:
-    return x.square().sum((1, 2)).sqrt()
+    return torch.linalg.vector_norm(x, dim=(1, 2))

@@ -12,7 +12,7 @@ import pytest
 from support.tiny import PROTOCOL
 
 from benchmark.experiment import FeatureSettings, Model, Protocol, Recipe, load
-from benchmark.experiment.fingerprint import AXES, fingerprint
+from benchmark.experiment.fingerprint import AXES, MODEL_VERSIONS, fingerprint
 
 OTHER = {  # a value for each field, other than its default and than the tiny protocol's
     "dataset": "mnist",
@@ -175,3 +175,15 @@ def test_a_prefix_of_an_uneven_ladder_is_the_ladders(tiny: Protocol) -> None:
     assert uneven.override(budgets=[10]).fingerprint == uneven.fingerprint
     assert uneven.override(budgets=[10, 20]).fingerprint == uneven.fingerprint
     assert uneven.override(budgets=[10, 20, 30]).fingerprint == tiny.fingerprint
+
+
+def test_a_model_whose_numbers_have_changed_changes_the_fingerprint(
+    tiny: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tiny.fingerprint
+    monkeypatch.setitem(MODEL_VERSIONS, "another", 2)
+    assert fingerprint(tiny) == before
+    monkeypatch.setitem(MODEL_VERSIONS, tiny.model.name, 2)
+    second = fingerprint(tiny)
+    monkeypatch.setitem(MODEL_VERSIONS, tiny.model.name, 3)
+    assert len({before, second, fingerprint(tiny)}) == 3

@@ -80,23 +80,6 @@ def test_the_stated_tolerance_holds() -> None:
     assert gradient.norm() <= 1.01 * logistic.TOLERANCE * 1e-2 * weights.norm()
 
 
-def test_several_penalties_at_once_and_from_the_minimum_for_another() -> None:
-    """Every penalty gives what it gives alone, and a start that is near saves steps and changes nothing else."""
-    for count, dimensions in ((30, 50), (80, 20)):  # in the span of the examples, and in their own coordinates
-        inputs, targets = problem(1, count, dimensions, 4, 0.7)
-        penalties = torch.tensor([1e-1, 1e-2, 1e-3])
-        together = logistic.fit(inputs[None], targets[None], 4, penalties)
-        near = logistic.fit(inputs[None], targets[None], 4, penalties * 1.1)
-        again = logistic.fit(inputs[None], targets[None], 4, penalties, start=near)
-        assert (again.steps < together.steps).all()
-        for i, penalty in enumerate(penalties.tolist()):
-            alone = logistic.fit(inputs[None], targets[None], 4, penalty)
-            for found in (together, again):
-                assert_within_tolerance(found.weights[i], alone.weights[0])
-                torch.testing.assert_close(found.biases[i], alone.biases[0], rtol=2e-3, atol=2e-4)
-    assert together.weights[0].norm() < together.weights[1].norm() < together.weights[2].norm()
-
-
 def test_dimensions_of_very_different_variance_take_few_steps() -> None:
     inputs, targets = problem(0, 60, 20, 3, 1.0)
     plain = logistic.fit(inputs[None], targets[None], 3, 1e-1)
@@ -127,7 +110,8 @@ def test_classes_without_examples_repeated_examples_and_constant_ones() -> None:
     inputs, targets = problem(0, 20, 8, 3, 1.0)
     found = logistic.fit(inputs[None], targets[None], 5, 1e-2)
     probs = (inputs.double() @ found.weights[0].T + found.biases[0]).softmax(1)
-    assert probs[:, 3:].max() < 0.05
+    assert probs[:, 3:].max() < 1e-6
+    assert found.steps.item() < 30  # nobody waits for the biases of classes that are not there to sink
     torch.testing.assert_close(found.weights[0, 3], found.weights[0, 4])
     repeated = logistic.fit(inputs[:1].expand(4, -1)[None], torch.tensor([[0, 0, 1, 1]]), 2, 1e-2)
     assert repeated.weights.abs().max() < 1e-6
