@@ -32,12 +32,12 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULTS_PAGE = ROOT / "docs" / "results.md"
 SHOWN = {
-    "cifar10": 3000,
+    "cifar10-short": 3000,
     "mnist": 100,
     "cifar10-embeddings": 100,
 }  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
-LENGTHS = {"cifar10": "as it is", "cifar10-slow": "twice as long"}  # experiments that differ in training length only
+LENGTHS = {"cifar10-short": "as it is", "cifar10-slow": "twice as long"}  # experiments that differ in training length only
 # Left out of README.md: in version 1 the loss predictor could not see the embedding (see docs/results.md).
 FLAWED = {("learning-loss", 1), ("semi-supervised-learning-loss", 1)}
 

@@ -1,6 +1,6 @@
-"""The table of docs/recipes/README.md: ``cifar10`` with random labels, beside ResNet-18 trained for 200 epochs.
+"""The tables of docs/recipes/README.md: CIFAR-10 with random labels, beside ResNet-18 trained for 200 epochs.
 
-Our test accuracies are those in ``results/cifar10``, theirs the random curve of Ji et al. in ``published.json``.
+Our test accuracies are those in ``results/``, theirs the random curve of Ji et al. in ``published.json``.
 Operations count the convolutions and matrix products of a training, forward and backward.
 """
 
@@ -18,21 +18,24 @@ from docs.headline import ROOT, filled
 from docs.reproduction import PUBLISHED
 
 PAGE = Path(__file__).with_name("recipes") / "README.md"
-PROTOCOL, SHAPE = "cifar10", (3, 32, 32)
+PROTOCOLS, SHAPE = ("cifar10", "cifar10-short"), (3, 32, 32)
 EPOCHS = 200  # of ResNet-18
 
 
 def page() -> str:
-    """docs/recipes/README.md with its table recomputed from the lines, or with a note that there are none."""
-    root = ROOT / "results" / PROTOCOL
-    text = table(root) if (root / "experiment.json").exists() else "No published runs yet.\n"
-    return filled(PAGE.read_text(encoding="utf-8"), f"results/{PROTOCOL}", text)
+    """docs/recipes/README.md with its tables recomputed from the lines, or with a note that there are none."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name in PROTOCOLS:
+        there = (ROOT / "results" / name / "experiment.json").exists()
+        text = filled(text, f"results/{name}", table(name) if there else "No published runs yet.\n")
+    return text
 
 
-def table(root: Path) -> str:
+def table(name: str) -> str:
     """A row per label count: accuracy, ResNet-18's, NLL, ECE, and the operations of a training. Markdown."""
-    report, recipe = read_report(root, strategies=["random"]), library.load(PROTOCOL).recipe
-    model = library.load(PROTOCOL).model
+    report = read_report(ROOT / "results" / name, strategies=["random"])
+    protocol = library.load(name)
+    model, recipe = protocol.model, protocol.recipe
     reference = of_model("resnet18", {}, SHAPE)
     theirs = json.loads(PUBLISHED.read_text(encoding="utf-8"))["ji2023"]["curves"]["random"]
     bars = dict(zip(theirs["labels"], zip(theirs["mean"], theirs["sd"], strict=True), strict=True))

@@ -69,7 +69,7 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
     if data.image_size == (1, 1):  # of embeddings
         like = load("cifar10-embeddings").override(embedding="")
     else:
-        like = load("cifar10" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
+        like = load("cifar10-short" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
     ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
     return dataclasses.replace(
         like,

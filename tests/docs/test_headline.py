@@ -45,8 +45,8 @@ def test_the_readme_leaves_out_the_flawed_rows_and_no_others() -> None:
     def rows(table: str) -> list[str]:
         return [line for line in table.splitlines() if line.startswith("|")]
 
-    complete = headline.table(RESULTS / "cifar10", 3000)
-    shown = headline.table(RESULTS / "cifar10", 3000, short=True)
+    complete = headline.table(RESULTS / "cifar10-short", 3000)
+    shown = headline.table(RESULTS / "cifar10-short", 3000, short=True)
     assert set(strategies(complete)) - set(strategies(shown)) == {name for name, _ in headline.FLAWED}
     assert [line for line in rows(complete) if line in rows(shown)] == rows(shown)
     assert shown.rstrip().splitlines()[-1].startswith("Compared with random (3 seeds): ")
@@ -108,7 +108,7 @@ def test_the_training_lengths_are_the_lines() -> None:
         accuracy = 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
         return np.trapezoid(accuracy, labels, axis=1) / (labels[-1] - labels[0])
 
-    short, long = (areas(name, "entropy") - areas(name, "random") for name in ("cifar10", "cifar10-slow"))
+    short, long = (areas(name, "entropy") - areas(name, "random") for name in ("cifar10-short", "cifar10-slow"))
     (row,) = [line for line in headline.lengths_table(RESULTS).splitlines() if "entropy | twice" in line]
     shown = [cell.strip() for cell in row.strip("|").split("|")[-4::2]]
     means = [f"{np.mean(x):+.1f}".replace("-", "−") for x in (long, long - short)]

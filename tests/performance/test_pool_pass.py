@@ -16,7 +16,7 @@ import pytest
 from comparison import compare, size
 from loops import Case, Worker, mc_dropout_full_passes, mc_dropout_ours, predict_ours, predict_reference
 
-CASES = {"mnist-cnn": Case("mnist"), "compact": Case("cifar10")}
+CASES = {"mnist-cnn": Case("mnist"), "compact": Case("cifar10-short")}
 IMAGES = size(10_000, 300)
 REFERENCE_IMAGES = size(2000, 50)
 MC_IMAGES = size(1000, 50)

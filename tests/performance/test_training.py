@@ -34,8 +34,8 @@ class Training(NamedTuple):
 
 TRAININGS = {
     "resnet18": Training(Case("cifar10-ll4al"), 4, 2.5),
-    "compact": Training(Case("cifar10"), 20, 2.3),
-    "compact-128": Training(Case("cifar10", batch_size=128), 10, 2.3),
+    "compact": Training(Case("cifar10-short"), 20, 2.3),
+    "compact-128": Training(Case("cifar10-short", batch_size=128), 10, 2.3),
     "mnist-cnn": Training(Case("mnist"), 100, 2.9),
 }
 
