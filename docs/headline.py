@@ -37,7 +37,8 @@ SHOWN = {
     "cifar10-embeddings": 100,
 }  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
-LENGTHS = {"cifar10-short": "as it is", "cifar10-slow": "twice as long"}  # experiments that differ in training length only
+# Experiments that differ in the length of the training alone.
+LENGTHS = {"cifar10-short": "as it is", "cifar10-slow": "twice as long"}
 # Left out of README.md: in version 1 the loss predictor could not see the embedding (see docs/results.md).
 FLAWED = {("learning-loss", 1), ("semi-supervised-learning-loss", 1)}
 

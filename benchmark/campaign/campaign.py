@@ -156,7 +156,12 @@ def notes(todo: list[RunPlan]) -> list[str]:
 def costs_of(protocol: Protocol, tasks: list[RunTask], folders: Folders, identity: Identity) -> forecast.Costs:
     """What rounds of the tasks cost, by the runs in ``folders`` and the speed of the device now."""
     known = [record for root in folders.read for record in store.some_runs(root, protocol.fingerprint)]
-    here = calibration_seconds(torch.device(tasks[0].device))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a worker computes
+    try:
+        here = calibration_seconds(torch.device(tasks[0].device))
+    finally:
+        torch.set_num_threads(threads)
     return forecast.Costs(protocol, (identity.channels, *identity.image_size), known, here)
 
 
