@@ -181,6 +181,28 @@ def test_draws_of_the_posterior_have_its_mean_and_its_covariance() -> None:
             torch.testing.assert_close(centred.mean(0), mean, rtol=0.02, atol=0.02)
 
 
+def test_noise_in_a_solved_head_is_noise_in_its_weights() -> None:
+    """Logits of the head with w + ξ ‖w‖ ε / ‖ε‖ in place of w, of normalised embeddings; biases stay."""
+    inputs, targets = problem(0, 300, 6, 4, 0.5)
+    network = factory.build("linear", {}, 6, (1, 1), 4).eval()
+    network.solve(inputs[:50, :, None, None], targets[:50])
+    mean, std = torch.arange(6) / 10, torch.linspace(0.5, 2, 6)
+    images, chosen = Images(inputs[:, None, None, :], mean, std), torch.tensor([7, 0, 299, 31])
+    predictor = Predictor(network, None, "float32")
+    found = predictor.noisy_logits(images, chosen, 5, 0.3, seed=1, round_=2)
+    weight, bias = (part.detach() for part in (network.head.weight, network.head.bias))
+    everything = predictor.noisy_logits(images, torch.arange(300), 5, 0.3, seed=1, round_=2)
+    torch.testing.assert_close(everything[chosen], found)
+    x = (inputs - mean) / std
+    for k in range(5):
+        noise = torch.linalg.lstsq(x, everything[:, k] - x @ weight.T - bias).solution.T
+        torch.testing.assert_close(noise.norm(), 0.3 * weight.norm(), rtol=1e-3, atol=0.0)
+    assert not torch.allclose(everything[:, 0], everything[:, 1])
+    torch.testing.assert_close(
+        predictor.noisy_logits(images, chosen, 2, 0.0, 1, 2)[:, 1], predictor.logits(images, chosen)
+    )
+
+
 def test_a_class_without_labels_does_not_make_the_draws_contradict_the_head() -> None:
     """Its bias is far below 0, which is no evidence for a wide prior of the weights."""
     x, y = problem(0, 400, 64, 4, 0.5)
