@@ -70,3 +70,30 @@ def dropquery(stored: Arrays) -> None:
     few = stored["candidates_80"].tolist()
     same(strategy.candidates(changed, 80).tolist(), few)
     assert set(few) <= set(strategy.select(images, 80, seeded()).tolist())
+
+
+def refine(stored: Arrays) -> None:
+    """The images that are left after every round, and the batch, given what each query chose from.
+
+    The ensemble is of four that draw nothing themselves, with the temperature that theirs was given.
+    """
+    ensemble = (Margin, CoreSet, MaxHerding)
+    for suffix in ("", "_cut"):
+        n, depth, batches, share, first, most = stored["settings" + suffix].tolist()
+        parts = iter(tensor(stored["draws" + suffix]).long().split(stored["lengths" + suffix].tolist()))
+        seen: list[set[int]] = []
+
+        def given(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+            part = next(parts)  # noqa: B023
+            assert len(part) == min(count, len(rows))
+            assert set(part.tolist()) <= set(rows.tolist())
+            seen.append(set(rows.tolist()))  # noqa: B023
+            return part
+
+        with (
+            replaced("strategies.refine.MEMBERS", ensemble),
+            replaced("strategies.refine.drawn", given),
+            replaced("strategies.uherding.calibrated", lambda *_: float(stored["temperature"])),
+        ):
+            strategy = Refine(int(depth), int(batches), share, int(first), int(most))
+            left = ...
