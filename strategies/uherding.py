@@ -64,11 +64,11 @@ class UHerding(FeatureSpaceStrategy):
         self.forward_passes = Passes(pool=1, labelled=int(space == "embeddings"), cross_fit=_HELD_OUT)
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        return self.chosen(pool, n, generator, *self.scales(pool))
+        points = self.points(pool)
+        return self.chosen(pool, points, n, generator, *self.scales(pool, points[1]))
 
-    def scales(self, pool: Pool) -> tuple[float, float | None]:
+    def scales(self, pool: Pool, labelled: Points) -> tuple[float, float | None]:
         """σ and T, which follow from the labelled images alone; no T without a model or labels."""
-        labelled = self.points(pool)[1]
         width = smallest_distance(labelled)
         pool.note(radius=width)
         if not len(labelled) or not pool.has_model:
@@ -79,10 +79,16 @@ class UHerding(FeatureSpaceStrategy):
         return width, temperature
 
     def chosen(
-        self, pool: Pool, n: int, generator: torch.Generator, width: float, temperature: float | None
+        self,
+        pool: Pool,
+        points: tuple[Points, Points],
+        n: int,
+        generator: torch.Generator,
+        width: float,
+        temperature: float | None,
     ) -> Tensor:
-        """The batch, (n,), with these σ and T; all u are 1 without T."""
-        unlabelled, labelled = self.points(pool)
+        """The batch, (n,), with these σ and T; all u are 1 without T. ``points`` are those of ``pool``."""
+        unlabelled, labelled = points
         kernel = gaussian(width)
         weights = None
         if temperature is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from support.made_up import seeded
@@ -50,7 +52,7 @@ def test_the_pool_is_filtered_and_what_is_left_is_covered(
     pools, batch = filtered_by_hand(pool, 7, seeded(3), **settings)
     assert Refine(share=0.5, **settings).select(pool, 7, seeded(3)).tolist() == batch
     assert set(batch) <= pools[-1]
-    assert all(later <= earlier for earlier, later in zip(pools, pools[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(pools))
     assert len(pools[-1]) < 120
     assert pool.notes["candidates"] == len(pools[-1])
 
@@ -66,7 +68,8 @@ def test_an_image_that_no_member_wants_is_not_chosen(monkeypatch: pytest.MonkeyP
             return (~unwanted).nonzero().squeeze(1)[:n]
 
     monkeypatch.setattr("strategies.refine.MEMBERS", (Others,))
-    monkeypatch.setattr("strategies.refine.UHerding.chosen", lambda self, *args, **_: Others().select(*args))
+    instead = "strategies.refine.UHerding.chosen"
+    monkeypatch.setattr(instead, lambda self, part, points, *args: Others().select(part, *args[:2]))
     strategy = Refine(batches=2, first=80)
     assert not chosen & set(strategy.select(pool, 3, seeded()).tolist())
 
