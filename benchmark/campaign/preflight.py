@@ -64,7 +64,8 @@ def _suits_embeddings(protocol: Protocol, model: str) -> None:
     network = factory.class_of(model)
     if protocol.embedding and not network.of_embeddings:
         raise ProtocolError(
-            f"model '{model}' takes images, and the protocol has embeddings: choose --model linear or mlp"
+            f"model '{model}' takes images, and the protocol has embeddings: choose --model linear or mlp, or --set "
+            "embedding= for the images themselves"
         )
     if not network.of_embeddings:
         return
