@@ -61,6 +61,9 @@ beside the strategy (`--learner supervised "fixmatch[mu=3]"`); any strategy work
 learner can read the true label of an unlabelled image. How many of its pseudo-labels were right is computed after the
 training, for the figures only.
 
+On embeddings `supervised`, `self-training` and `pseudo-label` run, with `mlp` and, solved instead of trained, with
+`linear`; the others learn from augmented views of images, which embeddings do not have.
+
 A learner of your own is named as `file.py:Class` or `module:Class`, as in `--learner supervised "mine.py:Patient"`: a
 subclass of `benchmark.learners.Learner` with a method `fit`, which takes a `TrainingTask` and returns a
 `TrainingResult` (`benchmark/training/task.py`). CONTRIBUTING.md has an example.

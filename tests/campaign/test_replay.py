@@ -354,6 +354,18 @@ def test_labels_that_a_network_acquired_fit_a_head_on_embeddings(folder: Path, b
     check_replayed(folder, own.name, "linear")
 
 
+def test_a_users_own_images_and_embeddings_of_them_are_one_data_set(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (90, 8, 8), np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "own.npz", x_train=pixels[:60], y_train=labels[:60], x_test=pixels[60:], y_test=labels[60:])
+    (tmp_path / "tiny.toml").write_text(PROTOCOL.replace('"digits"', f'"{tmp_path}/own.npz"'))
+    assert bench(tmp_path, "--strategies", "random", "--seeds", "0") == 0
+    own = tiny_of(tmp_path)
+    fields = ("--model", "linear", "--set", "embedding=simclr[width=8,steps=2]", "recipe.augmentation=none")
+    assert replay(tmp_path, *fields, given=own) == 0
+    check_replayed(tmp_path, own.name, "linear")
+
+
 def test_a_protocol_on_other_images_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     pixels, labels = rng.integers(0, 256, (90, 8, 8), np.uint8), np.arange(90) % 10
