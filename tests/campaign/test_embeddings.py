@@ -121,7 +121,8 @@ def test_heads_refuse_images(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_perceptron_trains_and_drops_units_out(tmp_path: Path) -> None:
     arguments = ("--dataset", str(own(tmp_path)), "--model", "mlp[width=16]", "--seeds", "0", "--budgets", "5", "20")
     steps = ("--set", *PLAIN, "recipe.min_steps=60", "recipe.batch_size=8")
-    assert bench(tmp_path, *arguments, "--strategies", "bald", "learning-loss", *steps) == 0
+    tuned = ("learning-loss", "semi-supervised-learning-loss")
+    assert bench(tmp_path, *arguments, "--strategies", "bald", *tuned, *steps) == 0
     assert all(rounds[-1]["accuracy"] > 0.6 for _, *rounds in run_lines(tmp_path).values())
 
 
