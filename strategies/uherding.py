@@ -64,15 +64,34 @@ class UHerding(FeatureSpaceStrategy):
         self.forward_passes = Passes(pool=1, labelled=int(space == "embeddings"), cross_fit=_HELD_OUT)
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        unlabelled, labelled = self.points(pool)
+        points = self.points(pool)
+        return self.chosen(pool, points, n, generator, *self.scales(pool, points[1]))
+
+    def scales(self, pool: Pool, labelled: Points) -> tuple[float, float | None]:
+        """σ and T, which follow from the labelled images alone; no T without a model or labels."""
         width = smallest_distance(labelled)
         pool.note(radius=width)
+        if not len(labelled) or not pool.has_model:
+            return width, None
+        held_out = pool.cross_fit(_HELD_OUT)
+        temperature = calibrated(*held_out) if held_out else 1.0
+        pool.note(temperature=temperature)
+        return width, temperature
+
+    def chosen(
+        self,
+        pool: Pool,
+        points: tuple[Points, Points],
+        n: int,
+        generator: torch.Generator,
+        width: float,
+        temperature: float | None,
+    ) -> Tensor:
+        """The batch, (n,), with these σ and T; all u are 1 without T. ``points`` are those of ``pool``."""
+        unlabelled, labelled = points
         kernel = gaussian(width)
         weights = None
-        if len(labelled) and pool.has_model:
-            held_out = pool.cross_fit(_HELD_OUT)
-            temperature = calibrated(*held_out) if held_out else 1.0
-            pool.note(temperature=temperature)
+        if temperature is not None:
             weights = margin_uncertainty(tempered_probs(pool.logits, temperature))
         covered = covered_by(unlabelled, labelled, kernel)
         picks = lazy_greedy(unlabelled, n, kernel, weights=weights, covered=covered)

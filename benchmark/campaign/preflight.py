@@ -26,7 +26,7 @@ from benchmark.models.contract import contract_error
 from benchmark.results import store
 from benchmark.results.layers import Folders, Layers
 from benchmark.results.records import DatasetRecord, DifferingRecord
-from strategies.registry import Spec, expand
+from strategies.registry import Spec, expand, parse
 from strategies.testing import check_strategy
 
 
@@ -64,10 +64,18 @@ def _suits_embeddings(protocol: Protocol, model: str) -> None:
     network = factory.class_of(model)
     if protocol.embedding and not network.of_embeddings:
         raise ProtocolError(
-            f"model '{model}' takes images, and the protocol has embeddings: choose --model linear or mlp"
+            f"model '{model}' takes images, and the protocol has embeddings: choose --model linear or mlp, or --set "
+            "embedding= for the images themselves"
         )
     if not network.of_embeddings:
         return
+    chosen = {name: learners.build(name) for name in protocol.learners}
+    for name, learner in chosen.items():
+        if learner.augments:
+            raise ProtocolError(
+                f"learner '{name}' learns from augmented views of images, and model '{model}' classifies embeddings, "
+                "which have none: choose --learner supervised, self-training or pseudo-label"
+            )
     if protocol.recipe.augmentation != "none":
         raise ProtocolError(
             f"model '{model}' classifies embeddings, which are not augmented: choose another --model for images, or "
@@ -75,10 +83,13 @@ def _suits_embeddings(protocol: Protocol, model: str) -> None:
         )
     if not network.solved:
         return
-    for learner in protocol.learners:
-        if learners.build(learner).canonical != "supervised":
+    for name, learner in chosen.items():
+        if not learner.solves:
+            raise ProtocolError(f"learner '{name}' trains in steps, and model '{model}' is solved: choose --model mlp")
+        if idle := learner.of_steps & parse(learner.canonical)[1].keys():
             raise ProtocolError(
-                f"learner '{learner}' trains in steps, and model '{model}' is solved: choose --model mlp"
+                f"learner '{name}': {', '.join(sorted(idle))} is of a training in steps, and model '{model}' is "
+                "solved: leave it out, or choose --model mlp"
             )
     if protocol.warm_start:
         raise ProtocolError(f"model '{model}' is solved, whatever it starts from: --set warm_start=false")

@@ -102,8 +102,10 @@ def export(runs: Collection[RunRecord], path: Path) -> None:
     write_atomically(path, escapes.csv_table(table).encode())
 
 
-def protocol_of(experiment: Experiment, source: Source, changes: Mapping[str, Any]) -> Protocol:
-    """The protocol of a replay of an experiment: its own with ``changes``.
+def protocol_of(
+    experiment: Experiment, source: Source, changes: Mapping[str, Any], other: Protocol | None = None
+) -> Protocol:
+    """The protocol of a replay of an experiment: its own with ``changes``, or an ``other`` one with them.
 
     Without ``budgets`` among them, at the label counts that the furthest runs of all strategies have in common.
     """
@@ -113,7 +115,14 @@ def protocol_of(experiment: Experiment, source: Source, changes: Mapping[str, An
     common = sorted(set.intersection(*map(set, furthest.values())))
     if not common and "budgets" not in changes:
         raise ProtocolError(f"{experiment.root}: its strategies have no label count in common: give --budgets")
-    return replayed(from_dict(experiment.protocol), source, {"budgets": common, **changes})
+    own = from_dict(experiment.protocol)
+    protocol = replayed(other or own, source, {"budgets": common, **changes})
+    if protocol.imbalance != own.imbalance:  # a long tail numbers its images anew
+        raise ProtocolError(
+            f"the indices that {experiment.name} acquired are of imbalance={own.imbalance:g}: replay it with that, not "
+            f"{protocol.imbalance:g}"
+        )
+    return protocol
 
 
 def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Protocol:
@@ -161,7 +170,7 @@ class Request:
         Labels of a file must be those of the data. Those of an experiment may be a person's, or have noise.
         """
         source = self.source
-        if source.dataset is not None and not source.dataset.pairs_with(dataset):
+        if source.dataset is not None and not _same_images(source.dataset, dataset):
             raise ProtocolError(
                 f"'{dataset.name}' is not the data whose labels {source.name} acquired (SHA-256 {dataset.sha256[:12]}, "
                 f"not {source.dataset.sha256[:12]}): put the same data in place"
@@ -181,6 +190,11 @@ class Request:
                         f"{where}: the label of {index} is {label}, but {labels[index]} in '{identity.name}': replay "
                         "it on the data that the indices are of, or leave out the column 'label'"
                     )
+
+
+def _same_images(one: DatasetRecord, other: DatasetRecord) -> bool:
+    """Whether indices mean the same on both: on images and on embeddings of these they do."""
+    return one.pairs_with(other) or (one.manifest_sha256 == other.manifest_sha256 != "unknown")
 
 
 def request(

@@ -102,9 +102,9 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
         protocol = replays.replayed(base_protocol, source, changed)
         request = replays.request(source, protocol, arguments.strategies, arguments.seeds)
     else:
-        if arguments.protocol is not None or arguments.dataset is not None:
+        if arguments.dataset is not None:
             raise ProtocolError(
-                "--replay of an experiment has its protocol and data: leave out --protocol and --dataset"
+                "--replay of an experiment has its data: leave out --dataset, or name a --protocol on the same data"
             )
         experiment = options.places.layers.find(given).experiment()
         asked = rows_asked(arguments)[0]
@@ -119,7 +119,11 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             console.print(f"replayed are the labels that were acquired with the learner {acquirer}", markup=False)
         runs = [run for run in runs if run.key.learner == acquirer]
         source = replays.source_of_experiment(experiment, runs)
-        request = replays.request(source, replays.protocol_of(experiment, source, changed), None, None)
+        other = None
+        if arguments.protocol is not None:
+            other = base(arguments, changed.get("image_size", 0), checks.said_on(console))
+        protocol = replays.protocol_of(experiment, source, changed, other)
+        request = replays.request(source, protocol, None, None)
     for note in request.notes:
         console.print(note, markup=False, soft_wrap=True)
     return run(request.protocol, options, console, replay=request)

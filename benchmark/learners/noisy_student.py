@@ -67,6 +67,7 @@ class NoisyStudent(SemiSupervised):
     name = "noisy-student"
     version = 1
     paper = "xie2020"
+    augments = True
 
     def __init__(
         self,

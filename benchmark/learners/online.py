@@ -55,6 +55,10 @@ class Online(SemiSupervised):
 
     strong = True
 
+    @property
+    def augments(self) -> bool:  # type: ignore[override]
+        return self.strong
+
     def rule(self, class_count: int, unlabelled_count: int) -> Rule:
         """A new rule for a training with C classes and N unlabelled images."""
         raise NotImplementedError

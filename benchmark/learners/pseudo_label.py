@@ -14,19 +14,31 @@ unlabelled images together and learns its statistics from both, where USB's Pseu
 With ``teacher`` the pseudo-labels are fixed: a first training on the labelled images alone gives them, on clean
 images, and the second training starts from its weights. A ``threshold`` on the confidence in each step and learning
 on ``strong`` views come from later methods.
+
+A head that is solved (``linear`` on embeddings) has no steps. It is solved for the labelled images, then in five stages
+for these and the pseudo-labels of the solution before, with the weight α at the end of each fifth:
+
+    Σ_x CE(z, y) / L + α Σ_u CE(z, ŷ) / N + its penalty,
+
+over all N unlabelled images, less those below the threshold. With ``teacher`` and no threshold the last stage is all.
+A stage takes 5 to 10 s of one core with 50,000 embeddings of 256 entries.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from benchmark.learners import supervised
 from benchmark.learners.fixmatch import Threshold, check_threshold
 from benchmark.learners.online import Online, Rule
+from benchmark.learners.solved import Solved
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingResult, TrainingTask
+
+STAGES = 5  # of a head that is solved
 
 
 class _Fixed(Threshold):
@@ -52,6 +64,7 @@ class PseudoLabel(Online):
     name = "pseudo-label"
     version = 1
     paper = "lee2013"
+    solves = True
 
     def __init__(
         self,
@@ -73,12 +86,29 @@ class PseudoLabel(Online):
         self.threshold, self.strong = check_threshold(threshold), strong
 
     def train(self, task: TrainingTask) -> TrainingResult:
+        if task.network.solved:
+            return self._solve(task)
         if not self.teacher:
             return super().train(task)
         teacher = supervised.fit(replace(task, attachment=None), part="teacher")
         predictor = Predictor(teacher.network, None, task.recipe.precision)
         labels = predictor.predict(task.images, task.without_labels).logits.argmax(1)
         return self.train_by(_Fixed(self.threshold, labels), task).after(teacher)  # it starts from the same network
+
+    def _solve(self, task: TrainingTask) -> TrainingResult:
+        pool = Solved(task)
+        labels = pool.probs()[1].argmax(1)
+        for stage in (STAGES,) if self.teacher and not self.threshold else range(1, STAGES + 1):
+            factor = self.weight * self.ramp(stage / STAGES)
+            if not factor:
+                continue
+            own, probs = pool.probs()
+            labels = labels if self.teacher else probs.argmax(1)
+            confidence = probs.amax(1)
+            positions = (confidence >= self.threshold).nonzero().squeeze(1)
+            weights = confidence.new_full((len(positions),), factor * len(positions) / len(probs))
+            pool.solve(torch.ones_like(own[:, 0]), positions, labels, weights, confidence=confidence.mean().item())
+        return pool.result()
 
     def rule(self, class_count: int, unlabelled_count: int) -> Rule:
         return Threshold(self.threshold)

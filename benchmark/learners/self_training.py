@@ -13,6 +13,14 @@ the classes of each class. (Zou et al., "Unsupervised Domain Adaptation for Sema
 Self-Training", ECCV 2018, accept the same share of every predicted class.) A revision may drop or relabel what an
 earlier one accepted. Before the first revision, and after one that accepts nothing, the network learns from the
 labelled images alone.
+
+Embeddings have no strong views: a perceptron on them (``mlp``) learns from the embeddings as they are, with dropout.
+A head that is solved (``linear``) has no steps. It is solved for the labelled images, and again after each revision:
+
+    Σ_x (1 + ω u) CE(z, y) / L + λ Σ_u c (1 + ω u) CE(z, ỹ) / P + its penalty,
+
+over all L labelled and P accepted images, with u and c from the solution before, which gave the pseudo-labels. A round
+with 50,000 embeddings of 256 entries takes 6 s of one core at 20 labels of CIFAR-10, and 13 s at 200.
 """
 
 from __future__ import annotations
@@ -27,6 +35,7 @@ from torch.nn import functional as F
 from benchmark.learners.accepting import capped
 from benchmark.learners.fixmatch import check_threshold
 from benchmark.learners.semi_supervised import SemiSupervised, averaged, forward, whole
+from benchmark.learners.solved import Solved
 from benchmark.models.network import Network
 from benchmark.training.averaging import EpochMeans
 from benchmark.training.batches import Batch, Batches
@@ -67,7 +76,8 @@ class Accepted:
         task = self._task
         self._revision, self._positions, self._labels, self._supply = revision, positions, labels, None
         if len(positions):
-            size, view = min(self._most, len(positions)), task.recipe.strong_augmentation
+            size = min(self._most, len(positions))
+            view = task.recipe.augmentation if task.network.of_embeddings else task.recipe.strong_augmentation
             draws = task.generator(f"unlabelled/{revision}")
             images = Batches(task.images, task.without_labels[positions], size, (view,), draws)
             self._supply = Supply(images, self._steps)
@@ -96,6 +106,7 @@ class SelfTraining(SemiSupervised):
     name = "self-training"
     version = 1
     paper = "zou2018"
+    solves = True
 
     def __init__(
         self,
@@ -118,6 +129,8 @@ class SelfTraining(SemiSupervised):
         self.balance, self.uncertainty = balance, uncertainty
 
     def train(self, task: TrainingTask) -> TrainingResult:
+        if task.network.solved:
+            return self._solve(task)
         network, count = task.network, len(task.without_labels)
         steps = self.steps or task.steps
         interval = math.ceil(steps / (self.revisions + 1))
@@ -154,6 +167,17 @@ class SelfTraining(SemiSupervised):
         parts: dict[str, Stateful] = {"accepted": accepted, "average": average, "means": means, "given": given}
         log = minimise(task, objective, steps=steps, after_step=after_step, parts=parts)
         return averaged(average, log, given.epochs)
+
+    def _solve(self, task: TrainingTask) -> TrainingResult:
+        """Solve for the labelled images, and anew after each revision."""
+        pool = Solved(task)
+        for _ in range(self.revisions):
+            own, probs = pool.probs()
+            positions = capped(probs, self.threshold, self.balance)
+            accepted = probs[positions]
+            weights = self.weight * accepted.amax(1) * self._factors(accepted) if len(positions) else probs.new_zeros(0)
+            pool.solve(self._factors(own), positions, probs.argmax(1), weights, confidence=probs.amax(1).mean().item())
+        return pool.result()
 
     def _factors(self, probs: Tensor) -> Tensor:
         """1 + ω u, (B,), of ``probs`` (B, C)."""

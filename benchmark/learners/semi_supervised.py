@@ -47,6 +47,8 @@ class SemiSupervised(Learner):
     ``ema`` the decay of the averaged weights, and ``steps`` the number of steps, 0 for the recipe's.
     """
 
+    of_steps = frozenset({"mu", "ema", "steps"})
+
     def __init__(self, mu: int, weight: float, ema: float, steps: int) -> None:
         if not 0 <= weight < math.inf:
             raise ValueError(f"weight must not be negative, not {weight}")

@@ -15,6 +15,7 @@ class Supervised(Learner):
 
     name = "supervised"
     version = 1
+    solves = True
 
     def fit(self, task: TrainingTask) -> TrainingResult:
         return fit(task)

@@ -147,7 +147,7 @@ class ActiveLearningRun:
             metrics = evaluate(logits, self.data.test_labels)
             checkpoint_accuracies = self._checkpoint_accuracies(predictor, fitted.checkpoint_states)
         self.file.append_traces([_trace(number, noted) for noted in fitted.traces])
-        if last and fitted.traces:  # of learners that show how they learn
+        if last and fitted.traces and not self.data.are_embeddings:  # of learners that show how they learn, on images
             self.file.write_examples(examples(self.data, logits))
         acquired = given = torch.empty(0, dtype=torch.int64)
         held_out: tuple[int, ...] = ()

@@ -45,9 +45,12 @@ class Linear(Network):
         fit = logistic.fit(inputs, targets, self.head.out_features, self.penalty)
         return torch.cat([fit.weights, fit.biases.unsqueeze(2)], 2).to(self.head.weight.dtype)
 
-    def solve(self, x: Tensor, targets: Tensor) -> None:
-        features = x.flatten(1)
-        fit = logistic.fit(features[None], targets[None], self.head.out_features, self.penalty)
+    def solve(self, x: Tensor, targets: Tensor, weights: Tensor | None = None) -> None:
+        features, penalty, counts = x.flatten(1), self.penalty, None
+        if weights is not None:
+            total = float(weights.sum(dtype=torch.float64))
+            penalty, counts = penalty / total, weights[None].double() * (len(weights) / total)
+        fit = logistic.fit(features[None], targets[None], self.head.out_features, penalty, counts)
         with torch.no_grad():
             self.head.weight.copy_(fit.weights[0])
             self.head.bias.copy_(fit.biases[0])

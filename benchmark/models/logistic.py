@@ -1,6 +1,6 @@
 """Multinomial logistic regression with an L2 penalty: the minimum, for many problems of one shape at once.
 
-    f(W, b) = (1/n) Σ_i CE(W x_i + b, y_i) + (λ/2) ‖W‖²
+    f(W, b) = (1/n) Σ_i w_i CE(W x_i + b, y_i) + (λ/2) ‖W‖²,   all w_i = 1 unless weights are given,
 
 is convex, strictly so in W, and the bias has no penalty: there is one minimum, up to a constant added to all biases,
 and it is found to a stated tolerance. The search begins at W = 0 with the biases that are best there, the logarithms of
@@ -11,7 +11,7 @@ The inputs are centred, the bias is then the logit at their mean. With fewer exa
 of the examples, whose coordinates take the place of the dimensions. L-BFGS (Nocedal & Wright, *Numerical Optimization*,
 section 7.2) does the rest, in float64, with a step length for each problem, on Z = (W, b) L, where
 
-    L Lᵀ = M = Xᵀ X / (n C) + λ I   for W,   1 / C for b
+    L Lᵀ = M = Xᵀ diag(w) X / (n C) + λ I   for W,   1 / C for b
 
 is the Hessian at W = 0, b = 0 in each class (but for the mean over the classes): in these coordinates few steps are
 needed, however different the variances of the dimensions are. As f is λ-strongly convex in W, ‖W − W*‖ is about
@@ -51,9 +51,10 @@ class Fit(NamedTuple):
 
 
 @torch.no_grad()
-def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float) -> Fit:
+def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float, weights: Tensor | None = None) -> Fit:
     """Minimise f for P problems: ``inputs`` (P, n, D), ``targets`` (P, n) int64 in 0…C−1; ``penalty`` is λ > 0.
 
+    ``weights`` (P, n) are the w, none negative and with a mean of 1.
     A problem's result depends on those beside it by the rounding of batched products: what must always be the same bits
     is solved alone, or always with the same others. Raises ValueError for a penalty that is not positive, for inputs
     that are not finite, and where ``MOST_STEPS`` do not lead to the tolerance.
@@ -63,16 +64,17 @@ def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float) -> Fi
     inputs = inputs.double()
     if not inputs.isfinite().all():
         raise ValueError("the inputs are not finite")
-    centre = inputs.mean(1, keepdim=True)
+    counts = None if weights is None else weights.double()[..., None]
+    centre = inputs.mean(1, keepdim=True) if counts is None else (counts * inputs).mean(1, keepdim=True)
     coordinates, rows = _spanned(inputs - centre)
-    problem = _Problem(coordinates, targets, class_count, penalty)
+    problem = _Problem(coordinates, targets, class_count, penalty, counts)
     found, steps = _lbfgs(problem)
     solution = problem.original(found)
-    weights, biases = solution[..., :-1], solution[..., -1]
+    slopes, biases = solution[..., :-1], solution[..., -1]
     if rows is not None:
-        weights = weights @ rows
-    biases = biases - (weights @ centre.mT).squeeze(2)
-    return Fit(weights - weights.mean(1, keepdim=True), biases - biases.mean(1, keepdim=True), steps)
+        slopes = slopes @ rows
+    biases = biases - (slopes @ centre.mT).squeeze(2)
+    return Fit(slopes - slopes.mean(1, keepdim=True), biases - biases.mean(1, keepdim=True), steps)
 
 
 def _spanned(inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -91,13 +93,19 @@ def _spanned(inputs: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 class _Problem:
-    """f of P problems in the coordinates Z (P, C, d) of the module's docstring, d being one more than W has."""
+    """f of P problems in the coordinates Z (P, C, d) of the module's docstring, d being one more than W has.
 
-    def __init__(self, coordinates: Tensor, targets: Tensor, class_count: int, penalty: float) -> None:
+    ``counts`` (P, n, 1) are the weights of the examples, None where all are 1.
+    """
+
+    def __init__(
+        self, coordinates: Tensor, targets: Tensor, class_count: int, penalty: float, counts: Tensor | None
+    ) -> None:
         extended = F.pad(coordinates, (0, 1), value=1.0)
         count = extended.shape[1]
         self.count, self.class_count, self.penalty = count, class_count, penalty
-        metric = extended.mT @ extended / (count * class_count)
+        self.counts = None if counts is None else counts.mT
+        metric = extended.mT @ (extended if counts is None else counts * extended) / (count * class_count)
         diagonal = metric.diagonal(dim1=1, dim2=2)
         diagonal[:, :-1] += penalty
         diagonal += _JITTER * diagonal.amax(1, keepdim=True)
@@ -106,6 +114,8 @@ class _Problem:
         self.factor = torch.linalg.cholesky(metric)
         self.columns = torch.linalg.solve_triangular(self.factor, extended.mT, upper=False)  # (P, d, n)
         self.hot = F.one_hot(targets, class_count).double().mT.contiguous()
+        if self.counts is not None:
+            self.hot *= self.counts
         frequencies = (self.hot.sum(2, keepdim=True) + _ABSENT) / (count + class_count * _ABSENT)
         self.start = frequencies.log() * self.factor[:, -1:]
 
@@ -113,9 +123,11 @@ class _Problem:
         """f (P,) and its gradient (P, C, d). The penalty is that of Z itself less what M has from the examples."""
         logits = torch.bmm(z, self.columns)
         log_probs = logits.log_softmax(1)
-        of_examples = _dot(logits, logits) / self.class_count / 2 + _dot(self.hot, log_probs)
+        counted = logits if self.counts is None else logits * self.counts
+        of_examples = _dot(counted, logits) / self.class_count / 2 + _dot(self.hot, log_probs)
         value = _dot(z, z) / 2 - of_examples / self.count
-        residuals = log_probs.exp_().sub_(self.hot).sub_(logits, alpha=1 / self.class_count)
+        probs = log_probs.exp_() if self.counts is None else log_probs.exp_().mul_(self.counts)
+        residuals = probs.sub_(self.hot).sub_(counted, alpha=1 / self.class_count)
         return value, torch.baddbmm(z, residuals, self.columns.mT, alpha=1 / self.count)
 
     def found(self, z: Tensor, gradient: Tensor) -> Tensor:

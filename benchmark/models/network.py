@@ -132,8 +132,11 @@ class Network(nn.Module):
         """The dropout modules with a probability above 0."""
         return [m for m in self.modules() if isinstance(m, Dropout) and m.probability > 0]
 
-    def solve(self, x: Tensor, targets: Tensor) -> None:
-        """Fit in one go to the labelled images ``x`` (L, c, H, W) and their ``targets`` (L,); for ``solved`` ones."""
+    def solve(self, x: Tensor, targets: Tensor, weights: Tensor | None = None) -> None:
+        """Fit in one go to the images ``x`` (L, c, H, W) and their ``targets`` (L,); for ``solved`` ones.
+
+        The loss is the mean cross-entropy of the images, or their sum by ``weights`` (L,), and the penalty.
+        """
         raise NotImplementedError
 
     def solved_heads(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -47,7 +47,8 @@ class EngineTuning:
         task, network = self._task, self._network
         recipe = task.recipe
         generator = task.generator("tuning")
-        weak, strong = recipe.augmentation, recipe.strong_augmentation
+        weak = recipe.augmentation
+        strong = weak if network.of_embeddings else recipe.strong_augmentation  # embeddings have one view
         known = Batches(task.images, self._labelled, labelled, (weak,), generator)
         unknown = Batches(task.images, task.unlabelled, unlabelled, (weak, strong), task.generator("tuning/unlabelled"))
         network.eval()

@@ -36,6 +36,7 @@ from strategies.noise_stability import NoiseStability
 from strategies.probcover import ProbCover
 from strategies.query_by_committee import QueryByCommittee
 from strategies.random import Random
+from strategies.refine import Refine
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.tcm import TCM
 from strategies.tod import TOD
@@ -80,6 +81,7 @@ CATALOGUE: tuple[type[Strategy] | str, ...] = (  # classes, and wrapped strategi
     DropQuery,
     CAL,
     NoiseStability,
+    Refine,
     # few labels
     TypiClust,
     ProbCover,

@@ -97,9 +97,13 @@ def groups() -> tuple[str, ...]:
 
 
 def members(group: str) -> tuple[str, ...]:
-    """The strategies of a group; ``all`` is every strategy that is not a diagnostic."""
+    """The strategies of a group; ``all`` is every strategy in neither of the groups ``diagnostic`` and ``ensemble``.
+
+    A diagnostic reads true labels. An ensemble asks others hundreds of times: its one run takes as long as most others
+    together.
+    """
     if group == "all":
-        return tuple(name for name in names() if "diagnostic" not in _groups(name))
+        return tuple(name for name in names() if not {"diagnostic", "ensemble"} & set(_groups(name)))
     return tuple(name for name in names() if group in _groups(name))
 
 

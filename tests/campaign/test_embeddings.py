@@ -10,25 +10,13 @@ import numpy as np
 import pytest
 import torch
 from support.tiny import bench, run_lines
+from support.trees import PLAIN, own
 from torch import Tensor
 
 from benchmark.data.image_data import Arrays, checked
 from benchmark.features import embedding, pretrained
 
-PLAIN = ("recipe.augmentation=none", "recipe.precision=float32")
 LINEAR = ("--model", "linear", "--set", *PLAIN, "--seeds", "0")
-
-
-def own(folder: Path, count: int = 120, dimensions: int = 12) -> Path:
-    """An .npz of embeddings around three centres, labelled with words."""
-    rng = np.random.default_rng(0)
-    numbers = rng.integers(0, 3, count + 60)
-    numbers[:3] = range(3)
-    rows = rng.normal(0, 1, (3, dimensions))[numbers] * 2 + rng.normal(0, 1, (count + 60, dimensions))
-    words = np.array(["ash", "birch", "cedar"])[numbers]
-    path = folder / "trees.npz"
-    np.savez(path, x_train=rows[:count], y_train=words[:count], x_test=rows[count:], y_test=words[count:])
-    return path
 
 
 def test_a_users_embeddings_run_with_strategies_of_every_kind(tmp_path: Path) -> None:
@@ -89,7 +77,7 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
         (("--model", "cnn"), "takes images of at least 8×8, not 1×1; choose --model linear or mlp"),
         (
             ("--model", "linear", "--learner", "fixmatch", "--set", *PLAIN),
-            "learner 'fixmatch' trains in steps, and model 'linear'",
+            "learner 'fixmatch' learns from augmented views of images",
         ),
         (
             ("--model", "linear", "--set", *PLAIN, "warm_start=true"),
@@ -133,7 +121,8 @@ def test_heads_refuse_images(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_perceptron_trains_and_drops_units_out(tmp_path: Path) -> None:
     arguments = ("--dataset", str(own(tmp_path)), "--model", "mlp[width=16]", "--seeds", "0", "--budgets", "5", "20")
     steps = ("--set", *PLAIN, "recipe.min_steps=60", "recipe.batch_size=8")
-    assert bench(tmp_path, *arguments, "--strategies", "bald", "learning-loss", *steps) == 0
+    tuned = ("learning-loss", "semi-supervised-learning-loss")
+    assert bench(tmp_path, *arguments, "--strategies", "bald", *tuned, *steps) == 0
     assert all(rounds[-1]["accuracy"] > 0.6 for _, *rounds in run_lines(tmp_path).values())
 
 

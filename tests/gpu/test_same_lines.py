@@ -43,6 +43,7 @@ SHORTER = {
     "activeft": "activeft[iterations=10]",
     "batchbald": "batchbald[configurations=400]",
     "boss": "boss[batches=5]",
+    "refine": "refine[batches=9,depth=2]",
 }
 # What these carry from round to round changes with weights that go on from the round before.
 LATER = ("tod", "uherding", "semi-supervised-learning-loss[official=True]")

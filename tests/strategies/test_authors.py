@@ -120,6 +120,14 @@ TABLE = (
         "candidates given the dropped entries, for four batch sizes; picks given the centres",
         AS_SETS,
     ),
+    Row(
+        "refine",
+        "refine",
+        "dhuseljic/dal-toolbox",
+        hybrid.refine,
+        "the pool after each round and the batch, given the draws, of two strategies that draw nothing themselves",
+        "the same images, the batch in the same order",
+    ),
     # --- few labels
     Row(
         "typiclust",

@@ -11,10 +11,11 @@ from strategies.registry.catalogue import CATALOGUE
 
 FOLDER = Path(__file__).parents[2] / "strategies"
 METHODS = sorted(path for path in FOLDER.glob("*.py") if path.name != "__init__.py")
-_BOSS = ("alfa_mix", "badge", "bait", "coreset", "dropquery", "margin", "maxherding", "random", "typiclust")
+_MEMBERS = ("alfa_mix", "badge", "bait", "dropquery", "margin", "maxherding", "random", "typiclust")
 COMPOSED = {  # methods made of others
     "tcm.py": {"strategies.margin", "strategies.typiclust"},
-    "boss.py": {f"strategies.{member}" for member in _BOSS},
+    "boss.py": {"strategies.coreset", *(f"strategies.{member}" for member in _MEMBERS)},
+    "refine.py": {"strategies.uherding", *(f"strategies.{member}" for member in _MEMBERS)},
 }
 
 

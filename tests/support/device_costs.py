@@ -26,7 +26,7 @@ from support.small_trainings import ONLINE, RECIPE, Norm, task
 
 TABLE = Path(__file__).resolve().parents[1] / "gpu" / "device_costs.json"
 # A strategy that is slow with what it does for each of many rounds, with fewer of them.
-SHORTER = {"activeft": "activeft[iterations=10]", "boss": "boss[batches=5]"}
+SHORTER = {"activeft": "activeft[iterations=10]", "boss": "boss[batches=5]", "refine": "refine[batches=9,depth=1]"}
 BATCHES = (8, 24)  # sizes of the queries that are counted
 LEARNERS = ("supervised", *ONLINE)
 STEPS = dataclasses.replace(RECIPE, min_steps=24)

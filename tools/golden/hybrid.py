@@ -1,4 +1,4 @@
-"""BADGE, BAIT, CLUE, FALCUN, ALFA-Mix and DropQuery: what they draw from, cluster and choose."""
+"""BADGE, BAIT, CLUE, FALCUN, ALFA-Mix, DropQuery and Refine: what they draw from, cluster, filter and choose."""
 
 from __future__ import annotations
 
@@ -148,6 +148,69 @@ def dropquery(clone: Path) -> Arrays:
     return {**made, **found}
 
 
+class Given:
+    """The authors' model and data object in one: an image is its position in ``rows``, a loader a list of images."""
+
+    def __init__(self, made: Arrays) -> None:
+        known = len(made["labelled_embeddings"])
+        self.rows = torch.tensor(np.concatenate([made["labelled_embeddings"], made["embeddings"]]))
+        self.weight, self.bias = torch.tensor(made["weight"]), torch.tensor(made["bias"])
+        self.labeled_indices, self.unlabeled_indices = [*range(known)], [*range(known, len(self.rows))]
+
+    def labeled_dataloader(self) -> Any:
+        return self.labeled_indices, self.labeled_indices
+
+    def unlabeled_dataloader(self, subset_size: None) -> Any:
+        return self.unlabeled_indices, self.unlabeled_indices
+
+    def get_model_outputs(self, loader: list[int], output_types: list[str], device: str) -> dict[str, torch.Tensor]:
+        rows = self.rows[loader]
+        return {"features": rows, "logits": rows @ self.weight.T + self.bias}
+
+
+def refine(clone: Path) -> Arrays:
+    """The pool after each round, and the batch; what was drawn, in turn: for every query, and where a pool is cut.
+
+    The ensemble is of two strategies that draw nothing themselves, of which one chooses the batch: herding as it is
+    written there is another rule than its authors'. In ``_cut`` the pool of the first round is above the limit.
+    """
+    made = pool(400, 24, seed=26)
+    of_lightning = ("", ".pytorch", ".pytorch.utilities", ".pytorch.utilities.exceptions")
+    own = ("models", "models.base", "metrics", "metrics.utils", "metrics.calibration")
+    stubs = (*(f"lightning{part}" for part in of_lightning), *(f"dal_toolbox.{part}" for part in own))
+    module = load(clone, "publications.cleaning_the_pool.strategies", stubs)
+    known = len(made["labels"])
+    found: Arrays = {}
+    for suffix, n, depth, batches, share, first, most in (
+        ("", 6, 5, 25, 0.4, 120, 10_000),
+        ("_cut", 9, 3, 24, 0.3, 60, 70),
+    ):
+        asked = module.Refine(
+            al_strategies=["margin", "coreset"], select_strategy="coreset", progressive_depth=depth,
+            num_batches=batches, alpha=share, init_subset_size=first, max_pool_size=most, random_seed=26,
+        )  # fmt: skip
+        asked.rng, given = Recorded(asked.rng), Given(made)
+        picks = asked.query(model=given, al_datamodule=given, acq_size=n)
+        found["picks" + suffix] = np.array(picks) - known
+        found["settings" + suffix] = np.array([n, depth, batches, share, first, most])
+        found["draws" + suffix] = (np.concatenate(asked.rng.draws) - known).astype(np.int16)
+        found["lengths" + suffix] = np.array([len(draw) for draw in asked.rng.draws])
+        for number, left in asked.pool_indices.items():
+            found[f"pool{suffix}_{number + 1}"] = np.sort(left) - known
+    return {**made, **found}
+
+
+class Recorded:
+    """A generator of NumPy that keeps what it draws."""
+
+    def __init__(self, generator: np.random.RandomState) -> None:
+        self.generator, self.draws = generator, []
+
+    def choice(self, images: Any, size: int, replace: bool) -> np.ndarray:
+        self.draws.append(self.generator.choice(images, size, replace))
+        return self.draws[-1]
+
+
 MAKERS = {
     "badge": (BADGE, badge),
     "bait": (BADGE, bait),
@@ -155,4 +218,5 @@ MAKERS = {
     "falcun": ("sobermeier/falcun", falcun),
     "alfa-mix": ("AminParvaneh/alpha_mix_active_learning", alfa_mix),
     "dropquery": ("sanketx/AL-foundation-models", dropquery),
+    "refine": ("dhuseljic/dal-toolbox", refine),
 }

@@ -74,6 +74,13 @@ def test_a_diagnostic_is_not_in_all() -> None:
     assert "peeking" in members("diagnostic")
 
 
+def test_an_ensemble_is_not_in_all() -> None:
+    """A run of it takes a quarter of an hour on embeddings, where most others take seconds."""
+    assert "refine" not in members("all")
+    assert {"refine"} == set(members("ensemble"))
+    assert "refine" in members("hybrid")
+
+
 def test_a_name_is_given_once() -> None:
     with pytest.raises(ValueError, match="two strategies are named 'margin'"):
         register("margin", group="mine")(type("Margin2", (Strategy,), {}))

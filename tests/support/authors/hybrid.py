@@ -1,15 +1,23 @@
-"""BADGE, BAIT, CLUE, FALCUN, ALFA-Mix and DropQuery."""
+"""BADGE, BAIT, CLUE, FALCUN, ALFA-Mix, DropQuery and Refine."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from strategies.alfa_mix import AlfaMix
+from strategies.api import Pool
 from strategies.badge import Badge
+from strategies.coreset import CoreSet
 from strategies.dropquery import DropQuery
 from strategies.kernels.gradients import gradient_embeddings
 from strategies.kernels.kmeans_plus_plus import kmeans_plus_plus
-from support.authors.stored import Arrays, close, clustered, drawn, picks, pool, same, tensor
+from strategies.margin import Margin
+from strategies.refine import Refine, among
+from strategies.uherding import UHerding
+from support.authors.stored import Arrays, close, clustered, drawn, picks, pool, replaced, same, tensor
 from support.made_up import pool_of, seeded
 
 
@@ -70,3 +78,44 @@ def dropquery(stored: Arrays) -> None:
     few = stored["candidates_80"].tolist()
     same(strategy.candidates(changed, 80).tolist(), few)
     assert set(few) <= set(strategy.select(images, 80, seeded()).tolist())
+
+
+def refine(stored: Arrays) -> None:
+    """The images left after every round, and the batch, given what each query chose from and what a cut left.
+
+    The ensemble is of margin sampling and core-set, which draw nothing; core-set in UHerding's place chooses the batch.
+    """
+
+    def coreset(self: UHerding, images: Pool, points: Any, n: int, generator: torch.Generator, *scales: Any) -> Tensor:
+        return CoreSet().select(images, n, generator)
+
+    for suffix in ("", "_cut"):
+        n, depth, batches, share, first, most = stored["settings" + suffix].tolist()
+        theirs = iter(tensor(stored["draws" + suffix]).long().split(stored["lengths" + suffix].tolist()))
+        drawn_from: list[list[int]] = []
+        asked: list[list[int]] = []
+
+        def given(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+            part = next(theirs)  # noqa: B023
+            assert len(part) == min(count, len(rows)), "another number of images"
+            assert set(part.tolist()) <= set(rows.tolist()), "not in our pool"
+            drawn_from.append(rows.tolist())  # noqa: B023
+            return part.sort().values if count == most else part  # noqa: B023
+
+        def recorded(images: Pool, rows: Tensor, *args: Any) -> Tensor:
+            asked.append(rows.tolist())  # noqa: B023
+            return among(images, rows, *args)
+
+        with (
+            replaced("strategies.refine.MEMBERS", (Margin,)),
+            replaced("strategies.refine.drawn", given),
+            replaced("strategies.refine.among", recorded),
+            replaced("strategies.refine.UHerding.chosen", coreset),
+        ):
+            strategy = Refine(int(depth), int(batches), share, int(first), int(most))
+            chosen = strategy.select(pool(stored), int(n), seeded())
+        assert next(theirs, None) is None, "theirs draws more"
+        pools = [stored[f"pool{suffix}_{number + 1}"].tolist() for number in range(int(depth))]
+        assert all(later in drawn_from for later in pools[:-1])
+        assert asked[-1] == pools[-1]
+        same(chosen.tolist(), stored["picks" + suffix])
