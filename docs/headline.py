@@ -35,6 +35,8 @@ SHOWN = {
     "cifar10-short": 3000,
     "mnist": 100,
     "cifar10-embeddings": 100,
+    "cifar10-embeddings-label-noise": 100,
+    "cifar10-embeddings-long-tail": 100,
 }  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
 # Experiments that differ in the length of the training alone.
