@@ -21,7 +21,7 @@ import numpy as np
 from benchmark.experiment.keys import RunKey
 from benchmark.results import failures, index, lines, seal
 from benchmark.results.atomic import write_atomically
-from benchmark.results.compact import Headers, PackedRounds
+from benchmark.results.compact import Headers, PackedRounds, Spool
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
 from benchmark.results.paths import (
@@ -123,13 +123,13 @@ def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]
     Left out are damaged files, those with another run than their name says, and those of another fingerprint. For how
     the runs are kept in little memory, see ``compact``.
     """
-    found, notes, headers = [], [], Headers()
+    found, notes, headers, spool = [], [], Headers(), Spool()
     for path in run_paths(root):
         try:
             record = read_run(path)
             if record is not None:
                 check_place(record, root, fingerprint)
-                header, rounds = headers.shared(record.header), PackedRounds(record.rounds)
+                header, rounds = headers.shared(record.header), PackedRounds(record.rounds, spool)
                 found.append(replace(record, header=header, rounds=rounds))
         except Damaged as damage:
             notes.append(left_out(root, damage))
