@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import NamedTuple
 
 from benchmark.results.records import RunHeader
@@ -41,9 +42,12 @@ class Edition:
         return ""
 
 
+_parts_of = attrgetter(*(field.name for field in fields(Edition)))
+
+
 def edition_of(header: RunHeader) -> Edition:
     """The edition that a run's header names."""
-    return Edition(**{field.name: getattr(header, field.name) for field in fields(Edition)})
+    return Edition(*_parts_of(header))
 
 
 class Named(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from benchmark.results.errors import Damaged
 LARGEST = 2**28  # bytes; a run of 60,000 labels takes 2 MB
 
 
-def content(path: Path) -> bytes:
+def content(path: Path, found: os.stat_result | None = None) -> bytes:
     """A file's content. Raises Damaged for links, which may lead anywhere, for pipes and devices, and above 256 MiB.
 
-    A folder on the way from the experiment's own may be no link either: of a run, the two above it.
+    A folder on the way from the experiment's own may be no link either: of a run, the two above it. ``found`` is what
+    ``path.lstat`` has just said, None to ask.
     """
-    found = path.lstat()
+    found = found or path.lstat()
     if stat.S_ISLNK(found.st_mode) or (path.suffix != ".json" and any(up.is_symlink() for up in path.parents[:2])):
         raise Damaged(path, "it is, or is behind, a symbolic link", "put the file itself there")
     if not stat.S_ISREG(found.st_mode):

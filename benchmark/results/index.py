@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +25,12 @@ from benchmark.results.records import DatasetRecord, LabelsRecord, RunExtent, Ru
 
 _LAYOUT = 1  # part of the file's name: another layout is another file
 _AT_ONCE = 1000  # entries that are written together; so few new runs need no file of their own
+_READ_AHEAD = 2**26  # bytes of a database that is read in one go; in a larger one each entry is looked up
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS runs (content BLOB PRIMARY KEY, run BLOB, header BLOB, seal BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS headers (sha256 BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
 )
+_ROWS = "SELECT run, header, seal, content FROM runs"
 _ANY_RUN = RunKey("any", "any", 0), LabelsRecord((), (), ())  # in the headers, which many runs share
 _kept: Index | None = None
 State = tuple[int, int, int, int]  # of a file: size, times of its last changes, number
@@ -41,32 +44,34 @@ class Index:
         self._database: sqlite3.Connection | None = None
         self._new: dict[bytes, tuple[bytes, bytes]] = {}  # run and digest of the header by digest of the content
         self._headers: dict[bytes, RunHeader] = {}
-        self._read: dict[Path, tuple[State, bytes]] = {}  # files that this process has read, with their digests
-        self._usable: dict[Path, tuple[str, DatasetRecord]] = {}  # of these, with fingerprint and data
+        self._ahead: dict[bytes, tuple[Any, Any, Any]] | None = None  # rows that were read and not yet asked for
+        self._read: dict[str, tuple[State, bytes]] = {}  # files that this process has read, with their digests
+        self._usable: dict[str, tuple[str, DatasetRecord]] = {}  # of these, with fingerprint and data
         if path.exists():
             self._open()
 
     def digest_of(self, path: Path) -> bytes | None:
         """The digest of a file that this process has read and that nobody has touched since; None for any other."""
-        state, digest = self._read.get(path, (None, None))
-        return digest if state is not None and state == _state(path) else None
+        state, digest = self._read.get(str(path), (None, None))
+        return digest if state is not None and state == _state(path.lstat()) else None
 
     def content_of(self, path: Path) -> tuple[bytes, bytes]:
         """The content of a file and its digest. Raises Damaged as ``content`` does."""
-        state = _state(path)  # before it is read: what changes meanwhile is read again
-        data = content(path)
+        found = path.lstat()  # before it is read: what changes meanwhile is read again
+        data = content(path, found)
         digest = hashlib.sha256(data).digest()
-        self._read[path] = state, digest
-        self._usable.pop(path, None)
+        name = str(path)
+        self._read[name] = _state(found), digest
+        self._usable.pop(name, None)
         return data, digest
 
     def set_usable(self, path: Path, header: RunHeader) -> None:
         """Keep, while this process lasts, that the run with this header may be used, and lies where it belongs."""
-        self._usable[path] = header.fingerprint, header.dataset
+        self._usable[str(path)] = header.fingerprint, header.dataset
 
     def dataset_of(self, path: Path, fingerprint: str) -> DatasetRecord | None:
         """The data of a run that may be used, as far as ``digest_of`` and ``set_usable`` tell."""
-        known, dataset = self._usable.get(path, ("", None))
+        known, dataset = self._usable.get(str(path), ("", None))
         return dataset if known == fingerprint and self.digest_of(path) is not None else None
 
     def get(self, digest: bytes) -> RunExtent | None:
@@ -78,8 +83,9 @@ class Index:
         if header is None:
             return None
         key, initial, label_counts, acquired_counts = json.loads(str(found[0], "ascii"))
-        header = replace(header, key=RunKey(*key), initial=LabelsRecord(*map(tuple, initial)))
-        return RunExtent(header, tuple(label_counts), tuple(acquired_counts))
+        whole = object.__new__(RunHeader)  # as ``replace``, which would set each field by itself
+        vars(whole).update(vars(header), key=RunKey(*key), initial=LabelsRecord(*map(tuple, initial)))
+        return RunExtent(whole, tuple(label_counts), tuple(acquired_counts))
 
     def put(self, digest: bytes, extent: RunExtent) -> None:
         """Keep the extent of the run in a file with this digest."""
@@ -124,10 +130,21 @@ class Index:
 
     def _row(self, digest: bytes) -> tuple[bytes, bytes] | None:
         """The run and the digest of its header."""
-        row = self._select("SELECT run, header, seal FROM runs WHERE content = ?", digest)
+        if self._ahead is None:
+            self._ahead = self._all_rows()
+        row = self._ahead.pop(digest, None) or self._select(f"{_ROWS} WHERE content = ?", digest)
         if row is None or row[2] != _seal(digest, row[0], row[1]):
             return None
         return row[0], row[1]
+
+    def _all_rows(self) -> dict[bytes, tuple[Any, Any, Any]]:
+        """All rows, by the digest of the content; none of a database that is too large to be kept in memory."""
+        if self._database is None:
+            return {}
+        with self._or_none():
+            if self._path.stat().st_size <= _READ_AHEAD:
+                return {row[3]: row[:3] for row in self._database.execute(_ROWS)}
+        return {}
 
     def _header(self, digest: bytes) -> RunHeader | None:
         """A header that was not read before."""
@@ -168,8 +185,7 @@ def _bytes(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _state(path: Path) -> State:
-    found = path.lstat()
+def _state(found: os.stat_result) -> State:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 

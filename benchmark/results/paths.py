@@ -6,10 +6,12 @@ to one name alone; any other is told apart by a digest.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from benchmark.experiment.keys import RunKey
 
 _SETTLED = 2 * 10**9  # nanoseconds after which a change of a folder shows in its time
 _RUN = re.compile(r"(.+-seed[0-9]+)(?:\.[1-9][0-9]{0,17})?\.jsonl")
+_ATTEMPT = re.compile(r"-seed[0-9]+\.([1-9][0-9]{0,17})\.jsonl$")
 TRACES = ".epochs.jsonl"
 EXAMPLES = ".examples.npz"
 
@@ -76,20 +79,35 @@ def _is_plain(canonical: str) -> bool:
 
 def run_paths(root: Path) -> list[Path]:
     """The files of all runs in the experiment's folder ``root``, sorted."""
-    return [path for path in sorted((root / "runs").glob("*/*.jsonl")) if not path.name.endswith(TRACES)]
+    return [folder / name for folder, names in run_names(root) for name in names]
+
+
+def run_names(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folders of strategies in the experiment's folder ``root``, each with the names of its runs' files, sorted."""
+    for folder in sorted((root / "runs").glob("*")):
+        names: list[str] = []
+        if folder.is_dir():
+            with contextlib.suppress(PermissionError):
+                names = os.listdir(folder)
+        yield folder, sorted(name for name in names if name.endswith(".jsonl") and not name.endswith(TRACES))
 
 
 def attempt_paths(root: Path, key: RunKey) -> list[Path]:
     """The files of all attempts at a run, in the order of their numbers."""
-    first = run_path(root, key)
+    above, name = _components(key, 1)
+    folder = _folder(root, above)
     try:
-        changed = first.parent.stat().st_mtime_ns
+        changed = folder.stat().st_mtime_ns
         settled = time.time_ns() - changed > _SETTLED
-        names = (_listed if settled else _listed.__wrapped__)(first.parent, changed)
+        names = (_listed if settled else _listed.__wrapped__)(folder, changed)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    found = names.get(first.stem, ())
-    return [first if name == first.name else first.with_name(name) for name in found]
+    return [folder / found for found in names.get(name.removesuffix(".jsonl"), ())]
+
+
+@lru_cache(maxsize=256)
+def _folder(root: Path, name: str) -> Path:
+    return root / "runs" / name
 
 
 @lru_cache(maxsize=256)
@@ -107,7 +125,7 @@ def _listed(folder: Path, changed: int) -> dict[str, list[str]]:
 
 def attempt_of(path: Path) -> int:
     """The attempt's number that stands behind the seed in the name of a run's file."""
-    match = re.search(r"-seed[0-9]+\.([1-9][0-9]{0,17})\.jsonl$", path.name)
+    match = _ATTEMPT.search(path.name)
     return int(match[1]) if match else 1
 
 

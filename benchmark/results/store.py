@@ -21,10 +21,18 @@ import numpy as np
 from benchmark.experiment.keys import RunKey
 from benchmark.results import failures, index, lines, seal
 from benchmark.results.atomic import write_atomically
-from benchmark.results.compact import Headers, PackedRounds
+from benchmark.results.compact import Headers, PackedRounds, Spool
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
-from benchmark.results.paths import attempt_of, attempt_paths, belongs_to, examples_path, run_paths, traces_path
+from benchmark.results.paths import (
+    attempt_of,
+    attempt_paths,
+    belongs_to,
+    examples_path,
+    run_names,
+    run_paths,
+    traces_path,
+)
 from benchmark.results.records import (
     DatasetRecord,
     ExamplesRecord,
@@ -93,19 +101,20 @@ def datasets(root: Path, fingerprint: str) -> Iterator[DatasetRecord]:
                 yield run.header.dataset
 
 
-def some_runs(root: Path, fingerprint: str, most: int = 20) -> Iterator[RunRecord]:
+def some_runs(root: Path, fingerprint: str, most: int = 8) -> Iterator[RunRecord]:
     """At most so many runs of each strategy and learner among those at ``root`` that can be used."""
-    counts: Counter[tuple[Path, str]] = Counter()
-    for path in run_paths(root):
-        kind = path.parent, path.name.rpartition("-seed")[0]
-        if counts[kind] == most:
-            continue
-        with contextlib.suppress(Damaged):
-            record = read_run(path)
-            if record is not None:
-                check_place(record, root, fingerprint)
-                counts[kind] += 1
-                yield record
+    for folder, names in run_names(root):
+        counts: Counter[str] = Counter()
+        for name in names:
+            kind = name.rpartition("-seed")[0]
+            if counts[kind] == most:
+                continue
+            with contextlib.suppress(Damaged):
+                record = read_run(folder / name)
+                if record is not None:
+                    check_place(record, root, fingerprint)
+                    counts[kind] += 1
+                    yield record
 
 
 def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:
@@ -114,13 +123,13 @@ def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]
     Left out are damaged files, those with another run than their name says, and those of another fingerprint. For how
     the runs are kept in little memory, see ``compact``.
     """
-    found, notes, headers = [], [], Headers()
+    found, notes, headers, spool = [], [], Headers(), Spool()
     for path in run_paths(root):
         try:
             record = read_run(path)
             if record is not None:
                 check_place(record, root, fingerprint)
-                header, rounds = headers.shared(record.header), PackedRounds(record.rounds)
+                header, rounds = headers.shared(record.header), PackedRounds(record.rounds, spool)
                 found.append(replace(record, header=header, rounds=rounds))
         except Damaged as damage:
             notes.append(left_out(root, damage))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import pickle
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from support.report_lines import header_of, round_of, write_experiment, write_lines
 
 from benchmark.experiment.keys import RunKey
-from benchmark.results import store
-from benchmark.results.compact import Headers, PackedRounds
+from benchmark.results import compact, store
+from benchmark.results.compact import Headers, PackedRounds, Spool
 from benchmark.results.paths import run_path, run_paths
 from benchmark.results.records import LabelsRecord, RoundRecord, RunRecord, Seconds
 
@@ -81,6 +89,97 @@ def test_packed_rounds_are_a_sequence_of_records() -> None:
         packed[4]
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, to which a spool writes what exceeds 1,000 bytes."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(compact, "_IN_MEMORY", 1000)
+    return folder
+
+
+def parts(count: int) -> list[bytes]:
+    rng = np.random.default_rng(count)
+    return [rng.bytes(int(size)) for size in rng.integers(0, 400, count)]
+
+
+def assert_kept(spool: Spool, added: list[bytes], starts: list[int]) -> None:
+    found = [spool.get(start, start + len(part)) for start, part in zip(starts, added, strict=True)]
+    assert found == added
+
+
+def open_files(folder: Path) -> list[str]:
+    """Those without a name too."""
+    found = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+    return [link for path in found if path.is_symlink() and (link := os.readlink(path)).startswith(str(folder))]
+
+
+def test_a_spool_gives_back_what_was_added(temporary: Path) -> None:
+    spool, added = Spool(), parts(100)
+    starts = []
+    for part in added:
+        starts.append(spool.add(part))
+        assert_kept(spool, added[: len(starts)], starts)
+    assert len(open_files(temporary)) == 1
+    assert list(temporary.iterdir()) == []
+    del spool
+    gc.collect()
+    assert open_files(temporary) == []
+
+
+def test_where_no_file_can_be_written_the_bytes_stay_in_memory(temporary: Path) -> None:
+    temporary.rmdir()
+    spool, added = Spool(), parts(50)
+    assert_kept(spool, added, [spool.add(part) for part in added])
+
+
+def test_a_disk_that_is_full_costs_memory_alone(temporary: Path) -> None:
+    spool, added = Spool(), parts(100)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4500, before[1]))
+    try:
+        starts = [spool.add(part) for part in added]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 0 < spool._in_file < 4500
+    assert_kept(spool, added, starts)
+
+
+def test_a_file_that_has_lost_bytes_is_an_error(temporary: Path) -> None:
+    spool = Spool()
+    starts = [spool.add(part) for part in parts(100)]
+    assert spool._file is not None
+    os.truncate(spool._file.fileno(), starts[10])
+    with pytest.raises(OSError, match=f"a temporary file in {temporary} has lost what was written to it"):
+        spool.get(starts[12], starts[13])
+
+
+def test_a_kill_leaves_no_file(tmp_path: Path, temporary: Path) -> None:
+    root = written(tmp_path / "mnist", 2)
+    code = f"""
+import os, signal
+from pathlib import Path
+from benchmark.results import compact, store
+compact._IN_MEMORY = 1000
+found = store.read_experiment(Path({str(root)!r}))
+assert found.runs[0].rounds._spool._in_file
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(temporary)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.usefixtures("temporary")
+def test_runs_in_a_file_are_those_on_disk(tmp_path: Path) -> None:
+    root = written(tmp_path / "mnist", 3)
+    found = store.read_experiment(root).runs
+    assert [run.rounds[-1] for run in found] == [run.rounds[-1] for run in unpacked(root) if run]
+    assert list(found) == unpacked(root)
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
 def test_equal_parts_of_headers_are_kept_once() -> None:
     headers = Headers()
     keys = [RunKey("mar" + "gin" * (seed > 0), "supervised", seed) for seed in range(3)]
@@ -115,3 +214,5 @@ def test_an_experiment_takes_a_part_of_the_memory_of_its_records(tmp_path: Path)
         return size
 
     assert held(lambda: store.read_experiment(root)) < held(lambda: unpacked(root)) / 2
+    with patch.object(compact, "_IN_MEMORY", 1000):
+        assert held(lambda: store.read_experiment(root)) < held(lambda: unpacked(root)) / 4

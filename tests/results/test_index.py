@@ -176,3 +176,17 @@ def test_few_runs_leave_no_file(root: Path, tmp_path: Path) -> None:
     with patch.object(index, "_AT_ONCE", 1000):
         read(root, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("most", [2**26, 0])
+def test_a_large_index_is_read_entry_by_entry(root: Path, tmp_path: Path, most: int) -> None:
+    expected = read(root, tmp_path / "cache")
+    with patch.object(index, "_READ_AHEAD", most), unreadable():  # type: ignore[attr-defined]
+        assert read(root, tmp_path / "cache") == expected
+        for run in expected:  # a copy has the same content, and what was read ahead is handed out once
+            copied = root.parent / "copy" / run.path.relative_to(root)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            copied.write_bytes(run.path.read_bytes())
+        with index.kept_in(tmp_path / "cache"):
+            both = [[run.extent for run in store.summaries(one)] for one in (root, root.parent / "copy")]
+    assert both == [[run.extent for run in expected]] * 2

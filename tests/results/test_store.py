@@ -205,6 +205,19 @@ def test_damaged_examples_are_one_line(tmp_path: Path, data: bytes) -> None:
         store.read_examples(path)
 
 
+def test_runs_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    names = ("a-b/x-seed0.jsonl", "a/x-seed0.jsonl", "a/x-seed0.2.jsonl", "a/x-seed10.jsonl", "a/x-seed2.jsonl")
+    beside = ("a/x-seed0.epochs.jsonl", "a/x-seed0.examples.npz", "a/x-seed0.json", "loose-seed0.jsonl")
+    for name in (*names, *beside):
+        path = tmp_path / "runs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "runs" / "nowhere").symlink_to(tmp_path / "missing")
+    (tmp_path / "runs" / "itself").symlink_to(tmp_path / "runs" / "itself")
+    assert run_paths(tmp_path) == sorted(tmp_path / "runs" / name for name in names)
+    assert run_paths(tmp_path / "nowhere") == []
+
+
 def test_some_runs_are_at_most_so_many_usable_ones_of_each_strategy_and_learner(tmp_path: Path) -> None:
     root = write_grid(tmp_path / "mnist", ["random", "margin"], 4)
     write_run(root, "margin", 0, attempt=2)

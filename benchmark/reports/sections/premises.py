@@ -19,9 +19,8 @@ from benchmark.reports.statistics.premises import (
     REPEATED,
     RULES,
     SINGLE,
-    by_round,
     failing,
-    measures,
+    rounds_of,
 )
 from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.statistics.views import View
@@ -58,7 +57,7 @@ _EXPLAINED = {
 
 def rounds(report: Report) -> pd.DataFrame:
     """``premises.by_round`` of all runs; empty without a query."""
-    return by_round(measures(report.runs))
+    return rounds_of(report.runs)
 
 
 def notes(report: Report) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -17,7 +18,7 @@ from benchmark.experiment.operations import IMAGES, Images, of_model, of_query, 
 from benchmark.experiment.protocol import Protocol, from_dict
 from benchmark.reports.statistics.curves import RUN, key_of
 from benchmark.reports.statistics.seeds import Key
-from benchmark.results.records import RoundRecord, RunRecord
+from benchmark.results.records import DatasetRecord, RoundRecord, RunRecord
 
 if TYPE_CHECKING:  # it takes PyTorch
     from strategies.api import Strategy
@@ -44,18 +45,21 @@ def multiply_adds(
     """
     rows: list[tuple[str, str, int, float]] = []
     reasons: dict[Key, str] = {}
+    setting = cache(lambda dataset: _setting(dataset, protocol))  # that of many runs
     for run in runs:
         strategy, learner, seed = key_of(run)
         try:
-            rows.append((strategy, learner, seed, _of_run(run, protocol, last)))
+            rows.append((strategy, learner, seed, _of_run(run, setting(run.header.dataset), last)))
         except _Underivable as why:
             rows.append((strategy, learner, seed, math.nan))
             reasons[strategy, learner] = str(why)
     return pd.DataFrame(rows, columns=[*RUN, "operations"]), reasons
 
 
-def _of_run(run: RunRecord, described: Mapping[str, Any], last: int) -> int:
-    protocol, images = setting = _setting(run, described)
+def _of_run(run: RunRecord, setting: _Setting | _Underivable, last: int) -> int:
+    if isinstance(setting, _Underivable):
+        raise setting
+    protocol, images = setting
     if run.key.learner != "supervised":
         raise _Underivable("only supervised trainings are counted")
     strategy = None if protocol.replay else _strategy(run)
@@ -101,22 +105,22 @@ def _of_query(strategy: Strategy, setting: _Setting, round_: RoundRecord, traine
     )
 
 
-def _setting(run: RunRecord, described: Mapping[str, Any]) -> _Setting:
-    """What a run trained. Raises _Underivable where the records do not tell, or it has no steps to count."""
+def _setting(dataset: DatasetRecord, described: Mapping[str, Any]) -> _Setting | _Underivable:
+    """What runs on these data trained; _Underivable where the records do not tell, or there are no steps to count."""
     try:
         protocol = from_dict(described)
-    except ProtocolError as error:
-        raise _Underivable("the protocol is not complete") from error
+    except ProtocolError:
+        return _Underivable("the protocol is not complete")
     if protocol.embedding:
-        raise _Underivable("a head on embeddings is solved, in steps that are not recorded")
-    dataset, images = run.header.dataset, IMAGES.get(protocol.dataset)
+        return _Underivable("a head on embeddings is solved, in steps that are not recorded")
+    images = IMAGES.get(protocol.dataset)
     sizes = {dataset.differing.train_size} if dataset.differing else set()
     if images is None or dataset.name != protocol.dataset or sizes - {images.total} or protocol.imbalance != 1:
-        raise _Underivable("the records do not tell how many images there are, and of which size")
+        return _Underivable("the records do not tell how many images there are, and of which size")
     try:
         of_model(protocol.model, images)
-    except (ValueError, TypeError) as error:  # a user's own network, or a parameter of another version's
-        raise _Underivable("the network's operations are not counted") from error
+    except (ValueError, TypeError):  # a user's own network, or a parameter of another version's
+        return _Underivable("the network's operations are not counted")
     return _Setting(protocol, images)
 
 

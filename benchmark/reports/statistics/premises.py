@@ -9,7 +9,7 @@ show is taken from them, for runs of every release.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,8 @@ DUPLICATES = 0.1  # share of the acquired images: a tenth of the budget spent on
 AUROC, INFORMATIVE, SINGLE = "loss_rank.pool.auroc", "premise.informative_picks", "premise.singletons"
 CANDIDATES, MARGIN = "premise.candidates", "acquisition.margin_overlap"
 REPEATED = "duplicates"  # share of the acquired images
+_KNOWN = (AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, REPEATED)
+_PLACE = (*GROUP, "labels")
 
 
 def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
@@ -44,15 +46,18 @@ def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
     labelled one. The other columns are the diagnostics by name, NaN where there are none. The overlap with margin
     sampling is taken from margin's run of the seed where the two have the same model and none is recorded.
     """
-    frame = table_of(_rows(runs))
-    known = [AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, REPEATED]
+    return _complete(table_of(_rows(runs, runs)))
+
+
+def _complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a share of 0 for classes that were not acquired, and with NaN for what was never measured."""
     shares = [name for name in frame.columns if name.startswith("class_")]
     frame[shares] = frame[shares].fillna(0.0)
-    return frame.assign(**{name: math.nan for name in known if name not in frame})
+    return frame.assign(**{name: math.nan for name in _KNOWN if name not in frame})
 
 
-def _rows(runs: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
-    margin = {(run.key.learner, run.key.seed): run for run in runs if run.key.strategy == "margin"}
+def _rows(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
+    margin = {(run.key.learner, run.key.seed): run for run in others if run.key.strategy == "margin"}
     for run in runs:
         beside = margin.get((run.key.learner, run.key.seed))
         so_far: Counter[int] = Counter()
@@ -102,17 +107,42 @@ def by_round(measured: pd.DataFrame) -> pd.DataFrame:
     number of classes of random's batches there, at most C, NaN without random: how even the pool is, only that shows.
     Empty for empty ones.
     """
+    return _with_usual(pd.DataFrame(_means(measured)))
+
+
+def rounds_of(runs: Iterable[RunRecord]) -> pd.DataFrame:
+    """``by_round`` of the ``measures`` of runs, one strategy and learner after another: the table may be large."""
+    together = list(runs)
+    apart: dict[Key, list[RunRecord]] = defaultdict(list)
+    for run in together:
+        apart[run.key.strategy, run.key.learner].append(run)
+    rows: list[dict[str, Any]] = []
+    names: dict[str, None] = {}  # in the order of ``measures``
+    for own in apart.values():
+        frame = table_of(_rows(own, together))
+        names |= dict.fromkeys(frame.columns)
+        rows += _means(_complete(frame))
+    columns = [*_PLACE, "n", *(name for name in [*names, *_KNOWN] if name not in (*_PLACE, "seed")), "auroc_low"]
+    return _with_usual(_complete(pd.DataFrame(rows, columns=list(dict.fromkeys(columns)) if rows else None)))
+
+
+def _means(measured: pd.DataFrame) -> list[dict[str, Any]]:
     if measured.empty:
-        return measured
+        return []
     rows = []
-    for key, group in measured.groupby([*GROUP, "labels"], sort=False):
-        row = dict(zip((*GROUP, "labels"), key, strict=True)) | {"n": len(group)}
+    for key, group in measured.groupby(list(_PLACE), sort=False):
+        row = dict(zip(_PLACE, key, strict=True)) | {"n": len(group)}
         for name in group.columns.drop([*GROUP, "seed", "labels"]):
             row[name] = mean_and_sd(group[name].dropna())[0]
         ranked = group[AUROC].dropna().tolist()
         row["auroc_low"] = mean_interval(ranked).low if len(ranked) >= FEWEST_SEEDS else math.nan
         rows.append(row)
-    frame = pd.DataFrame(rows)
+    return rows
+
+
+def _with_usual(frame: pd.DataFrame) -> pd.DataFrame:
+    if frame.empty:
+        return frame
     random = frame[frame["strategy"] == REFERENCE].set_index(["learner", "labels"])["alike"].to_dict()
     places = zip(frame["learner"], frame["labels"], frame["classes"], strict=True)
     return frame.assign(usual=[effective(random.get((learner, n), math.nan), most) for learner, n, most in places])
@@ -233,5 +263,5 @@ def failing(rounds: pd.DataFrame) -> dict[Key, dict[str, str]]:
 
 def degenerate(runs: Iterable[RunRecord]) -> dict[Key, tuple[str, ...]]:
     """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never the reference's."""
-    found = failing(by_round(measures(list(runs))))
+    found = failing(rounds_of(runs))
     return {key: tuple(verdicts) for key, verdicts in found.items() if key[0] != REFERENCE}

@@ -12,7 +12,7 @@ import numpy as np
 
 RESAMPLES = 2000
 FEWEST_SEEDS_BOOTSTRAP = 5  # fewer have too few different resamples for percentiles
-AT_ONCE = 2**20  # seeds that are drawn
+AT_ONCE = 2**20  # seeds that are drawn, or values of theirs
 
 
 def parts(rows: int, width: int) -> Iterator[int]:
@@ -27,7 +27,7 @@ def resampled_means(values: np.ndarray) -> np.ndarray:
     n = len(values)
     draw = np.random.default_rng(0)
     found: list[np.ndarray] = []
-    for rows in parts(RESAMPLES, n):
+    for rows in parts(RESAMPLES, values.size):
         drawn = draw.integers(0, n, (rows, n))
         found.append(values[drawn if found else np.concatenate([np.arange(n)[None], drawn])].mean(axis=1))
     return np.concatenate(found)

@@ -9,11 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.report_lines import header_of, round_of
 
 from benchmark.experiment.keys import RunKey
-from benchmark.reports.statistics.premises import RULES, alike, by_round, degenerate, effective, failing, measures
+from benchmark.reports.statistics.premises import (
+    RULES,
+    alike,
+    by_round,
+    degenerate,
+    effective,
+    failing,
+    measures,
+    rounds_of,
+)
 from benchmark.results.records import LabelsRecord, RoundRecord, RunRecord
 
 EVEN = tuple(range(10)) * 2
@@ -187,6 +197,18 @@ def test_other_premises(name: str, fails: float, holds: float, verdict: str, tol
     good = run_of("good", diagnostics=[{name: holds}] * 3 + [{name: fails}])
     assert verdicts(bad, good) == {"bad": (verdict,)}
     assert failing(by_round(measures([bad, good]))) == {("bad", "supervised"): {verdict: told}}
+
+
+def test_means_by_round_are_the_same_one_strategy_after_another() -> None:
+    """Though each has diagnostics and classes of its own, and margin's images are looked up."""
+    few = (0, 1, 2) * 2
+    runs = [run_of("random", seed) for seed in range(3)]
+    runs += [run_of("margin", seed, labels=(few,) * 4, accuracy=0.5) for seed in range(4)]
+    runs += [run_of("same", seed, labels=(few,) * 4, first=1002, accuracy=0.5) for seed in range(2)]
+    runs += [run_of("loss", seed, diagnostics=[{CHANCE: 0.5 + seed / 10}] * 4) for seed in range(3)]
+    runs += [run_of("noise", diagnostics=[{"new": 1.0, NOISE: 7.0}, {}, {"acquisition.duplicates": 2.0}, {}])]
+    pd.testing.assert_frame_equal(rounds_of(runs), by_round(measures(runs)))
+    assert rounds_of([]).empty
 
 
 def test_random_is_never_degenerate() -> None:
