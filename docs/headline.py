@@ -35,6 +35,7 @@ SHOWN = {
     "cifar10-short": 3000,
     "mnist": 100,
     "cifar10-embeddings": 100,
+    "cifar10-embeddings-2000": 1000,
     "cifar10-embeddings-label-noise": 100,
     "cifar10-embeddings-long-tail": 100,
 }  # experiments, and the label count shown beside the last one
