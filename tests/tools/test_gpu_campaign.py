@@ -104,4 +104,6 @@ def test_every_request_in_the_list_can_be_met(rehearsal: bool) -> None:
         protocol = preflight.with_learners(requested(run_benchmark.parser().parse_args(words)))
         assert preflight.runnable(protocol, Terminal())
     found = experiments_asked_for(rehearsal)
-    assert found == (["digits", "pictures"] if rehearsal else ["mnist", "cifar10", "mnist-balanced", "mnist-fixmatch"])
+    lengths = ["cifar10-half", "cifar10-double"]
+    published = ["mnist", "cifar10", *lengths, "mnist-balanced", "mnist-fixmatch"]
+    assert found == (["digits", "pictures"] if rehearsal else published)
