@@ -22,8 +22,9 @@ class SemiSupervisedLearningLoss(Strategy):
     held-out images: from 40 labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled
     images of the lowest loss, half the newly labelled ones of the lowest loss (at first: the last drawn).
 
-    *Tuning.* The network is frozen; max(100, a quarter of the training's steps) steps of SGD on the module, each
-    on 128 labelled images (held-out ones included) and 384 unlabelled ones. With q the softmax on an image's weak
+    *Tuning.* The network is frozen; a quarter of the training's steps, of SGD on the module, each on 128 labelled
+    images (held-out ones included) and 384 unlabelled ones: at least 100 steps, and beyond them no more labelled images
+    than the training takes. With q the softmax on an image's weak
     view and ĉ = max q, the images with ĉ ≥ ``threshold`` have the pseudo-loss CE(f(strong view), q) (soft) or
     CE(f(strong view), argmax q) (hard); the module ranks them from the strong view's features. ``tuning =
     "labelled"`` leaves out the unlabelled term (SCAL), ``"none"`` the stage.
@@ -141,23 +142,29 @@ class SemiSupervisedLearningLoss(Strategy):
         return torch.cat(easiest)
 
     def passes_in(self, query: Query) -> Passes:
-        steps, labelled, unlabelled = self.lengths(query.labelled, query.unlabelled, query.training_steps)
-        views = labelled + 2 * unlabelled if unlabelled and self.tuning != "none" else 0
-        return Passes(pool=1, images=steps * views)
+        training = query.training_steps, query.training_images
+        steps, labelled, unlabelled = self.lengths(query.labelled, query.unlabelled, *training)
+        return Passes(pool=1, images=steps * (labelled + 2 * unlabelled))
 
-    def lengths(self, labelled_count: int, unlabelled_count: int, training_steps: int) -> tuple[int, int, int]:
-        """The tuning's steps, and the labelled and unlabelled images of each."""
-        labelled, unlabelled = 128, min(384, even(unlabelled_count))
-        if not self.official:
-            return max(100, training_steps // 4), labelled, unlabelled
-        per_epoch = -(-labelled_count // labelled)
-        return 30 * per_epoch, labelled, min(1536, even(unlabelled_count // (labelled_count // labelled + 1)))
+    def lengths(self, labelled_count: int, unlabelled_count: int, steps: int, images: int) -> tuple[int, int, int]:
+        """The tuning's steps, and the labelled and unlabelled images of each, after a training.
+
+        No steps where there is nothing to tune on.
+        """
+        labelled = 128
+        if self.official:
+            steps = 30 * -(-labelled_count // labelled)
+            unlabelled = min(1536, even(unlabelled_count // (labelled_count // labelled + 1)))
+        else:
+            steps = max(100, min(steps // 4, images // labelled))
+            unlabelled = min(384, even(unlabelled_count))
+        if self.tuning == "none" or unlabelled == 0:
+            return 0, labelled, 0
+        return steps, labelled, unlabelled if self.tuning == "semi-supervised" else 0
 
     def after_training(self, tuning: Tuning) -> None:
-        if self.tuning == "none":
-            return
-        counts = tuning.labelled_count, tuning.unlabelled_count, tuning.training_steps
-        steps, labelled, unlabelled = self.lengths(*counts)
+        counts = tuning.labelled_count, tuning.unlabelled_count
+        steps, labelled, unlabelled = self.lengths(*counts, tuning.training_steps, tuning.training_images)
         module: LossPrediction = tuning.attachment
 
         def loss(batch: TuningBatch) -> Tensor:
@@ -166,7 +173,7 @@ class SemiSupervisedLearningLoss(Strategy):
                 value = value + self.pseudo_loss(module, batch)
             return value
 
-        if unlabelled > 0:
+        if steps > 0:
             tuning.run(loss, steps=steps, labelled=labelled, unlabelled=unlabelled, learning_rate=0.01)
 
     def pseudo_loss(self, module: LossPrediction, batch: TuningBatch) -> Tensor:

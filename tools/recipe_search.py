@@ -11,7 +11,8 @@ A variant is what ``--set`` takes, separated by spaces; the empty one is the pro
 drawn from the training set as the protocol draws its first ones, and 20,000 other training images, the same for all,
 judge: the test set has no say in a recipe. Learners have the other training images unlabelled. Every line goes into
 ``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again.
-``--strategies`` trains the network with each strategy's attachment; its lines go into
+``--strategies`` trains the network with each strategy's attachment and tunes that, if the strategy does, on all
+labelled images, none of which is held out; its lines go into
 ``docs/recipes/<protocol>-attachments.csv``, with the rank correlation of the attachment's output with the loss of the
 judging images and its AUROC for those that the network gets wrong. ``--flops`` prints the floating-point operations of
 the protocol's training, forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
@@ -44,6 +45,7 @@ from benchmark.training.batches import Images
 from benchmark.training.metrics import evaluate
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingTask
+from benchmark.training.tuning import EngineTuning
 from strategies.registry import Spec, resolve
 
 HELD_OUT = 20_000
@@ -120,10 +122,10 @@ def trained(
     images = Images(data.train_images, data.mean, data.std)
     plan = blueprint(protocol.model.name, protocol.model.parameters, data)
     network, fresh = plan.network(seed, "weights", 0, images.device), Fresh(plan, seed, 0, images.device)
-    attachment = None
-    if spec is not None:
+    strategy, attachment = None if spec is None else spec.build(), None
+    if strategy is not None:
         with seeds.scoped(seed, "attachment", 0):
-            attachment = spec.build().attach(network.attachment_channels, data.class_count)
+            attachment = strategy.attach(network.attachment_channels, data.class_count)
     answers = data.train_labels[chosen]
     task = TrainingTask(
         images=images,
@@ -141,6 +143,8 @@ def trained(
     result = learner.fit(task)
     seconds = time.perf_counter() - began
     predictor = Predictor(result.network, result.attachment, protocol.recipe.precision)
+    if strategy is not None and attachment is not None and "after_training" in strategy.hooks:
+        strategy.after_training(EngineTuning(task, predictor, chosen, answers))
     predictions = predictor.predict(images, judges)
     held = evaluate(predictions.logits, data.train_labels[judges])
     own = evaluate(predictor.predict(images, chosen).logits, answers)

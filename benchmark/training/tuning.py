@@ -29,6 +29,7 @@ class EngineTuning:
         self.labelled_count = len(labelled)
         self.unlabelled_count = len(task.unlabelled)
         self.training_steps = task.steps
+        self.training_images = task.steps * task.recipe.batch_size
         self._task, self._network = task, fitted.network
         self._labelled, self._targets = labelled, targets
 
@@ -43,25 +44,29 @@ class EngineTuning:
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
     ) -> None:
-        """Take ``steps`` SGD steps on ``loss`` at a constant rate, with so many images of each kind per batch."""
+        """See ``strategies.api.Tuning.run``; the learning rate is constant."""
         task, network = self._task, self._network
         recipe = task.recipe
         generator = task.generator("tuning")
         weak = recipe.augmentation
         strong = weak if network.of_embeddings else recipe.strong_augmentation  # embeddings have one view
         known = Batches(task.images, self._labelled, labelled, (weak,), generator)
-        unknown = Batches(task.images, task.unlabelled, unlabelled, (weak, strong), task.generator("tuning/unlabelled"))
+        draws = task.generator("tuning/unlabelled")
+        unknown = Batches(task.images, task.unlabelled, unlabelled, (weak, strong), draws).take(steps)
         network.eval()
         self.attachment.train()
         optimiser = torch.optim.SGD(
             self.attachment.parameters(), learning_rate, momentum, weight_decay=weight_decay, fused=True
         )
-        batches = zip(known.take(steps), unknown.take(steps), strict=True)
-        for step, (ours, theirs) in enumerate(batches):
+        for step, ours in enumerate(known.take(steps)):
             with autocast(task.device, recipe.precision):
                 with torch.no_grad():
                     output: Output = network(ours.images)
-                    views = [Output(*network(view)) for view in theirs.views]
+                    if unlabelled:
+                        views = [Output(*network(view)) for view in next(unknown).views]
+                    else:
+                        stages = tuple(stage[:0] for stage in output.stages)
+                        views = [Output(output.logits[:0], output.embedding[:0], stages)] * 2
                     targets = self._targets[ours.positions]
                     losses = F.cross_entropy(output.logits.float(), targets, reduction="none")
                 value = loss(TuningBatch(Step(*output, targets, losses, step / steps), *views))

@@ -24,7 +24,8 @@ class Passes(NamedTuple):
 class Query(NamedTuple):
     """A query for ``n`` images in round ``round``, after a training of ``training_steps`` steps.
 
-    There are ``labelled`` labelled and ``unlabelled`` unlabelled images of ``class_count`` classes.
+    ``training_images`` images were trained on in all steps together. There are ``labelled`` labelled and ``unlabelled``
+    unlabelled images of ``class_count`` classes.
     """
 
     round: int
@@ -33,3 +34,4 @@ class Query(NamedTuple):
     unlabelled: int
     class_count: int
     training_steps: int
+    training_images: int

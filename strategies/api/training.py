@@ -11,7 +11,7 @@ from strategies.api.attachment import Output, Step
 
 
 class TuningBatch(NamedTuple):
-    """One step of tuning: a labelled batch, and an unlabelled batch in a weak and a strong view."""
+    """One step of tuning: a labelled batch, and an unlabelled batch, maybe empty, in a weak and a strong view."""
 
     labelled: Step
     weak: Output
@@ -25,6 +25,7 @@ class Tuning(Protocol):
     labelled_count: int
     unlabelled_count: int
     training_steps: int
+    training_images: int  # in all steps together
 
     def run(
         self,
@@ -39,7 +40,8 @@ class Tuning(Protocol):
     ) -> None:
         """Take ``steps`` of SGD on the attachment alone, with ``labelled`` + ``unlabelled`` images per step.
 
-        The network is frozen and in eval mode. All labelled images take part, including those held out.
+        The network is frozen and in eval mode. All labelled images take part, including those held out. With
+        ``unlabelled`` 0 no unlabelled batch is drawn or computed.
         """
         ...
 

@@ -230,10 +230,11 @@ class SyntheticTuning:
         labelled_count: int = 30,
         unlabelled_count: int = 100,
         training_steps: int = 200,
+        training_images: int = 6400,
     ) -> None:
         self.attachment = attachment
         self.labelled_count, self.unlabelled_count = labelled_count, unlabelled_count
-        self.training_steps = training_steps
+        self.training_steps, self.training_images = training_steps, training_images
         self.asked: list[dict[str, float]] = []
         self.losses: list[Tensor] = []
         self._stage_channels = stage_channels

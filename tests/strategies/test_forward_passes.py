@@ -42,7 +42,8 @@ def test_declared_passes_are_those_of_a_query(name: str, labelled: int) -> None:
     strategy = resolve(name).build()
     pool = SyntheticPool.draw(labelled=labelled)
     for number, seen in enumerate((replace(pool, previous_probs=None), pool)):
-        query = Query(number, 10, labelled, len(pool.indices), pool.class_count, training_steps=900)
+        counts = (number, 10, labelled, len(pool.indices), pool.class_count)
+        query = Query(*counts, training_steps=900, training_images=28_800)
         declared = strategy.passes_in(query)
         assert (declared is None) == (name in UNDECLARED)
         if declared is not None:
@@ -63,6 +64,7 @@ def made(strategy: Strategy, pool: SyntheticPool, query: Query) -> Passes:
             labelled_count=query.labelled,
             unlabelled_count=query.unlabelled,
             training_steps=query.training_steps,
+            training_images=query.training_images,
         )
         strategy.after_training(tuning)
         images = sum(int(asked["steps"] * (asked["labelled"] + 2 * asked["unlabelled"])) for asked in tuning.asked)

@@ -299,7 +299,7 @@ def test_with_another_batcher_it_keeps_the_contract(batcher: str) -> None:
     check_strategy(f"learning-loss[batcher={batcher}]")
 
 
-@pytest.mark.parametrize("name", ["mnist-loss-ablation", "cifar10-loss-ablation"])
+@pytest.mark.parametrize("name", ["mnist-loss-ablation", "cifar10-loss-ablation", "cifar10-loss-ablation-gpu"])
 def test_the_ablation_is_every_scorer_with_every_batcher(name: str) -> None:
     own = library.load(name)
     scorers: dict[str, set[str]] = {}

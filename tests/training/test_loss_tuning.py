@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.api import TuningBatch
+from strategies.api import Passes, Query, TuningBatch
 from strategies.components.loss_prediction import LossPrediction
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 from strategies.testing import SyntheticTuning
@@ -27,9 +27,14 @@ def tuned(strategy: SemiSupervisedLearningLoss, **counts: int) -> SyntheticTunin
     return tuning
 
 
-@pytest.mark.parametrize(("training", "steps"), [(100, 100), (400, 100), (404, 101), (4000, 1000)])
-def test_tuning_takes_a_quarter_of_the_training_but_a_hundred_steps(training: int, steps: int) -> None:
-    (asked,) = tuned(SemiSupervisedLearningLoss(), training_steps=training, unlabelled_count=1000).asked
+@pytest.mark.parametrize(
+    ("training", "batch", "steps"),
+    [(100, 32, 100), (400, 32, 100), (404, 32, 101), (4000, 32, 1000), (4000, 128, 1000), (4000, 16, 500)],
+)
+def test_tuning_takes_a_quarter_of_the_training_but_a_hundred_steps(training: int, batch: int, steps: int) -> None:
+    """And no more labelled images than the training has, where that has small batches."""
+    counts = {"training_steps": training, "training_images": training * batch, "unlabelled_count": 1000}
+    (asked,) = tuned(SemiSupervisedLearningLoss(), **counts).asked
     assert asked == {
         "steps": steps,
         "labelled": 128,
@@ -54,6 +59,13 @@ def test_small_pools_give_even_batches_and_empty_ones_no_tuning() -> None:
     assert tuned(SemiSupervisedLearningLoss(), unlabelled_count=101).asked[0]["unlabelled"] == 100
     assert tuned(SemiSupervisedLearningLoss(), unlabelled_count=0).asked == []
     assert tuned(SemiSupervisedLearningLoss(tuning="none")).asked == []
+
+
+def test_tuning_on_labels_alone_asks_for_no_unlabelled_image() -> None:
+    strategy = SemiSupervisedLearningLoss(tuning="labelled")
+    assert [asked["unlabelled"] for asked in tuned(strategy).asked] == [0]
+    query = Query(0, 10, 40, 1000, 4, training_steps=404, training_images=404 * 32)
+    assert strategy.passes_in(query) == Passes(pool=1, images=101 * 128)
 
 
 def naive_pseudo_loss(attachment: LossPrediction, batch: TuningBatch, threshold: float, target: str) -> Tensor:
@@ -134,7 +146,7 @@ def test_tuning_adds_the_labelled_ranking_and_the_pseudo_loss() -> None:
             expected = strategy.ranking_loss(attachment.predict(batch.labelled.stages), batch.labelled.losses)
             seen.append((loss(batch), expected + strategy.pseudo_loss(attachment, batch)))
 
-    counts = {"labelled_count": 40, "unlabelled_count": 400, "training_steps": 100}
+    counts = {"labelled_count": 40, "unlabelled_count": 400, "training_steps": 100, "training_images": 3200}
     strategy.after_training(SimpleNamespace(attachment=attachment, run=run, **counts))
     assert len(seen) == 2
     for found, expected in seen:

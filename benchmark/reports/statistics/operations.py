@@ -86,7 +86,8 @@ def _of_query(strategy: Strategy, setting: _Setting, round_: RoundRecord, traine
     (protocol, images), labelled = setting, round_.num_labelled
     unlabelled, acquired = images.total - labelled, len(round_.acquired_indices)
     steps = protocol.recipe.steps(trained)
-    passes = strategy.passes_in(Query(round_.round, acquired, labelled, unlabelled, images.classes, steps))
+    length = steps, steps * protocol.recipe.batch_size
+    passes = strategy.passes_in(Query(round_.round, acquired, labelled, unlabelled, images.classes, *length))
     if passes is None:
         raise _Underivable("the strategy does not declare its passes")
     beside = 0

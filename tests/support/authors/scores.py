@@ -167,7 +167,7 @@ def tuning(strategy: SemiSupervisedLearningLoss, module: LossPrediction, stored:
     def run(loss: Any, **settings: Any) -> None:
         losses.append(loss(TuningBatch(labelled, *outputs)))
 
-    counts = {"labelled_count": 128, "unlabelled_count": 1000, "training_steps": 100}
+    counts = {"labelled_count": 128, "unlabelled_count": 1000, "training_steps": 100, "training_images": 3200}
     strategy.after_training(pool_of(attachment=module, run=run, **counts))
     gradients(module, losses[0], stored, "tuning_grad.")
     paired = len(stored["pseudo_losses"])  # theirs drops the odd one out before the ranking, ours in it
