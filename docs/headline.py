@@ -26,6 +26,7 @@ from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
 from benchmark.results.store import read_experiment
+from docs import ablation
 from strategies.registry import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +60,7 @@ def results_page() -> str:
         text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
     text = filled(text, f"results/{GRID}", grid_table(ROOT / "results" / GRID))
     text = filled(text, f"results/{[*LENGTHS][-1]}", lengths_table(ROOT / "results"))
+    text = filled(text, "loss-ablation", ablation.tables(ROOT / "results"))
     text = filled(text, "versions", older_versions(ROOT / "results"))
     return filled(text, "learners", learners_table(ROOT / "results"))
 
