@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.reports.statistics.curves import RUN, key_of
+from benchmark.reports.statistics.tidy import RUN, key_of
 from benchmark.results.records import RunRecord
 
 UNIT = 0.005  # seconds of the fixed computation, to which calibrated seconds are scaled

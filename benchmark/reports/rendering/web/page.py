@@ -16,7 +16,7 @@ from benchmark.reports.rendering.tables.table import Table
 from benchmark.reports.rendering.web.chart import chart, chart_data
 from benchmark.reports.rendering.web.markup import document, plain, sortable
 from benchmark.reports.rendering.web.overview import overview
-from benchmark.reports.statistics.curves import key_of
+from benchmark.reports.statistics.tidy import key_of
 from benchmark.reports.words import name
 from benchmark.text import escapes
 
