@@ -27,7 +27,7 @@ _FIELDS = tuple(field.name for field in fields(RoundRecord))
 _SECONDS = _FIELDS.index("seconds")
 _LABELS = tuple(field.name for field in fields(LabelsRecord))
 _OWN = ("key", "feature_seed", "initial")  # of a header: what runs of a strategy differ in
-_IN_MEMORY = 2**24  # bytes of a spool
+_IN_MEMORY = 2**22  # bytes of a spool
 _VERSION = 2  # of marshal: the last without references, which cost more time than they save space
 
 
