@@ -58,7 +58,7 @@ def multiply_adds(
 
 def _of_run(run: RunRecord, setting: _Setting | _Underivable, last: int) -> int:
     if isinstance(setting, _Underivable):
-        raise setting
+        raise _Underivable(*setting.args)  # raised again, the same one would keep what every run had on its stack
     protocol, images = setting
     if run.key.learner != "supervised":
         raise _Underivable("only supervised trainings are counted")
