@@ -17,12 +17,12 @@ from benchmark.experiment import library
 from benchmark.reports import read_report
 from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.sections.checkpoints import last_checkpoints
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import GAIN, contrasts, resolution
 from benchmark.reports.statistics.inference import Inference, infer
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
+from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
 from benchmark.results.store import read_experiment

@@ -20,9 +20,10 @@ from scipy import stats
 
 from benchmark.experiment import Protocol, library
 from benchmark.reports.rendering.tables.cells import points
-from benchmark.reports.statistics.curves import select, tidy
+from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.statistics.summary import mean_and_sd, paired
+from benchmark.reports.statistics.tidy import tidy
 from benchmark.reports.words import count, ranges
 from benchmark.results.store import read_experiment
 

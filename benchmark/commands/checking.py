@@ -41,10 +41,9 @@ def _leave_out_changed(arguments: argparse.Namespace, experiment: Experiment, co
 
     Raises StoreError where none is left.
     """
-    headers = [run.header for run in experiment.runs]
     recorded = {
-        "strategies": {header.strategy_source_sha256 for header in headers},
-        "learner": {header.learner_source_sha256 for header in headers},
+        "strategies": {run.header.strategy_source_sha256 for run in experiment.runs},
+        "learner": {run.header.learner_source_sha256 for run in experiment.runs},
     }
     for flag, code_named in (("strategies", registry.code_named), ("learner", learners.code_named)):
         kept = []

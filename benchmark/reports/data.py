@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from benchmark.reports.provenance import Provenance, provenance
-from benchmark.reports.statistics.curves import select, tidy
+from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.editions import Present
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
@@ -19,6 +19,7 @@ from benchmark.reports.statistics.inference import LEVEL, Inference, infer
 from benchmark.reports.statistics.premises import degenerate
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
+from benchmark.reports.statistics.tidy import tidy
 from benchmark.reports.statistics.traces import traced
 from benchmark.reports.statistics.views import View, views
 from benchmark.reports.verdicts import in_words, sentence
@@ -43,7 +44,7 @@ class Report:
     """
 
     root: Path
-    runs: list[RunRecord]
+    runs: Sequence[RunRecord]
     curves: pd.DataFrame
     last: int
     views: list[View]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,47 +80,64 @@ def provenance(
     degenerate: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
 ) -> Provenance:
     """The provenance of ``runs``, those that the report shows; ``degenerate`` as in ``Unranked``."""
-    headers = [run.header for run in runs]
-    axes = {
-        "device": [h.environment.device for h in headers],
-        "torch": [f"torch {h.environment.libraries.get('torch', 'unknown')}" for h in headers],
-    }
-    learners = {h.key.learner for h in headers}
-    published = sum(map(experiment.is_published, runs))
+    found: dict[Any, Counter[Any]] = defaultdict(Counter)  # how often what they say occurs
+    published = 0
+    for run in runs:
+        published += experiment.is_published(run)
+        for what, value in _said(run.header):
+            found[what][value] += 1
+    several = len(found["learner"]) > 1
     marked: set[tuple[str, str]] = set()
     footnotes = []
-    for values in axes.values():
-        usual, *others = _frequent(values)
+    for axis in ("device", "torch"):
+        usual, *others = _frequent(found[axis])
         for other in others:
-            keys = [header.key for header, value in zip(headers, values, strict=True) if value == other]
+            keys = [run.key for run in runs if (axis, other) in _said(run.header)]
             marked |= {(key.strategy, key.learner) for key in keys}
-            footnotes.append(f"On {other} instead of {usual}: {_in_words(keys, several=len(learners) > 1)}.")
-    if not all(header.dataset.remark for header in headers):
-        marked |= {(h.key.strategy, h.key.learner) for h in headers if h.dataset.remark}
-    footnotes += data_footnotes(headers)
+            footnotes.append(f"On {other} instead of {usual}: {_in_words(keys, several)}.")
+    if not all(found["remark"]):
+        marked |= {(run.key.strategy, run.key.learner) for run in runs if run.header.dataset.remark}
+    footnotes += data_footnotes(run.header for run in runs)
     return Provenance(
         experiment=experiment.name,
         results_version=experiment.results_version if experiment.published is None or published == len(runs) else None,
         protocol=experiment.protocol,
         fingerprint=experiment.fingerprint,
-        strategies=tuple(dict.fromkeys(h.key.strategy for h in headers)),
-        learners=tuple(dict.fromkeys(h.key.learner for h in headers)),
-        seeds=tuple(sorted({h.key.seed for h in headers})),
-        datasets=_frequent((h.dataset.name, h.dataset.sha256, h.dataset.note) for h in headers),
-        devices=_frequent(axes["device"]),
-        engines=_frequent(h.engine_version for h in headers),
-        versions={
-            library: _frequent(h.environment.libraries[library] for h in headers if library in h.environment.libraries)
-            for library in LIBRARIES
-            if any(library in h.environment.libraries for h in headers)
-        },
-        commits=_frequent(h.commit or "unknown" for h in headers),
-        plugins=tuple(dict.fromkeys(h.key.strategy for h in headers if h.strategy_source_sha256)),
-        unranked=Unranked(tuple(dict.fromkeys(h.key.strategy for h in headers if h.diagnostic)), degenerate or {}),
+        strategies=tuple(found["strategy"]),
+        learners=tuple(found["learner"]),
+        seeds=tuple(sorted(found["seed"])),
+        datasets=_frequent(found["dataset"]),
+        devices=_frequent(found["device"]),
+        engines=_frequent(found["engine"]),
+        versions={library: _frequent(found["of", library]) for library in LIBRARIES if found["of", library]},
+        commits=_frequent(found["commit"]),
+        plugins=tuple(found["plugin"]),
+        unranked=Unranked(tuple(found["diagnostic"]), degenerate or {}),
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
         published=_published(published, len(runs), experiment.results_version),
     )
+
+
+def _said(header: RunHeader) -> Iterator[tuple[Any, Any]]:
+    """What a header says, by what it is."""
+    libraries = header.environment.libraries
+    yield "strategy", header.key.strategy
+    yield "learner", header.key.learner
+    yield "seed", header.key.seed
+    yield "device", header.environment.device
+    yield "torch", f"torch {libraries.get('torch', 'unknown')}"
+    yield "dataset", (header.dataset.name, header.dataset.sha256, header.dataset.note)
+    yield "remark", header.dataset.remark
+    yield "engine", header.engine_version
+    yield "commit", header.commit or "unknown"
+    for library in LIBRARIES:
+        if library in libraries:
+            yield ("of", library), libraries[library]
+    if header.strategy_source_sha256:
+        yield "plugin", header.key.strategy
+    if header.diagnostic:
+        yield "diagnostic", header.key.strategy
 
 
 def _published(some: int, runs: int, version: str | None) -> str:
@@ -131,16 +148,18 @@ def _published(some: int, runs: int, version: str | None) -> str:
     return f"{which} published" + (f" (results version {version})." if version else ".")
 
 
-def data_footnotes(headers: Sequence[RunHeader]) -> list[str]:
+def data_footnotes(headers: Iterable[RunHeader]) -> list[str]:
     """Which runs are on data that differ from the published ones, and in how many images: a sentence for each copy."""
-    several = len({header.key.learner for header in headers}) > 1
+    learners, number = set[str](), 0
     keys: dict[str, list[RunKey]] = defaultdict(list)
     for header in headers:
-        keys[header.dataset.remark].append(header.key)
+        number += 1
+        learners.add(header.key.learner)
+        if remark := header.dataset.remark:
+            keys[remark].append(header.key)
     return [
-        f"On {remark}: {'all runs' if len(on_them) == len(headers) else _in_words(on_them, several)}."
+        f"On {remark}: {'all runs' if len(on_them) == number else _in_words(on_them, len(learners) > 1)}."
         for remark, on_them in keys.items()
-        if remark
     ]
 
 
@@ -152,6 +171,6 @@ def _in_words(keys: Iterable[RunKey], several: bool) -> str:
     return ", ".join(f"{name(*who, several)} ({count(len(s), 'seed')} {ranges(sorted(s))})" for who, s in seeds.items())
 
 
-def _frequent(values: Any) -> tuple[Any, ...]:
+def _frequent(values: Counter[Any]) -> tuple[Any, ...]:
     """The distinct values, the most frequent first; ties in the order of first occurrence."""
-    return tuple(value for value, _ in Counter(values).most_common())
+    return tuple(value for value, _ in values.most_common())

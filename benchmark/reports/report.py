@@ -23,8 +23,8 @@ from benchmark.reports.rendering.web.page import WIDE_TITLE, Picture, experiment
 from benchmark.reports.sections import examples
 from benchmark.reports.sections.catalogue import SECTIONS
 from benchmark.reports.sections.section import Part, Place, Section
-from benchmark.reports.statistics.curves import write_curves
 from benchmark.reports.statistics.seeds import Key
+from benchmark.reports.statistics.tidy import write_curves
 from benchmark.reports.statistics.views import WIDE
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError

@@ -18,11 +18,11 @@ from benchmark.reports.verdicts import in_words
 
 def settings_of(report: Report) -> list[Setting]:
     """The settings of the report's first view; what is not ranked is left out, and learners without the reference."""
-    ranked = report.source.unranked.ranked(report.views[0].rows)
+    unranked, rows = report.source.unranked, report.views[0].rows
+    ranked = [key for key in keys(rows) if key not in unranked]
     found = []
-    for learner in dict.fromkeys(learner for _, learner in keys(ranked)):
-        rows = only(ranked, [key for key in keys(ranked) if key[1] == learner])
-        order, seeds, labels, array = accuracies(rows)
+    for learner in dict.fromkeys(learner for _, learner in ranked):
+        order, seeds, labels, array = accuracies(only(rows, [key for key in ranked if key[1] == learner]))
         curves = {strategy: array[i] for i, (strategy, _) in enumerate(order)}  # (seeds, labels)
         if report.reference not in curves or len(curves) < 2:
             continue

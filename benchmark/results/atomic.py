@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 _PREFIX, _SUFFIX = ".acqbench-", ".tmp"
 STALE_SECONDS = 3600.0  # a temporary file that nobody has written to for this long belongs to a killed process
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old one or the new one, never half of it.
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, whole or of parts, so that a reader, or a crash, sees the old one or the new one, never half of it.
 
     Returns when it is on the disk. The temporary file's name is random: processes in containers share their numbers.
     """
@@ -21,7 +22,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     partial = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     try:
         with partial.open("xb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

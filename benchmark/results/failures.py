@@ -57,10 +57,11 @@ def read(root: Path) -> tuple[list[FailureRecord], list[str]]:
 
 def open_failures(failures: Iterable[FailureRecord], runs: Iterable[RunRecord | RunSummary]) -> list[FailureRecord]:
     """The last failure of each run that has not got beyond it since, in the order of the failures."""
-    reached: dict[object, int] = {}
-    for run in runs:
-        reached[run.key] = max(reached.get(run.key, 0), len(run.extent.label_counts))
     last = {failure.key: failure for failure in failures}
+    reached: dict[object, int] = {}
+    for run in runs if last else ():
+        if run.key in last:
+            reached[run.key] = max(reached.get(run.key, 0), len(run.extent.label_counts))
     return [failure for failure in last.values() if reached.get(failure.key, 0) <= failure.round]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmark.experiment.keys import RunKey
 from benchmark.results import failures, store
+from benchmark.results.compact import PackedRuns
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.records import Experiment, RunRecord, RunSummary
 
@@ -47,7 +48,7 @@ class Folders:
             return top
         alike = [top, *(other for other in below if other.fingerprint == top.fingerprint)]
         published = self.read[-1]
-        runs = tuple(run for experiment in alike for run in experiment.runs)
+        runs = PackedRuns(run for experiment in alike for run in experiment.runs)
         failed = (failure for experiment in reversed(alike) for failure in experiment.failures)
         return replace(
             top,
@@ -165,7 +166,7 @@ def compared(folders: Sequence[Folders]) -> list[Experiment]:
 def with_published(experiment: Experiment, wanted: Callable[[RunRecord], bool]) -> Experiment:
     """The experiment with all of the user's own runs, but only the ``wanted`` ones of those that are published."""
     runs = (run for run in experiment.runs if not experiment.is_published(run) or wanted(run))
-    return replace(experiment, runs=tuple(runs))
+    return replace(experiment, runs=PackedRuns(runs))
 
 
 def beside_own(experiment: Experiment) -> tuple[Experiment, tuple[int, ...] | None]:
@@ -174,7 +175,7 @@ def beside_own(experiment: Experiment) -> tuple[Experiment, tuple[int, ...] | No
     Those are the published runs of the learners and seeds, and the label counts, that the user's own runs have. Where
     there are no runs of one's own, or nothing is published, all runs and None for all label counts.
     """
-    own = [run for run in experiment.runs if run.rounds and not experiment.is_published(run)]
+    own = PackedRuns(run for run in experiment.runs if run.rounds and not experiment.is_published(run))
     if not own or len(own) == len(experiment.runs):
         return experiment, None
     kinds = {(run.key.learner, run.key.seed) for run in own}

@@ -79,7 +79,12 @@ def _is_plain(canonical: str) -> bool:
 
 def run_paths(root: Path) -> list[Path]:
     """The files of all runs in the experiment's folder ``root``, sorted."""
-    return [folder / name for folder, names in run_names(root) for name in names]
+    return list(each_run_path(root))
+
+
+def each_run_path(root: Path) -> Iterator[Path]:
+    """Those of ``run_paths``, one after another: a hundred thousand take 40 MiB."""
+    return (folder / name for folder, names in run_names(root) for name in names)
 
 
 def run_names(root: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -331,7 +331,7 @@ class Experiment:
     fingerprint: str
     protocol: Mapping[str, Any]
     root: Path
-    runs: tuple[RunRecord, ...]
+    runs: Sequence[RunRecord]
     left_out: tuple[str, ...] = ()
     failures: tuple[FailureRecord, ...] = ()
     published: Path | None = None

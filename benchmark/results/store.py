@@ -21,16 +21,16 @@ import numpy as np
 from benchmark.experiment.keys import RunKey
 from benchmark.results import failures, index, lines, seal
 from benchmark.results.atomic import write_atomically
-from benchmark.results.compact import Headers, PackedRounds, Spool
+from benchmark.results.compact import PackedRuns
 from benchmark.results.errors import Damaged, StoreError
 from benchmark.results.foreign import LARGEST, content
 from benchmark.results.paths import (
     attempt_of,
     attempt_paths,
     belongs_to,
+    each_run_path,
     examples_path,
     run_names,
-    run_paths,
     traces_path,
 )
 from benchmark.results.records import (
@@ -67,7 +67,7 @@ def read_experiment(root: Path) -> Experiment:
         fingerprint=description.fingerprint,
         protocol=description.protocol,
         root=root,
-        runs=tuple(runs),
+        runs=runs,
         left_out=tuple(notes),
         failures=tuple(failures.open_failures(recorded, runs)),
     )
@@ -78,7 +78,7 @@ def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary
 
     Those of the experiment with this fingerprint; None for all whose lines are not damaged.
     """
-    for path in run_paths(root):
+    for path in each_run_path(root):
         with contextlib.suppress(Damaged):
             run = read_summary(path)
             if run is not None:
@@ -90,7 +90,7 @@ def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary
 def datasets(root: Path, fingerprint: str) -> Iterator[DatasetRecord]:
     """The data of each run of the experiment with this fingerprint at ``root``, of those that can be used."""
     kept = index.kept()
-    for path in run_paths(root):
+    for path in each_run_path(root):
         if kept is not None and (dataset := kept.dataset_of(path, fingerprint)) is not None:
             yield dataset
             continue
@@ -117,20 +117,19 @@ def some_runs(root: Path, fingerprint: str, most: int = 8) -> Iterator[RunRecord
                     yield record
 
 
-def find_runs(root: Path, fingerprint: str) -> tuple[list[RunRecord], list[str]]:
+def find_runs(root: Path, fingerprint: str) -> tuple[PackedRuns, list[str]]:
     """All runs at ``root``, in the order of their paths, and one line for each file that is left out.
 
     Left out are damaged files, those with another run than their name says, and those of another fingerprint. For how
     the runs are kept in little memory, see ``compact``.
     """
-    found, notes, headers, spool = [], [], Headers(), Spool()
-    for path in run_paths(root):
+    found, notes = PackedRuns(), []
+    for path in each_run_path(root):
         try:
             record = read_run(path)
             if record is not None:
                 check_place(record, root, fingerprint)
-                header, rounds = headers.shared(record.header), PackedRounds(record.rounds, spool)
-                found.append(replace(record, header=header, rounds=rounds))
+                found.add(record)
         except Damaged as damage:
             notes.append(left_out(root, damage))
             continue

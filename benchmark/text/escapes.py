@@ -39,14 +39,14 @@ def csv(text: str) -> str:
     return "'" + shown if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
 
 
-def csv_table(table: pd.DataFrame, float_format: str | None = None) -> str:
-    """The table as a CSV file, titles and columns of text by ``csv``."""
+def csv_table(table: pd.DataFrame, float_format: str | None = None, header: bool = True) -> str:
+    """The table as a CSV file, titles and columns of text by ``csv``; without titles unless ``header``."""
     safe = table.copy()
     for column in safe.columns:
         if safe[column].dtype.kind not in "biuf":
             safe[column] = [csv(value) if isinstance(value, str) else value for value in safe[column]]
     safe.columns = [csv(str(title)) for title in safe.columns]
-    return safe.to_csv(index=False, lineterminator="\n", float_format=float_format)
+    return safe.to_csv(index=False, lineterminator="\n", float_format=float_format, header=header)
 
 
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|\\[tr]")  # the four in full width too; a tab or return

@@ -155,7 +155,7 @@ def _protocol(experiment: Experiment, console: Console) -> Protocol:
 
 
 def _resolved(
-    records: list[RunRecord], named: dict[str, Spec], protocol: Protocol, console: Console
+    records: Sequence[RunRecord], named: dict[str, Spec], protocol: Protocol, console: Console
 ) -> list[tuple[RunRecord, Spec]]:
     """The runs whose strategies and learners are here, by the code that computed them; the others are named.
 
@@ -203,7 +203,7 @@ def _with_rounds(
     return found
 
 
-def _budgets(protocol: Protocol, records: list[RunRecord]) -> list[int]:
+def _budgets(protocol: Protocol, records: Sequence[RunRecord]) -> list[int]:
     """As far as the longest of the runs went; to the last budget where one is unfinished."""
     if any(record.rounds[-1].acquired_indices for record in records):
         return list(protocol.budgets)
@@ -220,7 +220,7 @@ def _check_data(records: Sequence[RunRecord], here: DatasetRecord, root: Path) -
             )
 
 
-def _on_other_data(records: list[RunRecord], here: DatasetRecord) -> list[str]:
+def _on_other_data(records: Sequence[RunRecord], here: DatasetRecord) -> list[str]:
     """Sentences on data that pair without being the same, here and behind the ``records``."""
     notes = [f"Here: on {here.remark}."] if here.remark else []
     notes += [f"On disk: {note}" for note in data_footnotes([record.header for record in records])]

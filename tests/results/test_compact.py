@@ -23,9 +23,9 @@ from support.report_lines import header_of, round_of, write_experiment, write_li
 
 from benchmark.experiment.keys import RunKey
 from benchmark.results import compact, store
-from benchmark.results.compact import Headers, PackedRounds, Spool
+from benchmark.results.compact import PackedRounds, PackedRuns, Spool
 from benchmark.results.paths import run_path, run_paths
-from benchmark.results.records import LabelsRecord, RoundRecord, RunRecord, Seconds
+from benchmark.results.records import LabelsRecord, RoundRecord, RunHeader, RunRecord, Seconds
 
 
 def drawn_round(number: int, rng: np.random.Generator) -> RoundRecord:
@@ -180,14 +180,21 @@ def test_runs_in_a_file_are_those_on_disk(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(found)) == found
 
 
+def packed(*headers: RunHeader) -> PackedRuns:
+    """Runs with these headers, in odd files."""
+    return PackedRuns(RunRecord(header, (), Path(f"{i}-seed{header.key.seed}.x")) for i, header in enumerate(headers))
+
+
 def test_equal_parts_of_headers_are_kept_once() -> None:
-    headers = Headers()
     keys = [RunKey("mar" + "gin" * (seed > 0), "supervised", seed) for seed in range(3)]
     alike = [header_of(key, libraries={"torch": "2." + str(15)}) for key in keys]
-    other = header_of(RunKey("random", "supervised", 0), device="gpu (Y)")
+    other = header_of(RunKey("random", "supervised", 0), device="gpu (Y)", feature_seed=2**70)
     other = replace(other, initial=LabelsRecord((7, 8), (1, 2), (7,)))
-    shared = [headers.shared(header) for header in (*alike, other)]
+    runs = packed(*alike, other)
+    shared = [run.header for run in runs]
     assert shared == [*alike, other]
+    assert [*alike, other] == shared
+    assert [hash(header.initial) for header in shared] == [hash(header.initial) for header in (*alike, other)]
     assert shared[0].environment is shared[2].environment
     assert shared[0].dataset is shared[3].dataset
     assert shared[0].initial is shared[1].initial
@@ -195,10 +202,9 @@ def test_equal_parts_of_headers_are_kept_once() -> None:
 
 
 def test_switches_that_merely_compare_equal_stay_apart() -> None:
-    headers = Headers()
     header = header_of(RunKey("random", "supervised", 0))
     both = [replace(header, environment=replace(header.environment, switches={"x": value})) for value in (True, 1)]
-    assert [repr(headers.shared(one).environment.switches) for one in both] == ["{'x': True}", "{'x': 1}"]
+    assert [repr(run.header.environment.switches) for run in packed(*both)] == ["{'x': True}", "{'x': 1}"]
 
 
 def test_an_experiment_takes_a_part_of_the_memory_of_its_records(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ from benchmark.reports.comparison.tables import differences_table, rankings_tabl
 from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.tables.table import Table, csv, markdown
 from benchmark.reports.statistics import agreement
-from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.endpoints import declared, run_endpoints
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
 from benchmark.reports.statistics.summary import keys
+from benchmark.reports.statistics.tidy import RUN, groups, tidy
 from benchmark.reports.verdicts import reach, sentence
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
@@ -62,7 +63,7 @@ class _Side(NamedTuple):
     title: str
     experiment: Experiment
     headers: list[RunHeader]
-    runs: list[RunRecord]
+    runs: Sequence[RunRecord]
     curves: pd.DataFrame
     notes: list[str]
 
@@ -156,7 +157,7 @@ def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
     """The endpoints over the label counts ``counts``, a row per run that has them all."""
     rows = curves[curves["labels"].isin(counts)]
-    complete = rows.groupby(RUN)["labels"].transform("size") == len(counts)
+    complete = rows.groupby(RUN, observed=True)["labels"].transform("size") == len(counts)
     return run_endpoints(rows[complete])
 
 
@@ -171,7 +172,7 @@ def _inference(joined: pd.DataFrame, first: str, endpoints: Sequence[str], resol
 
 def _differences(joined: pd.DataFrame, inference: Inference) -> pd.DataFrame:
     """The findings with the means of both sides, strategies in the order of ``joined``."""
-    means = joined.groupby(GROUP).mean(numeric_only=True)
+    means = joined.groupby(GROUP, observed=True).mean(numeric_only=True)
     found = inference.findings.drop(columns="against")
     keys_of = [*zip(found["strategy"], found["learner"], found["endpoint"], strict=True)]
     for position, side in enumerate(("first", "second")):

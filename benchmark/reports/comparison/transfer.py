@@ -14,11 +14,12 @@ from benchmark.reports.comparison.compare import Comparison
 from benchmark.reports.comparison.settings import differing, flat, in_words
 from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
-from benchmark.reports.statistics.curves import RUN, groups, select, tidy
+from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
 from benchmark.reports.statistics.summary import area_under_budget_curve, paired
+from benchmark.reports.statistics.tidy import RUN, groups, tidy
 from benchmark.reports.verdicts import explained
 from benchmark.reports.words import count
 from benchmark.results.errors import StoreError
@@ -69,7 +70,7 @@ def transfer(
     if not counts:
         raise StoreError(f"{source.name} and its replays have no label count in common")
     runs = pd.concat([_areas(one, counts).assign(training=title) for title, one in trainings.items()])
-    shared = runs.groupby(["strategy", "seed"])["training"].transform("nunique") == len(titles)
+    shared = runs.groupby(["strategy", "seed"], observed=True)["training"].transform("nunique") == len(titles)
     runs = runs[shared]
     if not len(runs):
         raise StoreError(f"{source.name} and its replays share no run that has all of {in_words(counts)} labels")

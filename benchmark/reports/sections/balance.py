@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,9 +14,9 @@ from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, key_of, table_of
-from benchmark.reports.statistics.seeds import comparable, only, together
+from benchmark.reports.statistics.seeds import GROUP, comparable, only, together
 from benchmark.reports.statistics.summary import intervals
+from benchmark.reports.statistics.tidy import table_by_run
 from benchmark.reports.statistics.views import View
 from benchmark.results.records import RunRecord
 
@@ -37,10 +36,10 @@ def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
     ``batch`` is the evenness of the batch acquired there, ``labelled`` that of all labels up to and including it. Runs
     whose records have no acquired labels are left out. The classes are those of the test set.
     """
-    return table_of((row for run in runs for row in _of_run(run)), [*RUN, "labels", "batch", "labelled"])
+    return table_by_run(((run, _of_run(run)) for run in runs), ["labels", "batch", "labelled"])
 
 
-def _of_run(run: RunRecord) -> Iterator[tuple[Any, ...]]:
+def _of_run(run: RunRecord) -> Iterator[tuple[float, ...]]:
     querying = [record for record in run.rounds if record.acquired_labels]
     classes = max((len(record.class_accuracy) for record in querying), default=0)
     classes = max(classes, 1 + max((label for record in querying for label in record.acquired_labels), default=0))
@@ -49,32 +48,42 @@ def _of_run(run: RunRecord) -> Iterator[tuple[Any, ...]]:
         batch = Counter(record.acquired_labels)
         so_far += batch
         both = (evenness(counts.values(), classes) for counts in (batch, so_far))
-        yield (*key_of(run), record.num_labelled, *both)
+        yield (record.num_labelled, *both)
 
 
-def balance(report: Report) -> pd.DataFrame:
-    """``class_balance`` of all runs."""
-    return class_balance(report.runs)
+def balance(report: Report) -> list[list[Panel]]:
+    """``balance_panels`` of each view."""
+    balance = class_balance(report.runs)
+    return [balance_panels(balance, view) for view in report.views]
 
 
 def figure(report: Report, view: View) -> Figure | None:
     """See ``balance_figure``; None for a single label count."""
-    return balance_figure(report.once(balance), view, report.source) if view.several_label_counts else None
+    if not view.several_label_counts:
+        return None
+    return _figure(report.once(balance)[report.views.index(view)], view, report.source)
 
 
-def balance_figure(balance: pd.DataFrame, view: View, source: Provenance) -> Figure | None:
-    """Class balance of each batch and of all labels (see ``class_balance``); None for a single batch.
-
-    Without bands: batches are small, and their wide intervals would hide the lines.
-    """
+def balance_panels(balance: pd.DataFrame, view: View) -> list[Panel]:
+    """Class balance of each batch and of all labels (see ``class_balance``); none for a single batch."""
     mine = only(balance, view.ranking)
     shared = comparable(mine, view.unfinished)[0] if len(mine) else mine
     panels = []
     for column, title in (("batch", "Class balance of the batch"), ("labelled", "Class balance of all labels")):
-        present = shared.dropna(subset=[column])
+        present = shared[[*GROUP, "labels", column]].dropna(subset=[column])
         if present["labels"].nunique() > 1:
             table = together(intervals(present, column))
             panels.append(Panel(title, table, 1, (0, 1.005), x_title="labels before the acquisition"))
+    return panels
+
+
+def balance_figure(balance: pd.DataFrame, view: View, source: Provenance) -> Figure | None:
+    """The figure of ``balance_panels``; None where there are none."""
+    return _figure(balance_panels(balance, view), view, source)
+
+
+def _figure(panels: list[Panel], view: View, source: Provenance) -> Figure | None:
+    """Without bands: batches are small, and their wide intervals would hide the lines."""
     return panel_figure(panels, view, source, "balance: entropy of classes / its maximum; ", bands=False)
 
 

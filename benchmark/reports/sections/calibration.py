@@ -8,7 +8,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.seeds import together
+from benchmark.reports.statistics.seeds import GROUP, together
 from benchmark.reports.statistics.summary import intervals
 from benchmark.reports.statistics.views import View
 
@@ -22,7 +22,7 @@ def figure(report: Report, view: View) -> Figure | None:
         return None
     panels = []
     for column, title, scale in (("ece", "Calibration error, ECE (%)", 100.0), ("nll", "NLL (nats)", 1.0)):
-        present = view.shared.dropna(subset=[column])
+        present = view.shared[[*GROUP, "labels", column]].dropna(subset=[column])
         if len(present):
             panels.append(Panel(title, together(intervals(present, column)), scale, (0, float("inf"))))
     return panel_figure(panels, view, report.source)

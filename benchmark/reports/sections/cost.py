@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -11,11 +12,11 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import row_name, seconds, sentences
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, groups
 from benchmark.reports.statistics.operations import multiply_adds
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
 from benchmark.reports.statistics.speed import ALIKE, STEADY, UNIT, UNTIMED, Speed, apart, calibrated, speeds, told
 from benchmark.reports.statistics.summary import SECONDS, by_run, keys, known, mean_and_sd
+from benchmark.reports.statistics.tidy import RUN, groups, table_of
 from benchmark.reports.statistics.views import View
 from benchmark.reports.words import count, name
 
@@ -36,11 +37,13 @@ def costs(
     factor, in words.
     """
     last = rows["labels"].max()
-    runs = []
-    for key, (labels, train, query) in by_run(rows, *SECONDS).items():
-        queries = known(value for count, value in zip(labels, query, strict=True) if count < last)
-        runs.append((*key, mean_and_sd(queries)[0], math.fsum(queries), math.fsum(known(train))))
-    table = pd.DataFrame(runs, columns=[*RUN, "round", "query", "train"]).merge(scaled, on=RUN, how="left")
+
+    def runs() -> Iterator[tuple[Any, ...]]:
+        for key, (labels, train, query) in by_run(rows, *SECONDS):
+            queries = known(value for count, value in zip(labels, query, strict=True) if count < last)
+            yield (*key, mean_and_sd(queries)[0], math.fsum(queries), math.fsum(known(train)))
+
+    table = table_of(runs(), [*RUN, "round", "query", "train"]).merge(scaled, on=RUN, how="left")
     table["total"] = table["query"] + table["train"]
     others = table.loc[table["strategy"] == reference, ["learner", "seed", "total"]]
     table = table.merge(others.rename(columns={"total": "base"}), on=["learner", "seed"], how="left")

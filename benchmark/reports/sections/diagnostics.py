@@ -11,9 +11,9 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, groups, key_of
 from benchmark.reports.statistics.seeds import GROUP, only
 from benchmark.reports.statistics.summary import areas, keys, mean_and_sd
+from benchmark.reports.statistics.tidy import RUN, groups, key_of
 from benchmark.reports.statistics.views import View
 from benchmark.results.records import RunRecord
 

@@ -59,7 +59,7 @@ def headroom(curves: pd.DataFrame, reference: str, last: int | None = None) -> p
     """
     runs = areas(curves, last)
     rows = []
-    for learner, own in runs.groupby("learner", sort=False):
+    for learner, own in runs.groupby("learner", sort=False, observed=True):
         table = own.pivot(index="seed", columns="strategy", values="area")
         oracle = next((name for name in table if str(name).partition("[")[0] == ORACLE), None)
         if oracle is None or reference not in table:

@@ -15,9 +15,9 @@ from benchmark.reports.rendering.tables.compared import (
 )
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, SUPERVISED
 from benchmark.reports.statistics.summary import paired
+from benchmark.reports.statistics.tidy import RUN, groups
 from benchmark.reports.statistics.views import View
 from benchmark.reports.verdicts import explained, sentence
 
@@ -40,7 +40,9 @@ def table(report: Report, _: View) -> Table | None:
     if not order:
         return None
     rows = rows_of(inference, SUPERVISED, order)
-    single = paired(report.rows, "accuracy", ["strategy", "seed", "labels"], SUPERVISED, of="learner")
+    single = paired(
+        report.rows[[*RUN, "labels", "accuracy"]], "accuracy", ["strategy", "seed", "labels"], SUPERVISED, of="learner"
+    )
     at = {key: pair.groupby("labels")["gain"].mean() for key, pair in groups(single, GROUP).items()}
     counts = sorted(set(single["labels"]))
     shown = thin_out(counts, PRINTED_COLUMNS) if len(counts) > 1 else []

@@ -25,11 +25,11 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.tables.cells import row_name, seeds_are, seeds_in_words, sentences
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, groups
 from benchmark.reports.statistics.endpoints import run_endpoints
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, Verdict, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.statistics.tidy import RUN, groups
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, name

@@ -29,10 +29,10 @@ from benchmark.reports.rendering.tables.compared import (
 )
 from benchmark.reports.rendering.tables.table import Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, groups, key_of
 from benchmark.reports.statistics.family import REPLAYED, SOURCE_ACCURACY
 from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd
+from benchmark.reports.statistics.tidy import RUN, groups, key_of
 from benchmark.reports.statistics.views import View
 from benchmark.reports.verdicts import explained, sentence
 

@@ -13,10 +13,10 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import RUN, key_of, table_of
-from benchmark.reports.statistics.seeds import together
+from benchmark.reports.statistics.seeds import GROUP, together
 from benchmark.reports.statistics.speed import UNIT
 from benchmark.reports.statistics.summary import SECONDS, intervals
+from benchmark.reports.statistics.tidy import RUN, groups, pieces, places, table_by_run
 from benchmark.reports.statistics.views import View
 from benchmark.results.records import RunRecord
 
@@ -27,23 +27,40 @@ def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
     This is all training up to and including the round, and all queries before it.
     """
     ordered = rows.sort_values([*RUN, "labels"], kind="stable")
-    each = ordered.groupby(RUN, sort=False)
+    each = ordered.groupby(RUN, sort=False, observed=True)
     train = each["train_seconds"].cumsum()
-    query = ordered["query_seconds"].fillna(0).groupby([ordered[field] for field in RUN], sort=False).cumsum()
+    names = [ordered[field] for field in RUN]
+    query = ordered["query_seconds"].fillna(0).groupby(names, sort=False, observed=True).cumsum()
     before = query - ordered["query_seconds"].fillna(0)
     return ordered.assign(seconds=train + before).loc[rows.index]
 
 
 def scaled(rows: pd.DataFrame, runs: Iterable[RunRecord]) -> tuple[pd.DataFrame, bool]:
     """``rows`` with calibrated seconds (see ``statistics.speed``) and True, where all of them have a calibration."""
-    timings = table_of(
-        ((*key_of(run), r.num_labelled, r.calibration_seconds or math.nan) for run in runs for r in run.rounds),
-        [*RUN, "labels", "calibration"],
+    timings = table_by_run(
+        ((run, ((r.num_labelled, r.calibration_seconds or math.nan) for r in run.rounds)) for run in runs),
+        ["labels", "calibration"],
     )
-    factor = UNIT / rows[[*RUN, "labels"]].merge(timings, how="left")["calibration"].astype("float64").to_numpy()
+    of_runs, found = groups(timings, GROUP), np.empty(len(rows))
+    for key, where in places(rows, GROUP):
+        own = rows[["seed", "labels"]].iloc[where]
+        found[where] = own.merge(of_runs.get(key, timings.iloc[:0]).drop(columns=GROUP), how="left")["calibration"]
+    factor = UNIT / found
     if not np.isfinite(factor).all():
         return rows, False
     return rows.assign(**{column: rows[column] * factor for column in SECONDS}), True
+
+
+def timed(report: Report, view: View) -> tuple[pd.DataFrame, bool]:
+    """The table of the figure, empty where no seconds are recorded, and whether they are calibrated."""
+    columns = [*RUN, "labels", "accuracy", *SECONDS]
+    rows, calibrated = scaled(view.curves[columns], report.runs)
+    tables, wanted = [], view.shared.index
+    for _, own in pieces(rows, GROUP):
+        shared = elapsed(own)
+        shared = shared[shared.index.isin(wanted)].dropna(subset=["seconds"])
+        tables.append(intervals(shared, "accuracy").assign(seconds=intervals(shared, "seconds")["mean"]))
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True), calibrated
 
 
 def figure(report: Report, view: View) -> Figure | None:
@@ -53,11 +70,10 @@ def figure(report: Report, view: View) -> Figure | None:
     """
     if not view.several_label_counts:
         return None
-    rows, calibrated = scaled(view.curves, report.runs)
-    timed = elapsed(rows).loc[view.shared.index].dropna(subset=["seconds"])
-    if timed.empty:
+    found, calibrated = report.once(timed, view)
+    if found.empty:
         return None
-    table = together(intervals(timed, "accuracy").assign(seconds=intervals(timed, "seconds")["mean"]))
+    table = together(found)
     title = f"seconds of training and queries ({'calibrated' if calibrated else 'not calibrated'})"
     panel = Panel("Test accuracy (%)", table, 100, (0, 100), x="seconds", x_title=title)
     return panel_figure([panel], view, report.source)

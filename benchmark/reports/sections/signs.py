@@ -21,11 +21,12 @@ from benchmark.reports.rendering.tables.cells import MARK, points, row_name, sen
 from benchmark.reports.rendering.tables.compared import verdict_cells
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.endpoints import halves
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.statistics.summary import accuracy_tables
+from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.statistics.views import View
 
 PRINTED_COLUMNS = 8  # label counts in the table
@@ -44,20 +45,17 @@ def bands(rows: pd.DataFrame, resolved: float, inference: Inference, reference: 
     ``rows`` are of ``seeds.reaching``; label counts that a run lacks are left out. ``resolved`` is what the test set
     resolves. ``inference``, the report's, gives the level.
     """
-    table = rows.pivot(index=[*GROUP, "seed"], columns="labels", values="accuracy").dropna(axis=1)
-    of: dict[Key, dict[int, np.ndarray]] = {}
-    for (strategy, learner, seed), accuracies in zip(table.index, table.to_numpy(), strict=True):
-        of.setdefault((strategy, learner), {})[seed] = accuracies
+    of, counts = accuracy_tables(rows)
     found = []
-    for key, own in of.items():
+    for key, own in sorted(of.items()):
         other = of.get((reference, key[1]))
         if key[0] == reference or other is None:
             continue
-        seeds = sorted(set(own) & set(other))
+        seeds = sorted(set(own.index.tolist()) & set(other.index.tolist()))
         if seeds:
-            differences = np.array([own[seed] - other[seed] for seed in seeds])
+            differences = own.loc[seeds].to_numpy() - other.loc[seeds].to_numpy()
             found.append(Contrast(key, reference, tuple(seeds), differences))
-    return infer(found, [str(labels) for labels in table.columns], resolved, inference.margin, inference.level)
+    return infer(found, [str(labels) for labels in counts], resolved, inference.margin, inference.level)
 
 
 def _cells(report: Report) -> tuple[list[Key], list[str], np.ndarray, np.ndarray]:

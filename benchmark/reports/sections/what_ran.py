@@ -12,8 +12,8 @@ from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.web.markup import facts
 from benchmark.reports.sections.section import Section
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP
+from benchmark.reports.statistics.tidy import RUN, pieces, places
 from benchmark.reports.words import count, ranges
 from benchmark.text import escapes
 
@@ -85,7 +85,7 @@ def settings(report: Report) -> list[tuple[str, str]]:
         ("learners", ", ".join(source.learners)),
         ("seeds", ranges(source.seeds)),
         *((key, _flat(value)) for key, value in protocol.items() if key not in elsewhere),
-        ("runs", f"{len(report.curves.groupby([*GROUP, 'seed']))}, {hours:.2f} hours of training"),
+        ("runs", f"{sum(1 for _ in places(report.curves, RUN))}, {hours:.2f} hours of training"),
         (count(len(source.devices), "device"), ", ".join(source.devices)),
         ("software", f"{source.software}; engine {' / '.join(map(str, source.engines))}"),
         *([("plugins", ", ".join(source.plugins))] if source.plugins else []),
@@ -123,7 +123,7 @@ def commands(curves: pd.DataFrame, source: Provenance) -> list[str]:
     plans: dict[
         tuple[tuple[int, ...], tuple[int, ...]], dict[str, list[str]]
     ] = {}  # seeds and labels: strategies: learners
-    for (strategy, learner), rows in groups(curves, GROUP).items():
+    for (strategy, learner), rows in pieces(curves, GROUP):
         plan = tuple(sorted(set(rows["seed"].tolist()))), tuple(sorted(set(rows["labels"].tolist())))
         plans.setdefault(plan, {}).setdefault(strategy, []).append(learner)
     parts: list[tuple[list[str], list[str], tuple[int, ...], tuple[int, ...]]] = []

@@ -71,7 +71,7 @@ def _areas(curves: pd.DataFrame, labels: set[int]) -> pd.DataFrame:
     curves = curves[curves["labels"].isin(labels)]
     rows = {
         (strategy, seed): 100 * area_under_budget_curve(run["labels"].tolist(), run["accuracy"].tolist())
-        for (strategy, seed), run in curves.groupby(["strategy", "seed"], sort=False)
+        for (strategy, seed), run in curves.groupby(["strategy", "seed"], sort=False, observed=True)
         if len(run) == len(labels)
     }
     return pd.Series(rows).unstack(sort=False)

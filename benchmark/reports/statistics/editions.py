@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmark import ENGINE_VERSION
 from benchmark.reports.words import count
+from benchmark.results.compact import PackedRuns
 from benchmark.results.editions import Edition, Named, edition_of, named
 from benchmark.results.errors import StoreError
 from benchmark.results.records import RunRecord
 
 Present = Mapping[tuple[str, str], Edition]
 Part = tuple[int, str | None]  # the version and the source of a strategy or of a learner
+_Counted = tuple[str, str, Edition, int]  # runs that are counted together: strategy, learner, edition, attempt
 
 
 class Choice(NamedTuple):
@@ -29,7 +31,7 @@ class Choice(NamedTuple):
     ``strategies`` and ``learners`` are the rows' names that were asked for, None for all.
     """
 
-    runs: list[RunRecord]
+    runs: Sequence[RunRecord]
     strategies: list[str] | None
     learners: list[str] | None
     notes: list[str]
@@ -50,14 +52,14 @@ def choose(
     asked = [None if names is None else [named(text) for text in names] for names in (strategies, learners)]
     now = dict(present or {})
     shown = _Shown(runs, now, _engine(runs, asked, now))
-    rows, left_out = [], Counter[_LeftOut]()
+    rows, left_out = PackedRuns(), Counter[_LeftOut]()
     for run in runs:
         if seeds is not None and run.key.seed not in seeds:
             continue
         labels, why = _labels(run, shown, asked)
         if all(labels):
             key = replace(run.key, strategy=labels[0], learner=labels[1])
-            rows.append(run if key == run.key else replace(run, header=replace(run.header, key=key)))
+            rows.add(run if key == run.key else replace(run, header=replace(run.header, key=key)))
         elif why is not None:
             left_out[why] += 1
     notes = [why.note(number) for why, number in left_out.items()]
@@ -76,17 +78,23 @@ class _Shown:
 
     def __init__(self, runs: Sequence[RunRecord], now: Mapping[tuple[str, str], Edition], engine: int | None) -> None:
         self.engine = engine
-        mine = [run for run in runs if run.header.engine_version == engine]
+        mine = Counter(
+            (run.key.strategy, run.key.learner, edition_of(run.header), run.attempt)
+            for run in runs
+            if run.header.engine_version == engine
+        )
         self.model = next((edition.model_source_sha256 for edition in now.values()), None)
         if not now:
-            self.model = _newest(mine, lambda run: (1, run.header.model_source_sha256))[1]
-        mine = [run for run in mine if run.header.model_source_sha256 == self.model]
+            self.model = _newest(mine, lambda edition: (1, edition.model_source_sha256))[1]
         self.learners = {key[1]: _learner(edition) for key, edition in now.items()}
-        for learner, some in _by(mine, lambda run: run.key.learner).items():
-            self.learners.setdefault(learner, _newest(some, lambda run: _learner(edition_of(run.header))))
         self.strategies = {key[0]: _strategy(edition) for key, edition in now.items()}
-        for strategy, some in _by(mine, lambda run: run.key.strategy).items():
-            self.strategies.setdefault(strategy, _newest(some, lambda run: _strategy(edition_of(run.header))))
+        mine = Counter({kind: n for kind, n in mine.items() if kind[2].model_source_sha256 == self.model})
+        for learner in dict.fromkeys(learner for _, learner, _, _ in mine):
+            some = {kind: n for kind, n in mine.items() if kind[1] == learner}
+            self.learners.setdefault(learner, _newest(some, _learner))
+        for strategy in dict.fromkeys(strategy for strategy, _, _, _ in mine):
+            some = {kind: n for kind, n in mine.items() if kind[0] == strategy}
+            self.strategies.setdefault(strategy, _newest(some, _strategy))
 
 
 def _engine(
@@ -160,16 +168,11 @@ def _learner(edition: Edition) -> Part:
     return edition.learner_version, edition.learner_source_sha256
 
 
-def _newest(runs: Sequence[RunRecord], part: Callable[[RunRecord], Part]) -> Part:
+def _newest(runs: Mapping[_Counted, int], part: Callable[[Edition], Part]) -> Part:
     """The newest version and, among its sources, that of the highest attempt, then of the most runs."""
-    found = _by(runs, part)
-    if not found:
-        return 1, None
-    return max(found, key=lambda key: (key[0], max(run.attempt for run in found[key]), len(found[key]), key[1] or ""))
-
-
-def _by(runs: Iterable[RunRecord], key: Callable[[RunRecord], Any]) -> dict[Any, list[RunRecord]]:
-    found: dict[Any, list[RunRecord]] = defaultdict(list)
-    for run in runs:
-        found[key(run)].append(run)
-    return found
+    attempts, counts = defaultdict[Part, int](int), Counter[Part]()
+    for (_, _, edition, attempt), number in runs.items():
+        key = part(edition)
+        attempts[key] = max(attempts[key], attempt)
+        counts[key] += number
+    return max(counts, key=lambda key: (key[0], attempts[key], counts[key], key[1] or ""), default=(1, None))

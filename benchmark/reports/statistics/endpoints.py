@@ -12,14 +12,14 @@ accuracy there, and the only endpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from benchmark.reports.statistics.curves import RUN
 from benchmark.reports.statistics.summary import area_under_budget_curve, by_run
+from benchmark.reports.statistics.tidy import RUN, table_of
 
 ENDPOINTS = ("area", "early", "late", "last")
 
@@ -60,8 +60,9 @@ def endpoint(name: str, labels: Sequence[float], accuracy: Sequence[float]) -> f
 def run_endpoints(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per run in ``rows``, which all end at one label count: strategy, learner, seed and its endpoints."""
     names = declared(rows["labels"].nunique())
-    found = []
-    for key, (labels, accuracy) in by_run(rows, "accuracy").items():
+
+    def of_run(labels: Sequence[float], accuracy: Sequence[float]) -> Iterator[float]:
         fits = names if len(labels) > 1 else ("area",)
-        found.append((*key, *(endpoint(name, labels, accuracy) if name in fits else accuracy[-1] for name in names)))
-    return pd.DataFrame(found, columns=[*RUN, *names])
+        return (endpoint(name, labels, accuracy) if name in fits else accuracy[-1] for name in names)
+
+    return table_of(((*key, *of_run(*curve)) for key, curve in by_run(rows, "accuracy")), [*RUN, *names])

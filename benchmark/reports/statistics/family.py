@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmark.reports.statistics.curves import RUN, key_of
 from benchmark.reports.statistics.endpoints import declared, endpoint, run_endpoints
 from benchmark.reports.statistics.inference import UNKNOWN_TEST_SET, Contrast
-from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED, Key
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
+from benchmark.reports.statistics.tidy import RUN, key_of, pieces
 from benchmark.results.records import RunRecord
 
 GAIN = "gain with supervised learning"  # what the gain over random with another learner is compared with
 REPLAYED = "this training on its labels"  # what a strategy's own training is compared with
 SOURCE_ACCURACY = "replay.source_accuracy"  # the diagnostic that a replay's rounds have
 
-Curves = Mapping[Key, Mapping[int, np.ndarray]]  # strategy and learner: seed: (E,) endpoints
+Curves = Mapping[Key, pd.DataFrame]  # strategy and learner: a row of endpoints for each seed
 
 
 def contrasts(rows: pd.DataFrame, baseline: str | None = None, first: str = REFERENCE) -> list[Contrast]:
@@ -28,12 +29,7 @@ def contrasts(rows: pd.DataFrame, baseline: str | None = None, first: str = REFE
     learning, and each gain over random with that of supervised learning (unless ``first`` is another).
     ``first`` against the baseline would be the baseline against ``first`` again, and is left out.
     """
-    runs = run_endpoints(rows)
-    table: dict[Key, dict[int, np.ndarray]] = {}
-    for (strategy, learner, seed), values in zip(
-        runs[RUN].itertuples(index=False), runs[list(runs.columns[len(RUN) :])].to_numpy(), strict=True
-    ):
-        table.setdefault((strategy, learner), {})[seed] = values
+    table = _by_strategy(run_endpoints(rows))
     found = []
     for reference in dict.fromkeys(filter(None, (first, baseline))):
         for key in table:
@@ -49,23 +45,30 @@ def contrasts(rows: pd.DataFrame, baseline: str | None = None, first: str = REFE
     return found
 
 
+def _by_strategy(runs: pd.DataFrame) -> Curves:
+    """The endpoints of ``runs``, which has a row per run: ``RUN``, then the endpoints."""
+    names = list(runs.columns[len(RUN) :])
+    return {key: own.set_index("seed")[names] for key, own in pieces(runs, GROUP)}
+
+
 def _contrast(
     table: Curves, key: Key, against: str, sides: Sequence[Key], difference: Callable[..., np.ndarray]
 ) -> list[Contrast]:
     """The contrast of runs of the ``sides``, in a list; an empty one where they share no seed."""
     if not all(side in table for side in sides):
         return []
-    seeds = sorted(set.intersection(*(set(table[side]) for side in sides)))
+    seeds = sorted(set.intersection(*(set(table[side].index.tolist()) for side in sides)))
     if not seeds:
         return []
-    values = np.array([difference(*(table[side][seed] for side in sides)) for seed in seeds])
+    values = difference(*(table[side].loc[seeds].to_numpy() for side in sides))
     return [Contrast(key, against, tuple(seeds), values)]
 
 
 def replay_contrasts(runs: Sequence[RunRecord], label_counts: Sequence[int]) -> list[Contrast]:
     """For replays among ``runs``: the accuracy of the run that acquired the labels minus that of the replay."""
     counts = sorted(label_counts)
-    table: dict[Key, dict[int, np.ndarray]] = {}
+    names = declared(len(counts))
+    runs_there: list[tuple[Any, ...]] = []
     for run in runs:
         differences = {
             record.num_labelled: record.diagnostics[SOURCE_ACCURACY] - record.accuracy
@@ -73,9 +76,9 @@ def replay_contrasts(runs: Sequence[RunRecord], label_counts: Sequence[int]) -> 
             if SOURCE_ACCURACY in record.diagnostics
         }
         if set(counts) <= set(differences):
-            strategy, learner, seed = key_of(run)
-            values = [endpoint(name, counts, [differences[n] for n in counts]) for name in declared(len(counts))]
-            table.setdefault((strategy, learner), {})[seed] = np.array(values)
+            values = (endpoint(name, counts, [differences[n] for n in counts]) for name in names)
+            runs_there.append((*key_of(run), *values))
+    table = _by_strategy(pd.DataFrame(runs_there, columns=[*RUN, *names]))
     found = []
     for key in table:
         found += _contrast(table, key, REPLAYED, (key,), lambda own: own)

@@ -16,8 +16,8 @@ import pandas as pd
 from benchmark.experiment import ProtocolError
 from benchmark.experiment.operations import IMAGES, Images, of_model, of_query, of_training
 from benchmark.experiment.protocol import Protocol, from_dict
-from benchmark.reports.statistics.curves import RUN, key_of
 from benchmark.reports.statistics.seeds import Key
+from benchmark.reports.statistics.tidy import RUN, key_of
 from benchmark.results.records import DatasetRecord, RoundRecord, RunRecord
 
 if TYPE_CHECKING:  # it takes PyTorch
@@ -58,7 +58,7 @@ def multiply_adds(
 
 def _of_run(run: RunRecord, setting: _Setting | _Underivable, last: int) -> int:
     if isinstance(setting, _Underivable):
-        raise setting
+        raise _Underivable(*setting.args)  # raised again, the same one would keep what every run had on its stack
     protocol, images = setting
     if run.key.learner != "supervised":
         raise _Underivable("only supervised trainings are counted")

@@ -9,16 +9,17 @@ show is taken from them, for runs of every release.
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from benchmark.reports.statistics.curves import table_of
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.summary import keys, mean_and_sd, mean_interval
+from benchmark.reports.statistics.tidy import table_of
 from benchmark.results.records import RoundRecord, RunRecord
 
 MOST = 0.5  # a premise fails where it does in more than this share of the rounds: one bad round is no verdict
@@ -34,6 +35,8 @@ CANDIDATES, MARGIN = "premise.candidates", "acquisition.margin_overlap"
 REPEATED = "duplicates"  # share of the acquired images
 _KNOWN = (AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, REPEATED)
 _PLACE = (*GROUP, "labels")
+_LINE = {*_PLACE, "seed"}
+_SHARE = "class_"
 
 
 def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
@@ -46,20 +49,27 @@ def measures(runs: Sequence[RunRecord]) -> pd.DataFrame:
     labelled one. The other columns are the diagnostics by name, NaN where there are none. The overlap with margin
     sampling is taken from margin's run of the seed where the two have the same model and none is recorded.
     """
-    return _complete(table_of(_rows(runs, runs)))
+    return _complete(table_of(_rows(runs, _of_margin(runs), runs)))
 
 
 def _complete(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with a share of 0 for classes that were not acquired, and with NaN for what was never measured."""
-    shares = [name for name in frame.columns if name.startswith("class_")]
+    shares = [name for name in frame.columns if name.startswith(_SHARE)]
     frame[shares] = frame[shares].fillna(0.0)
     return frame.assign(**{name: math.nan for name in _KNOWN if name not in frame})
 
 
-def _rows(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
-    margin = {(run.key.learner, run.key.seed): run for run in others if run.key.strategy == "margin"}
+def _of_margin(runs: Iterable[RunRecord]) -> dict[tuple[str, int], int]:
+    """The places of margin's runs by learner and seed."""
+    return {(run.key.learner, run.key.seed): place for place, run in enumerate(runs) if run.key.strategy == "margin"}
+
+
+def _rows(
+    runs: Iterable[RunRecord], margin: Mapping[tuple[str, int], int], others: Sequence[RunRecord]
+) -> Iterator[dict[str, Any]]:
     for run in runs:
-        beside = margin.get((run.key.learner, run.key.seed))
+        place = margin.get((run.key.learner, run.key.seed))
+        beside: Sequence[RoundRecord] | None = None
         so_far: Counter[int] = Counter()
         labelled = set(run.header.initial.acquired_labels)
         for number, record in enumerate(run.rounds):
@@ -76,13 +86,15 @@ def _rows(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> Iterator[di
                 "alike": alike(batch),
                 "alike_so_far": alike(so_far),
                 "missing": classes - len(labelled),
-                **{f"class_{label}": count / len(record.acquired_labels) for label, count in batch.items()},
+                **{f"{_SHARE}{label}": count / len(record.acquired_labels) for label, count in batch.items()},
                 **record.diagnostics,
             }
             if (repeated := row.pop("acquisition.duplicates", None)) is not None:
                 row[REPEATED] = repeated / len(record.acquired_labels)
-            if MARGIN not in row and beside is not None and number < len(beside.rounds):
-                row[MARGIN] = _shared(record, beside.rounds[number])
+            if MARGIN not in row and place is not None:
+                beside = tuple(others[place].rounds) if beside is None else beside
+                if number < len(beside):
+                    row[MARGIN] = _shared(record, beside[number])
             yield row
             labelled |= batch.keys()
 
@@ -110,20 +122,41 @@ def by_round(measured: pd.DataFrame) -> pd.DataFrame:
     return _with_usual(pd.DataFrame(_means(measured)))
 
 
-def rounds_of(runs: Iterable[RunRecord]) -> pd.DataFrame:
-    """``by_round`` of the ``measures`` of runs, one strategy and learner after another: the table may be large."""
-    together = list(runs)
-    apart: dict[Key, list[RunRecord]] = defaultdict(list)
-    for run in together:
-        apart[run.key.strategy, run.key.learner].append(run)
-    rows: list[dict[str, Any]] = []
+def rounds_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
+    """``by_round`` of the ``measures`` of runs, one strategy and learner after another, without that large table."""
+    margin = _of_margin(runs)
+    apart: dict[Key, array[int]] = defaultdict(lambda: array("L"))  # their places
+    for place, run in enumerate(runs):
+        apart[run.key.strategy, run.key.learner].append(place)
+    found: list[dict[str, Any]] = []
     names: dict[str, None] = {}  # in the order of ``measures``
     for own in apart.values():
-        frame = table_of(_rows(own, together))
-        names |= dict.fromkeys(frame.columns)
-        rows += _means(_complete(frame))
+        found += _gathered(_rows((runs[place] for place in own), margin, runs), names)
     columns = [*_PLACE, "n", *(name for name in [*names, *_KNOWN] if name not in (*_PLACE, "seed")), "auroc_low"]
-    return _with_usual(_complete(pd.DataFrame(rows, columns=list(dict.fromkeys(columns)) if rows else None)))
+    frame = _complete(pd.DataFrame(found, columns=list(dict.fromkeys(columns)) if found else None))
+    measured = frame.columns.drop([*_PLACE, "n"], errors="ignore")
+    return _with_usual(frame.astype(dict.fromkeys(measured, "float64")))
+
+
+def _gathered(rows: Iterable[Mapping[str, Any]], names: dict[str, None]) -> Iterator[dict[str, Any]]:
+    """``_means`` of ``rows``, whose names are added to ``names``; holds nothing but the numbers."""
+    found: dict[tuple[Any, ...], defaultdict[str, array[float]]] = {}
+    counts = Counter[tuple[Any, ...]]()
+    for row in rows:
+        names |= dict.fromkeys(row)
+        place = tuple(row[name] for name in _PLACE)
+        values = found.setdefault(place, defaultdict(lambda: array("d")))
+        counts[place] += 1
+        for name, value in row.items():
+            if name not in _LINE and not math.isnan(value):
+                values[name].append(value)
+    for place, values in found.items():
+        n = counts[place]
+        means = {
+            name: math.fsum(own) / (n if name.startswith(_SHARE) else len(own))  # a share is 0 where there is none
+            for name, own in values.items()
+        }
+        yield dict(zip(_PLACE, place, strict=True)) | {"n": n} | means | {"auroc_low": _low(values.get(AUROC, ()))}
 
 
 def _means(measured: pd.DataFrame) -> list[dict[str, Any]]:
@@ -134,10 +167,13 @@ def _means(measured: pd.DataFrame) -> list[dict[str, Any]]:
         row = dict(zip(_PLACE, key, strict=True)) | {"n": len(group)}
         for name in group.columns.drop([*GROUP, "seed", "labels"]):
             row[name] = mean_and_sd(group[name].dropna())[0]
-        ranked = group[AUROC].dropna().tolist()
-        row["auroc_low"] = mean_interval(ranked).low if len(ranked) >= FEWEST_SEEDS else math.nan
+        row["auroc_low"] = _low(group[AUROC].dropna().tolist())
         rows.append(row)
     return rows
+
+
+def _low(auroc: Sequence[float]) -> float:
+    return mean_interval(auroc).low if len(auroc) >= FEWEST_SEEDS else math.nan
 
 
 def _with_usual(frame: pd.DataFrame) -> pd.DataFrame:
@@ -261,7 +297,7 @@ def failing(rounds: pd.DataFrame) -> dict[Key, dict[str, str]]:
     return found
 
 
-def degenerate(runs: Iterable[RunRecord]) -> dict[Key, tuple[str, ...]]:
+def degenerate(runs: Sequence[RunRecord]) -> dict[Key, tuple[str, ...]]:
     """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never the reference's."""
     found = failing(rounds_of(runs))
     return {key: tuple(verdicts) for key, verdicts in found.items() if key[0] != REFERENCE}

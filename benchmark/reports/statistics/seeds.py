@@ -11,9 +11,10 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from benchmark.reports.statistics.curves import RUN, groups
+from benchmark.reports.statistics.tidy import chosen, pieces, places
 from benchmark.reports.words import count, name, ranges
 
 GROUP = ["strategy", "learner"]
@@ -44,8 +45,8 @@ def seed_groups(curves: pd.DataFrame, last: int | None = None) -> SeedGroups:
 
     Complete are those with at least 80 % of the largest number; all are if that is less than 3.
     """
-    order = list(groups(curves, GROUP))
-    ran = {key: set(run["seed"]) for key, run in groups(reaching(curves, last), GROUP).items()}
+    order = [key for key, _ in places(curves, GROUP)]
+    ran = {key: set(run["seed"].tolist()) for key, run in pieces(reaching(curves, last), GROUP)}
     usable = {key: len(ran[key] & ran.get((REFERENCE, key[1]), ran[key])) if key in ran else 0 for key in order}
     if not any(usable[key] for key in order if key[0] != REFERENCE):
         usable = {key: len(ran.get(key, ())) for key in order}  # nothing pairs with random
@@ -60,9 +61,8 @@ def seed_groups(curves: pd.DataFrame, last: int | None = None) -> SeedGroups:
 
 def only(frame: pd.DataFrame, who: Collection[Key]) -> pd.DataFrame:
     """The rows of these strategies (with learners)."""
-    chosen = set(who)
-    pairs = zip(frame["strategy"], frame["learner"], strict=True)
-    return frame[pd.Series([pair in chosen for pair in pairs], index=frame.index, dtype=bool)]
+    them = set(who)
+    return chosen(frame, GROUP, lambda key, _: key in them)
 
 
 def reaching(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
@@ -71,11 +71,14 @@ def reaching(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
     Strategies without a run up to ``last`` are left out, provided that at least two have one. If only one has, as
     random may, there is nothing to compare it with, and all end where the shortest ends.
     """
-    reach = curves.groupby(GROUP, sort=False)["labels"].max()
-    full = reach[reach >= (last or 0)]
-    horizon = int((full if len(full) > 1 else reach).min())
-    there = curves.loc[curves["labels"] == horizon, RUN]
-    return curves[curves["labels"] <= horizon].merge(there, on=RUN)
+    reach = [int(own["labels"].max()) for _, own in pieces(curves, GROUP)]
+    full = [end for end in reach if end >= (last or 0)]
+    horizon = min(full if len(full) > 1 else reach)
+
+    def reached(_: Key, own: pd.DataFrame) -> pd.Series[bool]:
+        return (own["labels"] <= horizon) & own["seed"].isin(own.loc[own["labels"] == horizon, "seed"])
+
+    return chosen(curves, GROUP, reached).reset_index(drop=True)
 
 
 def together(rows: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +95,9 @@ def compared(curves: pd.DataFrame, last: int | None = None, unfinished: Collecti
     """The rows behind comparisons of areas: those of ``reaching``, of the seeds that all strategies there share."""
     rows = reaching(curves, last)
     there, _ = comparable(rows[rows["labels"] == rows["labels"].max()], unfinished)
-    return rows.merge(there[RUN], on=RUN)
+    seeds = {key: own["seed"] for key, own in pieces(there, GROUP)}
+    shared = chosen(rows, GROUP, lambda key, own: own["seed"].isin(seeds[key]) if key in seeds else False)
+    return shared.reset_index(drop=True)
 
 
 def comparable(curves: pd.DataFrame, unfinished: Collection[Key] = ()) -> tuple[pd.DataFrame, list[str]]:
@@ -101,14 +106,18 @@ def comparable(curves: pd.DataFrame, unfinished: Collection[Key] = ()) -> tuple[
     Where strategies share no seed, those with fewer seeds are left out, until the others share some. ``unfinished``
     strategies are left out where they lack a shared seed.
     """
-    sizes = len(curves[GROUP].drop_duplicates()), curves["seed"].nunique(), curves["labels"].nunique()
+    sizes = sum(1 for _ in places(curves, GROUP)), curves["seed"].nunique(), curves["labels"].nunique()
     if len(curves) == math.prod(sizes):
-        return curves.sort_index(), []  # every strategy has every seed at every label count
+        return _in_order(curves), []  # every strategy has every seed at every label count
     several = curves["learner"].nunique() > 1
     at: dict[int, dict[Key, set[int]]] = {}  # label count: strategy: its seeds
-    for *key, seed, labels in zip(*(curves[field].tolist() for field in (*RUN, "labels")), strict=True):
-        at.setdefault(labels, {}).setdefault((key[0], key[1]), set()).add(seed)
-    kept: set[tuple[int, str, str, int]] = set()
+    for key, own in pieces(curves, GROUP):
+        before = set[int]()
+        for labels, where in places(own, ["labels"]):
+            seeds_there = set(own["seed"].iloc[where].tolist())
+            before = before if seeds_there == before else seeds_there  # one set of many that are equal
+            at.setdefault(labels, {})[key] = before
+    kept: dict[int, tuple[set[int], set[Key]]] = {}  # label count: seeds and strategies that stay
     absent: dict[tuple[Key, str], list[int]] = {}  # strategy and reason: label counts
     lacking: dict[tuple[int, tuple[Key, ...]], list[int]] = {}  # seed and strategies that lack it: label counts
     for labels, seeds in sorted(at.items()):
@@ -122,7 +131,7 @@ def comparable(curves: pd.DataFrame, unfinished: Collection[Key] = ()) -> tuple[
         for seed in sorted(set().union(*seeds.values()) - shared):
             who = tuple(key for key in seeds if seed not in seeds[key])
             lacking.setdefault((seed, who), []).append(labels)
-        kept |= {(labels, *key, seed) for key in seeds for seed in shared}
+        kept[labels] = shared, set(seeds)
     together: dict[
         tuple[tuple[Key, ...], tuple[int, ...]], list[int]
     ] = {}  # strategies and label counts: the seeds that they lack there
@@ -133,11 +142,23 @@ def comparable(curves: pd.DataFrame, unfinished: Collection[Key] = ()) -> tuple[
         (f"{count(len(some), 'seed')} {ranges(some)}, which {_listed(who, several)} did not run", list(counts))
         for (who, counts), some in together.items()
     ]
-    rows = zip(*(curves[field].tolist() for field in ("labels", *RUN)), strict=True)
-    return curves[[row in kept for row in rows]].sort_index(), [
+
+    def stays(key: Key, own: pd.DataFrame) -> np.ndarray:
+        mask = np.zeros(len(own), dtype=bool)
+        for labels, where in places(own, ["labels"]):
+            shared, who = kept[labels]
+            mask[where] = own["seed"].iloc[where].isin(shared) & (key in who)
+        return mask
+
+    return _in_order(chosen(curves, GROUP, stays)), [
         f"Left out at {counts[0] if len(counts) == 1 else f'{counts[0]} to {counts[-1]}'} labels: {reason}."
         for reason, counts in reasons
     ]
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by their index; themselves where they are: a copy of them may be large."""
+    return rows if rows.index.is_monotonic_increasing else rows.sort_index()
 
 
 def _listed(who: Sequence[Key], several: bool) -> str:

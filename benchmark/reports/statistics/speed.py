@@ -8,13 +8,14 @@ which the fixed computation takes ``UNIT`` seconds.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from benchmark.reports.statistics.curves import RUN, key_of
+from benchmark.reports.statistics.tidy import RUN, key_of
 from benchmark.results.records import RunRecord
 
 UNIT = 0.005  # seconds of the fixed computation, to which calibrated seconds are scaled
@@ -25,7 +26,7 @@ STEADY = 1.25  # a run's machine was under steady load up to this ratio of the q
 class Speed(NamedTuple):
     """A run's calibration: seconds of the fixed computation in its rounds, and what they were timed on."""
 
-    seconds: tuple[float, ...]
+    seconds: Sequence[float]
     device: str
 
     @property
@@ -47,7 +48,7 @@ def speeds(runs: Iterable[RunRecord], last: int) -> dict[tuple[str, str, int], S
     for run in runs:
         seconds = [r.calibration_seconds or math.nan for r in run.rounds if r.num_labelled <= last]
         complete = all(map(math.isfinite, seconds))
-        found[key_of(run)] = Speed(tuple(seconds) if complete else (), run.header.environment.device)
+        found[key_of(run)] = Speed(array("d", seconds if complete else ()), run.header.environment.device)
     return found
 
 

@@ -8,7 +8,7 @@ machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.statistics.curves import RUN, groups
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, compared, reaching
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, compared, only
+from benchmark.reports.statistics.tidy import RUN, groups, pieces, places, table_of
 
 SECONDS = ("train_seconds", "query_seconds")
 
@@ -73,14 +73,21 @@ def t_quantile(probability: float, degrees: int) -> float:
     return float(stats.t.ppf(probability, degrees))
 
 
-def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = (*GROUP, "labels")) -> pd.DataFrame:
-    """Columns mean, sd, low, high (95 % t-interval of the mean) and n of ``value`` in each group ``by``."""
-    rows = []
-    for key, group in frame.groupby(list(by), sort=False)[value]:
-        values = group.tolist()
-        mean, low, high, n = mean_interval(values)
-        rows.append((*key, mean, mean_and_sd(values)[1], low, high, n))
-    return pd.DataFrame(rows, columns=[*by, "mean", "sd", "low", "high", "n"])
+def intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = ("labels",)) -> pd.DataFrame:
+    """Columns mean, sd, low, high (95 % t-interval of the mean) and n of ``value`` by strategy, learner and ``by``."""
+    return _table_of_intervals(_intervals(frame, value, by), by)
+
+
+def _intervals(frame: pd.DataFrame, value: str, by: Sequence[str] = ("labels",)) -> Iterator[tuple[Any, ...]]:
+    for key, own in pieces(frame, GROUP):
+        for where, group in own.groupby(list(by), sort=False)[value] if by else [((), own[value])]:
+            values = group.tolist()
+            mean, low, high, n = mean_interval(values)
+            yield (*key, *where, mean, mean_and_sd(values)[1], low, high, n)
+
+
+def _table_of_intervals(rows: Iterable[tuple[Any, ...]], by: Sequence[str] = ("labels",)) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=[*GROUP, *by, "mean", "sd", "low", "high", "n"])
 
 
 def paired(
@@ -96,16 +103,20 @@ def paired(
     return joined.assign(gain=joined[value] - joined["reference"])
 
 
-def by_run(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, str, int], list[tuple[Any, ...]]]:
+def gains(frame: pd.DataFrame, value: str, reference: str = REFERENCE) -> pd.DataFrame:
+    """``intervals`` of ``value`` minus the reference's with the same learner, seed and labels: see ``paired``."""
+    on = ["learner", "seed", "labels"]
+    columns = [*RUN, "labels", value]
+    base = only(frame, [key for key in keys(frame) if key[0] == reference])[columns]
+    both = (pd.concat([base, own[columns]]) for key, own in pieces(frame, GROUP) if key[0] != reference)
+    return _table_of_intervals(row for rows in both for row in _intervals(paired(rows, value, on, reference), "gain"))
+
+
+def by_run(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[tuple[str, str, int], list[tuple[Any, ...]]]]:
     """Labels and ``columns`` of each run in ``rows``: a tuple of values, round by round, for each column."""
-    runs: dict[tuple[str, str, int], list[tuple[Any, ...]]] = {}
-    for key, line in zip(
-        zip(*(rows[field] for field in RUN), strict=True),
-        zip(*(rows[field].tolist() for field in ("labels", *columns)), strict=True),
-        strict=True,
-    ):
-        runs.setdefault(key, []).append(line)
-    return {key: list(zip(*lines, strict=True)) for key, lines in runs.items()}
+    values = [rows[field].to_numpy() for field in ("labels", *columns)]
+    for key, where in places(rows, RUN):
+        yield key, [tuple(column[where].tolist()) for column in values]
 
 
 def known(values: Iterable[float]) -> list[float]:
@@ -124,14 +135,16 @@ def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
     Columns: strategy, learner, seed, labels (the last), area (over labels), log_area (over the logarithm of
     labels), final, train_seconds (of the run up to there), query_seconds (of a round).
     """
-    found = []
-    for key, (labels, accuracy, train, query) in by_run(rows, "accuracy", *SECONDS).items():
+    columns = ["labels", "area", "log_area", "final", "train_seconds", "query_seconds"]
+    return table_of(_run_areas(rows), [*RUN, *columns])
+
+
+def _run_areas(rows: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    for key, (labels, accuracy, train, query) in by_run(rows, "accuracy", *SECONDS):
         area = area_under_budget_curve(labels, accuracy)
         log_area = area_under_budget_curve([math.log(count) for count in labels], accuracy)
         spent, each = math.fsum(known(train)), mean_and_sd(known(query))[0]
-        found.append((*key, labels[-1], area, log_area, accuracy[-1], spent, each))
-    columns = ["labels", "area", "log_area", "final", "train_seconds", "query_seconds"]
-    return pd.DataFrame(found, columns=[*RUN, *columns])
+        yield (*key, labels[-1], area, log_area, accuracy[-1], spent, each)
 
 
 def summarise(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
@@ -141,8 +154,7 @@ def summarise(curves: pd.DataFrame, last: int | None = None, unfinished: Collect
     and final accuracy (``_mean``, ``_sd``), train_seconds of a run and query_seconds of a round, all over the seeds
     that all strategies share. Strategies that do not reach the end have n = 0 and NaN.
     """
-    shared = compared(curves, last, unfinished)[RUN].drop_duplicates()
-    runs = run_areas(reaching(curves, last)).merge(shared, on=RUN)
+    runs = areas(curves, last, unfinished)
     mine = groups(runs, GROUP)
     rows = []
     for key in keys(curves):
@@ -169,14 +181,25 @@ def accuracies(rows: pd.DataFrame) -> tuple[list[Key], list[int], list[int], np.
 
     Label counts and seeds at which a run is missing are left out.
     """
-    table = rows.pivot(index=[*GROUP, "seed"], columns="labels", values="accuracy").dropna(axis=1)
-    order = keys(rows)
-    seeds = sorted(set.intersection(*(set(group["seed"]) for group in groups(rows, GROUP).values())))
-    wanted = pd.MultiIndex.from_tuples([(*key, seed) for key in order for seed in seeds])
-    array = table.reindex(wanted).to_numpy().reshape(len(order), len(seeds), len(table.columns))
-    return order, seeds, [int(labels) for labels in table.columns], array
+    tables, labels = accuracy_tables(rows)
+    seeds = sorted(set.intersection(*(set(table.index.tolist()) for table in tables.values())))
+    array = np.array([table.reindex(seeds).to_numpy() for table in tables.values()])
+    return list(tables), seeds, labels, array
+
+
+def accuracy_tables(rows: pd.DataFrame) -> tuple[dict[Key, pd.DataFrame], list[int]]:
+    """For each strategy (with learner) its accuracies, a row per seed and a column per label count; and these counts.
+
+    Label counts at which a run is missing are left out.
+    """
+    tables = {
+        key: own.pivot(index="seed", columns="labels", values="accuracy").dropna(axis=1)
+        for key, own in pieces(rows, GROUP)
+    }
+    labels: list[int] = sorted(set.intersection(*(set(table.columns.tolist()) for table in tables.values())))  # type: ignore[arg-type]
+    return {key: table[labels] for key, table in tables.items()}, labels
 
 
 def keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The pairs of strategy and learner in ``frame``, in the order in which they appear."""
-    return list(dict.fromkeys(zip(frame["strategy"], frame["learner"], strict=True)))
+    return [key for key, _ in places(frame, GROUP)]

@@ -14,7 +14,7 @@ from functools import cached_property
 import pandas as pd
 
 from benchmark.reports.statistics.seeds import REFERENCE, Key, comparable, compared, only, seed_groups
-from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas, summarise
+from benchmark.reports.statistics.summary import gains, intervals, keys, run_areas, summarise
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, ranges
 
@@ -91,7 +91,7 @@ class View:
     @cached_property
     def gains(self) -> pd.DataFrame:
         """The difference in accuracy to ``reference``, over the seeds that the two share; columns as ``accuracy``."""
-        return intervals(paired(self.curves, "accuracy", ["learner", "seed", "labels"], self.reference), "gain")
+        return gains(self.curves, "accuracy", self.reference)
 
     @cached_property
     def summary(self) -> pd.DataFrame:

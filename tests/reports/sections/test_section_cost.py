@@ -17,8 +17,8 @@ from benchmark.reports import read_report
 from benchmark.reports.data import Report
 from benchmark.reports.sections import cost, seconds
 from benchmark.reports.sections.cost import costs
-from benchmark.reports.statistics.curves import RUN
 from benchmark.reports.statistics.speed import UNIT, Speed
+from benchmark.reports.statistics.tidy import RUN
 from benchmark.results.paths import run_path
 
 LABELS = [20, 40, 80]

@@ -19,9 +19,10 @@ from support.report_lines import (
 
 from benchmark.reports import notes_of, write_report
 from benchmark.reports.sections.balance import class_balance
-from benchmark.reports.statistics import curves as curves_module
-from benchmark.reports.statistics.curves import curves, select, table_of, tidy
+from benchmark.reports.statistics import tidy as tidy_module
+from benchmark.reports.statistics.curves import curves, select
 from benchmark.reports.statistics.premises import measures
+from benchmark.reports.statistics.tidy import table_of, tidy
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_experiment
@@ -105,7 +106,7 @@ def test_tables_of_many_rows_are_those_of_all_rows_at_once(tmp_path: Path, monke
     tables = (tidy, measures, class_balance)
     whole = [table(runs) for table in tables]
     assert [len(frame) for frame in whole] == [36, 27, 27]
-    monkeypatch.setattr(curves_module, "AT_ONCE", 5)
+    monkeypatch.setattr(tidy_module, "AT_ONCE", 5)
     for table, expected in zip(tables, whole, strict=True):
         pd.testing.assert_frame_equal(table(runs), expected)
     assert table_of(iter(()), ["a", "b"]).columns.tolist() == ["a", "b"]

@@ -19,8 +19,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.names import BESIDE, below, below_height, beside
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key
+from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.unranked import RANKED, Unranked
 
 HIGHLIGHTED = 5  # strategies in colour among many, besides the reference and those asked for

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from sklearn.isotonic import isotonic_regression
 
 from benchmark.reports.rendering.figures import style
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, Key
+from benchmark.reports.statistics.tidy import groups
 
 STEP = 8.6  # points from one name to the next
 LEADER, PIECE, SPACE = 9, 15, 3  # points: from the axes to the piece of line, its length, from there to the name

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import style_lines
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.inference import Inference
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
+from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
 
@@ -67,7 +67,7 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
         else:
             style.place(figure, panels, left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
-            means = intervals(table, value, GROUP) if value == "area" else _findings(inference, view.reference)
+            means = intervals(table, value, by=()) if value == "area" else _findings(inference, view.reference)
             cut = _rows(axes, table, value, ranking, row_looks(ranking, view.reference), groups(means, GROUP))
             said += "; arrows: the interval goes on" if cut and "arrows" not in said else ""
             axes.set_title(title, loc="left" if both and not stacked else "right")

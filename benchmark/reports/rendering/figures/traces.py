@@ -31,14 +31,14 @@ def trace_figure(
     for column, title in titles.items():
         rows = traces.dropna(subset=[column]) if column in traces else traces[:0]
         if len(rows):
-            table = intervals(rows, column, by=[*GROUP, "step"]).sort_values("step", kind="stable")
+            table = intervals(rows, column, by=["step"]).sort_values("step", kind="stable")
             panels.append(Panel(title, table, scale, bounds, x="step", x_title="steps"))
     if not panels:
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
     styles = style_lines(ranking, source.plugins, source.unranked)  # styled among all, to look as elsewhere
     lines = {key: line for key, line in styles.items() if key in present}
-    if max(panel.table.groupby(GROUP).size().max() for panel in panels) > MARKED:
+    if max(panel.table.groupby(GROUP, observed=True).size().max() for panel in panels) > MARKED:
         lines = {key: line._replace(marker="") for key, line in lines.items()}
     said = f"at {traces['labels'].iloc[0]} labels; "
     return line_figure(panels, lines, said + remark([panel.table["n"] for panel in panels]), source.unranked)

@@ -15,9 +15,9 @@ from benchmark.reports.rendering.tables.across import across_table, warm_up_tabl
 from benchmark.reports.rendering.tables.table import Cell, Table
 from benchmark.reports.rendering.web.markup import sortable
 from benchmark.reports.statistics.across import Across, Setting, across, main_settings
-from benchmark.reports.statistics.curves import RUN
 from benchmark.reports.statistics.ranks import FEWEST_BLOCKS, MOST_RANKED, Ranks, blocks, rank_tests_if_allowed
 from benchmark.reports.statistics.seeds import SUPERVISED
+from benchmark.reports.statistics.tidy import RUN
 from benchmark.text import escapes
 
 TITLE, WARM_UP = "Across data sets and protocols", "Warm-up labels"

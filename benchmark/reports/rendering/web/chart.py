@@ -14,8 +14,8 @@ from benchmark.reports.rendering.figures.lines import differ_by_learner, style_l
 from benchmark.reports.rendering.tables.cells import decimals, points, row_name
 from benchmark.reports.rendering.tables.table import Cell
 from benchmark.reports.rendering.web.markup import named, plain
-from benchmark.reports.statistics.curves import groups
 from benchmark.reports.statistics.seeds import GROUP, together
+from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.words import ranges
 from benchmark.text import escapes
 

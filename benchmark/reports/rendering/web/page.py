@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from benchmark.reports.rendering.tables.table import Table
 from benchmark.reports.rendering.web.chart import chart, chart_data
 from benchmark.reports.rendering.web.markup import document, plain, sortable
 from benchmark.reports.rendering.web.overview import overview
-from benchmark.reports.statistics.curves import key_of
+from benchmark.reports.statistics.tidy import key_of
 from benchmark.reports.words import name
 from benchmark.text import escapes
 
@@ -153,11 +154,11 @@ def _link(path: Path, root: Path, text: str = "") -> str:
 
 def _lines(report: Report) -> str:
     """Links to the runs' records, a row per strategy and learner."""
-    paths: dict[tuple[str, str], list[str]] = {}
+    rows: dict[tuple[str, str], StringIO] = {}
+    several = len(report.source.learners) > 1
     for run in report.runs:
         strategy, learner, seed = key_of(run)
-        paths.setdefault((strategy, learner), []).append(_link(run.path, report.root, f"seed {seed}"))
-    several = len(report.source.learners) > 1
-    return _list(
-        "notes", (f"{escapes.html(name(*key, several=several))}: {', '.join(links)}" for key, links in paths.items())
-    )
+        row = rows.setdefault((strategy, learner), StringIO())
+        row.write(", " if row.tell() else f"{escapes.html(name(strategy, learner, several=several))}: ")
+        row.write(_link(run.path, report.root, f"seed {seed}"))
+    return _list("notes", (row.getvalue() for row in rows.values()))
