@@ -66,9 +66,9 @@ def near_pairs(points: Points, squared_radius: float, most: int) -> NearPairs | 
         if count > most:
             return None
     itself = torch.arange(size, dtype=torch.int32)
-    rows, columns, squared = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    rows, columns, distances = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
     found.clear()
-    values = np.concatenate([squared, squared, np.zeros(size, squared.dtype)])
+    values = np.concatenate([distances, distances, np.zeros(size, distances.dtype)])
     places = (np.concatenate([rows, columns, itself]), np.concatenate([columns, rows, itself]))
     lists = coo_array((values, places), shape=(size, size)).tocsr()
     lists.sort_indices()
