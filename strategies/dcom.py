@@ -30,10 +30,11 @@ import torch
 from torch import Tensor
 
 from strategies.api import Departure, Passes, Pool, register
+from strategies.components.equal_balls import EqualBalls, equal_balls
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, concatenated
 from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.distances import Points, squared_distances
-from strategies.kernels.lazy_greedy import Similarity, ball, covered_by, gains, similarities
+from strategies.kernels.lazy_greedy import ball, covered_by
 from strategies.kernels.margins import margin_uncertainty, tempered_probs
 
 _FIRST = 0.75 / 1.1  # the first radius in units of the largest, as the authors have them
@@ -117,7 +118,8 @@ class DCoM(FeatureSpaceStrategy):
         balls = self.balls(pool)
         singletons = singleton_share(*self.everything(pool), balls.radius)
         pool.note(radius=balls.radius, singletons=singletons, competence=balls.weight)
-        return mixed(x, n, ball(balls.radius**2), balls.covered, uncertainty, balls.weight)
+        around = equal_balls(self.points(pool), self.everything(pool)[1], balls.radius, balls.largest)
+        return mixed(around, n, balls.covered, uncertainty, balls.weight)
 
     def balls(self, pool: Pool) -> Balls:
         """The balls around the labelled images, what they cover, and the weight O that follows."""
@@ -134,13 +136,14 @@ class DCoM(FeatureSpaceStrategy):
             radii = pure_radii(concatenated(x, labelled), labelled, predicted, pool.labels, purity, largest)
         covered = in_balls(x, labelled, radii)
         weight = competence(share(covered, len(labelled)), self.midpoint, self.steepness)
-        return Balls(float(radii.mean()) if len(radii) else delta, covered, weight)
+        return Balls(float(radii.mean()) if len(radii) else delta, largest, covered, weight)
 
 
 class Balls(NamedTuple):
-    """The mean ``radius`` of the balls, which of the N unlabelled images they have ``covered`` (N,), and O."""
+    """The mean and the ``largest`` radius, which of the N unlabelled images the balls have ``covered`` (N,), and O."""
 
     radius: float
+    largest: float
     covered: Tensor
     weight: float
 
@@ -197,13 +200,13 @@ def in_balls(x: Points, centres: Points, radii: Tensor) -> Tensor:
     return covered
 
 
-def mixed(x: Points, n: int, covers: Similarity, covered: Tensor, uncertainty: Tensor, weight: float) -> Tensor:
+def mixed(around: EqualBalls, n: int, covered: Tensor, uncertainty: Tensor, weight: float) -> Tensor:
     """``n`` distinct positions: the largest ``weight`` · uncertainty + (1 − ``weight``) · degree, again and again.
 
     ``covered`` (N,) says which points count no more, ``uncertainty`` is (N,). The smaller position wins ties.
     """
     covered, uncertainty = covered.clone(), uncertainty.clone()
-    degrees = gains(x, covers, torch.ones_like(x.squared_norms), covered.to(x.squared_norms))
+    degrees = around.degrees(covered)
     picks: list[int] = []
     free = torch.ones_like(covered)
     while len(picks) < n:
@@ -211,10 +214,10 @@ def mixed(x: Points, n: int, covers: Similarity, covered: Tensor, uncertainty: T
         pick = int(scores.masked_fill_(~free, -torch.inf).argmax())
         picks.append(pick)
         free[pick], uncertainty[pick] = False, 0
-        new = (similarities(x, x[pick : pick + 1], covers).squeeze(1).bool() & ~covered).nonzero().squeeze(1)
+        inside = around.inside(pick)
+        new = inside[~covered[inside]]
         covered[new] = True
-        for some in new.split(max(1, _BLOCK // len(x))):
-            degrees -= similarities(x[some], x, covers).sum(dim=0)
+        degrees -= around.holding(new)
         # A pair at the radius itself may count in one product and not in the next: no more than what is uncovered.
         degrees.clamp_(min=0, max=int((~covered).sum()))
     return torch.tensor(picks, device=covered.device)

@@ -22,11 +22,12 @@ import torch
 from torch import Tensor
 
 from strategies.api import Departure, Pool, register
+from strategies.components.equal_balls import equal_balls
 from strategies.components.feature_space import FeatureSpaceStrategy, Space, filled_at_random
 from strategies.components.radii import check_balls, quantile_radius, singleton_share
 from strategies.kernels.clusters import kmeans
 from strategies.kernels.distances import Points, lower
-from strategies.kernels.lazy_greedy import ball, covered_by, lazy_greedy
+from strategies.kernels.lazy_greedy import ball, covered_by
 
 _BALLS = 10_000  # the most balls whose purity is looked at
 
@@ -79,8 +80,9 @@ class ProbCover(FeatureSpaceStrategy):
         unlabelled, labelled = self.points(pool)
         radius = self.radius(pool, generator)
         pool.note(radius=radius, singletons=singleton_share(*self.everything(pool), radius))
-        covers = ball(radius**2)
-        picks = lazy_greedy(unlabelled, n, covers, covered=covered_by(unlabelled, labelled, covers))
+        covered = covered_by(unlabelled, labelled, ball(radius**2)).bool()
+        around = equal_balls((unlabelled, labelled), self.everything(pool)[1], radius, radius)
+        picks = around.cover(n, covered)
         return filled_at_random(picks, n, len(unlabelled), generator)
 
     def radius(self, pool: Pool, generator: torch.Generator) -> float:

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from strategies.activeft import ActiveFT, one_each
 from strategies.cdal import divergence_k_center
+from strategies.components.equal_balls import EqualBalls
 from strategies.components.feature_space import unit_points
 from strategies.dcom import competence, in_balls, mixed, pure_radii, scaled, share
 from strategies.kernels.clusters import nearest_centre
-from strategies.kernels.lazy_greedy import ball
 from strategies.kernels.margins import margin_uncertainty
 from strategies.lcmd import largest_cluster_max_distance
 from strategies.registry import resolve
@@ -90,7 +90,7 @@ def dcom(stored: Arrays) -> None:
     uncertainty = scaled(margin_uncertainty(logits.softmax(dim=1)))[: len(x)]
     for midpoint in stored["midpoints"]:
         weight = round(competence(coverage, float(midpoint), 50), 3)
-        chosen = mixed(x, 12, ball(float(theirs.mean()) ** 2), covered, uncertainty, weight)
+        chosen = mixed(EqualBalls(x, float(theirs.mean())), 12, covered, uncertainty, weight)
         same(chosen.tolist(), stored[f"picks_{midpoint}"])
 
 
