@@ -1,14 +1,13 @@
 """Balls of one radius around the images of a pool: what each holds that is not covered yet.
 
 By products of matrices, or from lists of all pairs within the radius (``kernels.near_pairs``). The lists follow from
-the images alone: a process keeps those of one set of images, for all rounds and runs on it. They are made when the set
-is met for the second time, for a pool that is never the same again would not repay them.
+the images alone: a process keeps those of one set of images, for all rounds and runs on it. Making them takes about as
+long as the products of one query.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -90,29 +89,22 @@ class ListedBalls(EqualBalls):
 
 
 class _Kept(NamedTuple):
-    """Of the images of ``digest`` the ``pairs`` within ``reach``; None where there are too many or none were made."""
+    """Of the images of ``digest`` the ``pairs`` within ``reach``; None where there are too many."""
 
     digest: bytes
     reach: float
     pairs: NearPairs | None
 
 
-@dataclass
-class _Last:
-    """The images that were met last; a process keeps the lists of no others."""
-
-    seen: bytes = b""
-    kept: _Kept | None = None
-
-
-_last = _Last()
+_kept: list[_Kept] = []  # of the images that were met last
 
 
 def equal_balls(points: tuple[Points, Points], indices: Tensor, radius: float, reach: float) -> EqualBalls:
     """The balls of ``radius`` around N unlabelled images, of ``points`` of these and of the L labelled ones.
 
     ``indices`` (N + L,) are the positions of all in the dataset, ``reach`` is the largest radius that is asked for in
-    other rounds.
+    other rounds. Whether lists are used follows from the arguments alone: products may round a distance otherwise, and
+    a run that is resumed has the same bits.
     """
     unlabelled, labelled = points
     if unlabelled.squared_norms.device.type != "cpu" or radius > reach:
@@ -120,12 +112,10 @@ def equal_balls(points: tuple[Points, Points], indices: Tensor, radius: float, r
     order = indices.argsort()
     rows = torch.cat([*unlabelled.factors, *labelled.factors])[order]
     digest = hashlib.blake2b(indices[order].numpy().tobytes() + rows.numpy().tobytes()).digest()
-    if _last.kept is None or _last.kept.digest != digest or _last.kept.reach < radius:
-        if _last.seen != digest:
-            _last.seen, _last.kept = digest, None
-            return EqualBalls(unlabelled, radius)
-        _last.kept = _Kept(digest, reach, near_pairs(Points.of(rows), reach**2, _MOST_PAIRS))
-    if _last.kept.pairs is None:
+    if not _kept or (_kept[0].digest, _kept[0].reach) != (digest, reach):
+        _kept.clear()
+        _kept.append(_Kept(digest, reach, near_pairs(Points.of(rows), reach**2, _MOST_PAIRS)))
+    if (pairs := _kept[0].pairs) is None:
         return EqualBalls(unlabelled, radius)
     places = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order)))
-    return ListedBalls(unlabelled, radius, _last.kept.pairs, places[: len(unlabelled)])
+    return ListedBalls(unlabelled, radius, pairs, places[: len(unlabelled)])
