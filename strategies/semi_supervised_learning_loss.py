@@ -104,8 +104,6 @@ class SemiSupervisedLearningLoss(Strategy):
         check_joint(weight, gradient_factor, detach_after, learning_rate_scale)
         if not 0 <= hold_out < 0.5:
             raise ValueError(f"hold_out is a share, at least 0 and below 0.5, not {hold_out}")
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold is a probability, 0 to 1, not {threshold}")
         if oversample < 1:
             raise ValueError(f"oversample must be at least 1, not {oversample}")
         self.ranking_loss = RankingLoss(ranking, margin=1.0, pairs=pairs)

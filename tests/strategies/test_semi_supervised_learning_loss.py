@@ -160,7 +160,6 @@ def test_topk_buys_the_highest_of_all_and_subset_those_of_a_random_tenfold() -> 
         ({"pseudo_target": "both"}, "pseudo_target is one of"),
         ({"hold_out": 0.5}, "below 0.5"),
         ({"hold_out": -0.1}, "at least 0"),
-        ({"threshold": 2.0}, "a probability, 0 to 1, not 2"),
         ({"oversample": 0}, "at least 1, not 0"),
         ({"ranking": "mse"}, "hinge or ranknet"),
     ],
