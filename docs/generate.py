@@ -124,19 +124,19 @@ def page() -> str:
 def our_runs(results: Path = RESULTS) -> dict[str, list[str]]:
     """For each strategy its gain over random in every published experiment that has both, as a phrase each.
 
-    Those with supervised learning, as one family. Runs of an earlier version of a strategy say
+    Those with supervised learning, as the experiment's own report has it. Runs of an earlier version of a strategy say
     nothing about the one that the page describes.
     """
     seen: dict[str, list[str]] = defaultdict(list)
     for name in library.names():
         if name == UNPUBLISHED or not (results / name / "experiment.json").exists():
             continue
-        report = read_report(results / name, learners=[SUPERVISED])
+        report = read_report(results / name)
         first = min(report.curves["labels"])
         earlier = _of_another_version(report.runs)
         last = max(report.rows["labels"])
         for key, row in report.inference.of(REFERENCE).iterrows():
-            if math.isfinite(row["low"]) and first < last and key[0] not in earlier:
+            if key[1] == SUPERVISED and math.isfinite(row["low"]) and first < last and key[0] not in earlier:
                 gain, low, high = (points(row[end], 1) for end in ("difference", "low", "high"))
                 verdict = in_words(report.inference.verdicts(key, REFERENCE))
                 where = f"`{name}`, {first:,} to {last:,} labels, {row['n']} seeds"
