@@ -22,6 +22,7 @@ from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.bibliography import bibliographies
 from benchmark.reports.rendering.tables.cells import points
+from benchmark.reports.statistics.degeneracy import RULES
 from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
 from benchmark.reports.verdicts import in_words
 from benchmark.results.records import RunRecord
@@ -89,6 +90,20 @@ A wrapper goes around any strategy X that acquires its highest scores, including
 its own brackets: `power:bald[samples=50]`, `power[beta=2]:mine.py:Mine`.
 """
 
+NOT_RANKED = """\
+## Not ranked
+
+A strategy that did not do what it is named for is shown and not ranked (§ in tables): its accuracy says nothing of its
+method. Reports measure this in every round with a query, in means over seeds, and print the verdict with its numbers.
+The verdicts, and when they are given:
+
+{rules}
+
+An experiment without the measure gives no verdict; one that has it in fewer than half of the rounds neither. The limits
+are constants of `benchmark/reports/statistics/degeneracy.py`, with what they are set by. Diagnostics (‡), which read
+true labels, are not ranked either.
+"""
+
 NEEDS = {
     "dropout": "dropout in the network",
     "features": "self-supervised features",
@@ -118,7 +133,8 @@ def page() -> str:
     seen = our_runs()
     departing = departures.section(registry.resolve(name) for name in named)
     sections = [section(name, strategy, papers, seen.get(name, ())) for name, strategy in named.items()]
-    return "\n".join([INTRODUCTION, "\n".join(table) + "\n", wrappers, departing, *sections])
+    unranked = NOT_RANKED.format(rules="\n".join(f"- **{rule.verdict}:** {rule.said}" for rule in RULES))
+    return "\n".join([INTRODUCTION, "\n".join(table) + "\n", wrappers, departing, unranked, *sections])
 
 
 def our_runs(results: Path = RESULTS) -> dict[str, list[str]]:

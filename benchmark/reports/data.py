@@ -12,11 +12,11 @@ import pandas as pd
 
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select
+from benchmark.reports.statistics.degeneracy import degenerate
 from benchmark.reports.statistics.editions import Present
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
 from benchmark.reports.statistics.inference import LEVEL, Inference, infer
-from benchmark.reports.statistics.premises import degenerate
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
 from benchmark.reports.statistics.tidy import tidy

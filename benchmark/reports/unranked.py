@@ -16,7 +16,7 @@ Key = tuple[str, str]  # strategy, learner
 class Unranked:
     """``diagnostic`` strategies use true labels; ``degenerate`` has the verdicts on a strategy with a learner.
 
-    The verdicts are titles of ``statistics.premises.RULES``. A key is ``in`` it where it is not ranked.
+    The verdicts are titles of ``statistics.degeneracy.RULES``. A key is ``in`` it where it is not ranked.
     """
 
     diagnostic: tuple[str, ...] = ()

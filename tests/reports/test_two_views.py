@@ -67,6 +67,7 @@ def test_both_views_are_written_and_say_what_they_are(root: Path) -> None:
     for name in ("summary", "accuracy", "labels", "pairwise"):
         shown, wide = ((root / "tables" / f"{name}{suffix}.md").read_text() for suffix in ("", "-all"))
         assert "Shown are the 3 of 10 strategies with the most seeds, over the 10 seeds 0–9 that they share" in shown
+        assert "In both, differences to random are over all seeds that a row shares with it." in shown
         assert "Shown are all 10 strategies, over the 3 seeds 0–2 that they share; 3 of them have 10 seeds" in wide
         rows = ["\n".join(line for line in text.splitlines() if line.startswith("|")) for text in (shown, wide)]
         assert ("method3" in rows[0], "method3" in rows[1], "margin" in rows[1]) == (False, True, True)

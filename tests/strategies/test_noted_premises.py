@@ -10,7 +10,7 @@ import torch
 from support.made_up import drawn_pool, seeded
 from support.monte_carlo import drawn, pool_of
 
-from benchmark.reports.statistics import premises
+from benchmark.reports.statistics import degeneracy
 from strategies import batchbald
 from strategies.alfa_mix import AlfaMix
 from strategies.bald import BALD
@@ -47,7 +47,7 @@ def test_batchbald_notes_after_how_many_picks_its_masks_have_told_all(n: int) ->
 
 
 def test_the_share_is_the_one_that_reports_name() -> None:
-    assert batchbald.SATURATED == premises.SATURATED
+    assert batchbald.SATURATED == degeneracy.SATURATED
 
 
 def test_alfa_mix_and_dropquery_note_their_candidates() -> None:

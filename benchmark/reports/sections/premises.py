@@ -11,15 +11,15 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import row_name
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
+from benchmark.reports.statistics.degeneracy import RULES, failing
 from benchmark.reports.statistics.premises import (
     AUROC,
     CANDIDATES,
     INFORMATIVE,
     MARGIN,
+    MARGIN_PHASE,
     REPEATED,
-    RULES,
     SINGLE,
-    failing,
     rounds_of,
 )
 from benchmark.reports.statistics.seeds import GROUP
@@ -35,7 +35,7 @@ PRINTED = {  # column of ``by_round``: its title, decimals and factor
     SINGLE: ("singletons (%)", 0, 100),
     "premise.competence": ("O", 2, 1),
     "premise.uncovered": ("uncovered (%)", 0, 100),
-    "premise.margin_phase": ("margin phase (%)", 0, 100),
+    MARGIN_PHASE: ("margin phase (%)", 0, 100),
     "premise.information": ("I / log K", 2, 1),
     INFORMATIVE: ("informative", 0, 1),
     REPEATED: ("duplicates (%)", 1, 100),
@@ -47,7 +47,7 @@ _EXPLAINED = {
     SINGLE: "singletons are balls that hold no image but their centre",
     "premise.competence": "O weighs margin against coverage",
     "premise.uncovered": "uncovered picks are from clusters that have no label yet",
-    "premise.margin_phase": "margin phase is the share of the rounds behind the switch to margin sampling",
+    MARGIN_PHASE: "margin phase is the share of the rounds behind the switch to margin sampling",
     "premise.information": "I / log K is the information of the batch, bald's of its highest score, as a share of the "
     "most that K masks can tell",
     INFORMATIVE: "informative counts the picks until that share reaches 0.95",
@@ -73,7 +73,7 @@ def notes(report: Report) -> list[str]:
         ]
         if told:
             verdict = rule.verdict[0].upper() + rule.verdict[1:]
-            said.append(f"§ {verdict}, not ranked – in most rounds {rule.criterion}: {', '.join(told)}.")
+            said.append(f"§ {verdict}, not ranked – {rule.said}: {', '.join(told)}.")
     return said
 
 

@@ -1,9 +1,8 @@
-"""Whether strategies did what they are named for: premises, round by round, and verdicts where one fails.
+"""What strategies did, round by round: whether the premises hold on which their methods rest.
 
 A learned scorer is to rank the images that the network gets wrong above the others, a cover by balls is to have balls
-that hold more than one image, and so on. Where that fails, a strategy's accuracy says nothing of its method, and a
-report says what it did instead of ranking it. Most measures are in the rounds' diagnostics; what the acquired labels
-show is taken from them, for runs of every release.
+that hold more than one image, and so on. Most measures are in the rounds' diagnostics; what the acquired labels show is
+taken from them, for runs of every release. ``degeneracy`` gives the verdicts.
 """
 
 from __future__ import annotations
@@ -11,29 +10,21 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
-from benchmark.reports.statistics.summary import keys, mean_and_sd, mean_interval
+from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.statistics.tidy import table_of
 from benchmark.results.records import RoundRecord, RunRecord
 
-MOST = 0.5  # a premise fails where it does in more than this share of the rounds: one bad round is no verdict
-CHANCE = 0.6  # AUROC: half a blind module's 0.5 to the 0.7 that loss prediction reaches where it works (MNIST)
-OVERLAP = 0.8  # share of margin's images: methods that merely use the margin share at most a third with it on MNIST
-FEW_CLASSES = 0.45  # of random's effective number: entropy and margin, which do what they say, have more on MNIST
-SATURATED = 0.95  # I / log K: K masks can tell no more than log K nats, and estimates within 5 % of it order by noise
-SINGLETONS = 0.5  # share of the balls: a cover whose balls hold their centre alone is an arbitrary order
-DUPLICATES = 0.1  # share of the acquired images: a tenth of the budget spent on labels that are known
-
 AUROC, INFORMATIVE, SINGLE = "loss_rank.pool.auroc", "premise.informative_picks", "premise.singletons"
-CANDIDATES, MARGIN = "premise.candidates", "acquisition.margin_overlap"
+CANDIDATES, MARGIN, SCORED = "premise.candidates", "acquisition.margin_overlap", "acquisition.scored"
+MARGIN_PHASE = "premise.margin_phase"
 REPEATED = "duplicates"  # share of the acquired images
-_KNOWN = (AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, REPEATED)
+_KNOWN = (AUROC, INFORMATIVE, SINGLE, CANDIDATES, MARGIN, SCORED, MARGIN_PHASE, REPEATED)
 _PLACE = (*GROUP, "labels")
 _LINE = {*_PLACE, "seed"}
 _SHARE = "class_"
@@ -187,117 +178,3 @@ def _with_usual(frame: pd.DataFrame) -> pd.DataFrame:
 def effective(alike: float, most: float) -> float:
     """The effective number of classes for a share of pairs that are ``alike``, at most ``most``; NaN for NaN."""
     return min(1 / alike, most) if alike > 0 else math.nan if math.isnan(alike) else most
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A premise that can fail.
-
-    ``verdict`` says in two or three words what a strategy was then, ``criterion`` when, completing "in most rounds".
-    ``measured`` takes rows of ``by_round`` of one strategy and says in which the premise was measured, ``fails`` in
-    which it fails; ``quote`` gives the numbers of the rows where it fails, in a few words.
-    """
-
-    verdict: str
-    criterion: str
-    measured: Callable[[pd.DataFrame], pd.Series[bool]]
-    fails: Callable[[pd.DataFrame], pd.Series[bool]]
-    quote: Callable[[pd.DataFrame], str]
-
-
-def _there(name: str) -> Callable[[pd.DataFrame], pd.Series[bool]]:
-    return lambda rows: rows[name].notna()
-
-
-def _most_alike(rows: pd.DataFrame) -> pd.Series[float]:
-    return rows[["alike", "alike_so_far"]].max(axis=1)
-
-
-def _missing(rows: pd.DataFrame) -> str:
-    """Up to which label count a seed lacks a class, where it does so after a query."""
-    lacking = rows.loc[(rows["missing"] > 0) & (rows["labels"] > rows["labels"].min()), "labels"]
-    return f", a class missing up to {lacking.max()} labels" if len(lacking) else ""
-
-
-def _other_than_margin(rows: pd.DataFrame) -> bool:
-    """Whether the rows are not margin's, in any edition and wrapper."""
-    return rows["strategy"].iloc[0].rpartition(":")[2].partition("[")[0].partition("@")[0] != "margin"
-
-
-RULES = (
-    Rule(
-        "ranks at chance",
-        f"the AUROC of the predicted loss for the network's errors on the pool is below {CHANCE}, or its 95 % interval "
-        "over seeds includes 0.5",
-        _there(AUROC),
-        lambda rows: (rows[AUROC] < CHANCE) | (rows["auroc_low"] <= 0.5),
-        lambda rows: f"{rows[AUROC].mean():.2f}",
-    ),
-    Rule(
-        "margin sampling",
-        f"at least {100 * OVERLAP:.0f} % of the acquired images are those that margin sampling selects by the same "
-        "model",
-        lambda rows: rows[MARGIN].notna() & _other_than_margin(rows),
-        lambda rows: rows[MARGIN] >= OVERLAP,
-        lambda rows: f"{100 * rows[MARGIN].mean():.0f} %",
-    ),
-    Rule(
-        "few classes",
-        f"a batch, or all that was acquired up to it, has at most {100 * FEW_CLASSES:.0f} % of the effective number of "
-        "classes of a random batch",
-        lambda rows: rows["alike"].notna() & rows["usual"].notna(),
-        lambda rows: _most_alike(rows) * FEW_CLASSES * rows["usual"] >= 1,
-        lambda rows: f"{1 / _most_alike(rows).mean():.1f} of {rows['classes'].iloc[0]:.0f}{_missing(rows)}",
-    ),
-    Rule(
-        "Monte-Carlo noise",
-        f"the batch goes on after its information has reached {100 * SATURATED:.0f} % of log K, the most that K "
-        "dropout masks can tell",
-        _there(INFORMATIVE),
-        lambda rows: rows[INFORMATIVE] < rows["batch"],
-        lambda rows: f"beyond pick {rows[INFORMATIVE].mean():.0f} of {rows['batch'].mean():.0f}",
-    ),
-    Rule(
-        "singleton balls",
-        "more than half of the balls hold no image but their centre",
-        _there(SINGLE),
-        lambda rows: rows[SINGLE] > SINGLETONS,
-        lambda rows: f"{100 * rows[SINGLE].mean():.0f} %",
-    ),
-    Rule(
-        "too few candidates",
-        "the method finds fewer candidates than it acquires images",
-        _there(CANDIDATES),
-        lambda rows: rows[CANDIDATES] < rows["batch"],
-        lambda rows: f"{rows[CANDIDATES].mean():.0f} for {rows['batch'].mean():.0f}",
-    ),
-    Rule(
-        "duplicates",
-        f"at least {100 * DUPLICATES:.0f} % of the acquired images equal a labelled one in every pixel",
-        _there(REPEATED),
-        lambda rows: rows[REPEATED] >= DUPLICATES,
-        lambda rows: f"{100 * rows[REPEATED].mean():.0f} %",
-    ),
-)
-
-
-def failing(rounds: pd.DataFrame) -> dict[Key, dict[str, str]]:
-    """By strategy and learner, the verdicts of the rules that fail in most of its rounds, each with its numbers.
-
-    A rule that was measured in less than half of the rounds gives no verdict. ``rounds`` are of ``by_round``.
-    """
-    found: dict[Key, dict[str, str]] = {}
-    for key in keys(rounds) if len(rounds) else ():
-        own = rounds[(rounds["strategy"] == key[0]) & (rounds["learner"] == key[1])]
-        for rule in RULES:
-            measured = own[rule.measured(own)]
-            failed = measured[rule.fails(measured)] if len(measured) else measured
-            if len(measured) >= MOST * len(own) and len(failed) > MOST * len(measured):
-                found.setdefault(key, {})[rule.verdict] = rule.quote(failed)
-    return found
-
-
-def degenerate(runs: Sequence[RunRecord]) -> dict[Key, tuple[str, ...]]:
-    """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never the reference's."""
-    found = failing(rounds_of(runs))
-    return {key: tuple(verdicts) for key, verdicts in found.items() if key[0] != REFERENCE}

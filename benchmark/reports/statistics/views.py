@@ -116,15 +116,16 @@ def views(
     first = View(most, last, unfinished, unranked=unranked, reference=reference)
     seeds, common = (view.seeds for view in (first, wide))
     several = curves["learner"].nunique() > 1
+    differences = f"In both, differences to {reference} are over all seeds that a row shares with it."
     what = "strategies and learners" if several else "strategies"
     first.scope = (
         f"Shown are the {len(complete)} of {len(complete) + len(partial)} {what} with the most seeds, over the "
         f"{len(seeds)} {count(len(seeds), 'seed')} {ranges(seeds)} that they share; tables and figures ending in -all "
-        f"show all {what} over seeds {ranges(common)}."
+        f"show all {what} over seeds {ranges(common)}. {differences}"
     )
     wide.scope = (
         f"Shown are all {len(complete) + len(partial)} {what}, over the {len(common)} {count(len(common), 'seed')} "
         f"{ranges(common)} that they share; {len(complete)} of them have {len(seeds)} seeds "
-        "(tables and figures without -all)."
+        f"(tables and figures without -all). {differences}"
     )
     return [first, wide]

@@ -14,16 +14,8 @@ import pytest
 from support.report_lines import header_of, round_of
 
 from benchmark.experiment.keys import RunKey
-from benchmark.reports.statistics.premises import (
-    RULES,
-    alike,
-    by_round,
-    degenerate,
-    effective,
-    failing,
-    measures,
-    rounds_of,
-)
+from benchmark.reports.statistics.degeneracy import RULES, degenerate, failing
+from benchmark.reports.statistics.premises import alike, by_round, effective, measures, rounds_of
 from benchmark.results.records import LabelsRecord, RoundRecord, RunRecord
 
 EVEN = tuple(range(10)) * 2
@@ -167,6 +159,33 @@ def test_margin_sampling_by_another_name(strategy: str, flagged: bool) -> None:
     overlap = "acquisition.margin_overlap"
     assert (strategy in verdicts(run_of(strategy, diagnostics=[{overlap: 0.8}] * 4))) == flagged
     assert strategy not in verdicts(run_of(strategy, diagnostics=[{overlap: 0.79}] * 4))
+
+
+@pytest.mark.parametrize(("pool", "flagged"), [(1000, True), (40, False), (20, False)])
+def test_images_that_any_two_methods_share_in_a_small_pool_are_not_margins(pool: float, flagged: bool) -> None:
+    """20 of 40 images share half with any other 20, and 20 of 20 all."""
+    shared = {"acquisition.margin_overlap": 1.0 if pool == 20 else 0.885, "acquisition.scored": pool}
+    assert ("clue" in verdicts(run_of("clue", diagnostics=[shared] * 4))) == flagged
+
+
+def test_every_uncertainty_of_two_classes_is_margins_and_no_verdict() -> None:
+    runs = [run_of("entropy", diagnostics=[{"acquisition.margin_overlap": 1.0}] * 4)]
+    assert verdicts(*runs) == {"entropy": ("margin sampling",)}
+    two = [replace(record, class_accuracy=(0.5, 0.5)) for record in run_of("entropy", labels=(TWO,) * 4).rounds]
+    two = [replace(record, diagnostics={"acquisition.margin_overlap": 1.0}) for record in two]
+    assert verdicts(begun("entropy", TWO, two)) == {}
+
+
+@pytest.mark.parametrize(("phases", "told"), [([0] * 4, "up to 80 labels"), ([0, 0, 0, 1], None), ([0, 1, 1, 1], None)])
+def test_a_method_that_never_reaches_its_second_phase_was_the_first(phases: list[float], told: str | None) -> None:
+    run = run_of("tcm", diagnostics=[{"premise.margin_phase": phase} for phase in phases])
+    found = failing(by_round(measures([run])))
+    assert found == ({("tcm", "supervised"): {"typiclust": told}} if told else {})
+
+
+def test_a_figure_below_its_limit_reads_below_it() -> None:
+    run = run_of("learned", diagnostics=[{CHANCE: 0.5996}] * 4)
+    assert failing(by_round(measures([run]))) == {("learned", "supervised"): {"ranks at chance": "0.59"}}
 
 
 def test_the_overlap_with_margin_is_known_where_the_two_have_the_same_model() -> None:
