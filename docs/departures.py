@@ -11,9 +11,10 @@ from strategies.registry import Spec, parameter_defaults, presets_of
 ABOUT = """\
 ## Departures
 
-A strategy's bare name is its authors' method, except where this table says what differs, and why. Of a strategy with
-parameters `name[preset=authors]` has the authors' values. The table compares what is selected, not how the network is
-trained, which is the protocol's. Nothing is known to us in which these depart from their papers and their authors'
+A strategy's bare name is its authors' method, except where this table says what differs, and why. In the column
+`authors` a value printed as code is what `name[preset=authors]` sets; what is said in words no parameter of ours
+reproduces, and the preset departs there as the bare name does. The table compares what is selected, not how the network
+is trained, which is the protocol's. Nothing is known to us in which these depart from their papers and their authors'
 public code: {same}.
 """
 

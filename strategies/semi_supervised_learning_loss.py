@@ -8,19 +8,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from strategies.api import Departure, Labelled, Passes, Pool, Query, Strategy, Tuning, TuningBatch, register
+from strategies.api import Departure, Labelled, Passes, Pool, Query, ScoreStrategy, Tuning, TuningBatch, register
 from strategies.components.loss_prediction import LossPrediction, Ranking, RankingLoss, check_joint
 from strategies.kernels.batchers import Batcher, check_batcher, take_batch
 
 
 @register("semi-supervised-learning-loss", group=("core", "learned"), paper="hwang2024", version=2)
-class SemiSupervisedLearningLoss(Strategy):
+class SemiSupervisedLearningLoss(ScoreStrategy):
     """Predicted loss from a module tuned on pseudo-labels, selected by cluster (Hwang et al., IEEE Access 2024).
 
     *Joint training.* As learning loss, with RankNet's ranking loss, a 3×3 stride-2 convolution before the pooling
     of all stages but the last, and half the learning rate (``learning_rate_scale``). The network does not see the
     held-out images: from 40 labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled
-    images of the lowest loss, half the newly labelled ones of the lowest loss (at first: the last drawn).
+    images of the lowest loss, half the newly labelled ones of the lowest loss (at first: the last drawn). No more than
+    half of the newly labelled are held out: where the batch is small the old make up for them.
 
     *Tuning.* The network is frozen; max(100, min(S/4, I/128)) steps of SGD on the module, after a training of S steps
     and I images in all, each on 128 labelled images (held-out ones included) and 384 unlabelled ones. With q the
@@ -32,10 +33,11 @@ class SemiSupervisedLearningLoss(Strategy):
     clusters; the highest of each is selected (``batcher = "agglomerative"``, or ``"kmeans"``). ``"subset"`` selects
     the n highest of a random 10 n, ``"topk"`` the n highest of all.
 
-    ``official = True`` is the authors' schedule instead of the suite's: 1 % held out, 30 epochs of tuning with up to
-    1,536 unlabelled images a step, and a last round of the budget schedule that trains on all labels. The preset
-    ``authors`` is that and a joint training in which the whole gradient of the ranking loss reaches the network
-    (``gradient_factor`` 1). Ours is 0, for the reason that ``LearningLoss`` gives.
+    ``official = True`` is the authors' schedule instead of the suite's: ``hold_out`` a share of the newly labelled
+    images, 30 epochs of tuning with up to 1,536 unlabelled images a step, and a last round of the budget schedule that
+    trains on all labels. The preset ``authors`` is that with 1 % held out, and a joint training in which the whole
+    gradient of the ranking loss reaches the network (``gradient_factor`` 1). Ours is 0, for the reason that
+    ``LearningLoss`` gives.
     """
 
     cost = "O(n² D) to cluster the oversample · n highest, and a tuning of the module before"
@@ -103,6 +105,8 @@ class SemiSupervisedLearningLoss(Strategy):
         check_joint(weight, gradient_factor, detach_after, learning_rate_scale)
         if not 0 <= hold_out < 0.5:
             raise ValueError(f"hold_out is a share, at least 0 and below 0.5, not {hold_out}")
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold is a probability, 0 to 1, not {threshold}")
         if oversample < 1:
             raise ValueError(f"oversample must be at least 1, not {oversample}")
         self.ranking_loss = RankingLoss(ranking, margin=1.0, pairs=pairs)
@@ -125,20 +129,24 @@ class SemiSupervisedLearningLoss(Strategy):
         )
 
     @property
+    def takes_top_scores(self) -> bool:
+        return self.batcher == "topk"
+
+    @property
     def draws_subset(self) -> bool:
         return self.batcher == "subset"
 
     def hold_out(self, old: Labelled, new: Labelled) -> Tensor:
         if self.official:
-            count = even(len(new.indices) // 100)  # batches are as large as the initial set
+            count = even(int(self.held_out_share * len(new.indices)))  # batches are as large as the initial set
         else:
             labelled = len(old.indices) + len(new.indices)
             share = self.held_out_share
             count = max(2, even(int(share * labelled))) if labelled >= 40 and share > 0 else 0
         if old.losses is None or new.losses is None:
             return new.indices[len(new.indices) - count :]
-        easiest = [group.indices[group.losses.argsort(stable=True)[: count // 2]] for group in (old, new)]  # type: ignore[union-attr]
-        return torch.cat(easiest)
+        fresh = min(count // 2, len(new.indices) // 2)
+        return torch.cat([easiest(old, count - fresh), easiest(new, fresh)])
 
     def passes_in(self, query: Query) -> Passes:
         training = query.training_steps, query.training_images
@@ -182,8 +190,17 @@ class SemiSupervisedLearningLoss(Strategy):
         losses = F.cross_entropy(batch.strong.logits, q if self.pseudo_target == "soft" else hard, reduction="none")
         return self.ranking_loss(module.predict(batch.strong.stages), losses, confidence >= self.threshold)
 
+    def score(self, pool: Pool) -> Tensor:
+        return pool.attachment_output
+
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        return take_batch(pool.attachment_output, pool.embeddings, n, generator, self.batcher, self.oversample)
+        return take_batch(self.checked_scores(pool), pool.embeddings, n, generator, self.batcher, self.oversample)
+
+
+def easiest(group: Labelled, count: int) -> Tensor:
+    """The indices (``count``,) of the images of the lowest loss."""
+    assert group.losses is not None
+    return group.indices[group.losses.argsort(stable=True)[:count]]
 
 
 def even(count: int) -> int:

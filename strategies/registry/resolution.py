@@ -7,7 +7,9 @@ entry point in the group ``acqbench.strategies``; any of these may stand inside 
 
 from __future__ import annotations
 
+import difflib
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -193,7 +195,16 @@ def _innermost(text: str) -> str:
 
 
 def _load(text: str) -> plugins.Plugin[Strategy]:
-    return plugins.load(text, Strategy, "strategy", UnknownStrategy)
+    try:
+        return plugins.load(text, Strategy, "strategy", UnknownStrategy)
+    except UnknownStrategy as error:
+        head, _, rest = text.partition(":")
+        meant = difflib.get_close_matches(head, WRAPPERS, n=1, cutoff=0.75)
+        if meant and isinstance(error.__cause__, ModuleNotFoundError) and head not in sys.modules:
+            raise UnknownStrategy(
+                f"no wrapper and no module is named '{head}': did you mean {meant[0]}:{rest}?"
+            ) from error
+        raise
 
 
 def _plugin(typed: str, plugin: plugins.Plugin[Strategy], parameters: dict[str, Any]) -> Spec:

@@ -113,7 +113,8 @@ class Wrapped(ScoreStrategy):
 
     def __init__(self, inner: Strategy, wrapper: str) -> None:
         if not isinstance(inner, ScoreStrategy) or not inner.takes_top_scores:
-            way_out = " (with batcher=topk it does)" if getattr(inner, "batcher", "topk") != "topk" else ""
+            could = isinstance(inner, ScoreStrategy) and getattr(inner, "batcher", "topk") != "topk"
+            way_out = " (with batcher=topk it does)" if could else ""
             raise ValueError(
                 f"{wrapper} wraps strategies that take the highest scores, which '{inner.name}' does not{way_out}"
             )

@@ -11,6 +11,7 @@ from support.made_up import seeded
 from strategies.api import Labelled
 from strategies.kernels.batchers import first_of_each
 from strategies.kernels.clusters import kmeans
+from strategies.registry import resolve
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
 
 # --- hold-out
@@ -60,9 +61,26 @@ def test_the_share_is_a_parameter(share: float, count: int) -> None:
     assert len(SemiSupervisedLearningLoss(hold_out=share).hold_out(*labelled(0, 200))) == count
 
 
+@pytest.mark.parametrize(
+    ("old", "bought", "fresh", "count"),
+    [(380, 20, 10, 20), (980, 20, 10, 50), (400, 3, 1, 20), (60, 1, 0, 2), (90, 2, 1, 4)],
+)
+def test_no_more_than_half_of_a_small_batch_sits_out(old: int, bought: int, fresh: int, count: int) -> None:
+    before, new = labelled(old, bought)
+    held_out = SemiSupervisedLearningLoss().hold_out(before, new).tolist()
+    assert sorted(held_out) == sorted(easiest(before, count - fresh) + easiest(new, fresh))
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.05, 124), (0.2, 500)])
+def test_a_share_beside_the_authors_preset_wins(share: float, count: int) -> None:
+    strategy = resolve(f"semi-supervised-learning-loss[preset=authors,hold_out={share}]").build()
+    assert len(strategy.hold_out(*labelled(5000, 2500))) == count
+
+
 @pytest.mark.parametrize(("bought", "count"), [(2500, 24), (1000, 10), (300, 2), (199, 0), (20, 0)])
 def test_the_authors_hold_out_a_hundredth_of_the_first_labels(bought: int, count: int) -> None:
-    official = SemiSupervisedLearningLoss(official=True)
+    official = resolve("semi-supervised-learning-loss[preset=authors]").build()
+    assert isinstance(official, SemiSupervisedLearningLoss)
     for old in (0, bought, 3 * bought):
         before, new = labelled(old, bought)
         held_out = official.hold_out(before, new).tolist()

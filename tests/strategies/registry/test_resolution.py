@@ -197,7 +197,13 @@ def test_parameters_reach_the_constructor() -> None:
         ("power[samples=5]:bald", "'power' has no parameter 'samples' (it has: beta, preset)"),
         ("power[beta=high]:bald", "'power': beta must be a value like 1.0, not 'high'"),
         ("power[beta=0]:bald", "'power[beta=0.0]:bald': beta must be positive and finite, not 0.0"),
-        ("powr:margin", "'powr:margin' does not import"),
+        ("powr:margin", "no wrapper and no module is named 'powr': did you mean power:margin?"),
+        ("sotfmax:bald", "did you mean softmax:bald?"),
+        ("nowhere:Margin", "'nowhere:Margin' does not import"),
+        ("semi-supervised-learning-loss[threshold=1.1]", "threshold is a probability, 0 to 1, not 1.1"),
+        ("subset:tod[batcher=topk]", "subset wraps strategies that take the highest scores, which 'tod' does not"),
+        ("power:learning-loss", "which 'learning-loss' does not (with batcher=topk it does)"),
+        ("power:semi-supervised-learning-loss", "which 'semi-supervised-learning-loss' does not (with batcher=topk it"),
     ],
 )
 def test_mistakes_get_a_line_that_says_what_to_change(text: str, expected: str) -> None:
