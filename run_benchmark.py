@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = p.add_argument_group("what to run")
-    what.add_argument("--protocol", metavar="NAME", help="a named experiment, or a .toml file")
+    what.add_argument("--protocol", metavar="NAME", help="a named experiment, a .toml file, or an experiment.json")
     what.add_argument("--dataset", metavar="NAME|PATH", help="a data set, an .npz or an image folder (default: digits)")
     what.add_argument(
         "--strategies",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from benchmark.campaign.data_access import DataSource
+from benchmark.campaign.heads import with_training
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
+from benchmark.experiment.protocol import from_dict
 from benchmark.results import editions
+from benchmark.results.store import read_description
 from strategies import registry
 
 SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
@@ -20,7 +24,8 @@ SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of i
 def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol:
     """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
     changed = changes(arguments)
-    return base(arguments, changed.get("image_size", 0), say).override(**changed)
+    protocol = base(arguments, changed.get("image_size", 0), say)
+    return protocol.override(**with_training(protocol, changed))
 
 
 def changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
     """The protocol before any field is changed; ``image_size``, yet unchecked, is that of the user's own images."""
     dataset = arguments.dataset
     if arguments.protocol is not None:
-        protocol = load(arguments.protocol)
+        protocol = recorded(arguments.protocol) if arguments.protocol.endswith(".json") else load(arguments.protocol)
         return protocol.override(dataset=dataset) if dataset is not None else protocol
     if dataset is None:
         return load("digits")
@@ -77,8 +82,21 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
         dataset=dataset,
         budgets=ladder,
         ladder=ladder,
-        description=f"{dataset}: 2 % to 20 % of the training images, otherwise as {like.name}.",
+        description=f"{dataset}: 2 % to 20 % of the training examples, otherwise as {like.name}.",
+        notes="",  # they are on the data of that protocol
+        papers=(),
     )
+
+
+def recorded(path: str) -> Protocol:
+    """The protocol of an experiment, from its ``experiment.json``. Raises ProtocolError, StoreError."""
+    description = read_description(Path(path).parent) if Path(path).name == "experiment.json" else None
+    if description is None:
+        raise ProtocolError(f"--protocol takes a name, a .toml file, or an experiment.json, which '{path}' is not")
+    try:
+        return from_dict(description.protocol)
+    except ProtocolError as error:
+        raise ProtocolError(f"{path}: {error}") from error
 
 
 def value(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmark.experiment.keys import RunKey
@@ -23,6 +24,7 @@ class Provenance:
     that differ from the published ones; ``footnotes`` say which. ``plugins`` are the strategies from source files of
     their own, ``unranked`` those that are shown and not ranked. ``results_version`` is that of published results, None
     for others. ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
+    ``folder`` is the experiment's folder as a command takes it.
     """
 
     experiment: str
@@ -42,6 +44,12 @@ class Provenance:
     marked: frozenset[tuple[str, str]]
     footnotes: tuple[str, ...]
     published: str = ""
+    folder: str = ""
+
+    @property
+    def altered(self) -> bool:
+        """Whether the settings are not those of the protocol of that name, or there is none of that name."""
+        return bool(self.protocol.get("name", self.experiment) != self.experiment) and not self.protocol.get("replay")
 
     @property
     def about(self) -> list[str]:
@@ -116,7 +124,16 @@ def provenance(
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
         published=_published(published, len(runs), experiment.results_version),
+        folder=_folder(experiment),
     )
+
+
+def _folder(experiment: Experiment) -> str:
+    """``results/<name>`` for a protocol of the suite, wherever its runs lie; else the folder as seen from here."""
+    if experiment.protocol.get("name", experiment.name) == experiment.name or experiment.protocol.get("replay"):
+        return f"results/{experiment.name}"
+    root, here = experiment.root.resolve(), Path.cwd()
+    return str(root.relative_to(here) if root.is_relative_to(here) else root)
 
 
 def _said(header: RunHeader) -> Iterator[tuple[Any, Any]]:

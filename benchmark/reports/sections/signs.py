@@ -158,8 +158,8 @@ def figure(report: Report, _: View) -> Figure | None:
         bar.tick_params(length=1.5)
         bar.spines[:].set_visible(False)
         found: Inference = report.once(compute)
-        framed = f"framed: the 95 % band, simultaneous over {found.tests} cells, excludes 0; dotted: early | late"
-        style.remark(figure, unranked.remark(order) + framed)
+        framed = f"framed: the 95 % band, simultaneous over {found.tests} cells, excludes 0; " if found.tests else ""
+        style.remark(figure, f"{unranked.remark(order)}{framed}dotted: early | late")
     return figure
 
 
