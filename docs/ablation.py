@@ -38,7 +38,7 @@ def table(root: Path, budgets: tuple[int, ...]) -> str:
     Ranks are means over seeds and over the three ways, at the first label count and at the last one with a query.
     """
     report = read_report_up_to(root, budgets)
-    ranked = [labels for labels in budgets if ranks(report, [*specs("hinge (Yoo & Kweon)")], labels)]
+    ranked = [labels for labels in budgets if ranks(report, specs(next(iter(PREDICTORS))), labels)]
     shown = sorted({ranked[0], ranked[-1]})
     head = [f"{sign} at {labels:,}" for labels in shown for sign in RANKS.values()]
     lines = [
@@ -46,7 +46,7 @@ def table(root: Path, budgets: tuple[int, ...]) -> str:
         f"| :-- | {' | '.join(['--:'] * (len(head) + len(BATCHES)))} |",
     ]
     for called in PREDICTORS:
-        found = [ranks(report, [*specs(called)], labels) for labels in shown]
+        found = [ranks(report, specs(called), labels) for labels in shown]
         cells = [f"{measured[name]:.2f}" for measured in found for name in RANKS]
         lines.append(f"| {' | '.join([called, *cells, *(gain(report, spec) for spec in specs(called))])} |")
     seeds = sorted(set(report.curves["seed"]))

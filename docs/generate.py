@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.bibliography import bibliographies
 from benchmark.reports.rendering.tables.cells import points
-from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
 from benchmark.reports.verdicts import in_words
-from benchmark.results.store import read_experiment
+from benchmark.results.records import RunRecord
 from docs import departures, headline, recipe, reproduction
 from docs.reproduction import RESULTS
 from strategies import registry
@@ -124,29 +124,32 @@ def page() -> str:
 def our_runs(results: Path = RESULTS) -> dict[str, list[str]]:
     """For each strategy its gain over random in every published experiment that has both, as a phrase each.
 
-    Runs of an earlier version of a strategy say nothing about the one that the page describes.
+    Those with supervised learning, as the experiment's own report has it. Runs of an earlier version of a strategy say
+    nothing about the one that the page describes.
     """
     seen: dict[str, list[str]] = defaultdict(list)
     for name in library.names():
         if name == UNPUBLISHED or not (results / name / "experiment.json").exists():
             continue
-        report = read_report(results / name, learners=["supervised"])
+        report = read_report(results / name)
         first = min(report.curves["labels"])
-        earlier = _of_another_version(results / name)
+        earlier = _of_another_version(report.runs)
         last = max(report.rows["labels"])
         for key, row in report.inference.of(REFERENCE).iterrows():
-            if math.isfinite(row["low"]) and first < last and key[0] not in earlier:
+            if key[1] == SUPERVISED and math.isfinite(row["low"]) and first < last and key[0] not in earlier:
                 gain, low, high = (points(row[end], 1) for end in ("difference", "low", "high"))
                 verdict = in_words(report.inference.verdicts(key, REFERENCE))
                 where = f"`{name}`, {first:,} to {last:,} labels, {row['n']} seeds"
-                seen[key[0]].append(f"{verdict}, {gain} [{low}, {high}] ({where})")
+                reasons = report.source.unranked.degenerate.get(key, ())
+                unranked = "".join(f"; not ranked: {reason.lower()}" for reason in reasons)
+                seen[key[0]].append(f"{verdict}, {gain} [{low}, {high}] ({where}{unranked})")
     return seen
 
 
-def _of_another_version(root: Path) -> set[str]:
-    """The strategies that have a run at ``root`` of another version than the suite's own of that name."""
+def _of_another_version(runs: Iterable[RunRecord]) -> set[str]:
+    """The strategies that have one of ``runs`` of another version than the suite's own of that name."""
     found = set()
-    for record in read_experiment(root).runs:
+    for record in runs:
         name, version = record.header.key.strategy, record.header.strategy_version
         if version not in ("unknown", registry.resolve(name).build().version):
             found.add(name)

@@ -39,6 +39,7 @@ SHOWN = {
     "cifar10-embeddings-2000": 1000,
     "cifar10-embeddings-label-noise": 100,
     "cifar10-embeddings-long-tail": 100,
+    "replay-cifar10-short-by-head": 3000,
 }  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
 # Experiments that differ in the length of the training alone.

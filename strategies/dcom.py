@@ -111,14 +111,15 @@ class DCoM(FeatureSpaceStrategy):
         self.midpoint, self.steepness = midpoint, steepness
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
-        x, _ = self.points(pool)
+        x, labelled = self.points(pool)
         uncertainty = torch.zeros_like(x.squared_norms)
         if pool.has_model and len(pool.labels):
             uncertainty = scaled(margin_uncertainty(tempered_probs(_all_logits(pool))))[: len(x)].to(uncertainty)
         balls = self.balls(pool)
-        singletons = singleton_share(*self.everything(pool), balls.radius)
+        everything, indices = self.everything(pool)
+        singletons = singleton_share(everything, indices, balls.radius)
         pool.note(radius=balls.radius, singletons=singletons, competence=balls.weight)
-        around = equal_balls(self.points(pool), self.everything(pool)[1], balls.radius, balls.largest)
+        around = equal_balls((x, labelled), indices, balls.radius, balls.largest)
         return mixed(around, n, balls.covered, uncertainty, balls.weight)
 
     def balls(self, pool: Pool) -> Balls:
@@ -214,8 +215,7 @@ def mixed(around: EqualBalls, n: int, covered: Tensor, uncertainty: Tensor, weig
         pick = int(scores.masked_fill_(~free, -torch.inf).argmax())
         picks.append(pick)
         free[pick], uncertainty[pick] = False, 0
-        inside = around.inside(pick)
-        new = inside[~covered[inside]]
+        new = around.inside(pick, covered)
         covered[new] = True
         degrees -= around.holding(new)
         # A pair at the radius itself may count in one product and not in the next: no more than what is uncovered.

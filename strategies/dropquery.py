@@ -52,7 +52,7 @@ class DropQuery(Strategy):
             "those of a frozen vision foundation model, under a linear classifier",
             "the embedding of the network that the round has trained",
         ),
-        K_MEANS,
+        K_MEANS._replace(theirs="one k-means++ seeding and faiss's k-means, on at most 512 images a cluster"),
     )
 
     def __init__(self, passes: int = 3, rate: float = 0.75, breadth: int = 25) -> None:

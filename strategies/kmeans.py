@@ -38,7 +38,7 @@ class KMeans(Strategy):
             "for the initial labels, on vectors of words",
             "in every round, on the network's embeddings",
         ),
-        K_MEANS,
+        K_MEANS._replace(theirs="k-means, in a paper that is older than scikit-learn"),
     )
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:

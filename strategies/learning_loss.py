@@ -79,6 +79,8 @@ class LearningLoss(ScoreStrategy):
     ) -> None:
         check_batcher(batcher)
         check_joint(weight, gradient_factor, detach_after, learning_rate_scale)
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, not {hidden}")
         self.ranking_loss = RankingLoss(ranking, margin, pairs)
         self.weight, self.gradient_factor, self.detach_after = weight, gradient_factor, detach_after
         self.learning_rate_scale, self.hidden = learning_rate_scale, hidden

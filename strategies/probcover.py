@@ -79,9 +79,10 @@ class ProbCover(FeatureSpaceStrategy):
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         unlabelled, labelled = self.points(pool)
         radius = self.radius(pool, generator)
-        pool.note(radius=radius, singletons=singleton_share(*self.everything(pool), radius))
+        everything, indices = self.everything(pool)
+        pool.note(radius=radius, singletons=singleton_share(everything, indices, radius))
         covered = covered_by(unlabelled, labelled, ball(radius**2)).bool()
-        around = equal_balls((unlabelled, labelled), self.everything(pool)[1], radius, radius)
+        around = equal_balls((unlabelled, labelled), indices, radius, radius)
         picks = around.cover(n, covered)
         return filled_at_random(picks, n, len(unlabelled), generator)
 

@@ -22,12 +22,11 @@ class SemiSupervisedLearningLoss(Strategy):
     held-out images: from 40 labels on max(2, ``hold_out`` · |L|), an even number, half of them the old labelled
     images of the lowest loss, half the newly labelled ones of the lowest loss (at first: the last drawn).
 
-    *Tuning.* The network is frozen; a quarter of the training's steps, of SGD on the module, each on 128 labelled
-    images (held-out ones included) and 384 unlabelled ones: at least 100 steps, and beyond them no more labelled images
-    than the training takes. With q the softmax on an image's weak
-    view and ĉ = max q, the images with ĉ ≥ ``threshold`` have the pseudo-loss CE(f(strong view), q) (soft) or
-    CE(f(strong view), argmax q) (hard); the module ranks them from the strong view's features. ``tuning =
-    "labelled"`` leaves out the unlabelled term (SCAL), ``"none"`` the stage.
+    *Tuning.* The network is frozen; max(100, min(S/4, I/128)) steps of SGD on the module, after a training of S steps
+    and I images in all, each on 128 labelled images (held-out ones included) and 384 unlabelled ones. With q the
+    softmax on an image's weak view and ĉ = max q, the images with ĉ ≥ ``threshold`` have the pseudo-loss CE(f(strong
+    view), q) (soft) or CE(f(strong view), argmax q) (hard); the module ranks them from the strong view's features.
+    ``tuning = "labelled"`` leaves out the unlabelled term (SCAL), ``"none"`` the stage.
 
     *Selection.* The ``oversample`` · n images of the highest predicted loss are clustered by their embeddings into n
     clusters; the highest of each is selected (``batcher = "agglomerative"``, or ``"kmeans"``). ``"subset"`` selects
@@ -147,7 +146,7 @@ class SemiSupervisedLearningLoss(Strategy):
         return Passes(pool=1, images=steps * (labelled + 2 * unlabelled))
 
     def lengths(self, labelled_count: int, unlabelled_count: int, steps: int, images: int) -> tuple[int, int, int]:
-        """The tuning's steps, and the labelled and unlabelled images of each, after a training.
+        """The tuning's steps, and the labelled and unlabelled images of each, after training ``images`` in ``steps``.
 
         No steps where there is nothing to tune on.
         """

@@ -32,7 +32,7 @@ class WeightedKMeans(Strategy):
     )
 
     presets: ClassVar = {"authors": {"beta": 10}}
-    departures: ClassVar = (K_MEANS,)
+    departures: ClassVar = (K_MEANS._replace(theirs="k-means; no code by the author is public"),)
 
     def __init__(self, beta: int = 10) -> None:
         if beta < 1:

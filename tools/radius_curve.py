@@ -153,8 +153,9 @@ def run(data: Features, text: str, seed: int) -> Row:
         pool = StudyPool.fitted(data, labelled, fitted)
         picks = strategy.select(pool, count - len(labelled), generator)
         if isinstance(strategy, DCoM):
-            radius, _, weight = strategy.balls(pool)
-            weights.append(f"{weight:.2g}")
+            balls = strategy.balls(pool)
+            radius = balls.radius
+            weights.append(f"{balls.weight:.2g}")
         labelled = torch.cat([labelled, pool.indices[picks]])
         fitted = head(data, labelled)
         accuracies.append(accuracy(data, fitted))

@@ -28,9 +28,9 @@ from benchmark.results.paths import (
     attempt_of,
     attempt_paths,
     belongs_to,
-    each_run_path,
     examples_path,
     run_names,
+    run_paths,
     traces_path,
 )
 from benchmark.results.records import (
@@ -78,7 +78,7 @@ def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary
 
     Those of the experiment with this fingerprint; None for all whose lines are not damaged.
     """
-    for path in each_run_path(root):
+    for path in run_paths(root):
         with contextlib.suppress(Damaged):
             run = read_summary(path)
             if run is not None:
@@ -90,7 +90,7 @@ def summaries(root: Path, fingerprint: str | None = None) -> Iterator[RunSummary
 def datasets(root: Path, fingerprint: str) -> Iterator[DatasetRecord]:
     """The data of each run of the experiment with this fingerprint at ``root``, of those that can be used."""
     kept = index.kept()
-    for path in each_run_path(root):
+    for path in run_paths(root):
         if kept is not None and (dataset := kept.dataset_of(path, fingerprint)) is not None:
             yield dataset
             continue
@@ -124,7 +124,7 @@ def find_runs(root: Path, fingerprint: str) -> tuple[PackedRuns, list[str]]:
     the runs are kept in little memory, see ``compact``.
     """
     found, notes = PackedRuns(), []
-    for path in each_run_path(root):
+    for path in run_paths(root):
         try:
             record = read_run(path)
             if record is not None:

@@ -32,10 +32,11 @@ class EqualBalls:
         x = self._points
         return gains(x, self._covers, torch.ones_like(x.squared_norms), covered.to(x.squared_norms))
 
-    def inside(self, position: int) -> Tensor:
-        """The positions in the ball around one point, int64, in any order."""
+    def inside(self, position: int, covered: Tensor) -> Tensor:
+        """The positions in the ball around one point that are not ``covered`` (N,), bool: int64, in any order."""
         x = self._points
-        return similarities(x, x[position : position + 1], self._covers).squeeze(1).nonzero().squeeze(1)
+        within = similarities(x, x[position : position + 1], self._covers).squeeze(1).bool()
+        return (within & ~covered).nonzero().squeeze(1)
 
     def holding(self, positions: Tensor) -> Tensor:
         """How many of ``positions`` are in each ball: (N,)."""
@@ -66,9 +67,10 @@ class ListedBalls(EqualBalls):
         left = torch.zeros_like(self._places, dtype=torch.bool).index_copy_(0, self._rows, ~covered)
         return self._pairs.counts(left, self._squared_radius)[self._rows].double()
 
-    def inside(self, position: int) -> Tensor:
+    def inside(self, position: int, covered: Tensor) -> Tensor:
         places = self._places[self._pairs.around(int(self._rows[position]), self._squared_radius)]
-        return places[places >= 0]
+        places = places[places >= 0]
+        return places[~covered[places]]
 
     def holding(self, positions: Tensor) -> Tensor:
         lists = [self._pairs.around(row, self._squared_radius) for row in self._rows[positions].tolist()]
@@ -81,8 +83,7 @@ class ListedBalls(EqualBalls):
         picks: list[int] = []
         while len(picks) < n and degrees.any():
             picks.append(int(degrees.argmax()))
-            inside = self.inside(picks[-1])
-            new = inside[~covered[inside]]
+            new = self.inside(picks[-1], covered)
             covered[new] = True
             degrees -= self.holding(new)
         return torch.tensor(picks, dtype=torch.int64)

@@ -107,6 +107,8 @@ class RankingLoss:
             raise ValueError(f"ranking is hinge or ranknet, not '{kind}'")
         if pairs not in ("fold", "all"):
             raise ValueError(f"pairs is fold or all, not '{pairs}'")
+        if not 0 <= margin < math.inf:
+            raise ValueError(f"margin must be finite and at least 0, not {margin}")
         self.kind, self.margin, self.pairs = kind, margin, pairs
 
     def __call__(self, predicted: Tensor, true: Tensor, among: Tensor | None = None) -> Tensor:

@@ -73,11 +73,10 @@ def test_tables_go_on_where_figures_and_the_page_end(root: Path, monkeypatch: py
     assert page["overview"]["labels"] == f"{SHORT[0]}–{SHORT[-1]}"
 
 
-def test_the_class_balance_ends_where_the_rivals_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report, panels = read_report(root), []
-    monkeypatch.setattr(balance, "panel_figure", lambda given, *rest, **more: panels.extend(given))
+def test_the_class_balance_ends_where_the_rivals_end(root: Path) -> None:
+    report = read_report(root)
     even = report.curves[["strategy", "learner", "seed", "labels"]].assign(batch=0.9, labelled=0.95)
-    balance.balance_figure(even, report.views[0], report.source)
+    panels = balance.balance_panels(even, report.views[0])
     assert [sorted(set(panel.table["labels"])) for panel in panels] == [SHORT, SHORT]
 
 

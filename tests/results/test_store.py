@@ -122,7 +122,7 @@ def test_paths_of_runs(tmp_path: Path) -> None:
     assert attempt_of(run_path(tmp_path, KEY)) == 1
     written = write(tmp_path)
     written.with_suffix(".epochs.jsonl").write_text("")
-    assert run_paths(tmp_path) == [written]
+    assert list(run_paths(tmp_path)) == [written]
 
 
 def test_a_description_takes_in_a_longer_schedule_and_new_words_alone(tmp_path: Path) -> None:
@@ -214,8 +214,8 @@ def test_runs_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
         path.touch()
     (tmp_path / "runs" / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "runs" / "itself").symlink_to(tmp_path / "runs" / "itself")
-    assert run_paths(tmp_path) == sorted(tmp_path / "runs" / name for name in names)
-    assert run_paths(tmp_path / "nowhere") == []
+    assert list(run_paths(tmp_path)) == sorted(tmp_path / "runs" / name for name in names)
+    assert list(run_paths(tmp_path / "nowhere")) == []
 
 
 def test_some_runs_are_at_most_so_many_usable_ones_of_each_strategy_and_learner(tmp_path: Path) -> None:

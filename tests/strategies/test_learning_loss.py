@@ -125,6 +125,10 @@ def test_true_losses_get_no_gradient(kind: str) -> None:
 
 
 def test_bad_parameters_are_refused() -> None:
+    with pytest.raises(ValueError, match="hidden must be at least 1, not 0"):
+        LearningLoss(hidden=0)
+    with pytest.raises(ValueError, match="margin must be finite and at least 0, not -5"):
+        LearningLoss(margin=-5.0)
     with pytest.raises(ValueError, match="hinge or ranknet, not 'mse'"):
         LearningLoss(ranking="mse")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="fold or all, not 'some'"):

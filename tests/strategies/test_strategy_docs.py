@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.report_lines import accuracy_of, write_experiment, write_run
 
+from benchmark.reports import read_report
 from docs.generate import BIBLIOGRAPHY, NEEDS, PAGE, our_runs, page, references
 from strategies import registry
 from strategies.api import registration
@@ -41,7 +42,10 @@ def test_the_page_tells_differences_to_random_by_seed(tmp_path: Path) -> None:
     gains = [accuracy_area("margin", seed) - accuracy_area("random", seed) + seed for seed in range(3)]
     assert list(told) == ["margin"]  # a single seed tells nothing, nor does another version of the strategy
     (phrase,) = told["margin"]
-    assert phrase.startswith(f"better, {sum(gains) / 3:+.1f} [")
+    report = read_report(root)
+    own = report.summary_of(report.views[0]).set_index(["strategy", "learner"]).loc[("margin", "supervised")]
+    interval = f"[{100 * own['low']:+.1f}, {100 * own['high']:+.1f}]"
+    assert phrase.startswith(f"{own['verdict']}, {sum(gains) / 3:+.1f} {interval}")
     assert phrase.endswith("] (`mnist`, 20 to 40 labels, 3 seeds)")
 
 

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from support.small_trainings import CLASSES, task
 from torch import Tensor
 
+from benchmark.training.predict import Predictor
+from benchmark.training.tuning import EngineTuning
 from strategies.api import Passes, Query, TuningBatch
 from strategies.components.loss_prediction import LossPrediction
 from strategies.semi_supervised_learning_loss import SemiSupervisedLearningLoss
@@ -66,6 +69,33 @@ def test_tuning_on_labels_alone_asks_for_no_unlabelled_image() -> None:
     assert [asked["unlabelled"] for asked in tuned(strategy).asked] == [0]
     query = Query(0, 10, 40, 1000, 4, training_steps=404, training_images=404 * 32)
     assert strategy.passes_in(query) == Passes(pool=1, images=101 * 128)
+
+
+def learned(unlabelled: int) -> tuple[list[Tensor], list[int]]:
+    """The module after three steps on labelled images, and how many images went through the network at a time."""
+    strategy, job = SemiSupervisedLearningLoss(), task()
+    torch.manual_seed(0)
+    attachment = strategy.attach(job.network.attachment_channels, CLASSES)
+    tuning = EngineTuning(job, Predictor(job.network, attachment, "float32"), job.labelled, job.targets)
+    assert tuning.training_images == job.steps * job.recipe.batch_size
+    sizes: list[int] = []
+
+    def ranking(batch: TuningBatch) -> Tensor:
+        assert len(batch.weak.logits) == len(batch.strong.embedding) == unlabelled
+        assert {len(stage) for stage in batch.strong.stages} == {unlabelled}
+        return strategy.ranking_loss(attachment.predict(batch.labelled.stages), batch.labelled.losses)
+
+    job.network.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    tuning.run(ranking, steps=3, labelled=10, unlabelled=unlabelled, learning_rate=0.01)
+    return [parameter.detach() for parameter in attachment.parameters()], sizes
+
+
+def test_the_engine_computes_no_unlabelled_image_where_none_is_asked_for() -> None:
+    """And what the module learns from the labelled ones does not depend on it."""
+    (alone, few), (beside, many) = learned(0), learned(8)
+    assert few == [10] * 3
+    assert many == [10, 8, 8] * 3
+    assert all(map(torch.equal, alone, beside))
 
 
 def naive_pseudo_loss(attachment: LossPrediction, batch: TuningBatch, threshold: float, target: str) -> Tensor:

@@ -61,7 +61,7 @@ def figure(report: Report, view: View) -> Figure | None:
     """See ``balance_figure``; None for a single label count."""
     if not view.several_label_counts:
         return None
-    return _figure(report.once(balance)[report.views.index(view)], view, report.source)
+    return balance_figure(report.once(balance)[report.views.index(view)], view, report.source)
 
 
 def balance_panels(balance: pd.DataFrame, view: View) -> list[Panel]:
@@ -77,13 +77,11 @@ def balance_panels(balance: pd.DataFrame, view: View) -> list[Panel]:
     return panels
 
 
-def balance_figure(balance: pd.DataFrame, view: View, source: Provenance) -> Figure | None:
-    """The figure of ``balance_panels``; None where there are none."""
-    return _figure(balance_panels(balance, view), view, source)
+def balance_figure(panels: list[Panel], view: View, source: Provenance) -> Figure | None:
+    """The figure of ``balance_panels``; None where there are none.
 
-
-def _figure(panels: list[Panel], view: View, source: Provenance) -> Figure | None:
-    """Without bands: batches are small, and their wide intervals would hide the lines."""
+    Without bands: batches are small, and their wide intervals would hide the lines.
+    """
     return panel_figure(panels, view, source, "balance: entropy of classes / its maximum; ", bands=False)
 
 

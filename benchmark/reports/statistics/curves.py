@@ -43,9 +43,7 @@ def select(
     choice = choose(alike, strategies, learners, seeds, present)
     strategies, learners = choice.strategies, choice.learners
     wanted = set(budgets or experiment.protocol.get("budgets", ()))
-    attempts: dict[tuple[str, str, int], list[tuple[int, int]]] = defaultdict(
-        list
-    )  # where it ends, place in the choice
+    attempts = defaultdict[tuple[str, str, int], list[tuple[int, int]]](list)  # where it ends, place in the choice
     for place, run in enumerate(choice.runs):
         strategy, learner, seed = key_of(run)
         if (

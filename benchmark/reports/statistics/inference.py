@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.statistics.correction import critical_value, flipped_statistics, holm, max_t, sign_parts
+from benchmark.reports.statistics.correction import critical_value, flipped_statistics, holm, max_t, sign_patterns
 from benchmark.reports.statistics.moderation import moderated, prior
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, Key
 
@@ -242,4 +242,4 @@ def _flipped(
     }
     names = zip(*(findings[column] for column in (*GROUP, "against", "endpoint")), strict=True)
     differences = np.column_stack([of[name] for name in names])
-    return flipped_statistics(differences, resolution**2, sign_parts(len(differences)))
+    return flipped_statistics(differences, resolution**2, sign_patterns(len(differences)))

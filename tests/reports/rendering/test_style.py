@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from support.made_reports import report_of, rising_curves
 
+from benchmark.experiment import library
+from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.style import ONE_COLUMN, SMALLEST, look, remark, save
 from benchmark.reports.sections import accuracy
 
@@ -50,3 +52,25 @@ def test_a_long_remark_takes_more_lines() -> None:
         inches = axes.get_position().bounds[1::2]
         assert [share * (2 + more) for share in inches] == pytest.approx([0.4 + more, 1.4])
         assert box.y1 <= 200 * (0.4 + more)
+
+
+def test_shortened_names_of_variants_still_differ() -> None:
+    variants = library.load("cifar10-loss-ablation").strategies
+    shown = [style.short(name) for name in variants]
+    assert len(set(shown)) == len(variants)
+    assert max(map(len, shown)) <= 30
+    assert style.short("learning-loss[batcher=agglomerative]") == "learning-loss[agglomerative]"
+    assert style.short("semi-supervised-learning-loss[batcher=topk]") == "semi-supervise…ning-loss[topk]"
+    assert style.short("margin[mode=topk]", 30) == "margin[mode=topk]"
+
+
+@pytest.mark.parametrize("most", [12, 20, 24, 30])
+def test_no_shortened_name_is_longer_than_asked(most: int) -> None:
+    many = ",".join(f"k{i}={i}" for i in range(30))
+    for label in (
+        "a" * 50,
+        "typiclust[neighbours=20,space=embeddings]",
+        f"x[{many}]",
+        "a (b[c=1,d=2]) and much more text",
+    ):
+        assert len(style.short(label, most)) <= most

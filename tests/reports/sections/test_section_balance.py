@@ -12,7 +12,7 @@ from support.made_reports import report_of, rising_curves
 from support.report_lines import header_of, round_of
 
 from benchmark.experiment.keys import RunKey
-from benchmark.reports.sections.balance import balance_figure, class_balance, evenness
+from benchmark.reports.sections.balance import balance_figure, balance_panels, class_balance, evenness
 from benchmark.results.records import LabelsRecord, RunRecord
 
 
@@ -40,7 +40,7 @@ def test_a_single_batch_is_no_figure() -> None:
     frame = rising_curves(4, 3, 5)
     report = report_of(frame)
     view, source = report.views[0], report.source
-    assert balance_figure(pd.DataFrame(columns=columns), view, source) is None
+    assert balance_figure(balance_panels(pd.DataFrame(columns=columns), view), view, source) is None
     balance = frame.assign(batch=0.9, labelled=0.95)[columns]
-    assert balance_figure(balance, view, source) is not None
-    assert balance_figure(balance[balance["labels"] == 20], view, source) is None
+    assert balance_figure(balance_panels(balance, view), view, source) is not None
+    assert balance_figure(balance_panels(balance[balance["labels"] == 20], view), view, source) is None

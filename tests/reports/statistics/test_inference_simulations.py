@@ -81,13 +81,13 @@ class Drawn:
 
 def any_by_flips(drawn: np.ndarray, tests: Drawn) -> np.ndarray:
     """Whether max-T rejects anything, by experiment; patterns are tried only until the answer is certain."""
-    signs, found = sign_patterns(drawn.shape[1]), []
+    signs, found = np.concatenate([*sign_patterns(drawn.shape[1])]), []
     allowed = LEVEL * len(signs)
     for i, own in enumerate(drawn):
         flat = own.reshape(len(own), -1)
         observed, beaten = np.abs(tests.t[i]).max() * (1 - 1e-9), 0
         for part in np.array_split(signs, 8):
-            beaten += int((flipped_statistics(flat, RESOLUTION**2, part).max(axis=1) >= observed).sum())
+            beaten += int((flipped_statistics(flat, RESOLUTION**2, [part]).max(axis=1) >= observed).sum())
             if beaten >= allowed:
                 break
         found.append(beaten < allowed)

@@ -35,11 +35,13 @@ def test_means_are_of_seeds_drawn_with_replacement(
 @pytest.mark.parametrize("seeds", [14, 31])
 def test_flips_of_signs_are_the_same_in_parts(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     differences = np.random.default_rng(2).normal(0.1, 1, (seeds, 4))
-    whole = sign_patterns(seeds)
-    expected = flipped_statistics(differences, 0.0, whole)
+    whole = np.concatenate([*sign_patterns(seeds)])
+    expected = flipped_statistics(differences, 0.0, [whole])
     monkeypatch.setattr(resampling, "AT_ONCE", 1000)
-    patterns = sign_patterns(seeds)
+    several = [*sign_patterns(seeds)]
+    assert len(several) > 10
+    patterns = np.concatenate(several)
     assert patterns.shape == (MOST_FLIPS, seeds)
     assert (patterns == whole).all()
     assert set(np.unique(patterns)) == {-1, 1}
-    np.testing.assert_allclose(flipped_statistics(differences, 0.0, patterns), expected, rtol=1e-12)
+    np.testing.assert_allclose(flipped_statistics(differences, 0.0, several), expected, rtol=1e-12)

@@ -8,6 +8,7 @@ strategies are in colour) is set around their making, by ``page``.
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 import zlib
 from collections.abc import Collection, Iterator, Sequence
@@ -155,10 +156,21 @@ def look(strategy: str) -> Look:
 
 
 def short(label: str, most: int = 30) -> str:
-    """The label, with its middle left out where it has more than ``most`` characters."""
+    """The label in at most ``most`` characters: of its parameters the values alone, then its name without the middle.
+
+    So the variants of a strategy still differ. Where values leave no room for a name, the middle of all is left out.
+    """
     if len(label) <= most:
         return label
-    return f"{label[: most - 10]}…{label[-9:]}"
+    name, bracket, parameters = label.partition("[")
+    values = bracket + re.sub(r"(^|,)\w+=", r"\1", parameters)
+    if most - len(values) < 9:
+        name, values = name + values, ""
+    room = most - len(values)
+    if len(name) <= room:
+        return name + values
+    end = min(9, room // 2)
+    return f"{name[: room - end - 1]}…{name[-end:]}{values}"
 
 
 def drawn(name: str, most: int = 30) -> str:
