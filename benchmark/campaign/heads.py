@@ -28,7 +28,7 @@ def with_training(base: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
         )
     ours: dict[str, Any] = {f"recipe.{key}": value for key, value in RECIPE.items()}
     if "recipe.steps_at" in changes:
-        ours = {key: value for key, value in ours.items() if key not in lengths}
+        ours |= {"recipe.epochs": 0, "recipe.min_steps": 0}
     return {**ours, **changes}
 
 

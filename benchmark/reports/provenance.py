@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmark.experiment.keys import RunKey
 from benchmark.reports.unranked import Unranked
 from benchmark.reports.words import count, name, ranges
+from benchmark.results.layers import OWN
 from benchmark.results.records import Experiment, RunHeader, RunRecord
 
 LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
@@ -129,11 +129,13 @@ def provenance(
 
 
 def _folder(experiment: Experiment) -> str:
-    """``results/<name>`` for a protocol of the suite, wherever its runs lie; else the folder as seen from here."""
+    """``results/<name>`` for a protocol of the suite, wherever its runs lie; else as seen from the checkout, or from
+    the folder that holds the one of results: the same text wherever that is.
+    """
     if experiment.protocol.get("name", experiment.name) == experiment.name or experiment.protocol.get("replay"):
         return f"results/{experiment.name}"
-    root, here = experiment.root.resolve(), Path.cwd()
-    return str(root.relative_to(here) if root.is_relative_to(here) else root)
+    above = experiment.root.resolve().parent
+    return f"{f'results/{OWN}' if above.name == OWN else above.name}/{experiment.root.name}"
 
 
 def _said(header: RunHeader) -> Iterator[tuple[Any, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from support.tiny import bench, run_lines
+from support.tiny import SCORES, bench, plugin, run_lines
 from support.trees import PLAIN, own
 from torch import Tensor
 
@@ -56,6 +57,34 @@ def test_without_a_model_embeddings_get_the_linear_one(
         [line] for path in (tmp_path / "results").glob("*/experiment.json") for line in [path.read_text()]
     ]
     assert '"linear"' in header
+
+
+def test_the_command_on_the_page_finds_what_ran_and_the_page_tells_nothing_of_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from run_benchmark import main
+
+    monkeypatch.chdir(tmp_path)
+    own(tmp_path)
+    mine = plugin(tmp_path, SCORES)
+    places = [f"--{place}-dir={tmp_path / place}" for place in ("data", "cache")]
+    where = [*places, "--results-dir", "out", "--published", str(tmp_path / "data"), "--workers", "1"]
+    (tmp_path / "data").mkdir()
+    given = ["--dataset", "trees.npz", "--strategies", "random", mine, "--seeds", "0", "1", "--budgets", "4", "8"]
+    assert main([*given, "--set", "label_noise=0.1", *where]) == 0
+    (page,) = tmp_path.glob("out/*/README.md")
+    text = page.read_text(encoding="utf-8")
+    assert "CIFAR" not in text
+    assert "components" not in text
+    command, report = (shlex.split(line) for line in text.splitlines() if line.startswith("python run_benchmark.py"))
+    assert f"path/to/{mine.rpartition('/')[2]}" in text
+    capsys.readouterr()
+    again = [mine if word == "mine:Mine" else word for word in command[2:]]
+    assert main([*again, *where]) == 0
+    assert f"4 of 4 runs are in out/{page.parent.name} already" in capsys.readouterr().out
+    assert main(report[2:]) == 0
+    assert main(["--protocol", "out/nothing/experiment.json", *where]) == 2
+    assert "--protocol takes a name, a .toml file, or an experiment.json, which" in capsys.readouterr().err
 
 
 def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from support.tiny import PROTOCOL, SCORES, bench, experiment, plugin, run_lines
 import run_benchmark
 from benchmark.campaign import request as command
 from benchmark.data import datasets
-from benchmark.experiment import Protocol, library
+from benchmark.experiment import Protocol, ProtocolError, library
 from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
 from benchmark.models import factory
@@ -35,6 +35,27 @@ def test_no_argument_is_the_digits_protocol() -> None:
 def test_a_dataset_picks_the_protocol_of_its_name() -> None:
     assert requested("--dataset", "mnist") == library.load("mnist")
     assert requested("--protocol", "cifar10-ll4al", "--dataset", "mnist").recipe == library.load("cifar10-ll4al").recipe
+
+
+def test_a_head_that_is_trained_has_a_training_where_the_protocols_own_is_solved() -> None:
+    solved = library.load("cifar10-embeddings").recipe
+    recipe = requested("--protocol", "cifar10-embeddings", "--model", "mlp[width=8]").recipe
+    assert (recipe.steps(20), recipe.steps(10_000), recipe.batch_size) == (500, 3125, 64)
+    assert recipe.precision == solved.precision
+    few = requested("--protocol", "cifar10-embeddings", "--model", "mlp", "--set", "recipe.min_steps=30").recipe
+    assert (few.steps(20), few.weight_decay) == (30, recipe.weight_decay)
+    changes = ("--set", "recipe.steps_at=[[20, 40], [200, 80]]")
+    stated = requested("--protocol", "cifar10-embeddings", "--model", "mlp", *changes).recipe
+    assert [stated.steps(labels) for labels in (20, 200)] == [40, 80]
+    for other in ("linear[penalty=3e-4]", "linear"):
+        assert requested("--protocol", "cifar10-embeddings", "--model", other).recipe == solved
+
+
+def test_a_network_of_images_is_not_trained_by_the_recipe_of_a_solved_head() -> None:
+    images = ("--protocol", "cifar10-embeddings", "--model", "compact", "--set", "embedding=")
+    with pytest.raises(ProtocolError, match="is of a head that is solved, and 'compact' is trained: choose a --proto"):
+        requested(*images)
+    assert requested(*images, "recipe.epochs=3").recipe.epochs == 3
 
 
 def test_every_other_flag_is_one_field() -> None:
