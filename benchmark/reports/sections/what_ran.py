@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.experiment import names
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.web.markup import facts
@@ -41,7 +42,7 @@ def readme(report: Report) -> list[str]:
             else []
         ),
         *(
-            ["`--replay` takes the folder, or the file, of that name; the recipe is in `experiment.json`.", ""]
+            ["`--replay` takes the folder, or the file, of that name; `experiment.json` has all settings.", ""]
             * replays
         ),
         "Finished runs are not recomputed; `--fresh` recomputes them as a further attempt. All numbers come from the",
@@ -148,13 +149,16 @@ def _line(
     words = ["python run_benchmark.py --protocol", escapes.shell(settings)]
     if replayed := str(protocol.get("replay") or ""):
         words = ["python run_benchmark.py --replay", escapes.shell(replayed.rpartition("@")[0] or replayed)]
+        trained = str(protocol.get("name", "")).removesuffix("-replay")
+        words += ["--protocol", trained] if trained in names() else []
         words += ["--model", escapes.shell(_spec(protocol.get("model") or {}))]
     words += ["--strategies", *map(escapes.shell, strategies)]
     if source.learners != ("supervised",):
         words += ["--learner", *map(escapes.shell, learners)]
     if replayed or list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
         words += ["--budgets", *map(str, labels)]
-    if source.altered and not source.experiment.startswith(f"{protocol['name']}-"):
+    named = source.altered or replayed
+    if named and not source.experiment.startswith(f"{protocol.get('name', '')}-"):
         words += ["--name", escapes.shell(source.experiment)]
     return " ".join([*words, "--seeds", *map(str, seeds)])
 
