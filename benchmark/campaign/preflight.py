@@ -265,6 +265,15 @@ def data(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Iden
             ) from error
 
 
+def repeated(identity: Identity) -> list[str]:
+    """A line on test examples that equal a training one, where there are any."""
+    if not identity.repeated:
+        return []
+    some = "example equals" if identity.repeated == 1 else "examples equal"
+    said = f"'{identity.name}': {identity.repeated:,} test {some} a training example"
+    return [f"{said}: accuracies are too high once that is labelled"]
+
+
 def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
     """Raise ProtocolError unless the network fits into ``memory`` bytes; a user's own must hold its contract."""
     model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)

@@ -284,3 +284,18 @@ def test_a_long_tail_of_embedded_images_is_another_experiment(tmp_path: Path) ->
         largest.append(max(first["acquired_indices"] + second["acquired_indices"]))
     assert largest[1] < 500 < largest[0]
     assert bench(tmp_path, *usual, "--set", *fields, "imbalance=0.5") == 2
+
+
+@pytest.mark.parametrize("shared", [0, 7])
+def test_test_examples_that_are_training_examples_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: int
+) -> None:
+    path = own(tmp_path)
+    arrays = dict(np.load(path))
+    arrays["x_test"][:shared] = arrays["x_train"][3 : 3 + shared]
+    np.savez(path, **arrays)
+    for _ in range(2):  # read, and known
+        arguments = ("--dataset", str(path), *LINEAR, "--budgets", "5", "10", "--strategies", "random", "--fresh")
+        assert bench(tmp_path, *arguments) == 0
+        said = "7 test examples equal a training example: accuracies are too high"
+        assert (said in capsys.readouterr().out) == bool(shared)
