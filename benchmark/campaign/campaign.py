@@ -13,7 +13,7 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
-from benchmark.campaign import cache_limit, forecast, sharing
+from benchmark.campaign import cache_limit, data_checks, forecast, sharing
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
@@ -106,7 +106,7 @@ def compute_missing(
     status = DONE
     source = checks.source(protocol, places.data, places.cache, console)
     if not todo:
-        checks.same_data(protocol, folders, source, console)
+        data_checks.same_data(protocol, folders, source, console)
     else:
         verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
@@ -121,12 +121,12 @@ def compute_missing(
             protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu
         ) as executor:
             data, identity = source.load()
-            checks.data(protocol, specs, folders, identity, device)
+            data_checks.runnable(protocol, specs, folders, identity, device)
             if replay is not None:
-                replay.check(identity, checks.dataset_record(identity), data.train_labels.tolist())
+                replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
-            for note in [*checks.repeated(identity), *notes(todo)]:
+            for note in [*data_checks.repeated(identity), *notes(todo)]:
                 console.print(note, markup=False, soft_wrap=True)
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)
@@ -216,7 +216,7 @@ def tasks_of(
     began: float,
 ) -> list[RunTask]:
     """The planned runs with where and until when to compute them; ``verdicts`` are those on the plugins."""
-    commit, recorded = environment.commit(), checks.dataset_record(identity)
+    commit, recorded = environment.commit(), data_checks.dataset_record(identity)
     deadline = None if options.time_limit is None else began + options.time_limit
     return [
         RunTask(
