@@ -14,6 +14,7 @@ os.environ.pop("COLUMNS", None)  # of the terminal that the tests were started i
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 # Of several processes (pytest -n auto) each has its share of the cores.
 THREADS = max(1, torch.get_num_threads() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -165,9 +166,10 @@ def _line(
 
 def _file(source: Provenance) -> str:
     """The first plugin as ``--strategies`` takes it from a file, without wrappers: ``mine.py:Mine``; empty for none."""
-    named = next((name for name in source.plugins if ":" in name), "")
-    *_, module, cls = ["", *named.partition("[")[0].split(":")]
-    return f"{module}.py:{cls}" if named else ""
+    for name in source.plugins:
+        if found := re.search(r"(?:^|:)(\w+):(\w+)(?:\[|$)", name):
+            return f"{found[1]}.py:{found[2]}"
+    return ""
 
 
 def _spec(model: Mapping[str, Any]) -> str:
