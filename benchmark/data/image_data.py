@@ -164,8 +164,8 @@ def checked(name: str, arrays: Arrays) -> ImageData:
     if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
         shown = ", ".join(map(str, classes[:5])) + ", …" * (len(classes) > 5)
         raise DatasetError(
-            f"{source}: the training labels are {shown}: they must be 0…C−1, all in use and at least two; "
-            "np.unique(labels, return_inverse=True)[1] numbers them so, strings are numbered here"
+            f"{source}: the training labels are {shown}: they must be 0…C−1, all in use and at least two; those saved "
+            "with .astype(str) are names, and numbered here"
         )
     if test_labels.min() < 0 or test_labels.max() >= len(classes):
         raise DatasetError(f"{source}: the test labels must be 0…{len(classes) - 1}, like the training labels")
