@@ -26,7 +26,7 @@ from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
 from benchmark.experiment.library import as_published
-from benchmark.loop.calibration import calibration_seconds
+from benchmark.loop.calibration import quickest_seconds
 from benchmark.loop.task import RunTask, network_sources
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
@@ -159,7 +159,7 @@ def costs_of(protocol: Protocol, tasks: list[RunTask], folders: Folders, identit
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a worker computes
     try:
-        here = calibration_seconds(torch.device(tasks[0].device))
+        here = quickest_seconds(torch.device(tasks[0].device))
     finally:
         torch.set_num_threads(threads)
     return forecast.Costs(protocol, (identity.channels, *identity.image_size), known, here)
