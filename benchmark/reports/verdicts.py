@@ -48,10 +48,11 @@ def in_words(verdicts: Mapping[str, Verdict]) -> str:
 def sentence(inference: Inference, against: str = REFERENCE, left_out: Collection[Key] = ()) -> str:
     """The one sentence on all strategies that are compared with a reference; empty where none is.
 
-    ``left_out`` strategies are not named.
+    Those ``left_out`` are not named, nor those ``apart`` from the family.
     """
     rows = inference.of(against)
-    keys = [key for key in inference.compared(against) if key not in left_out]
+    rows = rows[~rows["strategy"].isin(inference.apart)]
+    keys = [key for key in zip(rows["strategy"], rows["learner"], strict=True) if key not in left_out]
     if not keys:
         return ""
     seeds = sorted({int(n) for n in rows["n"]})
@@ -102,6 +103,7 @@ def method(inference: Inference) -> str:
         f"Verdicts hold together at {100 * LEVEL:g} %{looks}: one family of {inference.tests} "
         f"moderated {count(inference.tests, 't-test')}{prior}, by {how}; equivalent is shown to lie within "
         f"±{100 * inference.margin:g} points."
+        + (f" Diagnostics ({', '.join(inference.apart)}) are a family of their own." if inference.apart else "")
     )
 
 

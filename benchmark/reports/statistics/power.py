@@ -75,7 +75,7 @@ def powers(inference: Inference, against: str, endpoint: str = "area", effect: f
     procedures show a little more.
     """
     rows = inference.of(against, endpoint)
-    rows = rows[rows["n"] >= FEWEST_SEEDS]
+    rows = rows[(rows["n"] >= FEWEST_SEEDS) & ~rows["strategy"].isin(inference.apart)]
     if not len(rows):
         return []
     priors = inference.priors
