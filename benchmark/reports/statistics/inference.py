@@ -5,8 +5,8 @@ declared in advance (``endpoints``). Below ten seeds their variances are shrunk 
 each endpoint and each reference on its own. All comparisons and endpoints of an experiment are one family, which is
 corrected once: by the step-down max-T procedure over sign flips of seeds where all are over the same ten or more seeds,
 else by Holm's procedure. Where only some are, these are corrected by max-T and the others by Holm's procedure, at half
-the level each. Every way keeps the probability of any false verdict at the level. Diagnostics, which read true labels and
-are not ranked, are a family of their own: to run one takes nothing from the verdicts on strategies.
+the level each. Every way keeps the probability of any false verdict at the level. Diagnostics, which read true labels
+and are not ranked, are a family of their own: to run one takes nothing from the verdicts on strategies.
 
 A test set of T images resolves 1/T: a mean difference below that is no evidence (p = 1), and no standard deviation is
 taken to be smaller.
