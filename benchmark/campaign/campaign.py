@@ -66,11 +66,12 @@ class Options:
 class Campaign:
     """What a request came to: its exit ``status``, the experiment's folders, and what was asked for.
 
-    ``computed`` says whether anything had to be computed.
+    ``computed`` says whether anything had to be computed, ``held`` whether other processes hold runs that are left.
     """
 
     status: int
     computed: bool
+    held: bool
     folders: Folders
     protocol: Protocol
     specs: list[Spec]
@@ -103,7 +104,7 @@ def compute_missing(
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
-    status = DONE
+    status, held = DONE, False
     source = checks.source(protocol, places.data, places.cache, console)
     if not todo:
         data_checks.same_data(protocol, folders, source, console)
@@ -137,8 +138,8 @@ def compute_missing(
                 say_cost(protocol, tasks, len(runs), costs, options, console)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)
-            status = compute(protocol, tasks, data, executor, console)
-    return Campaign(status, bool(todo), folders, protocol, specs)
+            status, held = compute(protocol, tasks, data, executor, console)
+    return Campaign(status, bool(todo), held, folders, protocol, specs)
 
 
 def notes(todo: list[RunPlan]) -> list[str]:
@@ -242,11 +243,13 @@ def tasks_of(
     ]
 
 
-def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor: Executor, console: Console) -> int:
-    """Execute the tasks and show the progress; the exit status."""
+def compute(
+    protocol: Protocol, tasks: list[RunTask], data: ImageData, executor: Executor, console: Console
+) -> tuple[int, bool]:
+    """Execute the tasks and show the progress; the exit status, and whether other processes hold some that are left."""
     missing = sum(_missing_rounds(task) for task in tasks)
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
-    status = DONE
+    status, held = DONE, False
     with Display(console, missing, images, live=protocol.oracle != "person") as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
@@ -254,8 +257,9 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
                 continue
             if finished.outcome == "failed":
                 status = FAILED
-            elif finished.outcome == "stopped" and status == DONE:
+            elif finished.outcome in ("stopped", "held") and status == DONE:
                 status = UNFINISHED
+            held |= finished.outcome == "held"
     if status == DONE and (lacking := [task for task in tasks if _missing_rounds(task)]):
         console.print(
             f"{len(lacking)} runs ended without all their rounds in {lacking[0].path.parents[2]}, the first "
@@ -263,8 +267,8 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
             markup=False,
             soft_wrap=True,
         )
-        return FAILED
-    return status
+        return FAILED, held
+    return status, held
 
 
 def _missing_budgets(task: RunTask) -> tuple[int, ...]:

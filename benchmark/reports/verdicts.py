@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from benchmark.reports.statistics.family import GAIN, REPLAYED
-from benchmark.reports.statistics.inference import LEVEL, Inference, Verdict
+from benchmark.reports.statistics.inference import FEWEST_SEEDS_MAX_T, LEVEL, Inference, Verdict
 from benchmark.reports.statistics.power import powers
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, REFERENCE, SUPERVISED, Key
 from benchmark.reports.words import count, names
@@ -93,9 +93,9 @@ def method(inference: Inference) -> str:
         how = f"{ways[0]} for the {flips} with the most seeds and {ways[1]} for the others, at half the level each"
     number = round(LEVEL / inference.level)
     looks = f" over up to {number} looks, {100 * inference.level:g} % at each" if number > 1 else ""
-    d0 = inference.priors["d0"]
+    d0, n = inference.priors["d0"], inference.findings.loc[~inference.findings["strategy"].isin(inference.apart), "n"]
     prior = ""
-    if len(d0) and d0.max() > 0:
+    if len(d0) and d0.max() > 0 and n[n >= FEWEST_SEEDS].min() < FEWEST_SEEDS_MAX_T:
         low, high = (f"{value:.1f}" for value in (d0.min(), d0.max()))
         shown = low if low == high else f"{low} to {high}"
         prior = f" (below ten seeds, variances are shrunk with {shown} prior degrees of freedom)"
