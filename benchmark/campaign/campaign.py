@@ -133,12 +133,13 @@ def compute_missing(
             tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)
             if replay is not None:
                 tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
+            costs = None
             if replay is None:
                 costs = costs_of(protocol, tasks, folders, identity)
                 say_cost(protocol, tasks, len(runs), costs, options, console)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)
-            status, held = compute(protocol, tasks, data, executor, console)
+            status, held = compute(protocol, tasks, data, executor, console, costs)
     return Campaign(status, bool(todo), held, folders, protocol, specs)
 
 
@@ -244,13 +245,27 @@ def tasks_of(
 
 
 def compute(
-    protocol: Protocol, tasks: list[RunTask], data: ImageData, executor: Executor, console: Console
+    protocol: Protocol,
+    tasks: list[RunTask],
+    data: ImageData,
+    executor: Executor,
+    console: Console,
+    costs: forecast.Costs | None = None,
 ) -> tuple[int, bool]:
     """Execute the tasks and show the progress; the exit status, and whether other processes hold some that are left."""
+    expected = (
+        {}
+        if costs is None
+        else {
+            (task.key, labels): costs.of_round(task.key.strategy, task.key.learner, labels)[0]
+            for task in tasks
+            for labels in _missing_budgets(task)
+        }
+    )
     missing = sum(_missing_rounds(task) for task in tasks)
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
     status, held = DONE, False
-    with Display(console, missing, images, live=protocol.oracle != "person") as display:
+    with Display(console, missing, images, protocol.oracle != "person", expected) as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:
