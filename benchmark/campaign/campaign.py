@@ -25,6 +25,7 @@ from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
+from benchmark.experiment.keys import RunKey
 from benchmark.experiment.library import as_published
 from benchmark.loop.calibration import quickest_seconds
 from benchmark.loop.task import RunTask, network_sources
@@ -253,19 +254,13 @@ def compute(
     costs: forecast.Costs | None = None,
 ) -> tuple[int, bool]:
     """Execute the tasks and show the progress; the exit status, and whether other processes hold some that are left."""
-    expected = (
-        {}
-        if costs is None
-        else {
-            (task.key, labels): costs.of_round(task.key.strategy, task.key.learner, labels)[0]
-            for task in tasks
-            for labels in _missing_budgets(task)
-        }
-    )
-    missing = sum(_missing_rounds(task) for task in tasks)
+    missing = [(task.key, labels) for task in tasks for labels in _missing_budgets(task)]
+    expected: dict[tuple[RunKey, int], float] = {}
+    if costs is not None:
+        expected = {(key, labels): costs.of_round(key.strategy, key.learner, labels)[0] for key, labels in missing}
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
     status, held = DONE, False
-    with Display(console, missing, images, protocol.oracle != "person", expected) as display:
+    with Display(console, len(missing), images, protocol.oracle != "person", expected) as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:

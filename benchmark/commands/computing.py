@@ -48,7 +48,9 @@ def run(
         )
     if finished.status == UNFINISHED:
         if finished.held and not signals.requested():
-            console.print("runs are left that other processes hold: end these, and repeat the command to go on")
+            console.print(
+                "runs are left that other processes hold: end those processes, and repeat the command to go on"
+            )
         else:
             why = "by a signal" if signals.requested() else "at the time limit"
             console.print(f"stopped {why}; repeat the command to go on")

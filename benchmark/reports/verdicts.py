@@ -50,8 +50,8 @@ def sentence(inference: Inference, against: str = REFERENCE, left_out: Collectio
 
     Those ``left_out`` are not named, nor those ``apart`` from the family.
     """
-    rows = inference.of(against)
-    rows = rows[~rows["strategy"].isin(inference.apart)]
+    rows = inference.family
+    rows = rows[(rows["against"] == against) & (rows["endpoint"] == inference.endpoints[0])]
     keys = [key for key in zip(rows["strategy"], rows["learner"], strict=True) if key not in left_out]
     if not keys:
         return ""
@@ -93,7 +93,7 @@ def method(inference: Inference) -> str:
         how = f"{ways[0]} for the {flips} with the most seeds and {ways[1]} for the others, at half the level each"
     number = round(LEVEL / inference.level)
     looks = f" over up to {number} looks, {100 * inference.level:g} % at each" if number > 1 else ""
-    d0, n = inference.priors["d0"], inference.findings.loc[~inference.findings["strategy"].isin(inference.apart), "n"]
+    d0, n = inference.priors["d0"], inference.family["n"]
     prior = ""
     if len(d0) and d0.max() > 0 and n[n >= FEWEST_SEEDS].min() < FEWEST_SEEDS_MAX_T:
         low, high = (f"{value:.1f}" for value in (d0.min(), d0.max()))

@@ -264,7 +264,7 @@ def test_a_run_that_a_stopped_process_holds_is_said_and_left(
     assert f"random, seed 0: process {other.pid} on " in out
     assert "which is stopped, is computing it; going on with other runs" in out
     assert "random, seed 0: left as it is: process" in out
-    assert "runs are left that other processes hold: end these, and repeat the command to go on" in out
+    assert "runs are left that other processes hold: end those processes, and repeat the command to go on" in out
     assert "time limit" not in out
     lines = run_lines(tmp_path)
     assert [len(lines[f"{name}/supervised-seed0.jsonl"]) for name in ("margin", "random")] == [5, 2]

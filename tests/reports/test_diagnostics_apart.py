@@ -9,6 +9,7 @@ import pytest
 from support.report_lines import write_grid, write_run
 
 from benchmark.reports import read_report
+from benchmark.reports.sections.pairwise import wins
 from benchmark.reports.sections.signs import compute
 from benchmark.reports.verdicts import method, reach, sentence
 
@@ -42,6 +43,19 @@ def test_diagnostics_are_corrected_among_themselves(tmp_path: Path) -> None:
     own = found[found["strategy"].isin(["one", "two"])]
     largest = own.loc[own["p"].idxmin()]
     assert largest["p_corrected"] == pytest.approx(min(1, 8 * largest["p"]))  # two of them at four endpoints
+
+
+def test_they_have_no_part_in_pairwise_wins(tmp_path: Path) -> None:
+    found = []
+    for diagnostics in (0, 1):
+        root = write_grid(tmp_path / str(diagnostics), STRATEGIES, seeds=3)
+        for seed in range(3 * diagnostics):
+            write_run(root, "true-loss", seed, shift=0.3, diagnostic=True)
+        report = read_report(root)
+        found.append(wins(report, report.views[0]))
+    alone, beside = found
+    assert (alone.keys, alone.tests) == (beside.keys, beside.tests)
+    assert (alone.penalties == beside.penalties).all()
 
 
 def test_diagnostics_alone_are_the_family(tmp_path: Path) -> None:

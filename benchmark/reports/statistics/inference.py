@@ -110,6 +110,11 @@ class Inference:
         chosen = rows[(rows["against"] == against) & (rows["endpoint"] == endpoint)]
         return chosen.set_index(GROUP, drop=False)
 
+    @property
+    def family(self) -> pd.DataFrame:
+        """The findings of the family that is corrected together: all but those on strategies ``apart``."""
+        return self.findings[~self.findings["strategy"].isin(self.apart)]
+
     def verdicts(self, key: Key, against: str) -> dict[str, Verdict]:
         """The verdicts on a strategy (with its learner) by endpoint; empty where it is not compared."""
         rows = self.findings
