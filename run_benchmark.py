@@ -71,7 +71,11 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
     what.add_argument(
-        "--budgets", nargs="+", type=whole, metavar="N", help="label counts, the first drawn at the start"
+        "--budgets",
+        nargs="+",
+        type=whole,
+        metavar="N",
+        help="label counts, the first drawn at the start; a schedule that goes on in the same steps continues its runs",
     )
     what.add_argument("--seeds", nargs="+", type=whole, metavar="K", help="a run for each")
     what.add_argument(

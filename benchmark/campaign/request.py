@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmark.campaign.heads import with_training
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
+from benchmark.experiment.fingerprint import continues
 from benchmark.experiment.protocol import from_dict
 from benchmark.results import editions
 from benchmark.results.store import read_description
@@ -25,7 +27,21 @@ def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol
     """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
     changed = changes(arguments)
     protocol = base(arguments, changed.get("image_size", 0), say)
-    return protocol.override(**with_training(protocol, changed))
+    asked = protocol.override(**with_training(protocol, changed))
+    if say is not None and (line := other_steps(asked.ladder, asked.budgets)):
+        say(line)
+    return asked
+
+
+def other_steps(ladder: Sequence[int], budgets: Sequence[int]) -> str:
+    """That runs of ``ladder`` do not go on to the label counts ``budgets`` beyond it; empty where they do."""
+    if len(ladder) < 2 or tuple(budgets[: len(ladder)]) != tuple(ladder) or continues(ladder, budgets):
+        return ""
+    last, step = ladder[-1], ladder[-1] - ladder[-2]
+    return (
+        f"label counts beyond {last} are not in steps of {step}: runs to {last} labels do not go on to them, and all "
+        f"rounds are computed anew; {last + step} {last + 2 * step} … would go on"
+    )
 
 
 def changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -76,13 +92,14 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
     else:
         like = load("cifar10-short" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
     ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
+    shares = "2 % to 20 % of the training examples" if arguments.budgets is None else "label counts as asked for"
     return dataclasses.replace(
         like,
         name=canonical_name(dataset),
         dataset=dataset,
         budgets=ladder,
         ladder=ladder,
-        description=f"{dataset}: 2 % to 20 % of the training examples, otherwise as {like.name}.",
+        description=f"{dataset}: {shares}, otherwise as {like.name}.",
         notes="",  # they are on the data of that protocol
         papers=(),
     )

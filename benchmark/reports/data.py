@@ -101,11 +101,12 @@ class Report:
 
     @cached_property
     def inference(self) -> Inference:
-        """What the runs show: every verdict of the report. Its one family is of ``family.contrasts``."""
+        """What the runs show: every verdict of the report. Diagnostics are no part of its one family."""
         counts = sorted(set(self.rows["labels"].tolist()))
         family = contrasts(self.rows, self.baseline, self.reference) + replay_contrasts(self.runs, counts)
         looks = self.source.protocol.get("looks", 1)
-        return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks)
+        apart = self.source.unranked.diagnostic
+        return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks, apart=apart)
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -115,7 +115,7 @@ def verify(
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
         ) as executor:
-            status = campaign.compute(protocol, tasks, data, executor, console)
+            status, _ = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs
     verdicts = [

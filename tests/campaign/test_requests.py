@@ -248,11 +248,37 @@ def test_a_full_disk_is_one_line_and_no_usage_error(copy: Path, capsys: pytest.C
         assert "margin" in said.out
         assert "vs. random" in said.out
         assert "figures are in" not in said.out
-        line = "[Errno 28] No space left on device: 'curves.csv'\n"
         if missing:
-            assert said.err == f"error: {line}"
+            assert said.err == (
+                "error: what was computed is recorded, but tables and figures could not be written to "
+                f"{experiment(copy)} (No space left on device): repeat the command once they can be\n"
+            )
         else:
-            assert said.out.endswith(f"nothing was written: {line}")
+            assert said.out.endswith("nothing was written: [Errno 28] No space left on device: 'curves.csv'\n")
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ((20, 40), False),
+        ((20, 40, 60, 80), False),
+        ((20, 30), False),  # another schedule from the beginning
+        ((20, 40, 60, 90), True),
+        ((20, 40, 60, 80, 90), True),
+    ],
+)
+def test_label_counts_in_other_steps_are_said_to_be_computed_anew(budgets: tuple[int, ...], said: bool) -> None:
+    line = command.other_steps((20, 40, 60), budgets)
+    assert (
+        line
+        == (
+            "label counts beyond 60 are not in steps of 20: runs to 60 labels do not go on to them, and all rounds are "
+            "computed anew; 80 100 … would go on"
+        )
+        * said
+    )
+    ladder = library.load("mnist").override(budgets=[20, 40, 60], ladder=[20, 40, 60])
+    assert (ladder.override(budgets=list(budgets)).fingerprint != ladder.fingerprint) == (said or budgets == (20, 30))
 
 
 def test_an_interrupt_can_be_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
