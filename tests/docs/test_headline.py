@@ -98,9 +98,13 @@ def test_the_grid_is_the_lines() -> None:
     assert [text.split(" [")[0] for text in shown] == [f"{np.mean(x):+.1f}".replace("-", "−") for x in gains]
 
 
-def test_the_training_lengths_are_the_lines() -> None:
-    """The row of entropy trained twice as long, computed from the lines by other means."""
-    labels = np.array(load("cifar10-slow").budgets)
+@pytest.mark.parametrize("pair", headline.TRAININGS, ids=lambda pair: "-".join(pair))
+def test_the_changes_by_another_training_are_the_lines(pair: dict[str, str]) -> None:
+    """The row of entropy with the second training, computed from the lines by other means."""
+    second = [*pair][1]
+    paths = [*(RESULTS / second / "runs").glob("*/*.jsonl")]
+    rounds = [[json.loads(line)["num_labelled"] for line in path.read_text().splitlines()[1:]] for path in paths]
+    labels = np.array(min(rounds, key=len))
 
     def areas(name: str, strategy: str) -> np.ndarray:
         paths = sorted((RESULTS / name / "runs" / strategy).glob("supervised-seed[012].jsonl"))
@@ -108,8 +112,9 @@ def test_the_training_lengths_are_the_lines() -> None:
         accuracy = 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
         return np.trapezoid(accuracy, labels, axis=1) / (labels[-1] - labels[0])
 
-    short, long = (areas(name, "entropy") - areas(name, "random") for name in ("cifar10-short", "cifar10-slow"))
-    (row,) = [line for line in headline.lengths_table(RESULTS).splitlines() if "entropy | twice" in line]
+    old, new = (areas(name, "entropy") - areas(name, "random") for name in pair)
+    table = headline.trainings_table(RESULTS, pair).splitlines()
+    (row,) = [line for line in table if line.startswith(f"| entropy | {pair[second]} ")]
     shown = [cell.strip() for cell in row.strip("|").split("|")[-4::2]]
-    means = [f"{np.mean(x):+.1f}".replace("-", "−") for x in (long, long - short)]
+    means = [f"{np.mean(x):+.1f}".replace("-", "−") for x in (new, new - old)]
     assert [text.split(" [")[0] for text in shown] == means
