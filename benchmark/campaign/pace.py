@@ -35,6 +35,7 @@ class Pace:
         self._whole: dict[Kind, bool] = {}
         self._forecast: dict[Kind, float] = defaultdict(float)
         self._taken: dict[Kind, float] = defaultdict(float)
+        self._busy = 0.0  # seconds that workers have spent on rounds
         self._start: float | None = None
         for (key, _), cost in self._costs.items():
             self._left[key.strategy, key.learner] += cost.seconds
@@ -46,16 +47,18 @@ class Pace:
         took = seconds_of(record.seconds, record.shared_training)
         if self._start is None:
             self._start = max(elapsed - took, 0.0)
-        if cost is not None:
-            kind = key.strategy, key.learner
-            self._left[kind] -= cost.seconds
+        self._busy += took
+        if cost is None:
+            return
+        kind = key.strategy, key.learner
+        self._left[kind] -= cost.seconds
+        if not record.shared_training:
             self._forecast[kind] += cost.seconds
             self._taken[kind] += took
 
     def left(self, elapsed: float) -> float | None:
         """Seconds from ``elapsed`` on; None where nothing tells."""
-        taken = sum(self._taken.values())
-        if self._start is None or not taken > 0:
+        if self._start is None or not self._busy > 0:
             return None
         known = [kind for kind, forecast in self._forecast.items() if self._whole[kind] and forecast > 0]
         usual = _ratio(sum(self._taken[kind] for kind in known), sum(self._forecast[kind] for kind in known))
@@ -63,7 +66,7 @@ class Pace:
             seconds * (_ratio(self._taken[kind], self._forecast[kind]) if self._forecast[kind] > 0 else usual)
             for kind, seconds in self._left.items()
         )
-        return max(work, 0.0) * (elapsed - self._start) / taken
+        return max(work, 0.0) * (elapsed - self._start) / self._busy
 
 
 def seconds_of(seconds: Seconds, shared_training: bool) -> float:

@@ -56,14 +56,20 @@ def test_two_workers_halve_the_time_left() -> None:
     assert pace.left(15.0) == pytest.approx(18 * 10 / 2)
 
 
-def test_a_shared_training_took_nothing_and_a_round_done_again_counts_once() -> None:
+def test_a_round_done_again_counts_once() -> None:
     pace = Pace(ten(CHEAP, 10.0))
     pace.take(CHEAP, took(10, 10.0), 10.0)
     pace.take(CHEAP, took(10, 10.0), 20.0)
-    assert pace.left(20.0) == pytest.approx(9 * 10 * 2)  # twenty seconds for ten that count
-    shared = Pace(ten(CHEAP, 10.0))
-    shared.take(CHEAP, took(10, 500.0, query=10.0, shared=True), 10.0)
-    assert shared.left(10.0) == pytest.approx(90)
+    assert pace.left(20.0) == pytest.approx(9 * 10)
+
+
+def test_a_shared_training_says_nothing_of_the_others() -> None:
+    """Its query took a second where a round was to take 200, nearly all of it training."""
+    pace = Pace(ten(DEAR, 200.0, whole=False))
+    pace.take(DEAR, took(10, 200.0, query=1.0, shared=True), 1.0)
+    assert pace.left(1.0) == pytest.approx(9 * 200)
+    pace.take(DEAR, took(20, 400.0, query=1.0), 402.0)
+    assert pace.left(402.0) == pytest.approx(8 * 401)
 
 
 def test_without_seconds_all_rounds_count_alike(monkeypatch: pytest.MonkeyPatch) -> None:
