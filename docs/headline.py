@@ -23,6 +23,7 @@ from benchmark.reports.statistics.inference import Inference, infer
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.statistics.tidy import groups
+from benchmark.reports.unranked import Unranked
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
 from benchmark.results.store import read_experiment
@@ -40,6 +41,7 @@ SHOWN = {
     "cifar10-embeddings-2000": 1000,
     "cifar10-embeddings-label-noise": 100,
     "cifar10-embeddings-long-tail": 100,
+    "mnist-embeddings": 100,
     "replay-cifar10-short-by-head": 3000,
 }  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
@@ -121,10 +123,12 @@ def table(root: Path, labels: int, short: bool = False) -> str:
     flawed = {run.key.strategy for run in report.runs if (run.key.strategy, run.header.strategy_version) in FLAWED}
     omitted = list(flawed) if short else []
     left_out = {key for key in report.ranking if key[0] in omitted or key in report.source.unranked.degenerate}
+    shown = []
     for _, row in report.summary[~report.summary["strategy"].isin(omitted)].iterrows():
         key = (row["strategy"], row["learner"])
+        shown.append(key)
         cells = [
-            row["strategy"],
+            row["strategy"] + report.source.unranked.mark(key),
             str(row["n"]),
             _percent(at.loc[key, "mean"], at.loc[key, "sd"]),
             _percent(row["final_mean"], row["final_sd"]),
@@ -132,7 +136,8 @@ def table(root: Path, labels: int, short: bool = False) -> str:
             *_found(report.inference, REFERENCE, key),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    said = [sentence(report.inference, REFERENCE, left_out)]
+    degenerate = {key: why for key, why in report.source.unranked.degenerate.items() if key in shown}
+    said = [sentence(report.inference, REFERENCE, left_out), Unranked(degenerate=degenerate).note]
     if not short:
         said += [reach(report.inference), method(report.inference)]
     return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"
