@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = p.add_argument_group("what to run")
-    what.add_argument("--protocol", metavar="NAME", help="a named experiment, or a .toml file")
+    what.add_argument("--protocol", metavar="NAME", help="a named experiment, a .toml file, or an experiment.json")
     what.add_argument("--dataset", metavar="NAME|PATH", help="a data set, an .npz or an image folder (default: digits)")
     what.add_argument(
         "--strategies",
@@ -71,7 +71,11 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
     what.add_argument(
-        "--budgets", nargs="+", type=whole, metavar="N", help="label counts, the first drawn at the start"
+        "--budgets",
+        nargs="+",
+        type=whole,
+        metavar="N",
+        help="label counts, the first drawn at the start; a schedule that goes on in the same steps continues its runs",
     )
     what.add_argument("--seeds", nargs="+", type=whole, metavar="K", help="a run for each")
     what.add_argument(

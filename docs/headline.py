@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULTS_PAGE = ROOT / "docs" / "results.md"
 SHOWN = {
+    "cifar10": 3000,
     "cifar10-short": 3000,
     "mnist": 100,
     "cifar10-embeddings": 100,

@@ -12,7 +12,9 @@ settings.register_profile("suite", deadline=None, derandomize=True)  # the same 
 settings.register_profile("thorough", deadline=None, max_examples=10_000)  # HYPOTHESIS_PROFILE=thorough pytest …
 os.environ.pop("COLUMNS", None)  # of the terminal that the tests were started in: tables would wrap by it
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
-THREADS = torch.get_num_threads()
+# Of several processes (pytest -n auto) each has its share of the cores.
+THREADS = max(1, torch.get_num_threads() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True)

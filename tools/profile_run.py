@@ -30,7 +30,7 @@ import torch
 from rich.console import Console
 
 from benchmark.campaign import campaign as runner
-from benchmark.campaign import preflight as checks
+from benchmark.campaign import data_checks
 from benchmark.campaign.campaign import Options, Places
 from benchmark.commands import computing
 from benchmark.experiment import load
@@ -49,7 +49,7 @@ IMPORTED = time.perf_counter()
 
 # name of the part, and the function whose time it is, less that of the parts inside it
 PARTS: tuple[tuple[str, Any, str], ...] = (
-    ("data: reading and checking", checks, "data"),
+    ("data: reading and checking", data_checks, "runnable"),
     ("data: derived once (patch covariance)", runner, "blueprint"),
     ("self-supervised features", FeatureSource, "computed"),
     ("training: images (gather, augment, normalise)", Batches, "_batch"),

@@ -5,12 +5,14 @@
         --variants "" "recipe.weight_decay=2e-3" "recipe.epochs=40 model.parameters.width=48"
     python tools/recipe_search.py cifar10-fixmatch --labels 250 --learners supervised "fixmatch[mu=3]"
     python tools/recipe_search.py cifar10 --labels 4000 --strategies random "learning-loss[gradient_factor=1.0]"
+    python tools/recipe_search.py cifar10-embeddings --labels 200 --variants "" "model.name=mlp recipe.min_steps=500"
     python tools/recipe_search.py cifar10 --flops
 
 A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
 drawn from the training set as the protocol draws its first ones, and 20,000 other training images, the same for all,
 judge: the test set has no say in a recipe. Learners have the other training images unlabelled. Every line goes into
-``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again.
+``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again. Of embeddings
+it is ``<protocol>-trained.csv``.
 ``--strategies`` trains the network with each strategy's attachment and tunes that, if the strategy does, on all
 labelled images, none of which is held out; its lines go into
 ``docs/recipes/<protocol>-attachments.csv``, with the rank correlation of the attachment's output with the loss of the
@@ -37,6 +39,7 @@ from benchmark.campaign.process import keep_freed_memory
 from benchmark.campaign.request import value
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, load, seeds
+from benchmark.features.embedding import embedded
 from benchmark.loop.diagnostics import rank_agreement
 from benchmark.loop.labelled import draw_initial
 from benchmark.models.blueprint import Fresh, blueprint
@@ -64,6 +67,7 @@ def main() -> None:
     p.add_argument("--strategies", nargs="+", default=[], help="train with the attachment of each; random has none")
     p.add_argument("--flops", action="store_true")
     p.add_argument("--data-dir", type=Path, default=Path("data"))
+    p.add_argument("--cache-dir", type=Path, default=Path("cache"), help="of embeddings")
     options = p.parse_args()
     backends.settle()
     keep_freed_memory()
@@ -73,13 +77,14 @@ def main() -> None:
         chosen = [learners.build(name) for name in options.learners]
         specs = [resolve(name) for name in options.strategies]
         data = datasets.load(base.dataset, options.data_dir)
+        data = embedded(data, base.embedding, options.cache_dir) if base.embedding else data
     except (ValueError, OSError) as problem:
         p.error(str(problem))
     counts = options.labels or base.budgets
     if options.flops:
         print_flops(base, data, counts)
         return
-    table = TABLES / f"{base.name}{'-attachments' if specs else ''}.csv"
+    table = TABLES / f"{base.name}{'-attachments' if specs else '-trained' if base.embedding else ''}.csv"
     for labels, seed, protocol, learner, spec in itertools.product(
         counts, options.seeds, protocols, chosen, specs or [None]
     ):

@@ -114,7 +114,7 @@ class Agenda:
         if hopeless:
             del self._held[task.path]
             self._emit(Notice(f"{task.key}: left as it is: {who} holds it; end that process and repeat the command"))
-            return Finished(task, "stopped")
+            return Finished(task, "held")
         if not self._waits:
             self._waits = True
             others = f" and {len(self._held) - 1} others" if len(self._held) > 1 else ""

@@ -13,7 +13,7 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
-from benchmark.campaign import cache_limit, forecast, sharing
+from benchmark.campaign import cache_limit, data_checks, forecast, sharing
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
@@ -25,8 +25,9 @@ from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
+from benchmark.experiment.keys import RunKey
 from benchmark.experiment.library import as_published
-from benchmark.loop.calibration import calibration_seconds
+from benchmark.loop.calibration import quickest_seconds
 from benchmark.loop.task import RunTask, network_sources
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
@@ -66,11 +67,12 @@ class Options:
 class Campaign:
     """What a request came to: its exit ``status``, the experiment's folders, and what was asked for.
 
-    ``computed`` says whether anything had to be computed.
+    ``computed`` says whether anything had to be computed, ``held`` whether other processes hold runs that are left.
     """
 
     status: int
     computed: bool
+    held: bool
     folders: Folders
     protocol: Protocol
     specs: list[Spec]
@@ -103,10 +105,10 @@ def compute_missing(
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
-    status = DONE
+    status, held = DONE, False
     source = checks.source(protocol, places.data, places.cache, console)
     if not todo:
-        checks.same_data(protocol, folders, source, console)
+        data_checks.same_data(protocol, folders, source, console)
     else:
         verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
@@ -121,24 +123,25 @@ def compute_missing(
             protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu
         ) as executor:
             data, identity = source.load()
-            checks.data(protocol, specs, folders, identity, device)
+            data_checks.runnable(protocol, specs, folders, identity, device)
             if replay is not None:
-                replay.check(identity, checks.dataset_record(identity), data.train_labels.tolist())
+                replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
-            for note in notes(todo):
+            for note in [*data_checks.repeated(identity), *notes(todo)]:
                 console.print(note, markup=False, soft_wrap=True)
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)
             if replay is not None:
                 tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
+            costs = None
             if replay is None:
                 costs = costs_of(protocol, tasks, folders, identity)
                 say_cost(protocol, tasks, len(runs), costs, options, console)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)
-            status = compute(protocol, tasks, data, executor, console)
-    return Campaign(status, bool(todo), folders, protocol, specs)
+            status, held = compute(protocol, tasks, data, executor, console, costs)
+    return Campaign(status, bool(todo), held, folders, protocol, specs)
 
 
 def notes(todo: list[RunPlan]) -> list[str]:
@@ -159,7 +162,7 @@ def costs_of(protocol: Protocol, tasks: list[RunTask], folders: Folders, identit
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a worker computes
     try:
-        here = calibration_seconds(torch.device(tasks[0].device))
+        here = quickest_seconds(torch.device(tasks[0].device))
     finally:
         torch.set_num_threads(threads)
     return forecast.Costs(protocol, (identity.channels, *identity.image_size), known, here)
@@ -216,7 +219,7 @@ def tasks_of(
     began: float,
 ) -> list[RunTask]:
     """The planned runs with where and until when to compute them; ``verdicts`` are those on the plugins."""
-    commit, recorded = environment.commit(), checks.dataset_record(identity)
+    commit, recorded = environment.commit(), data_checks.dataset_record(identity)
     deadline = None if options.time_limit is None else began + options.time_limit
     return [
         RunTask(
@@ -242,20 +245,31 @@ def tasks_of(
     ]
 
 
-def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor: Executor, console: Console) -> int:
-    """Execute the tasks and show the progress; the exit status."""
-    missing = sum(_missing_rounds(task) for task in tasks)
+def compute(
+    protocol: Protocol,
+    tasks: list[RunTask],
+    data: ImageData,
+    executor: Executor,
+    console: Console,
+    costs: forecast.Costs | None = None,
+) -> tuple[int, bool]:
+    """Execute the tasks and show the progress; the exit status, and whether other processes hold some that are left."""
+    missing = [(task.key, labels) for task in tasks for labels in _missing_budgets(task)]
+    expected: dict[tuple[RunKey, int], float] = {}
+    if costs is not None:
+        expected = {(key, labels): costs.of_round(key.strategy, key.learner, labels)[0] for key, labels in missing}
     images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
-    status = DONE
-    with Display(console, missing, images, live=protocol.oracle != "person") as display:
+    status, held = DONE, False
+    with Display(console, len(missing), images, protocol.oracle != "person", expected) as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:
                 continue
             if finished.outcome == "failed":
                 status = FAILED
-            elif finished.outcome == "stopped" and status == DONE:
+            elif finished.outcome in ("stopped", "held") and status == DONE:
                 status = UNFINISHED
+            held |= finished.outcome == "held"
     if status == DONE and (lacking := [task for task in tasks if _missing_rounds(task)]):
         console.print(
             f"{len(lacking)} runs ended without all their rounds in {lacking[0].path.parents[2]}, the first "
@@ -263,8 +277,8 @@ def compute(protocol: Protocol, tasks: list[RunTask], data: ImageData, executor:
             markup=False,
             soft_wrap=True,
         )
-        return FAILED
-    return status
+        return FAILED, held
+    return status, held
 
 
 def _missing_budgets(task: RunTask) -> tuple[int, ...]:

@@ -1,9 +1,8 @@
-"""What must hold before anything is computed: strategies, device, folder and data, each with one line where not."""
+"""What must hold before anything is computed: networks, strategies, device and folder, each with one line where not."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
 from collections.abc import Iterable
 from itertools import pairwise
@@ -14,18 +13,14 @@ from rich.console import Console
 
 from benchmark import learners
 from benchmark.campaign.data_access import DataSource, source_of
-from benchmark.data.identity import Identity, check_published
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
-from benchmark.features import source as features
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.models import factory
-from benchmark.models.contract import contract_error
 from benchmark.results import store
 from benchmark.results.layers import Folders, Layers
-from benchmark.results.records import DatasetRecord, DifferingRecord
 from strategies.registry import Spec, expand, parse
 from strategies.testing import check_strategy
 
@@ -200,16 +195,6 @@ def folders(protocol: Protocol, name: str | None, layers: Layers) -> Folders:
     return found
 
 
-def memory_of(device: str) -> int:
-    """The memory of a device in bytes, all of it; 2^63 where the system does not tell."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return 2**63
-
-
 def writable(root: Path, cache: Path) -> None:
     """Raise ProtocolError unless the experiment's folder ``root`` and the cache can be written to."""
     for place in (root.parent, cache, *([root] if root.exists() else [])):
@@ -229,101 +214,3 @@ def source(protocol: Protocol, data_dir: Path, cache: Path, console: Console) ->
 def said_on(console: Console) -> Say:
     """What prints a line as it is."""
     return lambda line: console.print(line, markup=False, soft_wrap=True)
-
-
-def dataset_record(identity: Identity) -> DatasetRecord:
-    """What the headers of runs on the data say of them. Raises DatasetError for data that are not the published ones.
-
-    That is for data with the name of published ones of which more images differ than may.
-    """
-    check_published(identity)
-    found = identity.published
-    differing = (
-        None
-        if found is None
-        else DifferingRecord(found.train_images, found.train_size, found.test_images, found.test_size)
-    )
-    return DatasetRecord(identity.name, identity.sha256, identity.note, identity.manifest_sha256, differing)
-
-
-def data(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Identity, device: str) -> None:
-    """Make sure that the protocol can run on the data, and that they pair with those of the runs in ``folders``."""
-    if protocol.budgets[-1] > identity.num_train:
-        raise ProtocolError(
-            f"budgets go up to {protocol.budgets[-1]}, but '{identity.name}' has {identity.num_train} training images"
-        )
-    check_pairs(protocol, folders, identity)
-    _buildable(protocol, identity, memory_of(device))
-    _takes_half_size(protocol, identity)
-    if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
-        settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
-        try:
-            features.check(settings, identity.channels, identity.image_size, memory_of(device))
-        except ValueError as error:
-            raise ProtocolError(
-                f"'{identity.name}': {error}; choose another features.method or features.model"
-            ) from error
-
-
-def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
-    """Raise ProtocolError unless the network fits into ``memory`` bytes; a user's own must hold its contract."""
-    model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)
-    try:
-        factory.check_size(model.name, model.parameters, *shape, memory)
-    except Exception as error:  # whatever a user's own code raises
-        other = "--model linear or mlp" if identity.image_size == (1, 1) else "another --model"
-        raise ProtocolError(f"'{identity.name}': {error}; choose {other}".replace("\n", " ")) from error
-    if model.name in factory.PLUGINS:
-        broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
-        if broken:
-            raise ProtocolError(f"model '{model.name}': {broken}")
-
-
-def _takes_half_size(protocol: Protocol, identity: Identity) -> None:
-    """Raise ProtocolError if the recipe trains on images of half the size and the network does not take these."""
-    if protocol.recipe.half_size_until == 0:
-        return
-    model, (height, width) = protocol.model, identity.image_size
-    with torch.device("meta"):
-        network = factory.build(
-            model.name, model.parameters, identity.channels, identity.image_size, identity.class_count
-        ).eval()
-        try:
-            if min(height, width) // 2 < network.smallest:
-                raise RuntimeError(f"it takes images of at least {network.smallest}×{network.smallest}")
-            network.embed(network.backbone(torch.zeros(2, identity.channels, height // 2, width // 2))[0])
-        except RuntimeError as error:
-            raise ProtocolError(
-                f"recipe.half_size_until needs a network that takes images of {height // 2}×{width // 2} beside "
-                f"{height}×{width}, and '{model.name}' does not: choose another --model or leave it 0"
-            ) from error
-
-
-def check_pairs(protocol: Protocol, folders: Folders, identity: Identity) -> None:
-    """Raise ProtocolError unless all runs in ``folders`` are on data that pair with these; DatasetError as above."""
-    here = dataset_record(identity)
-    for root in folders.read:
-        for dataset in store.datasets(root, protocol.fingerprint):
-            if not dataset.pairs_with(here):
-                raise ProtocolError(
-                    f"'{protocol.dataset}' is not the data that the runs in {root} were computed on "
-                    f"(SHA-256 {here.sha256[:12]}, not {dataset.sha256[:12]}): put the same data in place "
-                    "or choose another --name"
-                )
-
-
-def same_data(protocol: Protocol, folders: Folders, source: DataSource, console: Console) -> None:
-    """Make sure that the runs in ``folders``, all there, are on the data that were asked for.
-
-    A known data set of which no file is there would have to be downloaded; its runs are shown, and that is said.
-    """
-    identity = source.identify()
-    if identity is not None:
-        check_pairs(protocol, folders, identity)
-    else:
-        console.print(
-            f"'{protocol.dataset}' is not in {source.data_dir}: runs are shown as recorded, "
-            "not checked against the data",
-            markup=False,
-            soft_wrap=True,
-        )

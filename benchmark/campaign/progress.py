@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -13,22 +14,30 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 
 from benchmark.campaign.failures import recorded
 from benchmark.campaign.tasks import Finished, Notice, RoundDone
+from benchmark.experiment.keys import RunKey
 from benchmark.text.terminal import WIDE, Fitted, words
 
 
 class Display:
     """Counts rounds and shows the latest accuracies. A context manager; its methods are called from any thread."""
 
-    def __init__(self, console: Console, rounds: int, images_of: dict[int, int], live: bool = True) -> None:
+    def __init__(
+        self,
+        console: Console,
+        rounds: int,
+        images_of: dict[int, int],
+        live: bool = True,
+        costs: Mapping[tuple[RunKey, int], float] | None = None,
+    ) -> None:
         """``rounds`` are still to compute; ``images_of`` maps a label count to the images its training sees.
 
-        ``live`` is False where something else needs the terminal.
+        ``live`` is False where something else needs the terminal. ``costs`` are the forecast seconds of those rounds,
+        by run and label count; without them all rounds count alike for the time that is left.
         """
         self._console = console
         self._is_live = live and console.is_terminal
@@ -36,15 +45,17 @@ class Display:
         self._began = time.monotonic()
         self._rounds, self._done, self._images = rounds, 0, 0
         self._latest: dict[str, tuple[int, float]] = {}
+        self._costs = dict(costs or {})
+        self._all, self._spent = sum(self._costs.values()), 0.0
         bar = (TextColumn("{task.description}"), BarColumn())
         count = MofNCompleteColumn(), TextColumn("rounds")
-        left = TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)
+        left = TextColumn("{task.fields[left]}")
         rate = TextColumn("{task.fields[rate]}")
         wide = console.width >= WIDE
         self._bar = Progress(
-            *((*bar, *count, TimeElapsedColumn(), *left, rate) if wide else (*count, *left)), console=console
+            *((*bar, *count, TimeElapsedColumn(), left, rate) if wide else (*count, left)), console=console
         )
-        self._task = self._bar.add_task("computing", total=rounds, rate="")
+        self._task = self._bar.add_task("computing", total=rounds, rate="", left="")
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render, transient=True)
 
     def __enter__(self) -> Display:
@@ -73,18 +84,27 @@ class Display:
         elapsed = time.monotonic() - self._began
         rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
         self._latest[label] = record.num_labelled, record.accuracy
-        self._bar.update(self._task, total=self._rounds, completed=self._done, rate=rate)
+        self._spent += self._costs.get((event.key, record.num_labelled), 0.0)
+        left = f"about {duration(self._left(elapsed))} left"
+        self._bar.update(self._task, total=self._rounds, completed=self._done, rate=rate, left=left)
         if not self._is_live:
-            left = elapsed / self._done * (self._rounds - self._done)
             self._console.print(
                 f"[{self._done}/{self._rounds}] {label}: {record.num_labelled} labels, accuracy "
                 f"{100 * record.accuracy:.2f} % (train {record.seconds.train:.1f} s"
                 f"{', shared' if record.shared_training else ''}, query {record.seconds.query:.1f} s; {rate}; "
-                f"about {duration(left)} left)",
+                f"{left})",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def _left(self, elapsed: float) -> float:
+        """Seconds, at the pace so far."""
+        if self._done == self._rounds:
+            return 0.0
+        if self._spent > 0:
+            return elapsed / self._spent * max(self._all - self._spent, 0.0)
+        return elapsed / self._done * (self._rounds - self._done)
 
     def run_finished(self, event: Finished) -> None:
         """Show that a run is over; of one that failed, write the line of ``failures.jsonl``."""

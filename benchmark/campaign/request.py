@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tomllib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.campaign.data_access import DataSource
+from benchmark.campaign.heads import with_training
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
+from benchmark.experiment.fingerprint import continues
+from benchmark.experiment.protocol import from_dict
 from benchmark.results import editions
+from benchmark.results.store import read_description
 from strategies import registry
 
 SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of its training images
@@ -20,7 +26,22 @@ SHARES = 50  # a data set without a protocol of its own: 2 %, 4 %, … 20 % of i
 def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol:
     """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
     changed = changes(arguments)
-    return base(arguments, changed.get("image_size", 0), say).override(**changed)
+    protocol = base(arguments, changed.get("image_size", 0), say)
+    asked = protocol.override(**with_training(protocol, changed))
+    if say is not None and (line := other_steps(asked.ladder, asked.budgets)):
+        say(line)
+    return asked
+
+
+def other_steps(ladder: Sequence[int], budgets: Sequence[int]) -> str:
+    """That runs of ``ladder`` do not go on to the label counts ``budgets`` beyond it; empty where they do."""
+    if len(ladder) < 2 or tuple(budgets[: len(ladder)]) != tuple(ladder) or continues(ladder, budgets):
+        return ""
+    last, step = ladder[-1], ladder[-1] - ladder[-2]
+    return (
+        f"label counts beyond {last} are not in steps of {step}: runs to {last} labels do not go on to them, and all "
+        f"rounds are computed anew; {last + step} {last + 2 * step} … would go on"
+    )
 
 
 def changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -54,7 +75,7 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
     """The protocol before any field is changed; ``image_size``, yet unchecked, is that of the user's own images."""
     dataset = arguments.dataset
     if arguments.protocol is not None:
-        protocol = load(arguments.protocol)
+        protocol = recorded(arguments.protocol) if arguments.protocol.endswith(".json") else load(arguments.protocol)
         return protocol.override(dataset=dataset) if dataset is not None else protocol
     if dataset is None:
         return load("digits")
@@ -71,14 +92,28 @@ def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Pro
     else:
         like = load("cifar10-short" if min(data.image_size) >= 16 and data.channels == 3 else "mnist")
     ladder = tuple(step * i for i in range(1, 11) if step * i <= data.num_train)
+    shares = "2 % to 20 % of the training examples" if arguments.budgets is None else "label counts as asked for"
     return dataclasses.replace(
         like,
         name=canonical_name(dataset),
         dataset=dataset,
         budgets=ladder,
         ladder=ladder,
-        description=f"{dataset}: 2 % to 20 % of the training images, otherwise as {like.name}.",
+        description=f"{dataset}: {shares}, otherwise as {like.name}.",
+        notes="",  # they are on the data of that protocol
+        papers=(),
     )
+
+
+def recorded(path: str) -> Protocol:
+    """The protocol of an experiment, from its ``experiment.json``. Raises ProtocolError, StoreError."""
+    description = read_description(Path(path).parent) if Path(path).name == "experiment.json" else None
+    if description is None:
+        raise ProtocolError(f"--protocol takes a name, a .toml file, or an experiment.json, which '{path}' is not")
+    try:
+        return from_dict(description.protocol)
+    except ProtocolError as error:
+        raise ProtocolError(f"{path}: {error}") from error
 
 
 def value(text: str) -> Any:

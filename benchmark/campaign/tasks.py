@@ -65,7 +65,7 @@ class Finished:
     """A task is over, or failed and is ``retried``; ``failure`` is that of a failed one."""
 
     task: RunTask
-    outcome: Literal["done", "stopped", "failed"]
+    outcome: Literal["done", "stopped", "held", "failed"]
     failure: Failure | None = None
     retried: bool = False
 

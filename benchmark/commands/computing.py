@@ -47,8 +47,13 @@ def run(
             soft_wrap=True,
         )
     if finished.status == UNFINISHED:
-        why = "by a signal" if signals.requested() else "at the time limit"
-        console.print(f"stopped {why}; repeat the command to go on")
+        if finished.held and not signals.requested():
+            console.print(
+                "runs are left that other processes hold: end those processes, and repeat the command to go on"
+            )
+        else:
+            why = "by a signal" if signals.requested() else "at the time limit"
+            console.print(f"stopped {why}; repeat the command to go on")
     return finished.status
 
 
@@ -188,7 +193,10 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
         write(report_of(page, budgets=budgets, present=present))
     except OSError as error:
         if finished.computed:
-            raise
+            raise OSError(
+                f"what was computed is recorded, but tables and figures could not be written to {page.root} "
+                f"({error.strerror or error}): repeat the command once they can be"
+            ) from error
         console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
         return False
     return True

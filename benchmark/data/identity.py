@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from benchmark.data import manifest
 from benchmark.data.image_data import DatasetError, ImageData
 from benchmark.data.manifest import Difference
@@ -14,7 +16,8 @@ class Identity:
     """A data set's name, content and kind.
 
     ``sha256`` and ``note`` are those of ``ImageData``, ``manifest_sha256`` is that of the manifest. ``published`` is
-    the difference from the published manifest of that name, None where none is published.
+    the difference from the published manifest of that name, None where none is published. ``repeated`` counts the test
+    examples that equal a training one, 0 where a manifest is published.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Identity:
     class_count: int
     channels: int
     image_size: tuple[int, int]  # height and width
+    repeated: int = 0
 
 
 def identity_of(data: ImageData) -> Identity:
@@ -42,6 +46,7 @@ def identity_of(data: ImageData) -> Identity:
         class_count=data.class_count,
         channels=data.channels,
         image_size=data.image_size,
+        repeated=int(np.isin(own.test.digests, own.train.digests).sum()) if published is None else 0,
     )
 
 

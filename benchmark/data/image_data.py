@@ -164,7 +164,8 @@ def checked(name: str, arrays: Arrays) -> ImageData:
     if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
         shown = ", ".join(map(str, classes[:5])) + ", …" * (len(classes) > 5)
         raise DatasetError(
-            f"{source}: the training labels are {shown}: they must be 0…C−1, all in use and at least two"
+            f"{source}: the training labels are {shown}: they must be 0…C−1, all in use and at least two; those saved "
+            "with .astype(str) are names, and numbered here"
         )
     if test_labels.min() < 0 or test_labels.max() >= len(classes):
         raise DatasetError(f"{source}: the test labels must be 0…{len(classes) - 1}, like the training labels")
@@ -189,8 +190,12 @@ def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
     """The images as (N, H, W, C), contiguous; embeddings (N, D) of real numbers as (N, 1, 1, D) float32."""
     if images.ndim == 2 and images.dtype.kind == "f":
         return _checked_embeddings(what.replace("images", "embeddings"), images)
-    if images.dtype != np.uint8:
-        raise DatasetError(f"{what} are {images.dtype}: images must be uint8 0–255, embeddings (N, D) real numbers")
+    if images.dtype != np.uint8 or images.ndim == 2:
+        way_out = ": call .astype(np.float32)" if images.ndim == 2 else ""
+        raise DatasetError(
+            f"{what} are {images.dtype} of shape {images.shape}: images are uint8 0–255, (N, H, W) or (N, H, W, C), "
+            f"embeddings floating-point numbers, (N, D){way_out}"
+        )
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
@@ -224,6 +229,10 @@ def with_class_numbers(arrays: Arrays) -> Arrays:
     one-hot, and for test labels that no training image has.
     """
     train, test = arrays.train_labels, arrays.test_labels
+    if (train.dtype.kind in "US") != (test.dtype.kind in "US"):
+        raise DatasetError(
+            f"{arrays.source}: the training labels are {train.dtype}, the test labels {test.dtype}: they must be alike"
+        )
     if train.dtype.kind in "US" and test.dtype.kind in "US":
         names = np.unique(train)
         numbers = np.searchsorted(names, test.ravel()).clip(max=len(names) - 1)
@@ -248,9 +257,10 @@ def with_class_numbers(arrays: Arrays) -> Arrays:
 def _checked_labels(what: str, labels: np.ndarray, count: int) -> np.ndarray:
     """The labels as (N,) int64, contiguous."""
     if labels.shape not in ((count,), (count, 1)):
-        raise DatasetError(f"{what} have shape {labels.shape}: for {count} images it must be ({count},)")
+        raise DatasetError(f"{what} have shape {labels.shape}: for {count} rows it must be ({count},)")
     if labels.dtype.kind not in "iu":
-        raise DatasetError(f"{what} are {labels.dtype}: labels must be integers")
+        way_out = ": call .astype(np.int64)" if labels.dtype.kind in "fb" else ""
+        raise DatasetError(f"{what} are {labels.dtype}: labels must be integers, strings or one-hot rows{way_out}")
     return np.ascontiguousarray(labels.reshape(count), dtype=np.int64)
 
 

@@ -50,10 +50,10 @@ def read_npz(path: Path) -> Arrays:
     except DatasetError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen types on damaged archives
-        raise DatasetError(
-            f"{path}: not an .npz of plain arrays, or damaged ({one_line(error)}): "
-            "copy it anew, or save it again with numpy.savez"
-        ) from error
+        way_out = "copy it anew, or save it again with numpy.savez"
+        if "allow_pickle" in str(error):
+            way_out = "save a sparse matrix as .toarray(), and labels of Python objects as .astype(str)"
+        raise DatasetError(f"{path}: not an .npz of plain arrays, or damaged ({one_line(error)}): {way_out}") from error
     if missing := [key for key in NPZ_KEYS if key not in arrays]:
         raise DatasetError(f"{path}: lacks {', '.join(missing)}: the keys are {', '.join(NPZ_KEYS)}")
     note = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional as F
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 _REPETITIONS = 3
 _BATCH, _CHANNELS, _SIZE, _WIDTH = 16, 32, 32, 256
 _LASTS = 1.0  # seconds
+_WATCHED = 0.3  # seconds in which the quickest is looked for
 _latest: dict[torch.device, tuple[float, float]] = {}  # when it was last timed, and what was found
 OPERATIONS = 2 * _BATCH * _CHANNELS**2 * 9 * _SIZE**2 + 2 * _WIDTH**3  # of the fixed computation
 
@@ -26,6 +28,32 @@ def calibration_seconds(device: torch.device) -> float:
     """
     if device in _latest and time.monotonic() - _latest[device][0] < _LASTS:
         return _latest[device][1]
+    compute = _fixed_computation(device)
+    found = round(statistics.median(_seconds(compute) for _ in range(_REPETITIONS)), 6)
+    _latest[device] = time.monotonic(), found
+    return found
+
+
+def quickest_seconds(device: torch.device) -> float:
+    """Least wall-clock seconds of the fixed computation in this process within some 0.3 s, on ``device``.
+
+    What else the machine does for a moment does not count, such as the start of workers.
+    """
+    compute = _fixed_computation(device)
+    until, least = time.monotonic() + _WATCHED, _seconds(compute)
+    while time.monotonic() < until:
+        least = min(least, _seconds(compute))
+    return least
+
+
+def _seconds(compute: Callable[[], None]) -> float:
+    begin = time.perf_counter()
+    compute()
+    return time.perf_counter() - begin
+
+
+def _fixed_computation(device: torch.device) -> Callable[[], None]:
+    """The computation, done once: its first call chooses and prepares its kernels."""
     # Values need not be random to cost as much; sines are never denormal numbers, which would take longer.
     images = torch.arange(_BATCH * _CHANNELS * _SIZE**2, device=device).sin().view(_BATCH, _CHANNELS, _SIZE, _SIZE)
     images = images.to(memory_format=torch.channels_last)
@@ -39,12 +67,5 @@ def calibration_seconds(device: torch.device) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    compute()  # the first call chooses and prepares its kernels
-    seconds = []
-    for _ in range(_REPETITIONS):
-        begin = time.perf_counter()
-        compute()
-        seconds.append(time.perf_counter() - begin)
-    found = round(statistics.median(seconds), 6)
-    _latest[device] = time.monotonic(), found
-    return found
+    compute()
+    return compute

@@ -36,7 +36,7 @@ _CURVATURE = 1e-12  # sᵀ y of a pair that counts, over yᵀ y
 _JITTER = 1e-12  # added to the diagonal of M, of its largest entry
 _GRAM_JITTER = 1e-10  # likewise to that of the examples' products, which have no rank to spare
 _ABSENT = 1e-6  # examples that a class counts as having before the first is seen
-_LEAST = 1e-9  # ‖W‖ counts as no less: all examples may be equal
+_LEAST = 1e-9  # ‖W‖ counts as no less: examples may be all but equal
 
 
 class Fit(NamedTuple):
@@ -68,7 +68,8 @@ def fit(inputs: Tensor, targets: Tensor, class_count: int, penalty: float, weigh
     centre = inputs.mean(1, keepdim=True) if counts is None else (counts * inputs).mean(1, keepdim=True)
     coordinates, rows = _spanned(inputs - centre)
     problem = _Problem(coordinates, targets, class_count, penalty, counts)
-    found, steps = _lbfgs(problem)
+    alike = (inputs == inputs[:, :1]).flatten(1).all(1)  # then W = 0, with which the search begins
+    found, steps = _lbfgs(problem, ~alike)
     solution = problem.original(found)
     slopes, biases = solution[..., :-1], solution[..., -1]
     if rows is not None:
@@ -144,8 +145,8 @@ class _Problem:
         return torch.linalg.solve_triangular(self.factor, z, upper=False, left=False)
 
 
-def _lbfgs(problem: _Problem) -> tuple[Tensor, Tensor]:
-    """The minima (P, C, d) and the steps taken (P,).
+def _lbfgs(problem: _Problem, unsolved: Tensor) -> tuple[Tensor, Tensor]:
+    """The minima (P, C, d) and the steps taken (P,); those not ``unsolved`` (P,) stay where the search begins.
 
     A problem that has reached the tolerance is left as it is. Lines are searched by halving the step; where no step
     decreases the value any more, it is a minimum as far as float64 can tell. Raises ValueError where ``MOST_STEPS`` are
@@ -154,7 +155,7 @@ def _lbfgs(problem: _Problem) -> tuple[Tensor, Tensor]:
     z = problem.start
     value, gradient = problem.value_and_gradient(z)
     history = _History(z)
-    active = ~problem.found(z, gradient)
+    active = unsolved & ~problem.found(z, gradient)
     steps = active.long()
     running = active.tolist()
     for _ in range(MOST_STEPS):

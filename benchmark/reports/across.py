@@ -61,7 +61,10 @@ def compare_across(
     """
     names = [one.name for one in experiments]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StoreError(f"{twice[0]} is named twice: --report takes each experiment once")
+        raise StoreError(
+            f"{twice[0]} is named twice: --report takes each experiment once; runs of two folders of one "
+            "experiment belong together in one of them, see docs/clusters.md"
+        )
     against = reference or REFERENCE
     if strategies is not None:
         strategies = list(dict.fromkeys([*strategies, against]))

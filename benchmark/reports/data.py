@@ -75,12 +75,14 @@ class Report:
         """A view's summary with what the inference finds against the reference in area.
 
         Further columns: pairs (the seeds shared with it), difference, low and high (its 95 % interval on its own),
-        p_corrected, and verdict, that of all endpoints in words.
+        p_corrected, and verdict, that of all endpoints in words, empty where there are too few seeds for a test.
         """
         found = self.inference.of(self.reference)[["n", "difference", "low", "high", "p_corrected"]]
         table = view.summary.merge(found.rename(columns={"n": "pairs"}).reset_index(), on=GROUP, how="left")
-        verdicts = (self.inference.verdicts(key, self.reference) for key in keys(table))
-        return table.assign(verdict=[in_words(found) if found else "" for found in verdicts])
+        verdicts = [self.inference.verdicts(key, self.reference) for key in keys(table)]
+        tested = table["low"].notna()
+        said = [in_words(found) if found and sure else "" for found, sure in zip(verdicts, tested, strict=True)]
+        return table.assign(verdict=said)
 
     @property
     def ranking(self) -> list[Key]:
@@ -99,11 +101,12 @@ class Report:
 
     @cached_property
     def inference(self) -> Inference:
-        """What the runs show: every verdict of the report. Its one family is of ``family.contrasts``."""
+        """What the runs show: every verdict of the report. Diagnostics are no part of its one family."""
         counts = sorted(set(self.rows["labels"].tolist()))
         family = contrasts(self.rows, self.baseline, self.reference) + replay_contrasts(self.runs, counts)
         looks = self.source.protocol.get("looks", 1)
-        return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks)
+        apart = self.source.unranked.diagnostic
+        return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks, apart=apart)
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.experiment.keys import RunKey
 from benchmark.reports.unranked import Unranked
 from benchmark.reports.words import count, name, ranges
+from benchmark.results.layers import OWN
 from benchmark.results.records import Experiment, RunHeader, RunRecord
 
 LIBRARIES = ("acqbench", "python", "torch", "torchvision", "numpy")
@@ -23,6 +24,7 @@ class Provenance:
     that differ from the published ones; ``footnotes`` say which. ``plugins`` are the strategies from source files of
     their own, ``unranked`` those that are shown and not ranked. ``results_version`` is that of published results, None
     for others. ``published`` says in a sentence how many of the runs are published, where they are shown beside others.
+    ``folder`` is the experiment's folder as a command takes it.
     """
 
     experiment: str
@@ -42,6 +44,12 @@ class Provenance:
     marked: frozenset[tuple[str, str]]
     footnotes: tuple[str, ...]
     published: str = ""
+    folder: str = ""
+
+    @property
+    def altered(self) -> bool:
+        """Whether the settings are not those of the protocol of that name, or there is none of that name."""
+        return bool(self.protocol.get("name", self.experiment) != self.experiment) and not self.protocol.get("replay")
 
     @property
     def about(self) -> list[str]:
@@ -116,7 +124,18 @@ def provenance(
         marked=frozenset(marked),
         footnotes=tuple(footnotes),
         published=_published(published, len(runs), experiment.results_version),
+        folder=_folder(experiment),
     )
+
+
+def _folder(experiment: Experiment) -> str:
+    """``results/<name>`` for a protocol of the suite, wherever its runs lie; else as seen from the checkout, or from
+    the folder that holds the one of results: the same text wherever that is.
+    """
+    if experiment.protocol.get("name", experiment.name) == experiment.name or experiment.protocol.get("replay"):
+        return f"results/{experiment.name}"
+    above = experiment.root.resolve().parent
+    return f"{f'results/{OWN}' if above.name == OWN else above.name}/{experiment.root.name}"
 
 
 def _said(header: RunHeader) -> Iterator[tuple[Any, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.reports.data import Report
 from benchmark.reports.statistics.across import Setting
-from benchmark.reports.statistics.seeds import only
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, only
 from benchmark.reports.statistics.summary import accuracies, area_under_budget_curve, keys
 from benchmark.reports.statistics.warm_up import warm_up
 from benchmark.reports.verdicts import in_words
@@ -27,7 +27,8 @@ def settings_of(report: Report) -> list[Setting]:
         if report.reference not in curves or len(curves) < 2:
             continue
         others = [strategy for strategy in curves if strategy != report.reference]
-        said = {strategy: report.inference.verdicts((strategy, learner), report.reference) for strategy in others}
+        tested = others if len(seeds) >= FEWEST_SEEDS else []  # with fewer there is no verdict to count
+        said = {strategy: report.inference.verdicts((strategy, learner), report.reference) for strategy in tested}
         found.append(
             Setting(
                 report.source.experiment,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from benchmark.reports.statistics.family import GAIN, REPLAYED
-from benchmark.reports.statistics.inference import LEVEL, Inference, Verdict
+from benchmark.reports.statistics.inference import FEWEST_SEEDS_MAX_T, LEVEL, Inference, Verdict
 from benchmark.reports.statistics.power import powers
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, REFERENCE, SUPERVISED, Key
 from benchmark.reports.words import count, names
@@ -48,10 +48,11 @@ def in_words(verdicts: Mapping[str, Verdict]) -> str:
 def sentence(inference: Inference, against: str = REFERENCE, left_out: Collection[Key] = ()) -> str:
     """The one sentence on all strategies that are compared with a reference; empty where none is.
 
-    ``left_out`` strategies are not named.
+    Those ``left_out`` are not named, nor those ``apart`` from the family.
     """
-    rows = inference.of(against)
-    keys = [key for key in inference.compared(against) if key not in left_out]
+    rows = inference.family
+    rows = rows[(rows["against"] == against) & (rows["endpoint"] == inference.endpoints[0])]
+    keys = [key for key in zip(rows["strategy"], rows["learner"], strict=True) if key not in left_out]
     if not keys:
         return ""
     seeds = sorted({int(n) for n in rows["n"]})
@@ -92,9 +93,9 @@ def method(inference: Inference) -> str:
         how = f"{ways[0]} for the {flips} with the most seeds and {ways[1]} for the others, at half the level each"
     number = round(LEVEL / inference.level)
     looks = f" over up to {number} looks, {100 * inference.level:g} % at each" if number > 1 else ""
-    d0 = inference.priors["d0"]
+    d0, n = inference.priors["d0"], inference.family["n"]
     prior = ""
-    if len(d0) and d0.max() > 0:
+    if len(d0) and d0.max() > 0 and n[n >= FEWEST_SEEDS].min() < FEWEST_SEEDS_MAX_T:
         low, high = (f"{value:.1f}" for value in (d0.min(), d0.max()))
         shown = low if low == high else f"{low} to {high}"
         prior = f" (below ten seeds, variances are shrunk with {shown} prior degrees of freedom)"
@@ -102,6 +103,7 @@ def method(inference: Inference) -> str:
         f"Verdicts hold together at {100 * LEVEL:g} %{looks}: one family of {inference.tests} "
         f"moderated {count(inference.tests, 't-test')}{prior}, by {how}; equivalent is shown to lie within "
         f"±{100 * inference.margin:g} points."
+        + (f" Diagnostics ({', '.join(inference.apart)}) are a family of their own." if inference.apart else "")
     )
 
 

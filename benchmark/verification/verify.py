@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.campaign import campaign, sharing
+from benchmark.campaign import campaign, data_checks, sharing
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.campaign.executors import executor_for
@@ -90,8 +90,8 @@ def verify(
             for record, spec, labels in wanted
         ]
         data, identity = checks.source(protocol, places.data, places.cache, console).load()
-        checks.data(protocol, [spec for _, spec in chosen], again, identity, device)
-        here = checks.dataset_record(identity)
+        data_checks.runnable(protocol, [spec for _, spec in chosen], again, identity, device)
+        here = data_checks.dataset_record(identity)
         _check_data(experiment.runs, here, root)
         for note in _on_other_data(records, here):
             console.print(note, markup=False, soft_wrap=True)
@@ -115,7 +115,7 @@ def verify(
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
         ) as executor:
-            status = campaign.compute(protocol, tasks, data, executor, console)
+            status, _ = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs
     verdicts = [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from support.tiny import bench, run_lines
+from support.tiny import SCORES, bench, plugin, run_lines
 from support.trees import PLAIN, own
 from torch import Tensor
 
@@ -56,6 +57,34 @@ def test_without_a_model_embeddings_get_the_linear_one(
         [line] for path in (tmp_path / "results").glob("*/experiment.json") for line in [path.read_text()]
     ]
     assert '"linear"' in header
+
+
+def test_the_command_on_the_page_finds_what_ran_and_the_page_tells_nothing_of_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from run_benchmark import main
+
+    monkeypatch.chdir(tmp_path)
+    own(tmp_path)
+    mine = plugin(tmp_path, SCORES)
+    places = [f"--{place}-dir={tmp_path / place}" for place in ("data", "cache")]
+    where = [*places, "--results-dir", "out", "--published", str(tmp_path / "data"), "--workers", "1"]
+    (tmp_path / "data").mkdir()
+    given = ["--dataset", "trees.npz", "--strategies", "random", mine, "--seeds", "0", "1", "--budgets", "4", "8"]
+    assert main([*given, "--set", "label_noise=0.1", *where]) == 0
+    (page,) = tmp_path.glob("out/*/README.md")
+    text = page.read_text(encoding="utf-8")
+    assert "CIFAR" not in text
+    assert "components" not in text
+    command, report = (shlex.split(line) for line in text.splitlines() if line.startswith("python run_benchmark.py"))
+    assert f"path/to/{mine.rpartition('/')[2]}" in text
+    capsys.readouterr()
+    again = [mine if word == "mine:Mine" else word for word in command[2:]]
+    assert main([*again, *where]) == 0
+    assert f"4 of 4 runs are in out/{page.parent.name} already" in capsys.readouterr().out
+    assert main(report[2:]) == 0
+    assert main(["--protocol", "out/nothing/experiment.json", *where]) == 2
+    assert "--protocol takes a name, a .toml file, or an experiment.json, which" in capsys.readouterr().err
 
 
 def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
@@ -255,3 +284,18 @@ def test_a_long_tail_of_embedded_images_is_another_experiment(tmp_path: Path) ->
         largest.append(max(first["acquired_indices"] + second["acquired_indices"]))
     assert largest[1] < 500 < largest[0]
     assert bench(tmp_path, *usual, "--set", *fields, "imbalance=0.5") == 2
+
+
+@pytest.mark.parametrize("shared", [0, 7])
+def test_test_examples_that_are_training_examples_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: int
+) -> None:
+    path = own(tmp_path)
+    arrays = dict(np.load(path))
+    arrays["x_test"][:shared] = arrays["x_train"][3 : 3 + shared]
+    np.savez(path, **arrays)
+    for _ in range(2):  # read, and known
+        arguments = ("--dataset", str(path), *LINEAR, "--budgets", "5", "10", "--strategies", "random", "--fresh")
+        assert bench(tmp_path, *arguments) == 0
+        said = "7 test examples equal a training example: accuracies are too high"
+        assert (said in capsys.readouterr().out) == bool(shared)

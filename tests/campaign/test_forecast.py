@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from support.tiny import bench
 
 from benchmark.campaign.forecast import ROUGH_SMALL, Costs, core_alone, lines
+from benchmark.campaign.heads import with_training
 from benchmark.experiment import load
 from benchmark.experiment.keys import RunKey
 from benchmark.loop import calibration
@@ -67,6 +69,25 @@ def test_a_first_training_of_each_network_takes_about_as_long_as_it_did_on_a_cor
     assert cifar10 == pytest.approx(9_600 * 0.0295, rel=0.5)
     steps = PROTOCOL.recipe.steps(300)
     assert costs(here=0.0039).of_round("random", "supervised", 300)[0] == pytest.approx(steps * 0.0066, rel=0.5)
+
+
+def test_heads_cost_what_their_steps_or_their_solution_takes() -> None:
+    """Measured with the fixed computation at 0.0034 s: rounds of 0.084 s; 500 steps on 20,000 × 64 entries, 0.4 s."""
+    protocol, shape = load("cifar10-embeddings-2000"), (256, 1, 1)
+    solved = Costs(protocol, shape, (), 0.0034).of_round("random", "supervised", 1000)[0]
+    assert solved == pytest.approx(0.084, rel=0.6)
+    trained = protocol.override(**with_training(protocol, {"model.name": "mlp", "model.parameters": {}}))
+    steps = trained.recipe.steps(200)
+    cost = Costs(trained, shape, (), 0.0034).of_round("random", "supervised", 200)[0]
+    assert cost == pytest.approx(steps * 0.0008, rel=0.5)
+
+
+def test_what_else_the_machine_does_for_a_moment_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    took = iter([9.0, 8.0, 0.5, 7.0])
+    monkeypatch.setattr(calibration, "_seconds", lambda compute: next(took))
+    now = iter([0.0, 0.0, 0.1, 0.2, 0.4])
+    monkeypatch.setattr(calibration, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    assert calibration.quickest_seconds(torch.device("cpu")) == 0.5
 
 
 def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs() -> None:

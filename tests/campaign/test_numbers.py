@@ -7,6 +7,7 @@ import io
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -211,6 +212,17 @@ def test_progress_never_counts_beyond_what_there_is() -> None:
     assert [line.split("]")[0] for line in lines] == ["[1/2", "[2/2", "[3/3"]
     assert all("about 0 s left" in line for line in lines[1:])
     assert "-0" not in out.getvalue()
+
+
+def test_what_is_left_follows_from_what_rounds_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The round that took an eighth of all took 10 s."""
+    now = iter([0.0, 10.0])
+    monkeypatch.setattr("benchmark.campaign.progress.time", SimpleNamespace(monotonic=lambda: next(now)))
+    cheap, dear, out = RunKey("random", "supervised", 0), RunKey("bald", "supervised", 0), io.StringIO()
+    costs = {(cheap, 20): 2.0, (dear, 20): 14.0}
+    with Display(Console(file=out, width=200), 2, {20: 1}, costs=costs) as display:
+        display.take(RoundDone(cheap, round_of(0, 20)))
+    assert "about 70 s left" in out.getvalue()
 
 
 @pytest.mark.parametrize("width", [40, 100])

@@ -17,7 +17,7 @@ from support.tiny import PROTOCOL, SCORES, bench, experiment, plugin, run_lines
 import run_benchmark
 from benchmark.campaign import request as command
 from benchmark.data import datasets
-from benchmark.experiment import Protocol, library
+from benchmark.experiment import Protocol, ProtocolError, library
 from benchmark.experiment.library import experiment_name
 from benchmark.learners import LEARNERS
 from benchmark.models import factory
@@ -35,6 +35,27 @@ def test_no_argument_is_the_digits_protocol() -> None:
 def test_a_dataset_picks_the_protocol_of_its_name() -> None:
     assert requested("--dataset", "mnist") == library.load("mnist")
     assert requested("--protocol", "cifar10-ll4al", "--dataset", "mnist").recipe == library.load("cifar10-ll4al").recipe
+
+
+def test_a_head_that_is_trained_has_a_training_where_the_protocols_own_is_solved() -> None:
+    solved = library.load("cifar10-embeddings").recipe
+    recipe = requested("--protocol", "cifar10-embeddings", "--model", "mlp[width=8]").recipe
+    assert (recipe.steps(20), recipe.steps(10_000), recipe.batch_size) == (500, 3125, 64)
+    assert recipe.precision == solved.precision
+    few = requested("--protocol", "cifar10-embeddings", "--model", "mlp", "--set", "recipe.min_steps=30").recipe
+    assert (few.steps(20), few.weight_decay) == (30, recipe.weight_decay)
+    changes = ("--set", "recipe.steps_at=[[20, 40], [200, 80]]")
+    stated = requested("--protocol", "cifar10-embeddings", "--model", "mlp", *changes).recipe
+    assert [stated.steps(labels) for labels in (20, 200)] == [40, 80]
+    for other in ("linear[penalty=3e-4]", "linear"):
+        assert requested("--protocol", "cifar10-embeddings", "--model", other).recipe == solved
+
+
+def test_a_network_of_images_is_not_trained_by_the_recipe_of_a_solved_head() -> None:
+    images = ("--protocol", "cifar10-embeddings", "--model", "compact", "--set", "embedding=")
+    with pytest.raises(ProtocolError, match="is of a head that is solved, and 'compact' is trained: choose a --proto"):
+        requested(*images)
+    assert requested(*images, "recipe.epochs=3").recipe.epochs == 3
 
 
 def test_every_other_flag_is_one_field() -> None:
@@ -227,11 +248,37 @@ def test_a_full_disk_is_one_line_and_no_usage_error(copy: Path, capsys: pytest.C
         assert "margin" in said.out
         assert "vs. random" in said.out
         assert "figures are in" not in said.out
-        line = "[Errno 28] No space left on device: 'curves.csv'\n"
         if missing:
-            assert said.err == f"error: {line}"
+            assert said.err == (
+                "error: what was computed is recorded, but tables and figures could not be written to "
+                f"{experiment(copy)} (No space left on device): repeat the command once they can be\n"
+            )
         else:
-            assert said.out.endswith(f"nothing was written: {line}")
+            assert said.out.endswith("nothing was written: [Errno 28] No space left on device: 'curves.csv'\n")
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ((20, 40), False),
+        ((20, 40, 60, 80), False),
+        ((20, 30), False),  # another schedule from the beginning
+        ((20, 40, 60, 90), True),
+        ((20, 40, 60, 80, 90), True),
+    ],
+)
+def test_label_counts_in_other_steps_are_said_to_be_computed_anew(budgets: tuple[int, ...], said: bool) -> None:
+    line = command.other_steps((20, 40, 60), budgets)
+    assert (
+        line
+        == (
+            "label counts beyond 60 are not in steps of 20: runs to 60 labels do not go on to them, and all rounds are "
+            "computed anew; 80 100 … would go on"
+        )
+        * said
+    )
+    ladder = library.load("mnist").override(budgets=[20, 40, 60], ladder=[20, 40, 60])
+    assert (ladder.override(budgets=list(budgets)).fingerprint != ladder.fingerprint) == (said or budgets == (20, 30))
 
 
 def test_an_interrupt_can_be_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

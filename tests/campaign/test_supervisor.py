@@ -264,6 +264,8 @@ def test_a_run_that_a_stopped_process_holds_is_said_and_left(
     assert f"random, seed 0: process {other.pid} on " in out
     assert "which is stopped, is computing it; going on with other runs" in out
     assert "random, seed 0: left as it is: process" in out
+    assert "runs are left that other processes hold: end those processes, and repeat the command to go on" in out
+    assert "time limit" not in out
     lines = run_lines(tmp_path)
     assert [len(lines[f"{name}/supervised-seed0.jsonl"]) for name in ("margin", "random")] == [5, 2]
     assert bench(tmp_path, *request) == 0
@@ -291,5 +293,5 @@ def test_a_holder_at_work_is_waited_for_and_one_out_of_sight_only_for_so_long(
     monkeypatch.setattr("benchmark.campaign.agenda.PATIENCE", 0.0)
     finished = agenda.over(task, Ended("busy", holder=elsewhere))
     assert finished is not None
-    assert finished.outcome == "stopped"
+    assert finished.outcome == "held"
     assert not agenda

@@ -80,16 +80,22 @@ def test_grey_images_are_the_same_with_or_without_a_channel_axis() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_images": np.zeros((12, 5, 4, 3), "f4")}, "training images are float32: .* be uint8 0–255"),
-        ({"test_images": np.zeros((6, 5, 4, 3), int)}, "test images are int64: images must be uint8 0–255"),
+        ({"train_images": np.zeros((12, 5, 4, 3), "f4")}, "training images are float32 .* are uint8 0–255"),
+        ({"test_images": np.zeros((6, 5, 4, 3), int)}, "test images are int64 .* are uint8 0–255"),
         ({"train_images": np.zeros((12, 3, 5, 4), "u1")}, r"images have shape \(12, 3, 5, 4\): .* C = 1 or 3"),
-        ({"train_images": np.zeros((12, 60), "u1")}, r"training images have shape \(12, 60\)"),
+        (
+            {"train_images": np.zeros((12, 60), "u1")},
+            r"training images are uint8 of shape \(12, 60\): .* call .astype\(np.float32\)",
+        ),
         ({"test_images": np.zeros((0, 5, 4, 3), "u1")}, r"test images have shape \(0, 5, 4, 3\)"),
         ({"test_images": np.zeros((6, 4, 4, 3), "u1")}, r"\(5, 4, 3\) .* \(4, 4, 3\): they must be alike"),
         ({"test_images": np.zeros((6, 5, 4), "u1")}, r"\(5, 4, 3\) .* \(5, 4, 1\): they must be alike"),
         ({"train_labels": np.arange(11) % 3}, r"training labels have shape \(11,\): for 12 .* \(12,\)"),
         ({"test_labels": np.eye(6, dtype=int)}, r"test labels have shape \(6, 6\)"),
-        ({"train_labels": np.arange(12) % 3 / 1}, "training labels are float64: labels must be integers"),
+        (
+            {"train_labels": np.arange(12) % 3 / 1},
+            "training labels are float64: labels must be integers.* call .astype\\(np.int64\\)",
+        ),
         ({"train_labels": np.arange(12) % 3 + 1}, "training labels are 1, 2, 3: they must be 0…C−1"),
         ({"train_labels": np.arange(12) % 3 - 1}, "training labels are -1, 0, 1: they must be 0…C−1"),
         ({"train_labels": np.arange(12) % 6 * 10**12}, "are 0, 1000000000000, .*, …: they must be 0…C−1"),
@@ -200,8 +206,17 @@ def test_a_constant_dimension_is_zero_and_one_scale_keeps_proportions() -> None:
         ({"test_images": np.full((6, 5), 1e300)}, "test embeddings have NaN or infinite values in 6 rows, the first 0"),
         ({"test_images": np.zeros((6, 4))}, r"\(1, 1, 5\) .* \(1, 1, 4\): they must be alike"),
         ({"train_images": np.zeros((12, 0))}, r"training embeddings have shape \(12, 0\)"),
-        ({"train_images": np.zeros((12, 5), int)}, r"training images are int64: .* embeddings \(N, D\) real numbers"),
+        (
+            {"train_images": np.zeros((12, 5), int)},
+            r"images are int64 .* embeddings floating-point numbers, \(N, D\): call",
+        ),
         ({"test_images": np.zeros((6, 5, 4, 3), "u1")}, "they must be alike"),
+        ({"train_images": np.zeros(12)}, r"training images are float64 of shape \(12,\): .* embeddings .* \(N, D\)"),
+        (
+            {"train_labels": np.array(list("abc"))[np.arange(12) % 3]},
+            "the training labels are <U1, the test labels int",
+        ),
+        ({"train_labels": np.arange(12) % 3 * 7}, r"are 0, 7, 14: .* saved with .astype\(str\) are names"),
     ],
 )
 def test_what_embeddings_must_not_be(changes: dict[str, Any], message: str) -> None:

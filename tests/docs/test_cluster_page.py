@@ -30,7 +30,7 @@ def commands() -> list[list[str]]:
 
 
 def test_every_command_is_understood() -> None:
-    assert len(commands()) == 6
+    assert len(commands()) == 8
     for arguments in commands():
         options = run_benchmark.parser().parse_args(arguments)
         assert run_benchmark.unused_flags(options, run_benchmark.given_flags(arguments)) == ""

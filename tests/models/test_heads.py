@@ -232,3 +232,18 @@ def test_the_perceptron_has_a_hidden_layer_as_its_embedding() -> None:
     hidden = torch.relu(network.dense(x.flatten(1)))
     torch.testing.assert_close(output.embedding, hidden)
     torch.testing.assert_close(output.logits, network.head(hidden))
+
+
+@pytest.mark.parametrize(("n", "dimensions", "classes"), [(3, 2, 3), (20, 32, 3), (60, 500, 10)])
+def test_equal_embeddings_tell_the_classes_frequencies_and_nothing_else(n: int, dimensions: int, classes: int) -> None:
+    """Beside another problem, too, whose solution they do not change."""
+    draws = torch.Generator().manual_seed(0)
+    equal = torch.randn(1, 1, dimensions, generator=draws).expand(1, n, dimensions)
+    other = torch.randn(1, n, dimensions, generator=draws)
+    targets = (torch.arange(n) % classes).clamp(max=classes - 2)[None]  # the last class is absent
+    alone = logistic.fit(other, targets, classes, 0.01)
+    both = logistic.fit(torch.cat([equal, other]), targets.expand(2, n), classes, 0.01)
+    assert not both.weights[0].any()
+    frequencies = torch.bincount(targets[0], minlength=classes) / n
+    torch.testing.assert_close(both.biases[0].softmax(0), frequencies.double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(both.weights[1], alone.weights[0], atol=1e-3 * float(alone.weights.norm()), rtol=0)

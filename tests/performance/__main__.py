@@ -41,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"unknown measurement '{name}' (known: {', '.join(NAMES)})")
     if given.smoke and given.write:
         parser.error("--smoke measures nothing: leave out --write")
-    environment = {**os.environ, "PERF_SMOKE": "1"} if given.smoke else dict(os.environ)
+    # Started by a worker of pytest-xdist, pytest would take itself for one.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_XDIST")}
+    environment |= {"PERF_SMOKE": "1"} if given.smoke else {}
     files = [str(HERE / f"test_{name}.py") for name in given.names or NAMES]
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"

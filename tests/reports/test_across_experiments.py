@@ -69,6 +69,16 @@ def test_the_numbers_are_those_of_the_records(
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
 
 
+@pytest.mark.parametrize(("seeds", "compared"), [(1, 1), (2, 1), (3, 2)])
+def test_a_setting_with_too_few_seeds_for_a_test_counts_for_no_verdict(
+    roots: list[Path], tmp_path: Path, seeds: int, compared: int
+) -> None:
+    few = write_grid(tmp_path / "digits", ["random", "margin"], seeds=seeds)
+    assert report([roots[0], few], "--output", str(tmp_path / "across")) == 0
+    table = pd.read_csv(tmp_path / "across" / "tables" / "across.csv").set_index("strategy")
+    assert table.loc["margin", ["settings", "compared"]].tolist() == [2, compared]
+
+
 def test_an_article_has_all_of_it_and_cites_what_ran(roots: list[Path], tmp_path: Path) -> None:
     one = write_experiment(tmp_path / "50%_of {mnist}", papers=["gal2017", "yoo2019"], fingerprint="a" * 64)
     for seed in range(3):

@@ -39,9 +39,16 @@ def _table(view: View, report: Report) -> Group:
     last = int(view.summary["labels"].iloc[0])
     counts = [labels for labels in sorted(set(accuracy["labels"].tolist())) if labels <= last]
     which = f"{count(len(view.seeds), 'seed')} {ranges(view.seeds)}"
+    seeds = {str(labels): sorted(set(own["seed"].tolist())) for labels, own in view.shared.groupby("labels")}
     title = Prose(f"{source.experiment}: test accuracy in % by number of labels, {which}", "italic")
     for most in (6 if places == 1 else 5, 4, 3):
-        table = _of_columns(_columns(view, report, thin_out(counts, most)[:-1], places), strategies, source)
+        columns = _columns(view, report, thin_out(counts, most)[:-1], places)
+        table = _of_columns(columns, strategies, source)
+        if any(seeds[header] != view.seeds for header in columns if header in seeds):
+            table.add_section()
+            table.add_row(
+                "seeds", *("" if "vs." in header else ranges(seeds.get(header, view.seeds)) for header in columns)
+            )
         if width_of(table) <= WIDEST:
             break
     return Group(title, Fitted(table))  # a table's own title is no wider than the table

@@ -23,7 +23,12 @@ from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.summary import areas, keys, t_quantile
 from benchmark.reports.statistics.views import View
 
-ORACLE = "boss"  # by name; its parameters may be any
+# What each does, by name; their parameters may be any. The first of those that ran is the scale.
+ORACLES = {
+    "boss": "selects the best of many candidate batches by their true gain on the test set",
+    "greedy-oracle": "selects, one by one, the label among those of random candidates that lowers the test loss of the "
+    "head most",
+}
 
 
 class Share(NamedTuple):
@@ -55,20 +60,21 @@ def share(gains: np.ndarray, oracle: np.ndarray) -> Share:
 def headroom(curves: pd.DataFrame, reference: str, last: int | None = None) -> pd.DataFrame:
     """A row per strategy and learner other than the two of the scale, the largest share first.
 
-    Columns: strategy, learner, share, low, high, n. Empty without an oracle.
+    Columns: strategy, learner, oracle, share, low, high, n. Empty without an oracle.
     """
     runs = areas(curves, last)
     rows = []
     for learner, own in runs.groupby("learner", sort=False, observed=True):
         table = own.pivot(index="seed", columns="strategy", values="area")
-        oracle = next((name for name in table if str(name).partition("[")[0] == ORACLE), None)
+        ran = [(known, name) for known in ORACLES for name in table if str(name).partition("[")[0] == known]
+        kind, oracle = ran[0] if ran else ("", None)
         if oracle is None or reference not in table:
             continue
         for strategy in table.columns.drop([oracle, reference]):
             three = table[[strategy, oracle, reference]].dropna()
             gained = three[strategy] - three[reference], three[oracle] - three[reference]
-            rows.append((strategy, learner, *share(*(each.to_numpy() for each in gained))))
-    found = pd.DataFrame(rows, columns=["strategy", "learner", "share", "low", "high", "n"])
+            rows.append((strategy, learner, kind, *share(*(each.to_numpy() for each in gained))))
+    found = pd.DataFrame(rows, columns=["strategy", "learner", "oracle", "share", "low", "high", "n"])
     return found.dropna().sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -85,10 +91,12 @@ def table(report: Report, _: View) -> Table | None:
             Cell(f"[{_words(low)}, {_words(high)}]") for low, high in zip(found["low"], found["high"], strict=True)
         ],
     }
+    oracles = [name for name in ORACLES if name in set(found["oracle"])]
+    what = "; ".join(f"{name} {ORACLES[name]}" for name in oracles)
     caption = (
-        f"Area under the budget curve, scaled so that {report.reference} is 0 and {ORACLE} is 1. {ORACLE} selects the "
-        "best of many candidate batches by their true gain on the test set: it is no upper bound, and a strategy may "
-        "exceed 1. Intervals are Fieller's, paired by seed, and descriptive."
+        f"Area under the budget curve, scaled so that {report.reference} is 0 and {' or '.join(oracles)} is 1. "
+        f"{what[0].upper()}{what[1:]}: it is no upper bound, and a strategy may exceed 1. Intervals are Fieller's, "
+        "paired by seed, and descriptive."
     )
     return Table.of_columns(columns, found, sentences(caption, source.unranked.note))
 

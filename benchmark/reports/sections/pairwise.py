@@ -66,12 +66,13 @@ def pairwise(
 ) -> Pairwise:
     """Compare all pairs of strategies in ``rows``, which are of ``seeds.compared``, in the order of ``ranking``.
 
+    Without diagnostics: their pairs would take from the verdicts on the others, and their wins count for nothing.
     ``inference`` is the experiment's, ``resolved`` what its test set resolves.
     """
     runs = run_endpoints(rows)
     names = list(runs.columns[len(RUN) :])
     values = {key: own.set_index("seed")[names].sort_index() for key, own in groups(runs, GROUP).items()}
-    order = [key for key in ranking if key in values]
+    order = [key for key in ranking if key in values and key[0] not in inference.apart]
     seeds = tuple(values[order[0]].index.tolist())
     place, pairs = {key: i for i, key in enumerate(order)}, []
     found = np.zeros((len(order), len(order)), dtype=int)
@@ -132,6 +133,8 @@ def table(report: Report, view: View) -> Table | None:
         f"{100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )
+    if report.inference.apart:
+        caption += "Diagnostics are left out. "
     if found.n < FEWEST_SEEDS:
         caption += (
             f"{seeds_are(found.n)} too few for a t-test (at least {FEWEST_SEEDS} are needed): the cells are empty. "

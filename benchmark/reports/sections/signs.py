@@ -55,7 +55,8 @@ def bands(rows: pd.DataFrame, resolved: float, inference: Inference, reference: 
         if seeds:
             differences = own.loc[seeds].to_numpy() - other.loc[seeds].to_numpy()
             found.append(Contrast(key, reference, tuple(seeds), differences))
-    return infer(found, [str(labels) for labels in counts], resolved, inference.margin, inference.level)
+    endpoints = [str(labels) for labels in counts]
+    return infer(found, endpoints, resolved, inference.margin, inference.level, inference.apart)
 
 
 def _cells(report: Report) -> tuple[list[Key], list[str], np.ndarray, np.ndarray]:
@@ -95,6 +96,8 @@ def table(report: Report, _: View) -> Table | None:
         f"counts, paired by seed. {MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the "
         "map, excludes 0; cells are descriptive, verdicts are about the declared endpoints. "
     )
+    if found.apart:
+        caption += "Diagnostics do not count among the cells: theirs are a family of their own. "
     if len(shown) < len(counts):
         caption += (
             f"The table shows {len(shown)} of {len(counts)} label counts; the CSV file has all, with their bands. "
@@ -158,8 +161,8 @@ def figure(report: Report, _: View) -> Figure | None:
         bar.tick_params(length=1.5)
         bar.spines[:].set_visible(False)
         found: Inference = report.once(compute)
-        framed = f"framed: the 95 % band, simultaneous over {found.tests} cells, excludes 0; dotted: early | late"
-        style.remark(figure, unranked.remark(order) + framed)
+        framed = f"framed: the 95 % band, simultaneous over {found.tests} cells, excludes 0; " if found.tests else ""
+        style.remark(figure, f"{unranked.remark(order)}{framed}dotted: early | late")
     return figure
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from benchmark.experiment import names
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.web.markup import facts
@@ -22,8 +24,7 @@ def readme(report: Report) -> list[str]:
     """The settings, and the commands, as Markdown."""
     source, protocol = report.source, report.source.protocol
     replays = bool(protocol.get("replay"))
-    altered = protocol.get("name", source.experiment) != source.experiment and not replays
-    words = ["python run_benchmark.py --report", escapes.shell(f"results/{source.experiment}")]
+    words = ["python run_benchmark.py --report", escapes.shell(source.folder)]
     if report.flags is not None:
         words += [*map(escapes.shell, report.flags), "--output", escapes.shell(report.root.name)]
     return [
@@ -35,9 +36,14 @@ def readme(report: Report) -> list[str]:
         "",
         *escapes.markdown_fence(commands(report.curves, source)),
         "",
-        *(["`experiment.json` has the settings that differ from the protocol's own.", ""] if altered else []),
+        *(["`experiment.json` has all settings.", ""] if source.altered else []),
         *(
-            ["`--replay` takes the folder, or the file, of that name; the recipe is in `experiment.json`.", ""]
+            [f"A class of your own is named by its file, as in `path/to/{file}`.", ""]
+            if (file := _file(source))
+            else []
+        ),
+        *(
+            ["`--replay` takes the folder, or the file, of that name; `experiment.json` has all settings.", ""]
             * replays
         ),
         "Finished runs are not recomputed; `--fresh` recomputes them as a further attempt. All numbers come from the",
@@ -140,16 +146,30 @@ def _line(
     source: Provenance, strategies: list[str], learners: list[str], seeds: tuple[int, ...], labels: tuple[int, ...]
 ) -> str:
     protocol = source.protocol
-    words = ["python run_benchmark.py --protocol", escapes.shell(str(protocol.get("name", source.experiment)))]
+    settings = f"{source.folder}/experiment.json" if source.altered else str(protocol.get("name", source.experiment))
+    words = ["python run_benchmark.py --protocol", escapes.shell(settings)]
     if replayed := str(protocol.get("replay") or ""):
         words = ["python run_benchmark.py --replay", escapes.shell(replayed.rpartition("@")[0] or replayed)]
+        trained = str(protocol.get("name", "")).removesuffix("-replay")
+        words += ["--protocol", trained] if trained in names() else []
         words += ["--model", escapes.shell(_spec(protocol.get("model") or {}))]
     words += ["--strategies", *map(escapes.shell, strategies)]
     if source.learners != ("supervised",):
         words += ["--learner", *map(escapes.shell, learners)]
     if replayed or list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
         words += ["--budgets", *map(str, labels)]
+    named = source.altered or replayed
+    if named and not source.experiment.startswith(f"{protocol.get('name', '')}-"):
+        words += ["--name", escapes.shell(source.experiment)]
     return " ".join([*words, "--seeds", *map(str, seeds)])
+
+
+def _file(source: Provenance) -> str:
+    """The first plugin as ``--strategies`` takes it from a file, without wrappers: ``mine.py:Mine``; empty for none."""
+    for name in source.plugins:
+        if found := re.search(r"(?:^|:)(\w+):(\w+)(?:\[|$)", name):
+            return f"{found[1]}.py:{found[2]}"
+    return ""
 
 
 def _spec(model: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ ranking it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -87,9 +86,10 @@ def _beyond_chance(rows: pd.DataFrame) -> pd.Series[float]:
     return (rows[MARGIN] - chance) / (1 - chance)
 
 
-def _rounded_down(value: float) -> str:
-    """With two decimals, so that what is below a limit of two decimals reads as below it."""
-    return f"{math.floor(100 * value + 1e-9) / 100:.2f}"
+def _below(limit: float, value: float) -> str:
+    """With two decimals, or three where two would read as the limit that the value is below."""
+    places = 3 if value < limit <= round(value, 2) else 2
+    return f"{value:.{places}f}"
 
 
 RULES = (
@@ -99,7 +99,7 @@ RULES = (
         "over seeds includes 0.5",
         _there(AUROC),
         lambda rows: (rows[AUROC] < CHANCE) | (rows["auroc_low"] <= 0.5),
-        lambda rows: _rounded_down(rows[AUROC].mean()),
+        lambda rows: _below(CHANCE, rows[AUROC].mean()),
     ),
     Rule(
         "margin sampling",

@@ -5,8 +5,8 @@ declared in advance (``endpoints``). Below ten seeds their variances are shrunk 
 each endpoint and each reference on its own. All comparisons and endpoints of an experiment are one family, which is
 corrected once: by the step-down max-T procedure over sign flips of seeds where all are over the same ten or more seeds,
 else by Holm's procedure. Where only some are, these are corrected by max-T and the others by Holm's procedure, at half
-the level each.
-Every way keeps the probability of any false verdict at the level.
+the level each. Every way keeps the probability of any false verdict at the level. Diagnostics, which read true labels
+and are not ranked, are a family of their own: to run one takes nothing from the verdicts on strategies.
 
 A test set of T images resolves 1/T: a mean difference below that is no evidence (p = 1), and no standard deviation is
 taken to be smaller.
@@ -18,8 +18,8 @@ the difference to lie within ± the margin, their p-values corrected by Holm's p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -92,7 +92,7 @@ class Inference:
     (its mean, 0–1), low and high (its 95 % interval on its own), band_low and band_high (simultaneous for the family),
     sd (of a seed's difference, shrunk below ten seeds), df, t, p, p_corrected, p_equivalent (corrected) and verdict.
     With fewer than 3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by against and
-    endpoint.
+    endpoint. Strategies ``apart`` are a family of their own: they are in ``findings`` alone.
     """
 
     findings: pd.DataFrame
@@ -102,12 +102,18 @@ class Inference:
     permuted: int  # of the tests: those corrected by max-T
     level: float = LEVEL
     margin: float = MARGIN
+    apart: tuple[str, ...] = ()
 
     def of(self, against: str, endpoint: str = "area") -> pd.DataFrame:
         """The findings against a reference at an endpoint, indexed by strategy and learner, in their order."""
         rows = self.findings
         chosen = rows[(rows["against"] == against) & (rows["endpoint"] == endpoint)]
         return chosen.set_index(GROUP, drop=False)
+
+    @property
+    def family(self) -> pd.DataFrame:
+        """The findings of the family that is corrected together: all but those on strategies ``apart``."""
+        return self.findings[~self.findings["strategy"].isin(self.apart)]
 
     def verdicts(self, key: Key, against: str) -> dict[str, Verdict]:
         """The verdicts on a strategy (with its learner) by endpoint; empty where it is not compared."""
@@ -136,11 +142,26 @@ def infer(
     resolution: float = 1 / UNKNOWN_TEST_SET,
     margin: float = MARGIN,
     level: float = LEVEL,
+    apart: Collection[str] = (),
 ) -> Inference:
     """Test all ``contrasts`` at all ``endpoints`` as one family; ``resolution`` is one over the test set's size.
 
     With up to n looks at growing numbers of seeds, ``level`` is 5 % / n, for intervals too: then they hold over all.
+    Strategies named in ``apart`` are a family of their own, unless there are no others.
     """
+    theirs = [one for one in contrasts if one.key[0] in apart]
+    if not theirs or len(theirs) == len(contrasts):
+        return _family(contrasts, endpoints, resolution, margin, level)
+    ours = [one for one in contrasts if one.key[0] not in apart]
+    first, second = (_family(some, endpoints, resolution, margin, level) for some in (ours, theirs))
+    findings = pd.concat([first.findings, second.findings], ignore_index=True)
+    return replace(first, findings=findings, apart=tuple(dict.fromkeys(one.key[0] for one in theirs)))
+
+
+def _family(
+    contrasts: Sequence[Contrast], endpoints: Sequence[str], resolution: float, margin: float, level: float
+) -> Inference:
+    """``infer`` for one family."""
     tested = [one for one in contrasts if len(one.seeds) >= FEWEST_SEEDS]
     permuted = _permuted(tested)
     flips = [one for one in tested if one.seeds == permuted]

@@ -74,8 +74,8 @@ def powers(inference: Inference, against: str, endpoint: str = "area", effect: f
     Of a strategy of median standard deviation, by single-step correction for all tests of the family: the step-down
     procedures show a little more.
     """
-    rows = inference.of(against, endpoint)
-    rows = rows[rows["n"] >= FEWEST_SEEDS]
+    rows = inference.family
+    rows = rows[(rows["against"] == against) & (rows["endpoint"] == endpoint) & (rows["n"] >= FEWEST_SEEDS)]
     if not len(rows):
         return []
     priors = inference.priors

@@ -7,15 +7,29 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.report_lines import write_grid
+from support.report_lines import BUDGETS, write_grid, write_run
 
-from benchmark.reports import console_table, write_report
+from benchmark.reports import console_table, read_report, write_report
 from benchmark.reports.rendering.tables.cells import decimals
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return write_grid(tmp_path / "mnist", ["random", "margin", "entropy"])
+
+
+def test_columns_over_other_seeds_say_so(tmp_path: Path) -> None:
+    root = write_grid(tmp_path / "mnist", ["random", "margin"], seeds=3)
+    out = io.StringIO()
+    Console(file=out, width=100).print(console_table(read_report(root)))
+    assert "seeds  " not in out.getvalue()
+    write_run(root, "entropy", 0)
+    write_run(root, "entropy", 2)
+    write_run(root, "entropy", 1, BUDGETS[:2])
+    Console(file=out, width=100).print(console_table(read_report(root)))
+    *_, row = (line for line in out.getvalue().splitlines() if line.split()[:1] == ["seeds"])
+    assert row.split()[1:3] == ["0–2", "0–2"]
+    assert set(row.replace("0, 2", "0,2").split()[3:]) == {"0,2"}
 
 
 @pytest.mark.parametrize(

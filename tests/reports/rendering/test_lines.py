@@ -80,19 +80,21 @@ def test_the_remark_says_whose_the_bands_are() -> None:
 
 
 @pytest.mark.parametrize("width", [0.001, 0.02, 0.5])
-def test_bands_are_whole_or_left_out(width: float) -> None:
+@pytest.mark.parametrize("names", [["margin", "random"], ["margin", "badge", "random", "entropy"]])
+def test_bands_are_whole_or_left_out(names: list[str], width: float) -> None:
+    """Where there are few lines, they are never left out."""
     rows = [
         (name, "supervised", labels, y, y - width, y + width)
-        for name, shift in (("random", 0.0), ("margin", 0.01))
+        for name, shift in zip(names, (0.01, 0.008, 0.0, -0.01), strict=False)
         for labels, y in ((10, 0.9 + shift), (20, 0.95 + shift))
     ]
     table = pd.DataFrame(rows, columns=["strategy", "learner", "labels", "mean", "low", "high"])
-    lines = style_lines([("margin", "supervised"), ("random", "supervised")])
+    lines = style_lines([(name, "supervised") for name in names])
     figure = line_figure([Panel("accuracy", table, 100, (0, 100))], lines, "")
     (axes,) = figure.axes
     bottom, top = axes.get_ylim()
     ends = [path.vertices[:, 1] for band in axes.collections for path in band.get_paths()]
-    assert len(ends) == (0 if width == 0.5 else 2)
+    assert len(ends) == (2 if len(names) == 2 else 0 if width == 0.5 else 3)
     assert all(bottom <= y.min() and y.max() <= top for y in ends)
     assert ("bands" in figure.texts[-1].get_text()) == bool(ends)
 

@@ -16,6 +16,8 @@ from scipy import stats
 from support.report_lines import BUDGETS, data_of, write_experiment, write_grid, write_run
 
 from benchmark.reports import notes_of, read_report, write_report
+from benchmark.reports.rendering.tables.table import Cell
+from benchmark.reports.rendering.web.markup import sortable
 from benchmark.reports.rendering.web.page import experiment_page
 from benchmark.reports.report import tables_of
 
@@ -182,3 +184,15 @@ def test_ten_thousand_lines_stay_below_a_megabyte(tmp_path: Path) -> None:
     root = write_grid(tmp_path / "e", strategies, seeds=6, budgets=list(range(20, 601, 20)))
     assert len(strategies) * 6 * 30 > 10_000
     assert len(page_of(root).encode()) < 1_000_000
+
+
+def test_a_column_with_a_cell_that_wraps_is_aligned_as_words() -> None:
+    rows = [
+        [Cell("margin"), Cell("93.2"), Cell("better")],
+        [Cell("bald"), Cell("87.7"), Cell("worse early, better at the last label count")],
+    ]
+    markup = sortable(["strategy", "area", "verdict"], rows, [0], "Summary")
+    assert re.findall(r'<th scope="col"( class="text")?>', markup) == [' class="text"', "", ' class="text"']
+    assert '<td class="text short">better</td>' in markup
+    assert '<td class="text long">worse early' in markup
+    assert '<td class="short">93.2</td>' in markup

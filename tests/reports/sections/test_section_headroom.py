@@ -45,4 +45,15 @@ def test_a_table_has_neither_end_of_the_scale() -> None:
     found = headroom(curves_of(named, labels), "random")
     assert list(found["strategy"]) == ["margin", "entropy"]
     assert list(found["share"]) == pytest.approx([0.4, -0.2])
+    assert set(found["oracle"]) == {"boss"}
     assert headroom(curves_of({"random": base, "margin": base}, labels), "random").empty
+
+
+def test_the_greedy_oracle_is_the_scale_where_boss_did_not_run() -> None:
+    base = np.linspace(0.4, 0.6, 3) + 0.01 * np.random.default_rng(4).normal(size=(4, 1))
+    named = {"random": base, "margin": base + 0.04, "greedy-oracle": base + 0.1}
+    found = headroom(curves_of(named, [10, 20, 30]), "random")
+    assert found[["strategy", "oracle"]].to_numpy().tolist() == [["margin", "greedy-oracle"]]
+    assert found["share"].tolist() == pytest.approx([0.4])
+    both = headroom(curves_of({**named, "boss": base + 0.08}, [10, 20, 30]), "random").set_index("strategy")
+    assert both["share"].to_dict() == pytest.approx({"margin": 0.5, "greedy-oracle": 1.25})

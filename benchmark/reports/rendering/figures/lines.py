@@ -25,6 +25,7 @@ from benchmark.reports.unranked import RANKED, Unranked
 
 HIGHLIGHTED = 5  # strategies in colour among many, besides the reference and those asked for
 BANDS = 2  # of these, how many have a band: more bands would hide one another
+FEW = 3  # up to this many lines keep bands that squeeze their means: alone, a difference would look certain
 NAMED = 12  # up to this many lines are in colour, each with its name
 LEFT, GAP, TICK = 0.36, 0.42, 0.11  # inches: the margin, between axes, from the edge of a tick's label to its axis
 BELOW, TICKS = 0.52, 0.2  # inches below axes: of ticks, title and one line of remarks; of ticks alone
@@ -60,9 +61,10 @@ class Panel(NamedTuple):
 def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, unranked: Unranked = RANKED) -> Figure:
     """The panels with the lines' names; ``remark`` and what marks, bands and grey lines are stand below.
 
-    A band that would squeeze the means of a panel is left out, of all panels alike.
+    Where there are many lines, a band that would squeeze the means of a panel is left out, of all panels alike.
     """
-    wide = {key for key, line in lines.items() if line.band and not all(_fits(panel, key) for panel in panels)}
+    banded = [key for key, line in lines.items() if line.band and len(lines) > FEW]
+    wide = {key for key in banded if not all(_fits(panel, key) for panel in panels)}
     lines = {key: line._replace(band=line.band and key not in wide) for key, line in lines.items()}
     with mpl.rc_context(style.RC):
         width = style.width(both=len(panels) > 1)

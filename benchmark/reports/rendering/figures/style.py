@@ -73,6 +73,7 @@ RC = {
     "ytick.labelsize": SMALLEST,
     "legend.fontsize": SMALLEST,
     "axes.linewidth": 0.6,
+    "axes.formatter.useoffset": False,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,

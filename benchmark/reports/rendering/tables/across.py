@@ -10,6 +10,7 @@ import pandas as pd
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.statistics.across import FEWEST_DEGREES, Across, Setting
 from benchmark.reports.statistics.inference import MARGIN
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS
 from benchmark.reports.words import brief, count
 
 REGION = "worse"  # begins every verdict, or part of one, by which a strategy is worse somewhere
@@ -63,10 +64,10 @@ def across_table(found: Across, settings: Sequence[Setting]) -> Table:
     caption += (
         "are 95 % intervals of a bootstrap over seeds, stratified by setting: they say nothing of other data sets, and "
         f"take {FEWEST_DEGREES} more seeds than settings. Not worse and better count the settings by their corrected "
-        f"verdicts: of those in which the strategy is compared with {reference}, how many do not call it worse "
-        "anywhere on the curve, for which few seeds may be the reason, and how many call it better somewhere. Rows "
-        "over different settings are not comparable with one another. Left out are diagnostics, strategies whose "
-        "premises fail, and those with fewer seeds than the others."
+        f"verdicts: of those with at least {FEWEST_SEEDS} seeds, in which the strategy is tested against {reference}, "
+        "how many do not call it worse anywhere on the curve, for which few seeds may be the reason, and how many call "
+        "it better somewhere. Rows over different settings are not comparable with one another. Left out are "
+        "diagnostics, strategies whose premises fail, and those with fewer seeds than the others."
     )
     return Table.of_columns(columns, table, caption)
 

@@ -43,8 +43,9 @@ def p_cells(rows: pd.DataFrame) -> list[Cell]:
 
 
 def verdict_cells(inference: Inference, against: str, order: Sequence[Key]) -> list[Cell]:
-    """What all endpoints together say of each strategy."""
-    found = [inference.verdicts(key, against) for key in order]
+    """What all endpoints together say of each strategy; nothing where there are too few seeds for a test."""
+    low = inference.of(against)["low"]
+    found = [inference.verdicts(key, against) if math.isfinite(low.get(key, math.nan)) else {} for key in order]
     return [Cell(in_words(verdicts)) if verdicts else MISSING for verdicts in found]
 
 

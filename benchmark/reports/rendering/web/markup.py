@@ -51,14 +51,16 @@ def sortable(
 ) -> str:
     """A table that the script can sort; ``text`` lists the columns of words, ``links`` the addresses of the rows.
 
-    With ``cards`` it fits the window: where that is narrow, each row is a card with a line for each column.
+    A column with a cell that wraps is one of words, too. With ``cards`` the table fits the window: where that is
+    narrow, each row is a card with a line for each column.
     """
-    words = [' class="text"' if i in text else "" for i in range(len(header))]
+    of_words = {*text, *(i for cells in rows for i, cell in enumerate(cells) if _length(cell) > LONG)}
+    words = [' class="text"' if i in of_words else "" for i in range(len(header))]
 
     def kind(cell: Cell, column: int) -> str:
         """The class of a cell: long words wrap, short ones do not."""
-        length = len(cell.text) + len(cell.spread)
-        names = ["text"] * (column in text) + ["long"] * (length > LONG) + ["short"] * (length <= SHORT)
+        length = _length(cell)
+        names = ["text"] * (column in of_words) + ["long"] * (length > LONG) + ["short"] * (length <= SHORT)
         return f' class="{" ".join(names)}"' if names else ""
 
     titles = [f' data-title="{escapes.html(title)}"' * cards for title in header]
@@ -82,6 +84,10 @@ def sortable(
         + (f"<tfoot>{''.join(map(row, foot))}</tfoot>" if foot else "")
         + "</table></div>"
     )
+
+
+def _length(cell: Cell) -> int:
+    return len(cell.text) + len(cell.spread)
 
 
 def _cell(cell: Cell) -> str:

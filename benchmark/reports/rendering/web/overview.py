@@ -145,7 +145,10 @@ def overview(report: Report) -> dict[str, Any]:
             gain = compared.loc[key]
             between = (points(gain[end], places) for end in ("low", "high") if math.isfinite(gain[end]))
             words = f"{points(gain['difference'], places)} [{', '.join(between)}]".removesuffix(" []")
-            row[f"vs. {REFERENCE}"] = f"{words} {in_words(report.inference.verdicts(key, REFERENCE))}"
+            tested = math.isfinite(gain["low"])
+            row[f"vs. {REFERENCE}"] = (
+                f"{words} {in_words(report.inference.verdicts(key, REFERENCE))}" if tested else words
+            )
     row["advice"] = advice(report)
     row["settings"] = [to_plain(one) for one in settings_of(report)]
     return row
