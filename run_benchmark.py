@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=AMOUNT",
         help="with --executor ray: what a run takes, such as gpu=0.25, cpu=2 or a resource of the cluster's own",
     )
-    how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 50m or 2h")
+    how.add_argument("--time-limit", type=seconds, metavar="TIME", help="stop at a round's end, such as 90s, 50m or 2h")
     how.add_argument("--fresh", action="store_true", help="compute anew, beside the runs on disk")
     how.add_argument("--name", help="the experiment's folder (default: the protocol's name)")
     how.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR")

@@ -234,6 +234,30 @@ def test_principal_components_are_scikit_learns_of_standardised_embeddings(quick
         embedding.embedded(data, "timm:any[pca=8]", tmp_path)
 
 
+def test_principal_components_are_found_once(
+    quick: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = embedding.embedded(pictures(), "timm:any[pca=3]", tmp_path)
+    for block in tmp_path.rglob("t*-00*.pt"):
+        block.unlink()  # what the components are of is not read again
+    again = embedding.embedded(pictures(), "timm:any[pca=3]", tmp_path)
+    assert torch.equal(again.train_images, found.train_images)
+    assert torch.equal(again.test_images, found.test_images)
+    assert (again.sha256, again.one_scale) == (found.sha256, True)
+    assert embedding.embedded(pictures(), "timm:any[pca=2]", tmp_path).channels == 2
+
+    (kept,) = tmp_path.rglob("pca-3-*.pt")
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+
+    def refused(path: Path, what: Any) -> None:
+        raise OSError(f"cannot write to {path}")
+
+    monkeypatch.setattr(embedding.sealed, "save", refused)
+    read = embedding.embedded(pictures(), "timm:any[pca=3]", tmp_path)  # from a cache that is only read
+    assert "damaged, so removed" in capsys.readouterr().err
+    assert torch.equal(read.train_images, found.train_images)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

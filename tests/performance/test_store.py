@@ -1,8 +1,8 @@
-"""A run's file: appending a round's line, until it is on the disk, and reading the run.
+"""A run's file: appending the lines of a run, until they are on the disk, and reading it.
 
     python -m pytest -o addopts= tests/performance/test_store.py
 
-The baseline rewrites the whole run after every round, as safely: a file beside it, fsync, rename. Lines are those of
+The baseline rewrites the whole run after every round: a file beside it, fsync, rename. Lines are those of
 a run of 10 rounds that acquires 1,000 labels in each. Depends on the disk; without meaning under ``PERF_CLOCK=cpu``.
 """
 

@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
 from support.report_lines import header_of, round_of
 
 from benchmark.experiment.keys import RunKey
-from benchmark.results import atomic, store
+from benchmark.results import atomic, run_file, store
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import Busy, StoreError
 from benchmark.results.paths import run_path, traces_path
@@ -61,6 +61,31 @@ def test_what_was_appended_is_read(tmp_path: Path) -> None:
     assert record.extent.covers((10, 20))
     assert not record.extent.covers((10, 20, 30, 40))
     assert not record.extent.covers((10, 30))
+
+
+def test_lines_reach_the_disk_within_a_second_and_when_the_file_is_left(tmp_path: Path) -> None:
+    path, waits, clock = run_path(tmp_path, KEY), [], Mock(return_value=100.0)
+    with (
+        patch.object(run_file.os, "fsync", lambda handle: waits.append(clock())),
+        patch.object(run_file.time, "monotonic", clock),
+    ):
+        with RunFile(path) as file:
+            file.append_header(HEADER)
+            for number, clock.return_value in enumerate((100.0, 100.5, 101.2, 101.9, 102.3)):
+                file.append_round(record_of(number))
+                assert len(read(path).rounds) == number + 1  # by others, and if this process is killed now
+        assert waits == [101.2, 102.3]
+        with RunFile(path) as file:
+            clock.return_value = 102.8
+            file.append_round(record_of(5))
+        assert waits == [101.2, 102.3, 102.8]
+        with RunFile(path):
+            pass
+        with RunFile(path) as file:
+            file.append_round(record_of(6))
+            path.rename(tmp_path / "moved")
+        assert not path.exists()
+        assert waits == [101.2, 102.3, 102.8]
 
 
 def test_every_line_holds_the_hash_of_the_one_before(tmp_path: Path) -> None:
