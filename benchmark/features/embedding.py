@@ -1,6 +1,7 @@
 """Embeddings of a data set in place of its images: computed once per content, by several processes, and kept.
 
-``cache/embeddings/`` has a file for each block of images, so that a computation that was stopped goes on where it was.
+``cache/embeddings/`` has a file for each block of images, so that a computation that was stopped goes on where it was,
+and one for principal components.
 A block is computed by one thread, whatever the number of processes: they do not change its bits. ``simclr`` is trained
 on the training images first, by one process; all seeds of an experiment share it.
 """
@@ -120,7 +121,10 @@ def _by_network(data: ImageData, how: Embedding, folder: Path, say: Say | None) 
 def _components(
     cache: Path, digest: str, count: int, embeddings: Callable[[], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """The ``embeddings``, or their ``count`` first components: found once, for eight seconds of CIFAR-10, and kept."""
+    """The ``embeddings`` (N, D) and (M, D), or their ``count`` first components, which are kept in the cache.
+
+    ``digest`` is of what the embeddings are of. Finding the components takes eight seconds for CIFAR-10.
+    """
     if not count:
         return embeddings()
     path = cache / "embeddings" / digest[:24] / f"pca-{count}-torch-{torch.__version__}.pt"
@@ -130,7 +134,7 @@ def _components(
         mean, std = train.double().mean(0), train.double().std(0)
         std = std.where(std > 0, 1.0)
         kept = principal((train.double() - mean) / std, (test.double() - mean) / std, count)
-        with contextlib.suppress(OSError):  # another's cache, which is only read
+        with contextlib.suppress(OSError):  # a cache that is full or only read: they are found again
             sealed.save(path, kept)
     return kept[0], kept[1]
 

@@ -1,7 +1,8 @@
-"""A run's file open for appending: lock, repair of a torn end, lines that are on the disk within a second.
+"""A run's file open for appending: lock, repair of a torn end, and when to wait for the disk.
 
-A process that is killed loses no line that it has written. Of a machine that goes down, the lines of the last second
-may be missing, and are computed again: rounds of a head on embeddings take less time than waiting for the disk.
+A process that is killed loses no line that it has written. A machine that goes down may lose, beside the round in hand,
+rounds that took less than a second together: a line is waited for unless the last wait was so short a time ago, and
+otherwise with a later line or when the file is left. For a head on embeddings a wait is a tenth of a round.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from benchmark.results.paths import examples_path, lock_path, traces_path
 from benchmark.results.records import ExamplesRecord, RoundRecord, RunHeader, TraceRecord
 from benchmark.results.run_lines import RunLines, read_run_lines
 
-_WAITING = 1.0  # seconds without waiting for the disk
+_BETWEEN_WAITS = 1.0  # seconds
 
 
 class RunFile:
@@ -122,7 +123,7 @@ class RunFile:
             file.write(line + b"\n")
             file.flush()
             self._behind = True
-            if time.monotonic() - self._synced >= _WAITING:
+            if time.monotonic() - self._synced >= _BETWEEN_WAITS:
                 self._sync(file.fileno())
         self._lines.sha256 = lines.digest(line)
 

@@ -63,7 +63,7 @@ def test_what_was_appended_is_read(tmp_path: Path) -> None:
     assert not record.extent.covers((10, 30))
 
 
-def test_lines_reach_the_disk_within_a_second_and_when_the_file_is_left(tmp_path: Path) -> None:
+def test_the_disk_is_waited_for_once_a_second_and_when_the_file_is_left(tmp_path: Path) -> None:
     path, waits, clock = run_path(tmp_path, KEY), [], Mock(return_value=100.0)
     with (
         patch.object(run_file.os, "fsync", lambda handle: waits.append(clock())),
