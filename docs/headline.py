@@ -39,6 +39,7 @@ SHOWN = {
     "mnist": 100,
     "cifar10-embeddings": 100,
     "cifar10-embeddings-2000": 1000,
+    "cifar10-embeddings-10000": 5000,
     "cifar10-embeddings-label-noise": 100,
     "cifar10-embeddings-long-tail": 100,
     "mnist-embeddings": 100,
