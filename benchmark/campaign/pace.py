@@ -24,8 +24,9 @@ class Pace:
 
     What is left of a strategy and learner costs its forecast times the ratio of what its rounds have taken to theirs;
     of one that has no round yet, the ratio of all whose forecasts were whole. So one that was never computed before
-    slows nothing down but itself. How many rounds are computed at once shows in the seconds that they have taken per
-    second that has passed, from where the first of them began: what the start took comes once.
+    slows nothing down but itself. A round whose training another run has computed enters no ratio. How many rounds are
+    computed at once shows in the seconds that they have taken per second that has passed, from where the first of them
+    began: what the start took comes once.
     """
 
     def __init__(self, costs: Mapping[tuple[RunKey, int], Cost]) -> None:
@@ -42,7 +43,7 @@ class Pace:
             self._whole[key.strategy, key.learner] = cost.whole
 
     def take(self, key: RunKey, record: RoundRecord, elapsed: float) -> None:
-        """A round has ended, ``elapsed`` seconds after the campaign began. One that was not to compute counts not."""
+        """A round has ended, ``elapsed`` seconds after the campaign began. One outside ``costs`` is not counted."""
         cost = self._costs.pop((key, record.num_labelled), None)
         took = seconds_of(record.seconds, record.shared_training)
         if self._start is None:
