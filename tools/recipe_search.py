@@ -6,6 +6,7 @@
     python tools/recipe_search.py cifar10-fixmatch --labels 250 --learners supervised "fixmatch[mu=3]"
     python tools/recipe_search.py cifar10 --labels 4000 --strategies random "learning-loss[gradient_factor=1.0]"
     python tools/recipe_search.py cifar10-embeddings --labels 200 --variants "" "model.name=mlp recipe.min_steps=500"
+    python tools/recipe_search.py cifar10 --labels 3000 --seeds 0 1 --acquired acquired/cifar10-supervised.csv
     python tools/recipe_search.py cifar10 --flops
 
 A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
@@ -16,7 +17,10 @@ it is ``<protocol>-trained.csv``.
 ``--strategies`` trains the network with each strategy's attachment and tunes that, if the strategy does, on all
 labelled images, none of which is held out; its lines go into
 ``docs/recipes/<protocol>-attachments.csv``, with the rank correlation of the attachment's output with the loss of the
-judging images and its AUROC for those that the network gets wrong. ``--flops`` prints the floating-point operations of
+judging images and its AUROC for those that the network gets wrong. ``--acquired FILE`` trains on the
+first labels of each list in it, in place of random ones, and is judged by training images of which no list has any: the
+file is one that ``run_benchmark.py --report DIR --export-indices FOLDER`` writes, lines go into
+``docs/recipes/<protocol>-acquired.csv``. ``--flops`` prints the floating-point operations of
 the protocol's training, forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
 """
 
@@ -28,13 +32,17 @@ import dataclasses
 import itertools
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import learners
+from benchmark.campaign import label_lists
 from benchmark.campaign.process import keep_freed_memory
 from benchmark.campaign.request import value
 from benchmark.data import datasets
@@ -57,6 +65,14 @@ RANKS = ("spearman", "auroc")
 TABLES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 
 
+class Split(NamedTuple):
+    """Indices of training images, no two parts with one in common: (n,), (u,) and (m,) int64."""
+
+    labelled: Tensor
+    unlabelled: Tensor
+    judges: Tensor
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("protocol")
@@ -65,10 +81,13 @@ def main() -> None:
     p.add_argument("--variants", nargs="+", default=[""])
     p.add_argument("--learners", nargs="+", default=["supervised"])
     p.add_argument("--strategies", nargs="+", default=[], help="train with the attachment of each; random has none")
+    p.add_argument("--acquired", type=Path, metavar="FILE", help="train on the labels of each list in this file")
     p.add_argument("--flops", action="store_true")
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     p.add_argument("--cache-dir", type=Path, default=Path("cache"), help="of embeddings")
     options = p.parse_args()
+    if options.acquired and options.strategies:
+        p.error("--strategies takes random labels: leave it out beside --acquired")
     backends.settle()
     keep_freed_memory()
     try:
@@ -78,19 +97,28 @@ def main() -> None:
         specs = [resolve(name) for name in options.strategies]
         data = datasets.load(base.dataset, options.data_dir)
         data = embedded(data, base.embedding, options.cache_dir) if base.embedding else data
+        counts = options.labels or base.budgets
+        lists = acquired(options.acquired, options.seeds, max(counts), len(data.train_labels))
     except (ValueError, OSError) as problem:
         p.error(str(problem))
-    counts = options.labels or base.budgets
     if options.flops:
         print_flops(base, data, counts)
         return
-    table = TABLES / f"{base.name}{'-attachments' if specs else '-trained' if base.embedding else ''}.csv"
-    for labels, seed, protocol, learner, spec in itertools.product(
-        counts, options.seeds, protocols, chosen, specs or [None]
+    kind = "-attachments" if specs else "-acquired" if lists else "-trained" if base.embedding else ""
+    table = TABLES / f"{base.name}{kind}.csv"
+    sources = sorted({strategy for strategy, _ in lists}) or [""]
+    trained_with: list[Spec | None] = [*specs] or [None]
+    for labels, seed, source, protocol, learner, spec in itertools.product(
+        counts, options.seeds, sources, protocols, chosen, trained_with
     ):
-        key = [setting(protocol, learner) + (f" {spec.canonical}" if spec else ""), labels, seed]
+        added = f" {spec.canonical}" if spec else f" labels={source}" if source else ""
+        key = [setting(protocol, learner) + added, labels, seed]
         if not done(table, key):
-            measured = trained(protocol, learner, data, labels, seed, spec)
+            if source:
+                split = given(lists, (source, seed), labels, len(data.train_labels))
+            else:
+                split = drawn(protocol, data, labels, seed)
+            measured = trained(protocol, learner, data, split, seed, spec)
             append(table, [*key, *measured.values(), torch.__version__], (*COLUMNS[:3], *measured, COLUMNS[-1]))
 
 
@@ -112,18 +140,44 @@ def setting(protocol: Protocol, learner: learners.Learner) -> str:
     return f"{learned}{protocol.model.name}[{network}] {recipe}{first}"
 
 
+def acquired(path: Path | None, numbers: list[int], most: int, images: int) -> dict[label_lists.Key, Tensor]:
+    """The lists of a file, for each strategy and seed asked for. Raises ValueError if one is missing or too short."""
+    if path is None:
+        return {}
+    lists = {key: torch.tensor(found.indices) for key, found in label_lists.read(path, "--acquired")[1].items()}
+    for strategy in {name for name, _ in lists}:
+        for seed in numbers:
+            if len(own := lists.get((strategy, seed), torch.empty(0))) < most:
+                raise ValueError(f"{path} has {len(own)} of the {most} labels needed of {strategy}, seed {seed}")
+    if outside := [int(own.max()) for own in lists.values() if own.max() >= images]:
+        raise ValueError(f"{path} has the index {outside[0]}, of a data set with {images} training images")
+    return lists
+
+
+def drawn(protocol: Protocol, data: datasets.ImageData, labels: int, seed: int) -> Split:
+    """Labelled images as the protocol draws its first ones, and judges that are the same for every seed."""
+    order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
+    judges, rest = order[:HELD_OUT], order[HELD_OUT:]
+    draws = seeds.generator(seed, "initial", 0)
+    first = draw_initial(data.train_labels[rest], labels, protocol.initial == "balanced", draws)
+    return Split(rest[first], rest[~torch.isin(torch.arange(len(rest)), first)], judges)
+
+
+def given(lists: Mapping[label_lists.Key, Tensor], key: label_lists.Key, labels: int, images: int) -> Split:
+    """The first labels of a list, and judges among the images of which no list has any."""
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(1))
+    judges = order[~torch.isin(order, torch.cat(list(lists.values())))][:HELD_OUT]
+    labelled = lists[key][:labels]
+    return Split(labelled, order[~torch.isin(order, torch.cat([labelled, judges]))], judges)
+
+
 def trained(
-    protocol: Protocol, learner: learners.Learner, data: datasets.ImageData, labels: int, seed: int, spec: Spec | None
+    protocol: Protocol, learner: learners.Learner, data: datasets.ImageData, split: Split, seed: int, spec: Spec | None
 ) -> dict[str, float | str]:
     """Accuracy, NLL and ECE on the held-out images, accuracy on the labelled ones, the recipe's steps, and seconds.
 
     With ``spec``, trained with the attachment of that strategy, whose ranks are last, empty if it has none.
     """
-    order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
-    judges, rest = order[:HELD_OUT], order[HELD_OUT:]
-    draws = seeds.generator(seed, "initial", 0)
-    first = draw_initial(data.train_labels[rest], labels, protocol.initial == "balanced", draws)
-    chosen, others = rest[first], rest[~torch.isin(torch.arange(len(rest)), first)]
     images = Images(data.train_images, data.mean, data.std)
     plan = blueprint(protocol.model.name, protocol.model.parameters, data)
     network, fresh = plan.network(seed, "weights", 0, images.device), Fresh(plan, seed, 0, images.device)
@@ -131,15 +185,15 @@ def trained(
     if strategy is not None:
         with seeds.scoped(seed, "attachment", 0):
             attachment = strategy.attach(network.attachment_channels, data.class_count)
-    answers = data.train_labels[chosen]
+    answers = data.train_labels[split.labelled]
     task = TrainingTask(
         images=images,
         network=network,
         attachment=attachment,
         recipe=protocol.recipe,
-        labelled=chosen,
+        labelled=split.labelled,
         targets=answers,
-        unlabelled=others,
+        unlabelled=split.unlabelled,
         seed=seed,
         round=0,
         fresh=fresh,
@@ -149,15 +203,15 @@ def trained(
     seconds = time.perf_counter() - began
     predictor = Predictor(result.network, result.attachment, protocol.recipe.precision)
     if strategy is not None and attachment is not None and "after_training" in strategy.hooks:
-        strategy.after_training(EngineTuning(task, predictor, chosen, answers))
-    predictions = predictor.predict(images, judges)
-    held = evaluate(predictions.logits, data.train_labels[judges])
-    own = evaluate(predictor.predict(images, chosen).logits, answers)
+        strategy.after_training(EngineTuning(task, predictor, split.labelled, answers))
+    predictions = predictor.predict(images, split.judges)
+    held = evaluate(predictions.logits, data.train_labels[split.judges])
+    own = evaluate(predictor.predict(images, split.labelled).logits, answers)
     measured = (held.accuracy, held.nll, held.ece, own.accuracy)
     found: dict[str, float | str] = dict(zip(COLUMNS[3:7], (round(x, 4) for x in measured), strict=True))
     found |= {"steps": task.steps, "seconds": round(seconds, 1)}
     if spec is not None:
-        ranks = {} if attachment is None else rank_agreement(predictions, data.train_labels[judges], "")
+        ranks = {} if attachment is None else rank_agreement(predictions, data.train_labels[split.judges], "")
         found |= {name: round(ranks[key], 4) if (key := f"loss_rank..{name}") in ranks else "" for name in RANKS}
     return found
 
