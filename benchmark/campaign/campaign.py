@@ -129,7 +129,7 @@ def compute_missing(
                 replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
             todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
-            for note in [*data_checks.repeated(identity), *notes(todo)]:
+            for note in [*data_checks.notes(identity), *notes(todo)]:
                 console.print(note, markup=False, soft_wrap=True)
             blueprint(protocol.model.name, protocol.model.parameters, data)  # what is derived once is shared too
             tasks = tasks_of(protocol, todo, verdicts, identity, device, options, began)

@@ -101,6 +101,7 @@ class DataSource:
             num_train=len(data.train_labels),
             channels=data.channels,
             image_size=data.image_size,
+            are_components=False,
         )
 
     def _record(self, stamp: str) -> Path:

@@ -53,13 +53,19 @@ def runnable(protocol: Protocol, specs: list[Spec], folders: Folders, identity: 
             ) from error
 
 
-def repeated(identity: Identity) -> list[str]:
-    """A line on test examples that equal a training one, where there are any."""
-    if not identity.repeated:
-        return []
-    some = "example equals" if identity.repeated == 1 else "examples equal"
-    said = f"'{identity.name}': {identity.repeated:,} test {some} a training example"
-    return [f"{said}: accuracies are too high once that is labelled"]
+def notes(identity: Identity) -> list[str]:
+    """A line each on test examples that equal a training one and on principal components, where there are any."""
+    found = []
+    if identity.repeated:
+        some = "example equals" if identity.repeated == 1 else "examples equal"
+        said = f"'{identity.name}': {identity.repeated:,} test {some} a training example"
+        found.append(f"{said}: accuracies are too high once that is labelled")
+    if identity.are_components:
+        found.append(
+            f"'{identity.name}': no two dimensions are correlated, as of principal components; if they are such, "
+            '--set "embedding=given[one_scale=true]" keeps their proportions, which can be far more accurate'
+        )
+    return found
 
 
 def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:

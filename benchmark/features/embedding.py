@@ -1,5 +1,7 @@
 """Embeddings of a data set in place of its images: computed once per content, by several processes, and kept.
 
+Of a data set that has embeddings already, ``given`` are these, or their principal components.
+
 ``cache/embeddings/`` has a file for each block of images, so that a computation that was stopped goes on where it was,
 and one for principal components.
 A block is computed by one thread, whatever the number of processes: they do not change its bits. ``simclr`` is trained
@@ -38,6 +40,7 @@ from strategies.registry import SpecError, parse
 BLOCK = 1_000  # images in a file
 PRECISION = "bfloat16"  # of SimCLR's training, as in the protocols
 FORMAT = 1  # raised when the same images get other embeddings
+GIVEN = "given"
 Say = Callable[[str], None]
 
 
@@ -47,7 +50,8 @@ class Embedding:
 
     ``size`` is the side in pixels that images are brought to, 0 for the one that the network was trained with. The
     method ``simclr`` trains a network of ``width`` for ``steps`` steps instead (see ``features.simclr``): compact for
-    colour images, cnn for grey ones.
+    colour images, cnn for grey ones. The method ``given`` takes the data set's own embeddings; with ``one_scale`` all
+    dimensions are divided by one number, not each by its own standard deviation.
     """
 
     method: str
@@ -55,14 +59,25 @@ class Embedding:
     pca: int = 0
     width: int = 0
     steps: int = 0
+    one_scale: bool = False
 
     @classmethod
     def parsed(cls, text: str) -> Embedding:
-        """From ``method[size=96,pca=256]`` or ``simclr[steps=3000,width=32]``. Raises ValueError, in one line."""
+        """From such as ``method[size=96,pca=256]``, ``simclr[steps=3000,width=32]`` or ``given[one_scale=true]``.
+
+        Raises ValueError, in one line.
+        """
         try:
             method, parameters = parse(text)
         except SpecError as error:
             raise ValueError(f"embedding: {error}") from error
+        if method == GIVEN:
+            for key, value in parameters.items():
+                if not ((key == "pca" and type(value) is int and value >= 0) or (key == "one_scale" and value is True)):
+                    raise ValueError(
+                        f"embedding '{text}': it has pca, a whole number, and one_scale=true, not {key}={value}"
+                    )
+            return cls(method, **parameters)
         known = ("width", "steps", "pca") if method == SIMCLR else ("size", "pca")
         for key, value in parameters.items():
             if key not in known or type(value) is not int or value < 0:
@@ -83,14 +98,22 @@ class Embedding:
 def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) -> ImageData:
     """``data`` with embeddings by ``text`` for its images: (N, 1, 1, D) float32, on the CPU.
 
-    Principal components are those of the standardised embeddings of the training images. ``sha256`` becomes one of the
-    images' and of how they were embedded, for ``simclr`` of what came out: its training is not the same everywhere.
-    Raises ValueError and OSError.
+    Principal components are those of the standardised embeddings of the training images, with ``one_scale`` of the
+    embeddings as they are. ``sha256`` becomes one of the images' and of how they were embedded, for ``simclr`` of what
+    came out: its training is not the same everywhere. Raises ValueError and OSError.
     """
-    if data.are_embeddings:
-        raise DatasetError(f"'{data.name}' has embeddings already: leave out the protocol's embedding")
     how = Embedding.parsed(text)
-    if how.method == SIMCLR:
+    if data.are_embeddings != (how.method == GIVEN):
+        problem = "has images, and 'given' takes" if how.method == GIVEN else "has embeddings already: 'given' takes"
+        raise DatasetError(
+            f"embedding '{text}': '{data.name}' {problem} the embeddings of a data set as they are "
+            f"({GIVEN}[pca=…], {GIVEN}[one_scale=true])"
+        )
+    if how.method == GIVEN:
+        digest = hashlib.sha256(f"{data.sha256}/{how.one_scale}".encode()).hexdigest()
+        own = data.train_images.flatten(1), data.test_images.flatten(1)
+        found = _components(cache, digest, how.pca, lambda: own, how.one_scale)
+    elif how.method == SIMCLR:
         train, test, digest = _by_simclr(data, how, cache, say)
         found = _components(cache, digest, how.pca, lambda: (train, test))
     else:
@@ -101,7 +124,8 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
         )
     whole = hashlib.sha256(f"{digest}/{how.pca}".encode()).hexdigest()
     first, second = map(_pixels, found)
-    return replace(data, train_images=first, test_images=second, sha256=whole, one_scale=bool(how.pca))
+    one_scale = bool(how.pca) or how.one_scale
+    return replace(data, train_images=first, test_images=second, sha256=whole, one_scale=one_scale)
 
 
 def _by_network(data: ImageData, how: Embedding, folder: Path, say: Say | None) -> tuple[Tensor, Tensor]:
@@ -119,9 +143,11 @@ def _by_network(data: ImageData, how: Embedding, folder: Path, say: Say | None) 
 
 
 def _components(
-    cache: Path, digest: str, count: int, embeddings: Callable[[], tuple[Tensor, Tensor]]
+    cache: Path, digest: str, count: int, embeddings: Callable[[], tuple[Tensor, Tensor]], one_scale: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The ``embeddings`` (N, D) and (M, D), or their ``count`` first components, which are kept in the cache.
+
+    Components are those of the standardised embeddings unless all dimensions have ``one_scale``.
 
     ``digest`` is of what the embeddings are of. Finding the components takes eight seconds for CIFAR-10.
     """
@@ -132,7 +158,7 @@ def _components(
     if kept is None:
         train, test = embeddings()
         mean, std = train.double().mean(0), train.double().std(0)
-        std = std.where(std > 0, 1.0)
+        std = torch.ones_like(std) if one_scale else std.where(std > 0, 1.0)
         kept = principal((train.double() - mean) / std, (test.double() - mean) / std, count)
         with contextlib.suppress(OSError):  # a cache that is full or only read: they are found again
             sealed.save(path, kept)

@@ -35,7 +35,8 @@ def check(method: str) -> None:
         _torchvision_weights(name)
     elif source != "timm":
         raise ValueError(
-            f"there are embeddings by {LITE0}, torchvision:<weights>, timm:<model> and simclr, not by '{method}'"
+            f"there are embeddings by {LITE0}, torchvision:<weights>, timm:<model> and simclr, and those given, "
+            f"not by '{method}'"
         )
     elif name not in _timm().list_pretrained():
         raise ValueError(f"features.method: timm has no pretrained model '{name}'")
