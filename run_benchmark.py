@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--dataset", metavar="NAME|PATH", help="a data set, an .npz or an image folder (default: digits)")
     what.add_argument(
         "--strategies",
+        action="extend",
         nargs="+",
         metavar="S",
         help="names, groups, name[key=value], file.py:Class; name@1 shows older runs, of version 1",
@@ -69,15 +70,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR|FILE",
         help="train on the labels that the runs there acquired, or on the index lists of a .csv or .json",
     )
-    what.add_argument("--learner", nargs="+", metavar="L", help="what trains on the labels (default: supervised)")
+    what.add_argument(
+        "--learner", action="extend", nargs="+", metavar="L", help="what trains on the labels (default: supervised)"
+    )
     what.add_argument(
         "--budgets",
+        action="extend",
         nargs="+",
         type=whole,
         metavar="N",
         help="label counts, the first drawn at the start; a schedule that goes on in the same steps continues its runs",
     )
-    what.add_argument("--seeds", nargs="+", type=whole, metavar="K", help="a run for each")
+    what.add_argument("--seeds", action="extend", nargs="+", type=whole, metavar="K", help="a run for each")
     what.add_argument(
         "--until-decided",
         type=points,
@@ -86,7 +90,9 @@ def parser() -> argparse.ArgumentParser:
         "verdicts are corrected for up to 5 looks",
     )
     what.add_argument("--model", metavar="NAME[key=value]", help="the network, such as resnet18[width=32]")
-    what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol")
+    what.add_argument(
+        "--set", action="extend", nargs="+", default=[], metavar="FIELD=VALUE", help="any other field of the protocol"
+    )
     how = p.add_argument_group("how to run it")
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:0")
     how.add_argument(
@@ -95,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
     how.add_argument(
         "--resources",
+        action="extend",
         nargs="+",
         type=resource,
         default=[],
@@ -122,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     other.add_argument("--list", action="store_true", help="strategies, learners, data sets, models, protocols")
     other.add_argument(
         "--report",
+        action="extend",
         nargs="+",
         type=Path,
         metavar="DIR|NAME",
@@ -129,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     )
     other.add_argument(
         "--compare",
+        action="extend",
         nargs="+",
         type=Path,
         metavar="DIR|NAME",

@@ -126,10 +126,14 @@ def _cost(found: Forecast) -> str:
 
 
 def core_alone(command: Sequence[str]) -> list[str]:
-    """The words of a command with ``--strategies core``, at the place where it names its strategies, if it does."""
-    words = list(command)
-    begin = next((i for i, word in enumerate(words) if word.split("=")[0] == "--strategies"), len(words))
-    end = begin + 1
-    while end < len(words) and not words[end].startswith("--"):
-        end += 1
-    return [*words[:begin], "--strategies", "core", *words[end:]]
+    """The words of a command with ``--strategies core``, at the place where it first names strategies, if it does."""
+    found: list[str] = []
+    named = skipping = False
+    for word in command:
+        if word.split("=")[0] == "--strategies":
+            found += [] if named else ["--strategies", "core"]
+            named = skipping = True
+        elif not skipping or word.startswith("--"):
+            found.append(word)
+            skipping = False
+    return found if named else [*found, "--strategies", "core"]

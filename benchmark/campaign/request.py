@@ -63,10 +63,14 @@ def changes(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.model is not None:
         name, parameters = registry.parse(arguments.model)
         changes["model"] = {"name": name, "parameters": parameters}
+    given: set[str] = set()
     for item in arguments.set:
         field, equals, text = item.partition("=")
         if not equals:
             raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
+        if field in given:
+            raise ProtocolError(f"--set gives '{field}' twice: leave one out")
+        given.add(field)
         changes[field] = value(text)
     return changes
 

@@ -111,6 +111,7 @@ def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs(
         ("--dataset cifar10 --strategies a b c", "--dataset cifar10 --strategies core"),
         ("--strategies=all --seeds 0 1", "--strategies core --seeds 0 1"),
         ("--protocol mnist", "--protocol mnist --strategies core"),
+        ("--strategies a b --seeds 0 --strategies c --name d", "--strategies core --seeds 0 --name d"),
     ],
 )
 def test_the_command_for_the_core_is_the_same_but_for_its_strategies(command: str, expected: str) -> None:

@@ -40,8 +40,8 @@ def test_those_that_can_choose_their_own_and_the_others_share_a_draw(tmp_path: P
     first = {name: rounds[0] for name, (_, *rounds) in runs.items()}
     assert len({first[name]["nll"] for name in drawn}) == 1
     (tmp_path / "plain").mkdir()
-    plain = ("--set", "recipe.augmentation=none", "initial=random", "--strategies", "margin")
-    assert bench(tmp_path / "plain", *arguments, *plain) == 0
+    plain = [word.replace("initial=strategy", "initial=random") for word in arguments]
+    assert bench(tmp_path / "plain", *plain, "--strategies", "margin") == 0
     ((header, *_),) = run_lines(tmp_path / "plain").values()
     assert header["initial"]["acquired_indices"] == initial["margin"]
 

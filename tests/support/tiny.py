@@ -48,7 +48,7 @@ def bench(folder: Path, *arguments: str, report: bool = False) -> int:
     """Run the command line on the tiny protocol with everything in ``folder``; the exit status.
 
     Without ``report`` no tables and figures are drawn, which takes longer than the runs. In this process, unless
-    the arguments say ``--workers``; the last of a repeated argument counts.
+    the arguments say ``--workers``.
     """
     toml = folder / "tiny.toml"
     if not toml.exists():
