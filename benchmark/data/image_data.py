@@ -14,6 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _CHUNK = 500  # images at once for the patches
+# Of embeddings: values that float32 can compute with, and how small a deviation may be, alone and beside the mean.
+_LARGEST, _NARROWEST, _OFFSET = 1e37, 1e-30, 1e5
+_ROUNDING = 1e-13  # a relative deviation that float64's own rounding makes
+_FARTHEST = 1e12  # deviations of a test example from the mean
 
 
 class DatasetError(ValueError):
@@ -154,8 +158,8 @@ def checked(name: str, arrays: Arrays) -> ImageData:
     test_images = _checked_images(f"{source}: the test images", arrays.test_images)
     if train_images.shape[1:] != test_images.shape[1:] or train_images.dtype != test_images.dtype:
         raise DatasetError(
-            f"{source}: the training images are {_kind(train_images)} (height, width, channels), the test images "
-            f"{_kind(test_images)}: they must be alike"
+            f"{source}: the training examples are {_kind(train_images)}, the test examples {_kind(test_images)}: they "
+            "must be alike"
         )
     arrays = with_class_numbers(arrays)
     train_labels = _checked_labels(f"{source}: the training labels", arrays.train_labels, len(train_images))
@@ -174,7 +178,7 @@ def checked(name: str, arrays: Arrays) -> ImageData:
         raise DatasetError(
             f"{source}: the labels have {len(classes)} classes, but there are {len(class_names)} class names"
         )
-    return ImageData(
+    data = ImageData(
         name=name,
         train_images=torch.from_numpy(train_images),
         train_labels=torch.from_numpy(train_labels),
@@ -184,6 +188,9 @@ def checked(name: str, arrays: Arrays) -> ImageData:
         sha256=_sha256(train_images, train_labels, test_images, test_labels),
         note=arrays.note,
     )
+    if data.are_embeddings:
+        _check_scale(source, data)
+    return data
 
 
 def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
@@ -191,7 +198,9 @@ def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
     if images.ndim == 2 and images.dtype.kind == "f":
         return _checked_embeddings(what.replace("images", "embeddings"), images)
     if images.dtype != np.uint8 or images.ndim == 2:
-        way_out = ": call .astype(np.float32)" if images.ndim == 2 else ""
+        way_out = ": call .astype(np.float32)" if images.ndim == 2 and images.dtype.kind in "biu" else ""
+        if images.dtype.kind == "f" and images.ndim != 2:
+            way_out = ": embeddings need .reshape(len(x), -1), images .astype(np.uint8)"
         raise DatasetError(
             f"{what} are {images.dtype} of shape {images.shape}: images are uint8 0–255, (N, H, W) or (N, H, W, C), "
             f"embeddings floating-point numbers, (N, D){way_out}"
@@ -206,20 +215,61 @@ def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
 def _checked_embeddings(what: str, embeddings: np.ndarray) -> np.ndarray:
     if embeddings.size == 0:
         raise DatasetError(f"{what} have shape {embeddings.shape}: there must be one, of at least one dimension")
-    with np.errstate(over="ignore"):
-        numbers = np.ascontiguousarray(embeddings, dtype=np.float32)
-    if len(bad := np.flatnonzero(~np.isfinite(numbers).all(1))):
+    if len(bad := np.flatnonzero(~np.isfinite(embeddings).all(1))):
         raise DatasetError(
             f"{what} have NaN or infinite values in {len(bad):,} rows, the first {bad[0]}: leave them out"
         )
+    with np.errstate(over="ignore"):
+        numbers = np.ascontiguousarray(embeddings, dtype=np.float32)
+    if len(bad := np.flatnonzero(~(np.abs(numbers) < _LARGEST).all(1))):
+        raise DatasetError(
+            f"{what} have values beyond {_LARGEST:.0e} in {len(bad):,} rows, the first {bad[0]}: divide all by one "
+            "number, or leave these rows out"
+        )
+    if embeddings.dtype.itemsize > numbers.dtype.itemsize:
+        _check_offsets(what, embeddings)
     return numbers[:, np.newaxis, np.newaxis, :]
 
 
+def _check_offsets(what: str, embeddings: np.ndarray) -> None:
+    """Raise DatasetError for a dimension whose values differ by less than float32 tells apart so far from 0.
+
+    One that is constant but for float64's rounding may be.
+    """
+    offset, spread = np.abs(embeddings.mean(0, dtype=np.float64)), embeddings.std(0, dtype=np.float64)
+    if len(lost := np.flatnonzero((offset > _OFFSET * spread) & (spread > _ROUNDING * offset))):
+        one = lost[0]
+        raise DatasetError(
+            f"{what} have a mean of {offset[one]:.3g} and a standard deviation of {spread[one]:.3g} in dimension "
+            f"{one}, which float32, in which they are kept, does not tell apart: subtract the mean of the training "
+            "embeddings"
+        )
+
+
+def _check_scale(source: str, data: ImageData) -> None:
+    """Raise DatasetError for embeddings that a head cannot compute with once they are standardised."""
+    rows, mean, std = data.train_images.flatten(1), data.mean, data.std
+    if len(narrow := np.flatnonzero(std.numpy() < _NARROWEST)):
+        one = narrow[0]
+        raise DatasetError(
+            f"{source}: the training embeddings have a standard deviation of {std[one]:.3g} in dimension {one}: "
+            "multiply all by one number"
+        )
+    varies = rows.amax(0) > rows.amin(0)
+    far = ((data.test_images.flatten(1) - mean).abs_() > _FARTHEST * std)[:, varies].any(1).nonzero()
+    if len(far):
+        raise DatasetError(
+            f"{source}: the test embeddings have values over {_FARTHEST:.0e} standard deviations from the mean in "
+            f"{len(far):,} rows, the first {int(far[0])}: leave these rows out"
+        )
+
+
 def _kind(images: np.ndarray) -> str:
-    """Of checked images: their shape, or what embeddings are."""
+    """What checked images are, and their shape."""
     if images.dtype != np.uint8:
-        return f"embeddings {images.shape[1:]}"
-    return str(images.shape[1:])
+        return f"embeddings of {images.shape[3]} dimensions"
+    _, height, width, channels = images.shape
+    return f"images of {height}×{width} pixels and {channels} channel{'s' if channels > 1 else ''}"
 
 
 def with_class_numbers(arrays: Arrays) -> Arrays:
@@ -257,9 +307,11 @@ def with_class_numbers(arrays: Arrays) -> Arrays:
 def _checked_labels(what: str, labels: np.ndarray, count: int) -> np.ndarray:
     """The labels as (N,) int64, contiguous."""
     if labels.shape not in ((count,), (count, 1)):
-        raise DatasetError(f"{what} have shape {labels.shape}: for {count} rows it must be ({count},)")
+        way_out = ", or one-hot rows in both training and test" if labels.ndim == 2 else ""
+        raise DatasetError(f"{what} have shape {labels.shape}: for {count} rows it must be ({count},){way_out}")
     if labels.dtype.kind not in "iu":
-        way_out = ": call .astype(np.int64)" if labels.dtype.kind in "fb" else ""
+        whole = labels.dtype.kind == "b" or (labels.dtype.kind == "f" and (labels == np.trunc(labels)).all())
+        way_out = ": call .astype(np.int64)" if whole else ""
         raise DatasetError(f"{what} are {labels.dtype}: labels must be integers, strings or one-hot rows{way_out}")
     return np.ascontiguousarray(labels.reshape(count), dtype=np.int64)
 

@@ -88,8 +88,8 @@ def test_grey_images_are_the_same_with_or_without_a_channel_axis() -> None:
             r"training images are uint8 of shape \(12, 60\): .* call .astype\(np.float32\)",
         ),
         ({"test_images": np.zeros((0, 5, 4, 3), "u1")}, r"test images have shape \(0, 5, 4, 3\)"),
-        ({"test_images": np.zeros((6, 4, 4, 3), "u1")}, r"\(5, 4, 3\) .* \(4, 4, 3\): they must be alike"),
-        ({"test_images": np.zeros((6, 5, 4), "u1")}, r"\(5, 4, 3\) .* \(5, 4, 1\): they must be alike"),
+        ({"test_images": np.zeros((6, 4, 4, 3), "u1")}, "are images of 5×4 pixels .* images of 4×4 pixels .* be alike"),
+        ({"test_images": np.zeros((6, 5, 4), "u1")}, "and 3 channels, .* and 1 channel: they must be alike"),
         ({"train_labels": np.arange(11) % 3}, r"training labels have shape \(11,\): for 12 .* \(12,\)"),
         ({"test_labels": np.eye(6, dtype=int)}, r"test labels have shape \(6, 6\)"),
         (
@@ -203,14 +203,14 @@ def test_a_constant_dimension_is_zero_and_one_scale_keeps_proportions() -> None:
     ("changes", "message"),
     [
         ({"train_images": np.full((12, 5), np.nan)}, "training embeddings have NaN or infinite values in 12 rows"),
-        ({"test_images": np.full((6, 5), 1e300)}, "test embeddings have NaN or infinite values in 6 rows, the first 0"),
-        ({"test_images": np.zeros((6, 4))}, r"\(1, 1, 5\) .* \(1, 1, 4\): they must be alike"),
+        ({"test_images": np.full((6, 5), 1e300)}, r"test embeddings have values beyond 1e\+37 in 6 rows, the first 0"),
+        ({"test_images": np.zeros((6, 4))}, "of 5 dimensions, .* embeddings of 4 dimensions: they must be alike"),
         ({"train_images": np.zeros((12, 0))}, r"training embeddings have shape \(12, 0\)"),
         (
             {"train_images": np.zeros((12, 5), int)},
             r"images are int64 .* embeddings floating-point numbers, \(N, D\): call",
         ),
-        ({"test_images": np.zeros((6, 5, 4, 3), "u1")}, "they must be alike"),
+        ({"test_images": np.zeros((6, 5, 4, 3), "u1")}, "are embeddings of 5 dimensions, the test examples images of"),
         ({"train_images": np.zeros(12)}, r"training images are float64 of shape \(12,\): .* embeddings .* \(N, D\)"),
         (
             {"train_labels": np.array(list("abc"))[np.arange(12) % 3]},

@@ -69,7 +69,7 @@ def test_principal_components_of_given_embeddings_are_scikit_learns(tmp_path: Pa
 
 def test_each_way_has_a_checksum_of_its_own(tmp_path: Path) -> None:
     data = saved(tmp_path, rows(40), rows(20))
-    ways = ("given", "given[one_scale=true]", "given[pca=3]", "given[pca=2]", "given[pca=3,one_scale=true]")
+    ways = ("given[one_scale=true]", "given[pca=3]", "given[pca=2]", "given[pca=3,one_scale=true]")
     assert len({embedded(data, how, tmp_path).sha256 for how in ways} | {data.sha256}) == len(ways) + 1
 
 
@@ -78,11 +78,13 @@ def test_each_way_has_a_checksum_of_its_own(tmp_path: Path) -> None:
     [
         ("given[size=3]", "it has pca, a whole number, and one_scale=true, not size=3"),
         ("given[one_scale=2]", "not one_scale=2"),
+        ("given", "embedding 'given' changes nothing: leave it out, or write given"),
+        ("given[pca=0]", "not pca=0"),
         ("given[pca=true]", "not pca=True"),
         ("given[pca=9]", "there are 8 principal components, not 9"),
         (
             "simclr",
-            r"'rows' has embeddings already: 'given' takes the embeddings of a data set as they are \(given\[pca",
+            r"'rows' has embeddings already: leave it out, or write given\[pca=…\] or given",
         ),
     ],
 )
@@ -95,7 +97,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, how: str, said: str) -> None
 
 def test_images_are_not_given_embeddings(tmp_path: Path) -> None:
     data = datasets.load("digits", tmp_path)
-    with pytest.raises(ValueError, match="'digits' has images, and 'given' takes the embeddings of a data set"):
+    with pytest.raises(ValueError, match="'digits' has images, which are no embeddings yet: choose another, such as"):
         embedded(data, "given[pca=2]", tmp_path)
 
 
@@ -129,3 +131,43 @@ def test_a_run_on_principal_components_is_told_how_to_keep_their_proportions(
     (hint,) = [part for part in told.split('"') if part.startswith("embedding=")]
     assert bench(tmp_path, *arguments, "--strategies", "random", "--set", *PLAIN, hint) == 0
     assert "principal components" not in capsys.readouterr().out
+
+
+def test_what_float32_cannot_hold_is_one_line(tmp_path: Path) -> None:
+    values = rows(60)
+
+    def said(train: np.ndarray, test: np.ndarray) -> str:
+        with pytest.raises(datasets.DatasetError) as raised:
+            saved(tmp_path, train, test)
+        assert "\n" not in str(raised.value)
+        return str(raised.value)
+
+    far = values[40:].copy()
+    far[3, 2] = 1e30
+    cases = {
+        "beyond 1e+37 in 40 rows, the first 0: divide all by one number": (values[:40] * 1e300, values[40:]),
+        "over 1e+12 standard deviations from the mean in 1 rows, the first 3: leave these rows out": (values[:40], far),
+        "a standard deviation of 2": (values[:40] * 1e-33, values[40:] * 1e-33),
+        "does not tell apart: subtract the mean": (values[:40] + 1e9, values[40:] + 1e9),
+        "NaN or infinite values in 1 rows, the first 1": (values[:40], np.vstack([far[:1], [[np.nan] * 8]])),
+    }
+    for expected, (train, test) in cases.items():
+        assert expected in said(train, test)
+
+
+@pytest.mark.parametrize("column", [0.1, 1e9, 0.0])
+def test_a_constant_dimension_is_not_lost_and_scales_do_not_matter(tmp_path: Path, column: float) -> None:
+    """A constant is one whatever float64 makes of its mean; a test example may differ from it."""
+    values = np.concatenate([rows(60), np.full((60, 1), column)], 1)
+    values[3, 8] += 1e-16 * column
+    values[50, 8] = 3.0
+
+    def standardised(array: np.ndarray) -> np.ndarray:
+        return seen(saved(tmp_path, array[:40], array[40:])).reshape(20, -1)
+
+    found = standardised(values)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(standardised(values * 1e20)[:, :8], found[:, :8], atol=1e-5)
+    years = values.copy()
+    years[:, 0] = 1990 + np.arange(60)
+    assert np.ptp(standardised(years)[:, 0]) == pytest.approx(19 / np.arange(40).std(), rel=1e-3)
