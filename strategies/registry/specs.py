@@ -28,6 +28,7 @@ from typing import Any
 _WORDS = {"True": True, "true": True, "False": False, "false": False, "None": None}
 _PLAIN = re.compile(r"[\w./:@%+*^~-]+")  # text that is printed without quotes
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_FILE = re.compile(r".*\.py:[^\W\d]\w*(?=\[|\Z)", re.DOTALL)  # file.py:Class
 _WHOLE = re.compile(r"[+-]?[0-9][0-9_]*")
 _LARGEST = 2**63 - 1  # of whole numbers
 PRESET = "preset"  # the key in a bracket that names one
@@ -157,7 +158,8 @@ class _Reader:
             if self.rest and self.next != "[":
                 raise self.error(f"only a bracket may follow the quoted name, not '{_short(self.rest)}'")
             return name
-        end = self.text.find("[", self.position)
+        of_file = _FILE.match(self.text, self.position)  # whose folders may have brackets in their names
+        end = of_file.end() if of_file else self.text.find("[", self.position)
         begin, self.position = self.position, len(self.text) if end < 0 else end
         return self.text[begin : self.position]
 

@@ -145,6 +145,14 @@ def test_values(text: str, expected: dict[str, Any]) -> None:
     assert parse(text) == ("a", expected)
 
 
+@pytest.mark.parametrize("name", ["/tmp/a[1]/mine.py:Mine", "my data [v1] ü/mi ne.py:Mine", "mine.py:Mine"])
+def test_folders_of_a_file_may_have_brackets_in_their_names(name: str) -> None:
+    assert parse(name) == (name, {})
+    assert parse(f"{name}[x=[1],y=a]") == (name, {"x": [1], "y": "a"})
+    assert parse("pseudo[teacher=mine.py:Net]") == ("pseudo", {"teacher": "mine.py:Net"})
+    assert parse("pseudo[teacher=mine.py:Net,layers=[2]]") == ("pseudo", {"teacher": "mine.py:Net", "layers": [2]})
+
+
 def test_names_with_brackets_are_quoted() -> None:
     assert parse("'/tmp/a[1]/mine.py:Mine'[x=1]") == ("/tmp/a[1]/mine.py:Mine", {"x": 1})
     assert format_spec("/tmp/a[1]/mine.py:Mine", [("x", 1)]) == "'/tmp/a[1]/mine.py:Mine'[x=1]"
