@@ -32,7 +32,9 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
         return report_across(arguments, layers, selected, console)
     folders = layers.find(arguments.report[0])
     if arguments.export_indices is not None:
-        return export_indices(arguments, folders.experiment(), console)
+        export_indices(arguments, folders.experiment(), console)
+        if arguments.output is None:
+            return DONE
     if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
         return report_selection(arguments, folders.experiment(), selected, console)
     experiment, budgets = results.beside_own(folders.experiment())
@@ -96,7 +98,7 @@ def report_selection(
     return DONE
 
 
-def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> int:
+def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:
     """Write what the selected runs acquired as a file that ``--replay`` reads."""
     from benchmark.reports.statistics.curves import select
 
@@ -106,7 +108,6 @@ def export_indices(arguments: argparse.Namespace, experiment: Experiment, consol
         path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
         replays.export(some, path)
         console.print(f"the labels that {len(some)} runs acquired are in {path}", markup=False, soft_wrap=True)
-    return DONE
 
 
 def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
