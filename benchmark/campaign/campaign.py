@@ -107,7 +107,7 @@ def compute_missing(
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
     status, held = DONE, False
-    source = checks.source(protocol, places.data, places.cache, console)
+    source = checks.source(protocol, places.data, places.cache, console, options.workers)
     if not todo:
         data_checks.same_data(protocol, folders, source, console)
     else:

@@ -37,7 +37,7 @@ class DataSource:
     """Where a data set is read from: its name or path, the folder of known data sets, and the cache.
 
     For ``image_size`` and ``say`` see ``datasets.load``, for ``embedding`` see ``features.embedding``, empty for none;
-    for ``imbalance`` see ``data.long_tail``.
+    for ``imbalance`` see ``data.long_tail``. ``processes`` compute embeddings, 0 for one per core.
     """
 
     dataset: str
@@ -47,6 +47,7 @@ class DataSource:
     say: Say | None = dataclasses.field(default=None, compare=False)
     embedding: str = ""
     imbalance: float = 1.0
+    processes: int = dataclasses.field(default=0, compare=False)
 
     def identify(self) -> Identity | None:
         """What the data are; None for a known data set that would have to be downloaded. Raises DatasetError."""
@@ -78,7 +79,7 @@ class DataSource:
     def _embedded(self) -> ImageData:
         try:
             Embedding.parsed(self.embedding)  # before any image is read
-            return embedded(self._images(), self.embedding, self.cache, self.say)
+            return embedded(self._images(), self.embedding, self.cache, self.say, self.processes)
         except ValueError as error:
             raise DatasetError(str(error)) from error
 
@@ -124,10 +125,19 @@ class DataSource:
         return digest.hexdigest()
 
 
-def source_of(protocol: Protocol, data_dir: Path, cache: Path, say: Say | None = None) -> DataSource:
+def source_of(
+    protocol: Protocol, data_dir: Path, cache: Path, say: Say | None = None, processes: int = 0
+) -> DataSource:
     """Where the data of ``protocol`` are read from."""
     return DataSource(
-        protocol.dataset, data_dir, cache, protocol.image_size, say, protocol.embedding, protocol.imbalance
+        protocol.dataset,
+        data_dir,
+        cache,
+        protocol.image_size,
+        say,
+        protocol.embedding,
+        protocol.imbalance,
+        processes,
     )
 
 

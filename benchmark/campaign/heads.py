@@ -1,11 +1,15 @@
-"""The training of a head that is trained, where the protocol's own head is solved and its recipe trains nothing."""
+"""Recipes that follow from others: of a head on embeddings where the protocol's is of images, of a trained head where
+its own is solved.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment import Protocol, ProtocolError, load
+from benchmark.experiment.recipe import Recipe
 from benchmark.models import factory
 
 # Found on held-out training images of CIFAR-10's embeddings: docs/recipes/README.md.
@@ -13,23 +17,39 @@ RECIPE = {"epochs": 20, "min_steps": 500, "batch_size": 64, "learning_rate": 0.1
 
 
 def with_training(base: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``changes``, with ``RECIPE`` where they replace the head of ``base``, which is solved, by one that is trained.
+    """``changes``, with the recipe of cifar10-embeddings where they embed the images of ``base``, by a linear head
+    unless they name another; with ``RECIPE`` where the head, which is solved, becomes one that is trained.
 
     What they say of the recipe wins. Raises ProtocolError where they replace the embeddings by images and say nothing.
     """
+    ours: dict[str, Any] = {}
+    if changes.get("embedding") and not base.embedding and not _of_embeddings(base.model.name):
+        like = load("cifar10-embeddings")
+        ours = {
+            f"recipe.{field.name}": getattr(like.recipe, field.name)
+            for field in dataclasses.fields(Recipe)
+            if getattr(like.recipe, field.name) != getattr(base.recipe, field.name)
+        }
+        if "model" not in changes and "model.name" not in changes:
+            ours["model"] = dataclasses.asdict(like.model)
+        base = dataclasses.replace(base, model=like.model)
     model = changes.get("model.name", changes.get("model", {}).get("name", base.model.name))
     if not _solved(base.model.name) or _solved(model):
-        return dict(changes)
+        return {**ours, **changes}
     lengths = {"recipe.epochs", "recipe.min_steps", "recipe.steps_at"}
     if base.embedding and not changes.get("embedding", base.embedding) and not lengths & changes.keys():
         raise ProtocolError(
             f"the recipe of {base.name} is of a head that is solved, and '{model}' is trained: choose a --protocol on "
             "images, or --set recipe.epochs=…"
         )
-    ours: dict[str, Any] = {f"recipe.{key}": value for key, value in RECIPE.items()}
+    ours |= {f"recipe.{key}": value for key, value in RECIPE.items()}
     if "recipe.steps_at" in changes:
         ours |= {"recipe.epochs": 0, "recipe.min_steps": 0}
     return {**ours, **changes}
+
+
+def _of_embeddings(model: str) -> bool:
+    return model in factory.MODELS and factory.class_of(model).of_embeddings
 
 
 def _solved(model: str) -> bool:

@@ -206,9 +206,11 @@ def writable(root: Path, cache: Path) -> None:
             raise ProtocolError(f"cannot write to {place}: {error.strerror or error}") from error
 
 
-def source(protocol: Protocol, data_dir: Path, cache: Path, console: Console) -> DataSource:
-    """Where the protocol's data are read from."""
-    return source_of(protocol, data_dir, cache, said_on(console))
+def source(
+    protocol: Protocol, data_dir: Path, cache: Path, console: Console, processes: int | None = None
+) -> DataSource:
+    """Where the protocol's data are read from; ``processes`` compute embeddings, None for one per core."""
+    return source_of(protocol, data_dir, cache, said_on(console), processes or 0)
 
 
 def said_on(console: Console) -> Say:

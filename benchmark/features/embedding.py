@@ -73,10 +73,15 @@ class Embedding:
             raise ValueError(f"embedding: {error}") from error
         if method == GIVEN:
             for key, value in parameters.items():
-                if not ((key == "pca" and type(value) is int and value >= 0) or (key == "one_scale" and value is True)):
+                if not ((key == "pca" and type(value) is int and value > 0) or (key == "one_scale" and value is True)):
                     raise ValueError(
                         f"embedding '{text}': it has pca, a whole number, and one_scale=true, not {key}={value}"
                     )
+            if not parameters:
+                raise ValueError(
+                    f"embedding '{text}' changes nothing: leave it out, or write {GIVEN}[pca=…] or "
+                    f"{GIVEN}[one_scale=true]"
+                )
             return cls(method, **parameters)
         known = ("width", "steps", "pca") if method == SIMCLR else ("size", "pca")
         for key, value in parameters.items():
@@ -95,20 +100,21 @@ class Embedding:
         return found
 
 
-def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) -> ImageData:
+def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None, processes: int = 0) -> ImageData:
     """``data`` with embeddings by ``text`` for its images: (N, 1, 1, D) float32, on the CPU.
 
+    They are computed by so many ``processes``, 0 for one per core.
     Principal components are those of the standardised embeddings of the training images, with ``one_scale`` of the
     embeddings as they are. ``sha256`` becomes one of the images' and of how they were embedded, for ``simclr`` of what
     came out: its training is not the same everywhere. Raises ValueError and OSError.
     """
     how = Embedding.parsed(text)
     if data.are_embeddings != (how.method == GIVEN):
-        problem = "has images, and 'given' takes" if how.method == GIVEN else "has embeddings already: 'given' takes"
-        raise DatasetError(
-            f"embedding '{text}': '{data.name}' {problem} the embeddings of a data set as they are "
-            f"({GIVEN}[pca=…], {GIVEN}[one_scale=true])"
-        )
+        if how.method == GIVEN:
+            way_out = "has images, which are no embeddings yet: choose another, such as torchvision:<weights>"
+        else:
+            way_out = f"has embeddings already: leave it out, or write {GIVEN}[pca=…] or {GIVEN}[one_scale=true]"
+        raise DatasetError(f"embedding '{text}': '{data.name}' {way_out}")
     if how.method == GIVEN:
         digest = hashlib.sha256(f"{data.sha256}/{how.one_scale}".encode()).hexdigest()
         own = data.train_images.flatten(1), data.test_images.flatten(1)
@@ -120,7 +126,7 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
         key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         found = _components(
-            cache, digest, how.pca, lambda: _by_network(data, how, cache / "embeddings" / digest[:24], say)
+            cache, digest, how.pca, lambda: _by_network(data, how, cache / "embeddings" / digest[:24], say, processes)
         )
     whole = hashlib.sha256(f"{digest}/{how.pca}".encode()).hexdigest()
     first, second = map(_pixels, found)
@@ -128,7 +134,9 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None) ->
     return replace(data, train_images=first, test_images=second, sha256=whole, one_scale=one_scale)
 
 
-def _by_network(data: ImageData, how: Embedding, folder: Path, say: Say | None) -> tuple[Tensor, Tensor]:
+def _by_network(
+    data: ImageData, how: Embedding, folder: Path, say: Say | None, processes: int
+) -> tuple[Tensor, Tensor]:
     """Embeddings of the training images (N, D) and the test images (M, D) by a network that is trained already."""
     if how.pca:  # checked before minutes of work
         first = folder / "train-00000.pt"
@@ -136,7 +144,7 @@ def _by_network(data: ImageData, how: Embedding, folder: Path, say: Say | None) 
         known = _loaded(first) if sealed.is_there(first) else pretrained.embeddings(how.method, one, how.size)
         _check_components(how.pca, min(len(data.train_images), known.shape[1]))
     train, test = (
-        _of_images(images.cpu(), how, folder, part, say)
+        _of_images(images.cpu(), how, folder, part, say, processes)
         for part, images in (("train", data.train_images), ("test", data.test_images))
     )
     return train, test
@@ -222,12 +230,13 @@ def _trained(data: ImageData, how: Embedding, partial: Path) -> tuple[Tensor, Te
     return first, second
 
 
-def _of_images(images: Tensor, how: Embedding, folder: Path, part: str, say: Say | None) -> Tensor:
+def _of_images(images: Tensor, how: Embedding, folder: Path, part: str, say: Say | None, processes: int) -> Tensor:
     """The embeddings (M, D) of uint8 ``images`` (M, H, W, c): the blocks on disk, and those that are missing."""
     paths = [folder / f"{part}-{i:05d}.pt" for i in range(-(-len(images) // BLOCK))]
     missing = [i for i, path in enumerate(paths) if not sealed.is_there(path)]
     if missing:
-        processes = min(len(missing), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        processes = min(len(missing), processes or cores)
         if say is not None:
             say(f"embedding {len(images):,} {part} images by {how.method}, {processes} at a time")
         context = multiprocessing.get_context("spawn")

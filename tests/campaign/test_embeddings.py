@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,18 @@ def test_a_perceptron_trains_and_drops_units_out(tmp_path: Path) -> None:
     assert all(rounds[-1]["accuracy"] > 0.6 for _, *rounds in run_lines(tmp_path).values())
 
 
+def test_fields_that_are_set_one_by_one_all_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--dataset", str(own(tmp_path)), "--model", "linear", "--seeds", "0", "--budgets", "5", "10")
+    words = [word for field in (*PLAIN, "embedding=given[pca=3]", "initial=strategy") for word in ("--set", field)]
+    assert bench(tmp_path, *arguments, "--strategies", "random", "--strategies", "margin", *words) == 0
+    assert len(run_lines(tmp_path)) == 2
+    (described,) = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*/experiment.json")]
+    protocol = described["protocol"]
+    assert (protocol["embedding"], protocol["initial"]) == ("given[pca=3]", "strategy")
+    assert bench(tmp_path, *arguments, *words, "--set", "initial=random") == 2
+    assert capsys.readouterr().err == "error: --set gives 'initial' twice: leave one out\n"
+
+
 # --- embeddings of images
 
 
@@ -217,6 +230,29 @@ def test_images_become_embeddings_once_and_a_stopped_computation_goes_on(quick: 
     quick.clear()
     assert embedding.embedded(data, "timm:any[size=64]", tmp_path).sha256 != found.sha256
     assert len(quick) == 5  # of another size
+
+
+@pytest.mark.parametrize(("model", "steps"), [((), 1), (("--model", "mlp[width=8]"), 500)])
+def test_images_are_embedded_in_any_protocol(
+    quick: list[int], tmp_path: Path, model: tuple[str, ...], steps: int
+) -> None:
+    """The recipe of the images has no part in it; the head is linear unless another is named."""
+    how = ("--set", "embedding=timm:any", "--seeds", "0", "--budgets", "10", "20", "--strategies", "random")
+    assert bench(tmp_path, "--dataset", "digits", *model, *how) == 0
+    (described,) = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*/experiment.json")]
+    protocol = described["protocol"]
+    assert protocol["model"]["name"] == (model[1].split("[")[0] if model else "linear")
+    recipe = protocol["recipe"]
+    assert (recipe["augmentation"], recipe["precision"], recipe["min_steps"]) == ("none", "float32", steps)
+    assert len(quick) > 1
+
+
+def test_embeddings_are_computed_by_as_many_processes_as_asked_for(
+    quick: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ("--set", "embedding=timm:any", "--seeds", "0", "--budgets", "10", "20", "--strategies", "random")
+    assert bench(tmp_path, "--dataset", "digits", *how, "--workers", "1") == 0
+    assert "train images by timm:any, 1 at a time" in capsys.readouterr().out
 
 
 def test_principal_components_are_scikit_learns_of_standardised_embeddings(quick: list[int], tmp_path: Path) -> None:
