@@ -107,7 +107,11 @@ def export_indices(arguments: argparse.Namespace, experiment: Experiment, consol
         some = [run for run in runs if run.key.learner == learner]
         path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
         replays.export(some, path)
-        console.print(f"the labels that {len(some)} runs acquired are in {path}", markup=False, soft_wrap=True)
+        console.print(
+            f"the labels that {len(some)} run{'s' * (len(some) > 1)} acquired are in {path}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:

@@ -145,13 +145,17 @@ def test_exported_indices_can_be_replayed(folder: Path, capsys: pytest.CaptureFi
     command = ["--report", str(own), "--strategies", "margin", "--seeds", "0", "--export-indices", str(out)]
     assert bench(folder, *command) == 0
     (path,) = out.iterdir()
-    assert f"the labels that 1 runs acquired are in {path}" in capsys.readouterr().out
+    assert f"the labels that 1 run acquired are in {path}" in capsys.readouterr().out
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["index"]) for row in rows] == all_indices(own, "margin", 0)
     assert [int(row["num_labelled"]) for row in rows] == [10] * 10 + [20] * 10 + [30] * 10
     assert replay(folder, "--protocol", str(folder / "tiny.toml"), given=path) == 0
     assert list(rounds(*experiments(folder))) == [("margin", 0)]
+    path.unlink()
+    assert bench(folder, *command, "--output", str(folder / "paper")) == 0
+    assert path.exists()
+    assert (folder / "paper" / "README.md").exists()
 
 
 BAD_FILES = {
