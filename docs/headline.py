@@ -23,6 +23,7 @@ from benchmark.reports.statistics.inference import Inference, infer
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.statistics.tidy import groups
+from benchmark.reports.unranked import Unranked
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
 from benchmark.results.store import read_experiment
@@ -38,13 +39,18 @@ SHOWN = {
     "mnist": 100,
     "cifar10-embeddings": 100,
     "cifar10-embeddings-2000": 1000,
+    "cifar10-embeddings-10000": 5000,
     "cifar10-embeddings-label-noise": 100,
     "cifar10-embeddings-long-tail": 100,
+    "mnist-embeddings": 100,
     "replay-cifar10-short-by-head": 3000,
 }  # experiments, and the label count shown beside the last one
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
-# Experiments that differ in the length of the training alone.
-LENGTHS = {"cifar10-short": "as it is", "cifar10-slow": "twice as long"}
+# Pairs of experiments that differ in the training alone, and what it is called in their table.
+TRAININGS = (
+    {"cifar10-short": "as it is", "cifar10-slow": "twice as long"},
+    {"cifar10": "of the protocol", "cifar10-less-regularised": "less regularised"},
+)
 # Left out of README.md: in version 1 the loss predictor could not see the embedding (see docs/results.md).
 FLAWED = {("learning-loss", 1), ("semi-supervised-learning-loss", 1)}
 
@@ -61,7 +67,8 @@ def results_page() -> str:
     for name, labels in SHOWN.items():
         text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
     text = filled(text, f"results/{GRID}", grid_table(ROOT / "results" / GRID))
-    text = filled(text, f"results/{[*LENGTHS][-1]}", lengths_table(ROOT / "results"))
+    for pair in TRAININGS:
+        text = filled(text, f"results/{[*pair][-1]}", trainings_table(ROOT / "results", pair))
     text = filled(text, "loss-ablation", ablation.tables(ROOT / "results"))
     text = filled(text, "versions", older_versions(ROOT / "results"))
     return filled(text, "learners", learners_table(ROOT / "results"))
@@ -117,10 +124,12 @@ def table(root: Path, labels: int, short: bool = False) -> str:
     flawed = {run.key.strategy for run in report.runs if (run.key.strategy, run.header.strategy_version) in FLAWED}
     omitted = list(flawed) if short else []
     left_out = {key for key in report.ranking if key[0] in omitted or key in report.source.unranked.degenerate}
+    shown = []
     for _, row in report.summary[~report.summary["strategy"].isin(omitted)].iterrows():
         key = (row["strategy"], row["learner"])
+        shown.append(key)
         cells = [
-            row["strategy"],
+            row["strategy"] + report.source.unranked.mark(key),
             str(row["n"]),
             _percent(at.loc[key, "mean"], at.loc[key, "sd"]),
             _percent(row["final_mean"], row["final_sd"]),
@@ -128,7 +137,8 @@ def table(root: Path, labels: int, short: bool = False) -> str:
             *_found(report.inference, REFERENCE, key),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    said = [sentence(report.inference, REFERENCE, left_out)]
+    degenerate = {key: why for key, why in report.source.unranked.degenerate.items() if key in shown}
+    said = [sentence(report.inference, REFERENCE, left_out), Unranked(degenerate=degenerate).note]
     if not short:
         said += [reach(report.inference), method(report.inference)]
     return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"
@@ -198,31 +208,32 @@ def grid_table(root: Path) -> str:
     return "\n".join([*lines, "", " ".join([*said, method(report.inference)])]) + "\n"
 
 
-def lengths_table(results: Path) -> str:
-    """A row per strategy and training length, for the strategies, seeds and label counts of the longer one, Markdown.
+def trainings_table(results: Path, pair: dict[str, str]) -> str:
+    """A row per strategy and training of ``pair``, for the strategies, seeds and label counts of the second, Markdown.
 
-    The change is that of the gain in area over random, with the training length in place of the learner, and all of
-    the table is one family.
+    The change is that of the gain in area over random, with the training in place of the learner, and all of the table
+    is one family.
     """
-    shorter, longer = LENGTHS
-    long = read_report(results / longer)
-    seeds, budgets = set(long.curves["seed"]), sorted(set(long.curves["labels"]))
-    strategies = long.summary["strategy"].tolist()
-    short = read_report(results / shorter, strategies, seeds=seeds, budgets=budgets)
+    first, second = pair
+    new = read_report(results / second)
+    counts = new.curves["labels"].value_counts()
+    seeds, budgets = set(new.curves["seed"]), sorted(counts[counts == counts.max()].index)
+    strategies = new.summary["strategy"].tolist()
+    old = read_report(results / first, strategies, seeds=seeds, budgets=budgets)
     lines = [
         f"| strategy | training | seeds | {' | '.join(f'at {labels:,}' for labels in budgets)} | area "
         "| area vs. random | verdict | change | verdict |",
         "| :-- | :-- | --: | " + " | ".join(["--:"] * (len(budgets) + 2)) + " | :-- | --: | :-- |",
     ]
-    both = pd.concat([short.curves, long.curves.assign(learner=longer)])
-    inference = infer(contrasts(both), declared(len(budgets)), resolution([*short.runs, *long.runs]))
+    both = pd.concat([old.curves, new.curves.assign(learner=second)])
+    inference = infer(contrasts(both), declared(len(budgets)), resolution([*old.runs, *new.runs]))
     for strategy in strategies:
-        for report, length in zip((short, long), LENGTHS.values(), strict=True):
+        for report, training in zip((old, new), pair.values(), strict=True):
             row = report.summary.set_index("strategy").loc[strategy]
             at = report.accuracy[report.accuracy["strategy"] == strategy]
-            key = (strategy, longer if report is long else SUPERVISED)
+            key = (strategy, second if report is new else SUPERVISED)
             found = [*_found(inference, REFERENCE, key), *_found(inference, GAIN, key)]
-            lines.append(_grid_row([strategy, length, str(row["n"])], at, row, found))
+            lines.append(_grid_row([strategy, training, str(row["n"])], at, row, found))
     return "\n".join([*lines, "", method(inference)]) + "\n"
 
 

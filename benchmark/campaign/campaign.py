@@ -18,6 +18,7 @@ from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.in_process import InProcess
+from benchmark.campaign.pace import Cost
 from benchmark.campaign.plan import RunPlan
 from benchmark.campaign.progress import Display
 from benchmark.campaign.replay import Request as ReplayRequest
@@ -25,10 +26,10 @@ from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
-from benchmark.experiment.keys import RunKey
 from benchmark.experiment.library import as_published
 from benchmark.loop.calibration import quickest_seconds
 from benchmark.loop.task import RunTask, network_sources
+from benchmark.models import factory
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
@@ -255,12 +256,14 @@ def compute(
 ) -> tuple[int, bool]:
     """Execute the tasks and show the progress; the exit status, and whether other processes hold some that are left."""
     missing = [(task.key, labels) for task in tasks for labels in _missing_budgets(task)]
-    expected: dict[tuple[RunKey, int], float] = {}
-    if costs is not None:
-        expected = {(key, labels): costs.of_round(key.strategy, key.learner, labels)[0] for key, labels in missing}
-    images = {n: protocol.recipe.steps(n) * protocol.recipe.batch_size for n in protocol.budgets}
+    expected = {
+        (key, labels): Cost(1.0, True) if costs is None else costs.of_round(key.strategy, key.learner, labels)
+        for key, labels in missing
+    }
+    trained = 0 if factory.class_of(protocol.model.name).solved else protocol.recipe.batch_size
+    images = {n: protocol.recipe.steps(n) * trained for n in protocol.budgets}
     status, held = DONE, False
-    with Display(console, len(missing), images, protocol.oracle != "person", expected) as display:
+    with Display(console, expected, images, live=protocol.oracle != "person") as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:

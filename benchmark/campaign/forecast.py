@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from benchmark.campaign.pace import Cost, seconds_of
 from benchmark.campaign.progress import duration
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.loop import calibration
 from benchmark.models import factory
-from benchmark.results.records import RoundRecord, RunRecord
+from benchmark.results.records import RunRecord
 from benchmark.text import escapes
 from benchmark.training import operations
 
@@ -52,22 +53,22 @@ class Costs:
             for round_ in record.rounds:
                 scale = here / round_.calibration_seconds if round_.calibration_seconds else 1.0
                 own = self._rounds[record.key.strategy, record.key.learner]
-                own[round_.num_labelled].append(scale * _seconds(round_))
+                own[round_.num_labelled].append(scale * seconds_of(round_.seconds, round_.shared_training))
                 if not round_.shared_training:
                     trainings = self._trainings[record.key.learner]
                     trainings[round_.num_labelled].append(scale * round_.seconds.train)
         self._estimate = cache(self._operations)
 
-    def of_round(self, strategy: str, learner: str, labels: int) -> tuple[float, bool]:
-        """Seconds of a round, and whether they count all: the learner's training and the strategy's query."""
+    def of_round(self, strategy: str, learner: str, labels: int) -> Cost:
+        """What a round costs; whole with the learner's training and the strategy's query."""
         own = self._rounds[strategy, learner]
         if labels in own:
-            return statistics.median(own[labels]), True
+            return Cost(statistics.median(own[labels]), True)
         training = self._training(learner, labels)
         beside = [statistics.median(seconds) - self._training(learner, count) for count, seconds in own.items()]
         if beside:
-            return training + max(statistics.median(beside), 0.0), True
-        return training, strategy == "random" and (learner == "supervised" or bool(self._trainings[learner]))
+            return Cost(training + max(statistics.median(beside), 0.0), True)
+        return Cost(training, strategy == "random" and (learner == "supervised" or bool(self._trainings[learner])))
 
     def _training(self, learner: str, labels: int) -> float:
         """Seconds of a training: recorded, or by its operations, at the recorded rate where there is one."""
@@ -85,11 +86,6 @@ class Costs:
         computed = operations.of_training(model.name, model.parameters, self._shape, recipe, labels)
         rough = ROUGH_SMALL if model.name in SMALL else ROUGH
         return self._here * max(rough * computed / calibration.OPERATIONS, STEP * recipe.steps(labels))
-
-
-def _seconds(round_: RoundRecord) -> float:
-    spent = round_.seconds
-    return (0.0 if round_.shared_training else spent.train) + spent.query + spent.evaluate
 
 
 Missing = list[tuple[RunKey, tuple[int, ...]]]  # the label counts that a run lacks

@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from benchmark.campaign.failures import recorded
+from benchmark.campaign.pace import Cost, Pace
 from benchmark.campaign.tasks import Finished, Notice, RoundDone
 from benchmark.experiment.keys import RunKey
 from benchmark.text.terminal import WIDE, Fitted, words
@@ -29,24 +30,22 @@ class Display:
     def __init__(
         self,
         console: Console,
-        rounds: int,
+        costs: Mapping[tuple[RunKey, int], Cost],
         images_of: dict[int, int],
         live: bool = True,
-        costs: Mapping[tuple[RunKey, int], float] | None = None,
     ) -> None:
-        """``rounds`` are still to compute; ``images_of`` maps a label count to the images its training sees.
+        """``costs`` are those of the rounds to compute.
 
-        ``live`` is False where something else needs the terminal. ``costs`` are the forecast seconds of those rounds,
-        by run and label count; without them all rounds count alike for the time that is left.
+        ``images_of`` maps a label count to the images trained on, which are none where a head is solved. ``live`` is
+        False where something else needs the terminal.
         """
         self._console = console
         self._is_live = live and console.is_terminal
         self._images_of = images_of
         self._began = time.monotonic()
-        self._rounds, self._done, self._images = rounds, 0, 0
+        self._rounds, self._done, self._images = len(costs), 0, 0
+        self._pace = Pace(costs)
         self._latest: dict[str, tuple[int, float]] = {}
-        self._costs = dict(costs or {})
-        self._all, self._spent = sum(self._costs.values()), 0.0
         bar = (TextColumn("{task.description}"), BarColumn())
         count = MofNCompleteColumn(), TextColumn("rounds")
         left = TextColumn("{task.fields[left]}")
@@ -55,7 +54,7 @@ class Display:
         self._bar = Progress(
             *((*bar, *count, TimeElapsedColumn(), left, rate) if wide else (*count, left)), console=console
         )
-        self._task = self._bar.add_task("computing", total=rounds, rate="", left="")
+        self._task = self._bar.add_task("computing", total=self._rounds, rate="", left="")
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render, transient=True)
 
     def __enter__(self) -> Display:
@@ -82,29 +81,28 @@ class Display:
         self._rounds = max(self._rounds, self._done)  # a strategy that carries state may go back to an earlier round
         self._images += 0 if record.shared_training else self._images_of[record.num_labelled]
         elapsed = time.monotonic() - self._began
-        rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 else ""
+        rate = f"{self._images / elapsed:,.0f} images/s" if elapsed > 0 and self._images else ""
         self._latest[label] = record.num_labelled, record.accuracy
-        self._spent += self._costs.get((event.key, record.num_labelled), 0.0)
+        self._pace.take(event.key, record, elapsed)
         left = f"about {duration(self._left(elapsed))} left"
         self._bar.update(self._task, total=self._rounds, completed=self._done, rate=rate, left=left)
         if not self._is_live:
             self._console.print(
                 f"[{self._done}/{self._rounds}] {label}: {record.num_labelled} labels, accuracy "
                 f"{100 * record.accuracy:.2f} % (train {record.seconds.train:.1f} s"
-                f"{', shared' if record.shared_training else ''}, query {record.seconds.query:.1f} s; {rate}; "
-                f"{left})",
+                f"{', shared' if record.shared_training else ''}, query {record.seconds.query:.1f} s; "
+                f"{f'{rate}; ' if rate else ''}{left})",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
             )
 
     def _left(self, elapsed: float) -> float:
-        """Seconds, at the pace so far."""
+        """Seconds that are left; without a pace all rounds count alike."""
         if self._done == self._rounds:
             return 0.0
-        if self._spent > 0:
-            return elapsed / self._spent * max(self._all - self._spent, 0.0)
-        return elapsed / self._done * (self._rounds - self._done)
+        left = self._pace.left(elapsed)
+        return elapsed / self._done * (self._rounds - self._done) if left is None else left
 
     def run_finished(self, event: Finished) -> None:
         """Show that a run is over; of one that failed, write the line of ``failures.jsonl``."""

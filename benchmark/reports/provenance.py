@@ -163,7 +163,7 @@ def _published(some: int, runs: int, version: str | None) -> str:
     """How many of the runs are published, in a sentence; empty for none."""
     if not some:
         return ""
-    which = "All runs are" if some == runs else f"{some} of the {runs} runs {'is' if some == 1 else 'are'}"
+    which = "All runs shown are" if some == runs else f"{some} of the {runs} runs shown {'is' if some == 1 else 'are'}"
     return f"{which} published" + (f" (results version {version})." if version else ".")
 
 

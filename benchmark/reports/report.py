@@ -77,7 +77,8 @@ def figures_of(report: Report, columns: style.Columns | None = None) -> list[Mad
     They are as wide as so many ``columns`` of a paper, where they can be; None for what suits each. A strategy in
     colour is in colour in all of them.
     """
-    strong = frozenset[Key]().union(*(coloured(view.ranking, view.reference) for view in report.views))
+    unranked = report.source.unranked
+    strong = frozenset[Key]().union(*(coloured(view.ranking, view.reference, unranked) for view in report.views))
     with style.page(columns, strong | {key for key in report.ranking if key[0] in report.source.plugins}):
         return _make(report, lambda section: section.figure)
 

@@ -57,6 +57,9 @@ def test_without_a_model_embeddings_get_the_linear_one(
         [line] for path in (tmp_path / "results").glob("*/experiment.json") for line in [path.read_text()]
     ]
     assert '"linear"' in header
+    told = capsys.readouterr().out
+    assert "query 0.0 s; about " in told
+    assert "images/s" not in told  # there are no steps to count
 
 
 def test_the_command_on_the_page_finds_what_ran_and_the_page_tells_nothing_of_other_data(

@@ -7,7 +7,6 @@ import io
 import json
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from rich.console import Console
 from support.report_lines import header_of, round_of
 from support.tiny import bench
 
+from benchmark.campaign.pace import Cost
 from benchmark.campaign.progress import Display
 from benchmark.campaign.request import value
 from benchmark.campaign.tasks import RoundDone
@@ -205,7 +205,8 @@ def test_a_round_without_acquisition_is_counted_where_the_schedule_goes_on() -> 
 def test_progress_never_counts_beyond_what_there_is() -> None:
     out = io.StringIO()
     key = RunKey("random", "supervised", 0)
-    with Display(Console(file=out, width=200), 2, {20: 1, 40: 1, 60: 1}) as display:
+    costs = {(key, labels): Cost(1.0, True) for labels in (20, 40)}
+    with Display(Console(file=out, width=200), costs, {20: 1, 40: 1, 60: 1}) as display:
         for number in range(3):
             display.take(RoundDone(key, round_of(number, 20 * number + 20)))
     lines = out.getvalue().splitlines()
@@ -214,23 +215,13 @@ def test_progress_never_counts_beyond_what_there_is() -> None:
     assert "-0" not in out.getvalue()
 
 
-def test_what_is_left_follows_from_what_rounds_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The round that took an eighth of all took 10 s."""
-    now = iter([0.0, 10.0])
-    monkeypatch.setattr("benchmark.campaign.progress.time", SimpleNamespace(monotonic=lambda: next(now)))
-    cheap, dear, out = RunKey("random", "supervised", 0), RunKey("bald", "supervised", 0), io.StringIO()
-    costs = {(cheap, 20): 2.0, (dear, 20): 14.0}
-    with Display(Console(file=out, width=200), 2, {20: 1}, costs=costs) as display:
-        display.take(RoundDone(cheap, round_of(0, 20)))
-    assert "about 70 s left" in out.getvalue()
-
-
 @pytest.mark.parametrize("width", [40, 100])
 def test_the_live_count_of_rounds_is_there_at_any_width(width: int) -> None:
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=True, color_system=None)
-    with Display(console, 14, {20: 1}) as display:
-        display.take(RoundDone(RunKey("random", "supervised", 0), round_of(0, 20)))
+    costs = {(RunKey("random", "supervised", seed), 20): Cost(1.0, True) for seed in range(14)}
+    with Display(console, costs, {20: 1}) as display:
+        display.take(RoundDone(RunKey("random", "supervised", 0), round_of(0, 20, shared_training=False)))
         console.print(display._render())
     assert " 1/14 rounds" in out.getvalue()
     assert ("images/s" in out.getvalue()) == (width == 100)

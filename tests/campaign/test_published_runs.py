@@ -77,7 +77,7 @@ def test_published_runs_are_not_computed_again(user: Path, published: Path, caps
     assert command(user, published, report=True) == 0
     said = capsys.readouterr().out
     assert said.startswith("4 of 4 runs are published; --fresh recomputes them\n")
-    assert "All runs are published." in said
+    assert "All runs shown are published." in said
     root = experiment(user)
     assert f"tables and figures are in {root}" in said
     assert not list(root.rglob("*.jsonl"))
@@ -86,7 +86,7 @@ def test_published_runs_are_not_computed_again(user: Path, published: Path, caps
         assert (root / name).read_bytes() == (public / name).read_bytes()
     page = (root / "index.html").read_text()
     assert f"../../../published/{root.name}/runs/random/supervised-seed1.jsonl" in page
-    assert "All runs are published." in page
+    assert "All runs shown are published." in page
     assert f"{root.name}/index.html" in (user / "results" / "index.html").read_text()
 
 
@@ -100,7 +100,7 @@ def test_only_a_strategy_of_ones_own_is_computed_and_the_page_shows_what_was_ask
     assert said.startswith("2 of 4 runs are published; computing the other 2\n")
     assert "[4/4]" in said
     assert "[5/" not in said
-    assert "2 of the 4 runs are published." in said
+    assert "2 of the 4 runs shown are published." in said
     root = experiment(user)
     (computed,) = {path.parent.name for path in root.rglob("*.jsonl")}
     assert computed.startswith("mine-Mine")

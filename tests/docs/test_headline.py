@@ -15,6 +15,8 @@ from benchmark.experiment import load
 from docs import headline, recipe
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
+PAGES = [headline.README, headline.RESULTS_PAGE, headline.RESULTS_PAGE.parent / "strategies.md"]
+GENERATED = re.compile(r"<!-- [\w/-]+ -->.*?<!-- end -->", re.DOTALL)
 INTERVAL = re.compile(r"[+−]\d+\.\d \[[+−]\d+\.\d, [+−]\d+\.\d\]")
 
 
@@ -26,11 +28,11 @@ def test_the_tables_show_what_the_lines_say() -> None:
     assert recipe.PAGE.read_text(encoding="utf-8") == recipe.page(), "out of date: python -m docs.generate"
 
 
-@pytest.mark.parametrize("page", [headline.README, headline.RESULTS_PAGE], ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_interval_in_the_text_is_one_of_a_table(page: Path) -> None:
-    text = page.read_text(encoding="utf-8").replace("\n", " ")
-    prose = re.sub(r"<!-- [\w/-]+ -->.*?<!-- end -->", "", text)
-    tables = [headline.results_page(), *(p.read_text(encoding="utf-8") for p in RESULTS.glob("*/tables/*.md"))]
+    prose = GENERATED.sub("", page.read_text(encoding="utf-8")).replace("\n", " ")
+    generated = GENERATED.findall(headline.RESULTS_PAGE.read_text(encoding="utf-8"))
+    tables = [*generated, *(p.read_text(encoding="utf-8") for p in RESULTS.glob("*/tables/*.md"))]
     cells = re.sub(r"[\\*|]", " ", " ".join(tables))
     known = set(INTERVAL.findall(re.sub(r" +", " ", cells).replace(" ]", "]").replace("[ ", "[")))
     found = set(INTERVAL.findall(prose))
@@ -98,9 +100,13 @@ def test_the_grid_is_the_lines() -> None:
     assert [text.split(" [")[0] for text in shown] == [f"{np.mean(x):+.1f}".replace("-", "−") for x in gains]
 
 
-def test_the_training_lengths_are_the_lines() -> None:
-    """The row of entropy trained twice as long, computed from the lines by other means."""
-    labels = np.array(load("cifar10-slow").budgets)
+@pytest.mark.parametrize("pair", headline.TRAININGS, ids=lambda pair: "-".join(pair))
+def test_the_changes_by_another_training_are_the_lines(pair: dict[str, str]) -> None:
+    """The row of entropy with the second training, computed from the lines by other means."""
+    second = [*pair][1]
+    paths = [*(RESULTS / second / "runs").glob("*/*.jsonl")]
+    rounds = [[json.loads(line)["num_labelled"] for line in path.read_text().splitlines()[1:]] for path in paths]
+    labels = np.array(min(rounds, key=len))
 
     def areas(name: str, strategy: str) -> np.ndarray:
         paths = sorted((RESULTS / name / "runs" / strategy).glob("supervised-seed[012].jsonl"))
@@ -108,8 +114,9 @@ def test_the_training_lengths_are_the_lines() -> None:
         accuracy = 100 * np.array([[line["accuracy"] for line in rounds] for rounds in lines])
         return np.trapezoid(accuracy, labels, axis=1) / (labels[-1] - labels[0])
 
-    short, long = (areas(name, "entropy") - areas(name, "random") for name in ("cifar10-short", "cifar10-slow"))
-    (row,) = [line for line in headline.lengths_table(RESULTS).splitlines() if "entropy | twice" in line]
+    old, new = (areas(name, "entropy") - areas(name, "random") for name in pair)
+    table = headline.trainings_table(RESULTS, pair).splitlines()
+    (row,) = [line for line in table if line.startswith(f"| entropy | {pair[second]} ")]
     shown = [cell.strip() for cell in row.strip("|").split("|")[-4::2]]
-    means = [f"{np.mean(x):+.1f}".replace("-", "−") for x in (long, long - short)]
+    means = [f"{np.mean(x):+.1f}".replace("-", "−") for x in (new, new - old)]
     assert [text.split(" [")[0] for text in shown] == means

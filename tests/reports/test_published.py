@@ -29,9 +29,9 @@ def test_tables_follow_from_the_lines(name: str, tmp_path: Path) -> None:
 def test_published_runs_are_the_protocols_own_as_far_as_they_go(name: str) -> None:
     experiment = read_experiment(RESULTS / name)
     written = from_dict(json.loads((RESULTS / name / "experiment.json").read_text())["protocol"])
-    if written.name.endswith("-replay"):  # at label counts of its own
+    if written.name.endswith("-replay"):  # at label counts of its own; it chooses nothing, and so needs no features
         trained, own = load(written.name.removesuffix("-replay")), written
-        assert (written.model, written.features) == (trained.model, trained.features)
+        assert (written.model, written.features) == (trained.model, None)
     else:
         trained = own = load(name)
     assert written.recipe == trained.recipe

@@ -116,9 +116,9 @@ def test_the_runs_of_both_layers_are_one_experiment(layers: Layers) -> None:
     assert len(found.runs) == 7
     assert [run.key.strategy for run in found.runs if not found.is_published(run)] == ["mine:Mine"]
     source = report_of(found).source
-    assert source.published == "6 of the 7 runs are published."
+    assert source.published == "6 of the 7 runs shown are published."
     assert report_of(found, ["mine:Mine"]).source.published == ""
-    assert report_of(found, ["random"], seeds=[1]).source.published == "All runs are published."
+    assert report_of(found, ["random"], seeds=[1]).source.published == "All runs shown are published."
 
 
 def test_runs_of_another_fingerprint_are_not_mixed_in(layers: Layers) -> None:

@@ -17,6 +17,7 @@ from support.made_reports import report_of, rising_curves
 
 from benchmark.reports.rendering.figures.lines import NAMED, Panel, line_figure, remark, style_lines
 from benchmark.reports.sections import accuracy
+from benchmark.reports.unranked import Unranked
 
 
 def accuracy_figure(curves: pd.DataFrame) -> Figure:
@@ -138,6 +139,13 @@ def test_few_or_uneven_label_counts_have_ticks(counts: list[int], scale: str) ->
     for axes in figure.axes:
         assert axes.get_xscale() == scale
         assert axes.get_xticks().tolist() == counts
+
+
+def test_of_many_the_best_that_are_ranked_are_in_colour_and_have_bands() -> None:
+    ranking = [(f"s{i}", "supervised") for i in range(NAMED)] + [("random", "supervised")]
+    lines = style_lines(ranking, unranked=Unranked(degenerate={ranking[1]: ("few classes",)}))
+    assert [key[0] for key, line in lines.items() if line.strong] == ["s0", "s2", "s3", "s4", "s5", "random"]
+    assert [key[0] for key, line in lines.items() if line.band] == ["s0", "s2", "random"]
 
 
 def test_of_a_single_strategy_learners_differ_in_colour() -> None:

@@ -123,15 +123,16 @@ def style_lines(
 ) -> dict[Key, Line]:
     """How each of ``ranking`` (best first) is drawn: those of the page in colour, the rest in grey.
 
-    Where the page leaves it open, up to 12 are in colour; of more, the best few, the reference and ``highlight``.
-    Bands are those of the reference, ``highlight`` and the best two. Dashes tell learners apart, and where there is a
-    single strategy colours do too. With a single learner, dashes tell strategies of the same colour apart.
+    Where the page leaves it open, up to 12 are in colour; of more, the best few ranked, the reference and
+    ``highlight``. Bands are those of the reference, ``highlight`` and the best two ranked. Dashes tell learners apart,
+    and where there is a single strategy colours do too. With a single learner, dashes tell strategies of the same
+    colour apart.
     """
     learners = sorted({learner for _, learner in ranking})
     by_learner = differ_by_learner(ranking)
-    best = [key for key in ranking if key[0] != reference]
+    best = [key for key in ranking if key[0] != reference and key not in unranked]
     of_page = style.coloured()
-    chosen = coloured(ranking, reference) if of_page is None else of_page
+    chosen = coloured(ranking, reference, unranked) if of_page is None else of_page
     lines: dict[Key, Line] = {}
     for key, label in zip(ranking, style.row_labels(ranking, unranked), strict=True):
         look = style.look(key[by_learner])
@@ -149,11 +150,11 @@ def style_lines(
     return lines
 
 
-def coloured(ranking: Sequence[Key], reference: str = REFERENCE) -> frozenset[Key]:
-    """Which of ``ranking`` (best first) are in colour: up to 12 all, of more the best few and the reference."""
+def coloured(ranking: Sequence[Key], reference: str = REFERENCE, unranked: Unranked = RANKED) -> frozenset[Key]:
+    """Which of ``ranking`` (best first) are in colour: up to 12 all, of more the best few ranked and the reference."""
     if len(ranking) <= NAMED:
         return frozenset(ranking)
-    best = [key for key in ranking if key[0] != reference][:HIGHLIGHTED]
+    best = [key for key in ranking if key[0] != reference and key not in unranked][:HIGHLIGHTED]
     return frozenset([*best, *(key for key in ranking if key[0] == reference)])
 
 
