@@ -191,14 +191,14 @@ def test_a_published_run_that_cannot_be_continued_is_recomputed(
 def test_fresh_recomputes_beside_the_published_runs(
     user: Path, published: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("--strategies", "random", "--seeds", "0", "--fresh")
+    asked = ("--strategies", "random", "--fresh", "--seeds", "0")
     for attempt in (2, 3):
         assert command(user, published, *asked) == 0
         assert f"supervised-seed0.{attempt}.jsonl" in own_runs(user)
     assert own_runs(user) == {"supervised-seed0.2.jsonl", "supervised-seed0.3.jsonl"}
     with patch("benchmark.campaign.tasks.RunFile.append_round", side_effect=KeyboardInterrupt):
-        assert command(user, published, *asked, "--seeds", "0", "1") == 3
-    assert command(user, published, *asked, "--seeds", "0", "1") == 0  # attempt 3 goes on
+        assert command(user, published, *asked, "1") == 3
+    assert command(user, published, *asked, "1") == 0  # attempt 3 goes on
     assert own_runs(user) == {f"supervised-seed{run}.jsonl" for run in ("0.2", "0.3", "1.3")}
     capsys.readouterr()
     assert command(user, published, "--strategies", "random", "--seeds", "0", report=True) == 0
