@@ -30,6 +30,7 @@ def with_training(base: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
             for field in dataclasses.fields(Recipe)
             if getattr(like.recipe, field.name) != getattr(base.recipe, field.name)
         }
+        ours["features"] = None  # strategies read the embeddings
         if "model" not in changes and "model.name" not in changes:
             ours["model"] = dataclasses.asdict(like.model)
         base = dataclasses.replace(base, model=like.model)

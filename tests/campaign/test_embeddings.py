@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.tiny import SCORES, bench, plugin, run_lines
+from support.tiny import PROTOCOL, SCORES, bench, plugin, run_lines
 from support.trees import PLAIN, own
 from torch import Tensor
 
@@ -237,12 +237,15 @@ def test_images_are_embedded_in_any_protocol(
     quick: list[int], tmp_path: Path, model: tuple[str, ...], steps: int
 ) -> None:
     """The recipe of the images has no part in it; the head is linear unless another is named."""
-    how = ("--set", "embedding=timm:any", "--seeds", "0", "--budgets", "10", "20", "--strategies", "random")
-    assert bench(tmp_path, "--dataset", "digits", *model, *how) == 0
+    toml = tmp_path / "tiny.toml"
+    toml.write_text(PROTOCOL + '\n[features]\nmethod = "simclr"\nmodel = "cnn"\n')
+    how = ("--set", "embedding=timm:any", "--seeds", "0", "--budgets", "10", "20")
+    assert bench(tmp_path, "--dataset", "digits", *model, *how, "--strategies", "random", "typiclust") == 0
     (described,) = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*/experiment.json")]
     protocol = described["protocol"]
     assert protocol["model"]["name"] == (model[1].split("[")[0] if model else "linear")
     recipe = protocol["recipe"]
+    assert protocol["features"] is None
     assert (recipe["augmentation"], recipe["precision"], recipe["min_steps"]) == ("none", "float32", steps)
     assert len(quick) > 1
 
