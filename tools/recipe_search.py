@@ -14,14 +14,14 @@ drawn from the training set as the protocol draws its first ones, and 20,000 oth
 judge: the test set has no say in a recipe. Learners have the other training images unlabelled. Every line goes into
 ``docs/recipes/<protocol>.csv`` as it comes, with the whole setting; what is there is not computed again. Of embeddings
 it is ``<protocol>-trained.csv``.
+
 ``--strategies`` trains the network with each strategy's attachment and tunes that, if the strategy does, on all
-labelled images, none of which is held out; its lines go into
-``docs/recipes/<protocol>-attachments.csv``, with the rank correlation of the attachment's output with the loss of the
-judging images and its AUROC for those that the network gets wrong. ``--acquired FILE`` trains on the
-first labels of each list in it, in place of random ones, and is judged by training images of which no list has any: the
-file is one that ``run_benchmark.py --report DIR --export-indices FOLDER`` writes, lines go into
-``docs/recipes/<protocol>-acquired.csv``. ``--flops`` prints the floating-point operations of
-the protocol's training, forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
+labelled images, none of which is held out; its lines go into ``docs/recipes/<protocol>-attachments.csv``, with the rank
+correlation of the attachment's output with the loss of the judging images and its AUROC for those that the network gets
+wrong. ``--acquired FILE`` trains on the first labels of each list in a file, as ``run_benchmark.py --report DIR
+--export-indices FOLDER`` writes it, in place of random labels; the judges are training images that no list has, and
+lines go into ``docs/recipes/<protocol>-acquired.csv``. ``--flops`` prints the floating-point operations of the
+protocol's training, forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class DataSource:
             num_train=len(data.train_labels),
             channels=data.channels,
             image_size=data.image_size,
-            are_components=False,
+            are_components=of_images.are_components and not self.embedding,
         )
 
     def _record(self, stamp: str) -> Path:

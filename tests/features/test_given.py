@@ -128,6 +128,8 @@ def test_a_run_on_principal_components_is_told_how_to_keep_their_proportions(
     assert bench(tmp_path, *arguments, "--strategies", "random", "--set", *PLAIN) == 0
     told = capsys.readouterr().out
     assert "'trees': no two dimensions are correlated, as of principal components" in told
+    assert bench(tmp_path, *arguments, "--strategies", "random", "--set", *PLAIN, "imbalance=2") == 0
+    assert "as of principal components" in capsys.readouterr().out
     (hint,) = [part for part in told.split('"') if part.startswith("embedding=")]
     assert bench(tmp_path, *arguments, "--strategies", "random", "--set", *PLAIN, hint) == 0
     assert "principal components" not in capsys.readouterr().out
