@@ -6,7 +6,7 @@
     python tools/recipe_search.py cifar10-fixmatch --labels 250 --learners supervised "fixmatch[mu=3]"
     python tools/recipe_search.py cifar10 --labels 4000 --strategies random "learning-loss[gradient_factor=1.0]"
     python tools/recipe_search.py cifar10-embeddings --labels 200 --variants "" "model.name=mlp recipe.min_steps=500"
-    python tools/recipe_search.py cifar10 --labels 3000 --seeds 0 1 --acquired acquired/cifar10-supervised.csv
+    python tools/recipe_search.py cifar10 --write cifar10-held-out.npz
     python tools/recipe_search.py cifar10 --flops
 
 A variant is what ``--set`` takes, separated by spaces; the empty one is the protocol as it is. Labelled images are
@@ -18,10 +18,10 @@ it is ``<protocol>-trained.csv``.
 ``--strategies`` trains the network with each strategy's attachment and tunes that, if the strategy does, on all
 labelled images, none of which is held out; its lines go into ``docs/recipes/<protocol>-attachments.csv``, with the rank
 correlation of the attachment's output with the loss of the judging images and its AUROC for those that the network gets
-wrong. ``--acquired FILE`` trains on the first labels of each list in a file, as ``run_benchmark.py --report DIR
---export-indices FOLDER`` writes it, in place of random labels; the judges are training images that no list has, and
-lines go into ``docs/recipes/<protocol>-acquired.csv``. ``--flops`` prints the floating-point operations of the
-protocol's training, forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
+wrong. ``--write FILE`` trains nothing: it writes a data set whose test images are the judges and whose training images
+are the others, for whole runs by ``run_benchmark.py --protocol <protocol> --dataset FILE``: what a recipe does with the
+labels that strategies acquire by it. ``--flops`` prints the floating-point operations of the protocol's training,
+forward and backward, beside those of 200 epochs of ResNet-18 (3×3 stem) on as many labels.
 """
 
 from __future__ import annotations
@@ -32,17 +32,16 @@ import dataclasses
 import itertools
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import learners
-from benchmark.campaign import label_lists
 from benchmark.campaign.process import keep_freed_memory
 from benchmark.campaign.request import value
 from benchmark.data import datasets
@@ -81,13 +80,11 @@ def main() -> None:
     p.add_argument("--variants", nargs="+", default=[""])
     p.add_argument("--learners", nargs="+", default=["supervised"])
     p.add_argument("--strategies", nargs="+", default=[], help="train with the attachment of each; random has none")
-    p.add_argument("--acquired", type=Path, metavar="FILE", help="train on the labels of each list in this file")
+    p.add_argument("--write", type=Path, metavar="FILE", help="write an .npz with the judges as its test images")
     p.add_argument("--flops", action="store_true")
     p.add_argument("--data-dir", type=Path, default=Path("data"))
     p.add_argument("--cache-dir", type=Path, default=Path("cache"), help="of embeddings")
     options = p.parse_args()
-    if options.acquired and options.strategies:
-        p.error("--strategies takes random labels: leave it out beside --acquired")
     backends.settle()
     keep_freed_memory()
     try:
@@ -95,30 +92,28 @@ def main() -> None:
         protocols = [changed(base, variant) for variant in options.variants]
         chosen = [learners.build(name) for name in options.learners]
         specs = [resolve(name) for name in options.strategies]
+        if options.write and base.embedding:
+            p.error("--write is of images, and the protocol has embeddings")
         data = datasets.load(base.dataset, options.data_dir)
         data = embedded(data, base.embedding, options.cache_dir) if base.embedding else data
         counts = options.labels or base.budgets
-        lists = acquired(options.acquired, options.seeds, max(counts), len(data.train_labels))
+        if options.write:
+            write(data, options.write)
+            return
     except (ValueError, OSError) as problem:
         p.error(str(problem))
     if options.flops:
         print_flops(base, data, counts)
         return
-    kind = "-attachments" if specs else "-acquired" if lists else "-trained" if base.embedding else ""
+    kind = "-attachments" if specs else "-trained" if base.embedding else ""
     table = TABLES / f"{base.name}{kind}.csv"
-    sources = sorted({strategy for strategy, _ in lists}) or [""]
     trained_with: list[Spec | None] = [*specs] or [None]
-    for labels, seed, source, protocol, learner, spec in itertools.product(
-        counts, options.seeds, sources, protocols, chosen, trained_with
+    for labels, seed, protocol, learner, spec in itertools.product(
+        counts, options.seeds, protocols, chosen, trained_with
     ):
-        added = f" {spec.canonical}" if spec else f" labels={source}" if source else ""
-        key = [setting(protocol, learner) + added, labels, seed]
+        key = [setting(protocol, learner) + (f" {spec.canonical}" if spec else ""), labels, seed]
         if not done(table, key):
-            if source:
-                split = given(lists, (source, seed), labels, len(data.train_labels))
-            else:
-                split = drawn(protocol, data, labels, seed)
-            measured = trained(protocol, learner, data, split, seed, spec)
+            measured = trained(protocol, learner, data, drawn(protocol, data, labels, seed), seed, spec)
             append(table, [*key, *measured.values(), torch.__version__], (*COLUMNS[:3], *measured, COLUMNS[-1]))
 
 
@@ -140,35 +135,26 @@ def setting(protocol: Protocol, learner: learners.Learner) -> str:
     return f"{learned}{protocol.model.name}[{network}] {recipe}{first}"
 
 
-def acquired(path: Path | None, numbers: list[int], most: int, images: int) -> dict[label_lists.Key, Tensor]:
-    """The lists of a file, for each strategy and seed asked for. Raises ValueError if one is missing or too short."""
-    if path is None:
-        return {}
-    lists = {key: torch.tensor(found.indices) for key, found in label_lists.read(path, "--acquired")[1].items()}
-    for strategy in {name for name, _ in lists}:
-        for seed in numbers:
-            if len(own := lists.get((strategy, seed), torch.empty(0))) < most:
-                raise ValueError(f"{path} has {len(own)} of the {most} labels needed of {strategy}, seed {seed}")
-    if outside := [int(own.max()) for own in lists.values() if own.max() >= images]:
-        raise ValueError(f"{path} has the index {outside[0]}, of a data set with {images} training images")
-    return lists
+def write(data: datasets.ImageData, path: Path) -> None:
+    """Write an .npz whose test images are the judges."""
+    judges, rest = judges_and_rest(data)
+    images, labels = data.train_images.numpy(), data.train_labels.numpy()
+    np.savez(path, x_train=images[rest], y_train=labels[rest], x_test=images[judges], y_test=labels[judges])
+    print(f"{len(rest):,} training images and {len(judges):,} others, as its test images, are in {path}")
+
+
+def judges_and_rest(data: datasets.ImageData) -> tuple[Tensor, Tensor]:
+    """Indices of the judges, the same for every seed, and of the other training images."""
+    order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
+    return order[:HELD_OUT], order[HELD_OUT:]
 
 
 def drawn(protocol: Protocol, data: datasets.ImageData, labels: int, seed: int) -> Split:
     """Labelled images as the protocol draws its first ones, and judges that are the same for every seed."""
-    order = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(1))
-    judges, rest = order[:HELD_OUT], order[HELD_OUT:]
+    judges, rest = judges_and_rest(data)
     draws = seeds.generator(seed, "initial", 0)
     first = draw_initial(data.train_labels[rest], labels, protocol.initial == "balanced", draws)
     return Split(rest[first], rest[~torch.isin(torch.arange(len(rest)), first)], judges)
-
-
-def given(lists: Mapping[label_lists.Key, Tensor], key: label_lists.Key, labels: int, images: int) -> Split:
-    """The first labels of a list, and judges among the images of which no list has any."""
-    order = torch.randperm(images, generator=torch.Generator().manual_seed(1))
-    judges = order[~torch.isin(order, torch.cat(list(lists.values())))][:HELD_OUT]
-    labelled = lists[key][:labels]
-    return Split(labelled, order[~torch.isin(order, torch.cat([labelled, judges]))], judges)
 
 
 def trained(

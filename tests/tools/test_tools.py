@@ -67,73 +67,26 @@ def test_the_search_trains_with_attachments_and_judges_their_ranks(
     assert all(float(row["auroc"]) > 0.6 for row in (detached, joint))
 
 
-def test_the_search_trains_on_what_runs_acquired_and_judges_on_what_none_did(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_search_writes_a_data_set_whose_test_images_are_the_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Lists of one class reach chance, one of all classes does not: they are trained on. Their images never judge."""
-    search, splits = tool("recipe_search"), []
-    given = search.given
-
-    def noting(*of: Any) -> Any:
-        splits.append(given(*of))
-        return splits[-1]
-
-    monkeypatch.setattr(search, "given", noting)
-    monkeypatch.setattr(search, "TABLES", tmp_path)
+    """The judges of its own trainings, no training image, and none of the real test images."""
+    search = tool("recipe_search")
     monkeypatch.setattr(search, "HELD_OUT", 400)
-    answers = search.datasets.load("digits", Path("data")).train_labels
-    lists = {("margin", 0): torch.arange(100).flip(0), ("entropy", 0): torch.nonzero(answers == 3).flatten()[:60]}
-    rows = [(*key, int(i)) for key, own in lists.items() for i in own]
-    pd.DataFrame(rows, columns=["strategy", "seed", "index"]).to_csv(tmp_path / "lists.csv", index=False)
-    arguments = ["digits", "--labels", "60", "--acquired", str(tmp_path / "lists.csv")]
-    monkeypatch.setattr(sys, "argv", ["recipe_search.py", *arguments])
+    path = tmp_path / "held-out.npz"
+    monkeypatch.setattr(sys, "argv", ["recipe_search.py", "digits", "--write", str(path)])
     search.main()
-    with (tmp_path / "digits-acquired.csv").open(newline="") as file:
-        entropy, margin = csv.DictReader(file)
-    assert [row["setting"].split()[-1] for row in (entropy, margin)] == ["labels=entropy", "labels=margin"]
-    assert float(margin["accuracy"]) > 0.6 > 0.2 > float(entropy["accuracy"])
-    for split, key in zip(splits, [("entropy", 0), ("margin", 0)], strict=True):
-        assert split.labelled.tolist() == lists[key][:60].tolist()
-        assert torch.equal(torch.cat([*split]).sort().values, torch.arange(len(answers)))
-        assert not set(split.judges.tolist()) & {i for own in lists.values() for i in own.tolist()}
-    assert torch.equal(splits[0].judges, splits[1].judges)
-
-
-@pytest.mark.parametrize(
-    ("content", "arguments", "message"),
-    [
-        ("", [], "--acquired lists.csv: it is empty"),
-        ("strategy,seed,index\nmargin,0,5\n", [], "lists.csv has 1 of the 2 labels needed of margin, seed 0"),
-        (
-            "strategy,seed,index\nmargin,1,5\nmargin,1,6\n",
-            [],
-            "lists.csv has 0 of the 2 labels needed of margin, seed 0",
-        ),
-        (
-            "strategy,seed,index\nmargin,0,5\nmargin,0,9999\n",
-            [],
-            "has the index 9999, of a data set with 1258",
-        ),
-        ("strategy,seed,index\nmargin,0,5\n", ["--strategies", "random"], "--strategies takes random labels"),
-    ],
-)
-def test_the_search_refuses_lists_that_do_not_fit_in_one_line(
-    content: str,
-    arguments: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("lists.csv").write_text(content)
-    monkeypatch.setattr(
-        sys, "argv", ["recipe_search.py", "digits", "--labels", "2", "--acquired", "lists.csv", *arguments]
-    )
-    with pytest.raises(SystemExit) as stopped:
-        tool("recipe_search").main()
-    assert stopped.value.code == 2
-    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert capsys.readouterr().out == f"858 training images and 400 others, as its test images, are in {path}\n"
+    whole, written = (search.datasets.load(name, Path("data")) for name in ("digits", str(path)))
+    judges = search.drawn(search.load("digits"), whole, 20, 0).judges
+    assert torch.equal(written.test_images, whole.train_images[judges])
+    assert torch.equal(written.test_labels, whole.train_labels[judges])
+    both = torch.cat([written.train_images, written.test_images]).flatten(1)
+    assert sorted(both.tolist()) == sorted(whole.train_images.flatten(1).tolist())
+    monkeypatch.setattr(sys, "argv", ["recipe_search.py", "cifar10-embeddings", "--write", str(path)])
+    with pytest.raises(SystemExit):
+        search.main()
+    assert "--write is of images, and the protocol has embeddings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
