@@ -41,7 +41,8 @@ class DropQuery(Strategy):
     forward_passes = Passes(pool=1)
     remarks = (
         "Made for frozen features of vision foundation models, which need no dropout in the network. "
-        "The masks act on the embedding alone, so that only the last layer's uncertainty is seen."
+        "The masks act on the embedding alone, so that only the last layer's uncertainty is seen. "
+        "Of principal components a mask takes more than of a network's own dimensions: it gains less there."
     )
 
     presets: ClassVar = {"authors": {"passes": 3, "rate": 0.75, "breadth": 25}}
