@@ -7,6 +7,7 @@ import csv
 import itertools
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -285,3 +286,20 @@ def test_the_page_says_how_to_replay_again(folder: Path) -> None:
     ]
     assert line.startswith(f"python run_benchmark.py --replay {own.name} --model 'cnn[width=5]' --strategies ")
     assert "--budgets 20 --seeds 0 1" in line
+
+
+def test_the_command_on_the_page_has_what_the_named_protocol_has_otherwise(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = ("recipe.min_steps=7", "recipe.epochs=0", "recipe.weight_decay_at=[[10,0.01],[20,0.001]]")
+    recipe = ("--protocol", "digits", "--set", *fields)
+    assert replay(folder, *recipe, "--budgets", "20", "--strategies", "margin", given=tiny_of(folder)) == 0
+    (root,) = experiments(folder)
+    write_report(root)
+    page = (root / "README.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("python run_benchmark.py --replay")]
+    given, *words = shlex.split(line)[3:]
+    assert given == tiny_of(folder).name
+    capsys.readouterr()
+    assert replay(folder, *words, given=given) == 0
+    assert "2 of 2 runs are in " in capsys.readouterr().out

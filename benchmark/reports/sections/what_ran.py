@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.experiment import names
+from benchmark.experiment import load, names
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.web.markup import facts
@@ -153,6 +154,8 @@ def _line(
         trained = str(protocol.get("name", "")).removesuffix("-replay")
         words += ["--protocol", trained] if trained in names() else []
         words += ["--model", escapes.shell(_spec(protocol.get("model") or {}))]
+        if changed := _changed(trained, protocol.get("recipe") or {}):
+            words += ["--set", *map(escapes.shell, changed)]
     words += ["--strategies", *map(escapes.shell, strategies)]
     if source.learners != ("supervised",):
         words += ["--learner", *map(escapes.shell, learners)]
@@ -170,6 +173,19 @@ def _file(source: Provenance) -> str:
         if found := re.search(r"(?:^|:)(\w+):(\w+)(?:\[|$)", name):
             return f"{found[1]}.py:{found[2]}"
     return ""
+
+
+def _changed(name: str, recipe: Mapping[str, Any]) -> list[str]:
+    """The fields of a ``recipe`` that the protocol of this name has otherwise today, as ``--set`` takes them."""
+    if name not in names():
+        return []
+    present = load(name).to_dict()["recipe"]
+    return [f"recipe.{key}={_value(x)}" for key, x in recipe.items() if key in present and x != present[key]]
+
+
+def _value(x: Any) -> str:
+    """A field's value as ``--set`` takes it."""
+    return x if isinstance(x, str) else json.dumps(x, separators=(",", ":"))
 
 
 def _spec(model: Mapping[str, Any]) -> str:
