@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -127,6 +127,21 @@ def attempt_of(path: Path) -> int:
     """The attempt's number that stands behind the seed in the name of a run's file."""
     match = _ATTEMPT.search(path.name)
     return int(match[1]) if match else 1
+
+
+def one_run(path: Path) -> tuple[Path, str]:
+    """What the files of all attempts at a run have in common: their folder, and their name up to the seed."""
+    match = _RUN.fullmatch(path.name)
+    return path.parent, match[1] if match else path.name
+
+
+def last_attempts(paths: Iterable[Path]) -> dict[tuple[Path, str], int]:
+    """The highest number among the attempts at each run, by ``one_run``."""
+    last: dict[tuple[Path, str], int] = {}
+    for path in paths:
+        run = one_run(path)
+        last[run] = max(attempt_of(path), last.get(run, 0))
+    return last
 
 
 def lock_path(run: Path) -> Path:

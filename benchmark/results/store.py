@@ -29,6 +29,8 @@ from benchmark.results.paths import (
     attempt_paths,
     belongs_to,
     examples_path,
+    last_attempts,
+    one_run,
     run_names,
     run_paths,
     traces_path,
@@ -123,22 +125,26 @@ def find_runs(root: Path, fingerprint: str) -> tuple[PackedRuns, list[str]]:
     Left out are damaged files, those with another run than their name says, and those of another fingerprint. For how
     the runs are kept in little memory, see ``compact``.
     """
-    found, notes = PackedRuns(), []
+    found = PackedRuns()
+    damages: list[tuple[Damaged, Path | None]] = []  # with the run that is lost, if one is
+    usable: list[Path] = []
     for path in run_paths(root):
         try:
             record = read_run(path)
             if record is not None:
                 check_place(record, root, fingerprint)
                 found.add(record)
+                usable.append(path)
         except Damaged as damage:
-            notes.append(left_out(root, damage))
+            damages.append((damage, path))
             continue
         for read_beside in (read_traces, read_examples):
             try:
                 read_beside(path)
             except Damaged as damage:
-                notes.append(left_out(root, damage))
-    return found, notes
+                damages.append((damage, None))
+    last = last_attempts(usable) if damages else {}
+    return found, [left_out(root, damage, last.get(one_run(run), 0) if run else 0) for damage, run in damages]
 
 
 def attempts(root: Path, key: RunKey, fingerprint: str) -> tuple[list[RunSummary], dict[int, str]]:
@@ -170,9 +176,14 @@ def check_place(record: RunRecord | RunSummary, root: Path, fingerprint: str, ke
         kept.set_usable(record.path, record.header)
 
 
-def left_out(root: Path, damage: Damaged) -> str:
-    """What reports and campaigns say of a file of the experiment at ``root`` that they leave out."""
-    return f"left out: {damage.path.relative_to(root)}: {damage.problem}; --doctor {root} shows all problems"
+def left_out(root: Path, damage: Damaged, last: int = 0) -> str:
+    """What reports and campaigns say of a file of the experiment at ``root`` that they leave out.
+
+    ``last`` is the last attempt at its run that can be used, 0 for none.
+    """
+    replaced = last > attempt_of(damage.path)
+    advice = f"attempt {last} replaces it: delete the file" if replaced else f"--doctor {root} shows all problems"
+    return f"left out: {damage.path.relative_to(root)}: {damage.problem}; {advice}"
 
 
 def read_run(path: Path) -> RunRecord | None:

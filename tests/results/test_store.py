@@ -197,6 +197,21 @@ def test_an_experiment_is_all_its_runs_and_none_of_anothers(tmp_path: Path) -> N
     )
 
 
+def test_a_damaged_file_whose_run_was_computed_again_can_be_deleted(tmp_path: Path) -> None:
+    store.write_description(tmp_path, F, {"budgets": [10]})
+    for attempt, whole in ((1, False), (2, False), (3, True), (4, False)):
+        write(tmp_path, record_of(0), attempt=attempt)
+        path = run_path(tmp_path, KEY, attempt)
+        path.write_bytes(path.read_bytes() if whole else path.read_bytes().replace(b'"round":0', b'"round":}'))
+    notes = [note.rpartition("; ") for note in store.read_experiment(tmp_path).left_out]
+    replaced, lost = "attempt 3 replaces it: delete the file", f"--doctor {tmp_path} shows all problems"
+    assert [(note.split(":")[1].strip(), advice) for note, _, advice in notes] == [
+        ("runs/random/supervised-seed0.2.jsonl", replaced),
+        ("runs/random/supervised-seed0.4.jsonl", lost),
+        ("runs/random/supervised-seed0.jsonl", replaced),
+    ]
+
+
 @pytest.mark.parametrize("data", [b"", b"PK", b"PK\x03\x04 no archive"])
 def test_damaged_examples_are_one_line(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path)
