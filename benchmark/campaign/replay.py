@@ -132,7 +132,7 @@ def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Prot
     Raises ProtocolError where it would go on from the weights of another training.
     """
     fixed = {
-        "name": f"{base.name}-replay",
+        "name": f"{base.name.removesuffix('-replay')}-replay",  # which the settings of a replay have already
         "strategies": sorted({strategy for strategy, _ in source.lists}),
         "ladder": changes.get("budgets", base.budgets),
         "initial": "strategy",  # which hands out the beginning of the list

@@ -18,9 +18,9 @@ class Replay:
 
     ``counts`` are the label counts of its rounds: the training of round r there draws from the streams of r, and so
     does the replay's with as many labels, which makes it the same training if nothing else differs. ``accuracies``
-    are that run's test accuracies, in [0, 1], by label count. Both are empty for a list without a run. ``version`` is
-    that of the strategy. With ``recomputed``, the labels of one round, that round is trained again with the strategy's
-    own attachment.
+    are that run's test accuracies, in [0, 1], by label count. For a list without a run the latter are empty, and the
+    former, too, unless round r is to be that of a replay. ``version`` is that of the strategy. With ``recomputed``, the
+    labels of one round, that round is trained again with the strategy's own attachment.
     """
 
     indices: tuple[int, ...]
@@ -41,6 +41,8 @@ class Replay:
 
     def diagnostics(self, num_labelled: int) -> dict[str, float]:
         """What the record of a round says of the run that is replayed."""
+        if not self.accuracies:
+            return {}
         return dict(zip(self.counts, ({ACCURACY: a} for a in self.accuracies), strict=True)).get(num_labelled, {})
 
 

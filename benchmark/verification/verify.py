@@ -21,8 +21,10 @@ from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.plan import RunPlan, edition
+from benchmark.campaign.replay import ReplaySpec
 from benchmark.experiment import Protocol, ProtocolError, from_dict
-from benchmark.loop.replay import round_of
+from benchmark.experiment.keys import RunKey
+from benchmark.loop.replay import Replay, Replayed, round_of
 from benchmark.models.blueprint import blueprint
 from benchmark.reports.comparison.settings import differing, headers_say, in_words, settings_table
 from benchmark.reports.provenance import data_footnotes
@@ -36,6 +38,7 @@ from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
 from benchmark.training import backends
+from benchmark.verification import replays
 from benchmark.verification.verdicts import judge, judge_round, show
 from strategies.registry import Spec, resolve_own
 
@@ -73,6 +76,12 @@ def verify(
     rounds = sorted(set(budgets or ()))
     if rounds:
         candidates = _with_rounds(candidates, rounds, protocol, console)
+    listed: dict[RunKey, Replay] = {}
+    if protocol.replay:
+        listed, lacking = replays.lists(experiment, [record for record, _ in candidates], options.places.layers)
+        for key, why in lacking.items():
+            console.print(f"left out: {key}: {why}", markup=False, soft_wrap=True)
+        candidates = [(record, spec) for record, spec in candidates if record.key in listed]
     if not candidates:
         raise StoreError(f"{root}: none of its runs can be computed again here")
     drawn = sorted(random.Random().sample(range(len(candidates)), min(sample, len(candidates))))
@@ -104,9 +113,12 @@ def verify(
         blueprint(protocol.model.name, protocol.model.parameters, data)
         tasks = campaign.tasks_of(protocol, plans, checked, identity, device, replace(options, places=places), began)
         for i, (record, _, labels) in enumerate(wanted):
+            replay = listed.get(record.key)
             if labels is not None:
                 alone = protocol.override(budgets=[labels])
-                tasks[i] = replace(tasks[i], protocol=alone, replay=round_of(record, labels))
+                tasks[i] = replace(tasks[i], protocol=alone, replay=replay or round_of(record, labels))
+            elif replay is not None:
+                tasks[i] = replace(tasks[i], replay=replay)
 
         def per_gpu(one: str, gpus: int) -> int:
             trial = sharing.trial_of(protocol, data)
@@ -166,7 +178,10 @@ def _resolved(
     for record in records:
         strategy, learner = record.key.strategy, record.key.learner
         try:
-            spec = named.get(strategy) or resolve_own(strategy)
+            if protocol.replay:
+                spec: Spec = ReplaySpec(Replayed, strategy, acquired_version=record.header.strategy_version)
+            else:
+                spec = named.get(strategy) or resolve_own(strategy)
             now = replace(edition(protocol, spec, learner), engine_version=record.header.engine_version)
         except ValueError as error:
             left_out[name(strategy, learner, learner != "supervised")] = str(error)
@@ -194,7 +209,7 @@ def _with_rounds(
         who = name(record.key.strategy, record.key.learner, record.key.learner != "supervised")
         if lacking := [labels for labels in rounds if labels not in record.label_counts]:
             left_out[f"{who}, seed {record.key.seed}"] = f"it has no round with {lacking[0]} labels"
-        elif "state" in spec.build().hooks:
+        elif not protocol.replay and "state" in spec.build().hooks:
             left_out[who] = "its rounds depend on the state of the rounds before"
         else:
             found.append((record, spec))

@@ -276,24 +276,20 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, capsys: pytest.Captur
         assert "it is a pipe, a device or a folder, and no file" in capsys.readouterr().err
 
 
-def test_the_page_says_how_to_replay_again(folder: Path) -> None:
-    own = tiny_of(folder)
-    assert replay(folder, "--model", "cnn[width=5]", "--budgets", "20", given=own) == 0
-    (root,) = experiments(folder)
-    write_report(root)
-    (line,) = [
-        line for line in (root / "README.md").read_text().splitlines() if "--replay" in line and "python" in line
-    ]
-    assert line.startswith(f"python run_benchmark.py --replay {own.name} --model 'cnn[width=5]' --strategies ")
-    assert "--budgets 20 --seeds 0 1" in line
-
-
-def test_the_command_on_the_page_has_what_the_named_protocol_has_otherwise(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("--model", "cnn[width=5]"),
+        ("--set", "label_noise=0.2", "recipe.min_steps=7"),
+        ("--protocol", "digits", "--set", "recipe.weight_decay_at=[[10,0.01],[20,0.001]]", "recipe.epochs=1"),
+    ],
+)
+def test_the_page_says_how_to_replay_again(
+    folder: Path, how: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fields = ("recipe.min_steps=7", "recipe.epochs=0", "recipe.weight_decay_at=[[10,0.01],[20,0.001]]")
-    recipe = ("--protocol", "digits", "--set", *fields)
-    assert replay(folder, *recipe, "--budgets", "20", "--strategies", "margin", given=tiny_of(folder)) == 0
+    """What a replay was asked for, whatever its settings, finds its runs again."""
+    monkeypatch.chdir(folder)
+    assert replay(folder, *how, "--budgets", "20", "--strategies", "margin", given=tiny_of(folder)) == 0
     (root,) = experiments(folder)
     write_report(root)
     page = (root / "README.md").read_text()
@@ -303,3 +299,4 @@ def test_the_command_on_the_page_has_what_the_named_protocol_has_otherwise(
     capsys.readouterr()
     assert replay(folder, *words, given=given) == 0
     assert "2 of 2 runs are in " in capsys.readouterr().out
+    assert experiments(folder) == [root]

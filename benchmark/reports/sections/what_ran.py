@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from benchmark.experiment import load, names
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.web.markup import facts
@@ -151,11 +148,7 @@ def _line(
     words = ["python run_benchmark.py --protocol", escapes.shell(settings)]
     if replayed := str(protocol.get("replay") or ""):
         words = ["python run_benchmark.py --replay", escapes.shell(replayed.rpartition("@")[0] or replayed)]
-        trained = str(protocol.get("name", "")).removesuffix("-replay")
-        words += ["--protocol", trained] if trained in names() else []
-        words += ["--model", escapes.shell(_spec(protocol.get("model") or {}))]
-        if changed := _changed(trained, protocol.get("recipe") or {}):
-            words += ["--set", *map(escapes.shell, changed)]
+        words += ["--protocol", escapes.shell(f"{source.folder}/experiment.json")]
     words += ["--strategies", *map(escapes.shell, strategies)]
     if source.learners != ("supervised",):
         words += ["--learner", *map(escapes.shell, learners)]
@@ -173,25 +166,6 @@ def _file(source: Provenance) -> str:
         if found := re.search(r"(?:^|:)(\w+):(\w+)(?:\[|$)", name):
             return f"{found[1]}.py:{found[2]}"
     return ""
-
-
-def _changed(name: str, recipe: Mapping[str, Any]) -> list[str]:
-    """The fields of a ``recipe`` that the protocol of this name has otherwise today, as ``--set`` takes them."""
-    if name not in names():
-        return []
-    present = load(name).to_dict()["recipe"]
-    return [f"recipe.{key}={_value(x)}" for key, x in recipe.items() if key in present and x != present[key]]
-
-
-def _value(x: Any) -> str:
-    """A field's value as ``--set`` takes it."""
-    return x if isinstance(x, str) else json.dumps(x, separators=(",", ":"))
-
-
-def _spec(model: Mapping[str, Any]) -> str:
-    """A model as ``--model`` takes it."""
-    parameters = ",".join(f"{key}={value}" for key, value in (model.get("parameters") or {}).items())
-    return f"{model.get('name', '')}[{parameters}]" if parameters else str(model.get("name", ""))
 
 
 SECTION = Section("What ran", readme=readme, page=page)
