@@ -110,6 +110,8 @@ def compute_missing(
     source = checks.source(protocol, places.data, places.cache, console, options.workers)
     if not todo:
         data_checks.same_data(protocol, folders, source, console)
+        if (root / "runs").is_dir() and store.read_description(root) is None:  # it was lost
+            store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
     else:
         verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
@@ -172,10 +174,11 @@ def costs_of(protocol: Protocol, tasks: list[RunTask], folders: Folders, identit
 def say_cost(
     protocol: Protocol, tasks: list[RunTask], asked: int, costs: forecast.Costs, options: Options, console: Console
 ) -> None:
-    """Print what the tasks will cost, before the first of them begins."""
+    """Print what the tasks will cost, before the first of them begins; of the core alone if all of it is asked for."""
     missing = [(task.key, _missing_budgets(task)) for task in tasks]
     core = frozenset(registry.resolve(name).canonical for name in registry.members("core"))
-    for line in forecast.lines(asked, costs, missing, core, options.command):
+    names = {spec.canonical for spec, _ in registry.expand(protocol.strategies)}
+    for line in forecast.lines(asked, costs, missing, core if core <= names else frozenset(), options.command):
         console.print(line, markup=False, soft_wrap=True)
 
 

@@ -126,6 +126,8 @@ def test_the_cost_is_said_before_the_first_round(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().out
     assert said.index("3 of 6 runs are left, 9 rounds: about ") < said.index("seed 1: 10 labels")
     assert "not counted" not in said  # seed 0 tells
-    assert "the core strategies alone, 2 runs, about " in said
+    assert "the core strategies alone" not in said  # of which two are asked for
     assert bench(tmp_path, *grid, "--seeds", "0", "1") == 0
     assert "are left" not in capsys.readouterr().out
+    assert bench(tmp_path, "--strategies", "core", "lcmd", "--seeds", "0", "--time-limit", "0s") == 3
+    assert "the core strategies alone, 7 runs, about " in capsys.readouterr().out

@@ -292,3 +292,12 @@ def test_an_interrupt_can_be_gone_on_from(tmp_path: Path, capsys: pytest.Capture
 def test_a_protocol_file_may_lie_anywhere(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('name = "named"\n' + PROTOCOL)
     assert requested("--protocol", str(tmp_path / "own.toml")).name == "named"
+
+
+def test_a_lost_description_is_written_again(tmp_path: Path) -> None:
+    assert bench(tmp_path, "--seeds", "0") == 0
+    path = experiment(tmp_path) / "experiment.json"
+    whole = path.read_bytes()
+    path.unlink()
+    assert bench(tmp_path, "--seeds", "0") == 0
+    assert path.read_bytes() == whole
