@@ -23,11 +23,11 @@ def notes(report: Report) -> list[str]:
 
 
 def _ends(report: Report) -> list[str]:
-    """Where the comparison of areas ends, if before the last label count, and the strategies not in it."""
+    """Where the comparison of areas ends, if before the last label count of some run, and the strategies not in it."""
     summary, last = report.views[-1].summary, report.last
     end = summary["labels"].iloc[0]
     notes = []
-    if end < last:
+    if end < last and end < report.curves["labels"].max():
         notes.append(f"Areas and final accuracies end at {end} labels: not all strategies reach {last}.")
     absent = summary.loc[summary["n"] == 0, "strategy"].unique()
     if len(absent):

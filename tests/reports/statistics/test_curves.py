@@ -85,6 +85,19 @@ def test_the_newest_complete_attempt_counts(tmp_path: Path) -> None:
     assert "entropy is incomplete: seed 0 at 60 of 80 labels." in notes
 
 
+def test_runs_that_all_end_early_are_not_called_incomplete(tmp_path: Path) -> None:
+    root = write_experiment(tmp_path / "e")
+    for name, seed in (("random", 0), ("random", 1), ("margin", 0)):
+        write_run(root, name, seed, [20, 40, 60])
+    notes = notes_of(write_report(root))
+    assert "All runs end at 60 labels, and the protocol at 80." in notes
+    assert "incomplete" not in notes
+    assert "Areas and final accuracies end" not in notes
+    write_run(root, "margin", 1, [20, 40])
+    notes = notes_of(write_report(root))
+    assert "margin is incomplete: seed 0 at 60, seed 1 at 40 of 80 labels." in notes
+
+
 def test_curves_csv_keeps_full_precision_and_rounds_seconds(root: Path) -> None:
     write_report(root)
     rows = (root / "curves.csv").read_text().splitlines()
