@@ -14,13 +14,15 @@ from benchmark.models import factory
 
 # Found on held-out training images of CIFAR-10's embeddings: docs/recipes/README.md.
 RECIPE = {"epochs": 20, "min_steps": 500, "batch_size": 64, "learning_rate": 0.1, "weight_decay": 0.05}
+_OF_SOLVED = ("recipe.augmentation", "recipe.precision")  # which a protocol of images has otherwise
 
 
 def with_training(base: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
     """``changes``, with the recipe of cifar10-embeddings where they embed the images of ``base``, by a linear head
     unless they name another; with ``RECIPE`` where the head, which is solved, becomes one that is trained.
 
-    What they say of the recipe wins. Raises ProtocolError where they replace the embeddings by images and say nothing.
+    What they say of the recipe wins. Raises ProtocolError where they replace the embeddings by images and say nothing,
+    or say how to train what is solved.
     """
     ours: dict[str, Any] = {}
     if changes.get("embedding") and not base.embedding and not _of_embeddings(base.model.name):
@@ -35,6 +37,10 @@ def with_training(base: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
             ours["model"] = dataclasses.asdict(like.model)
         base = dataclasses.replace(base, model=like.model)
     model = changes.get("model.name", changes.get("model", {}).get("name", base.model.name))
+    if _solved(model) and (idle := [key for key in changes if key.startswith("recipe.") and key not in _OF_SOLVED]):
+        raise ProtocolError(
+            f"{idle[0]} has no effect: model '{model}' is solved, not trained; leave it out, or choose --model mlp"
+        )
     if not _solved(base.model.name) or _solved(model):
         return {**ours, **changes}
     lengths = {"recipe.epochs", "recipe.min_steps", "recipe.steps_at"}

@@ -110,6 +110,10 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
             "model 'linear' is solved, whatever it starts from",
         ),
         (
+            ("--model", "linear", "--set", *PLAIN, "recipe.learning_rate=0.3"),
+            "recipe.learning_rate has no effect: model 'linear' is solved, not trained; leave it out, or choose",
+        ),
+        (
             ("--model", "mlp", "--set", "recipe.augmentation=flip-crop"),
             "classifies embeddings, which are not augmented: choose another --model for images",
         ),

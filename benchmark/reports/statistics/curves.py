@@ -97,7 +97,9 @@ def select(
         for where, who in together.items()
     ]
     reached_by_all = {reached for ends in short.values() for reached in ends}
-    if len(reached_by_all) == 1 and sum(len(some) for ends in short.values() for some in ends.values()) == len(attempts):
+    if len(reached_by_all) == 1 and sum(len(some) for ends in short.values() for some in ends.values()) == len(
+        attempts
+    ):
         notes = [f"All runs end at {reached_by_all.pop()} labels, and the protocol at {last}."]
     notes += [f"{what}, seed {', '.join(where)}." for what, where in repeated.items()]
     there = {strategy for strategy, _, _ in attempts}
