@@ -110,6 +110,8 @@ class Layers:
         in_a_layer = layer in [root.resolve() for root in (self.own, self.published) if root is not None]
         if (is_name or in_a_layer) and any(map(is_experiment, folders.read)):
             return folders
+        if not path.exists():
+            raise StoreError(f"there is no folder {given}, and no experiment of that name among the results")
         raise StoreError(f"{given} holds no experiment: there is no experiment.json in it")
 
 

@@ -69,7 +69,7 @@ class Strategy:
         ``generator`` is a CPU generator and the only source of randomness. ``pool.note`` records what the method takes
         for granted, such as how many candidates it found: reports say where a premise does not hold.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no select(self, pool, n, generator)")
 
     def passes_in(self, query: Query) -> Passes | None:
         """The passes of ``query``: ``forward_passes``, unless they depend on the round."""
@@ -109,7 +109,7 @@ class ScoreStrategy(Strategy):
 
     def score(self, pool: Pool) -> Tensor:
         """A score for each unlabelled image, (N,); the highest are selected first."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no score(self, pool)")
 
     def checked_scores(self, pool: Pool) -> Tensor:
         """``score``, (N,). Raises ValueError for a result of any other shape, for integers and for NaN.

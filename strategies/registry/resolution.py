@@ -158,6 +158,8 @@ def resolve(text: str) -> Spec:
     plugin = _load(location) if ":" in location else plugins.load_entry_point(name)
     if plugin is not None:
         return _plugin(name, plugin, parameters)
+    if name.endswith(".py"):
+        raise UnknownStrategy(f"'{name}' is a file: name the class in it, as in {name}:Mine")
     known = [*(own for own in names() if ":" not in own), *groups(), *WRAPPERS, *installed()]
     raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)}; --list shows all")
 

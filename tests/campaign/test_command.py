@@ -110,7 +110,7 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--verify D --output out", "--output has no effect with --verify: leave out"),
         ("--report D --verify D", "--report and --verify exclude one another: give one"),
         ("--executor ray --workers 2", "--workers has no effect with --executor ray, which has its own: leave out"),
-        ("--report nowhere", "nowhere holds no experiment: there is no experiment.json in it"),
+        ("--report nowhere", "there is no folder nowhere, and no experiment of that name among the results"),
     ],
 )
 def test_a_mistake_is_one_line(

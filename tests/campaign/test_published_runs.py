@@ -327,4 +327,7 @@ def test_the_other_commands_take_names_and_folders_of_either_layer(
         assert other(user, published, "--verify", given, *verify) == 0
         assert "the same bits" in capsys.readouterr().out
     assert other(user, published, "--report", "nothing") == 2
-    assert capsys.readouterr().err == "error: nothing holds no experiment: there is no experiment.json in it\n"
+    assert (
+        capsys.readouterr().err
+        == "error: there is no folder nothing, and no experiment of that name among the results\n"
+    )

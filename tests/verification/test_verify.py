@@ -319,7 +319,7 @@ def test_what_cannot_be_verified_is_one_line(copy: Path, capsys: pytest.CaptureF
 
 def test_no_such_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(tmp_path, "--verify", str(tmp_path / "none")) == 2
-    assert capsys.readouterr().err.endswith("none holds no experiment: there is no experiment.json in it\n")
+    assert f"there is no folder {tmp_path / 'none'}, and no experiment of that name" in capsys.readouterr().err
     assert bench(tmp_path, "--verify", str(tmp_path), "--sample", "0") == 2
 
 
