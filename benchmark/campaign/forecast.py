@@ -113,7 +113,8 @@ def lines(asked: int, costs: Costs, missing: Missing, core: frozenset[str], comm
     found = [f"{whole.runs} of {asked} runs are left, {whole.rounds:,} rounds: {_cost(whole)}"]
     if len(whole.uncounted):
         names = ", ".join(whole.uncounted[:3]) + (f" and {n} others" if (n := len(whole.uncounted) - 3) > 0 else "")
-        found.append(f"not counted, because no run on disk tells: what {names} cost beside a supervised training")
+        add = "add" if len(whole.uncounted) > 1 else "adds"
+        found.append(f"not counted: what {names} {add} to a supervised training, which no run on disk tells")
     part = forecast(costs, [(key, counts) for key, counts in missing if key.strategy in core])
     if command and 0 < part.runs < whole.runs:
         words = " ".join(map(escapes.shell, ["python", "run_benchmark.py", *core_alone(command)]))

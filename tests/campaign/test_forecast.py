@@ -97,7 +97,7 @@ def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs(
     said = lines(5, known, missing, frozenset({"random"}), command)
     assert said == [
         "2 of 5 runs are left, 4 rounds: about 4.0 h of one worker",
-        "not counted, because no run on disk tells: what typiclust cost beside a supervised training",
+        "not counted: what typiclust adds to a supervised training, which no run on disk tells",
         "the core strategies alone, 1 run, about 2.0 h of one worker: "
         "python run_benchmark.py --strategies core --seeds 0",
     ]
