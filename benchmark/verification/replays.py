@@ -7,13 +7,14 @@ the experiment that was replayed must be at hand, beside the replay or in one of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.campaign.replay import source_of_experiment
 from benchmark.experiment.keys import RunKey
 from benchmark.loop.replay import ACCURACY, Replay
 from benchmark.results.layers import Layers, is_experiment
-from benchmark.results.records import Experiment, LabelsRecord, RoundRecord, RunRecord
+from benchmark.results.records import Experiment, RunRecord
 
 
 def lists(
@@ -24,12 +25,12 @@ def lists(
     source = _source(experiment.root.parent, layers, name, digest)
     found, lacking = {}, {}
     for record in records:
-        own = _own(record)
+        own = _list_of(experiment, record)
         if not any(ACCURACY in round_.diagnostics for round_ in record.rounds):  # of a file, which knows no rounds
             if record.rounds[-1].acquired_indices:
                 lacking[record.key] = "it is unfinished, and only its file knows the rest of its list"
             else:
-                found[record.key] = own
+                found[record.key] = replace(own, accuracies=())
         elif source is None:
             lacking[record.key] = f"{name}, which it replays, is neither beside it nor among the results"
         elif (behind := _behind(source, record, own)) is None:
@@ -49,23 +50,18 @@ def _source(beside: Path, layers: Layers, name: str, digest: str) -> Experiment 
     return None
 
 
-def _own(record: RunRecord) -> Replay:
-    """What a run says itself of its list, and of the rounds whose random streams its trainings draw from."""
-    parts: list[LabelsRecord | RoundRecord] = [record.header.initial, *record.rounds]
-    return Replay(
-        tuple(index for part in parts for index in part.acquired_indices),
-        tuple(record.label_counts),
-        version=record.header.strategy_version,
-        labels=tuple(label for part in parts for label in part.acquired_labels),
-    )
-
-
 def _behind(source: Experiment, record: RunRecord, own: Replay) -> Replay | None:
     """The list of the run of ``source`` that acquired what ``record`` trained on."""
     for run in source.runs:
         if (run.key.strategy, run.key.seed) == (record.key.strategy, record.key.seed) and run.rounds:
-            (found,) = source_of_experiment(source, [run]).lists.values()
+            found = _list_of(source, run)
             begins = found.indices[: len(own.indices)] == own.indices
             if begins and set(record.label_counts) <= set(found.counts):
                 return found
     return None
+
+
+def _list_of(experiment: Experiment, run: RunRecord) -> Replay:
+    """What a run trained on, with the rounds whose random streams its trainings draw from."""
+    (found,) = source_of_experiment(experiment, [run]).lists.values()
+    return found
