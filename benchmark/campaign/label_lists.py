@@ -30,17 +30,17 @@ class LabelList:
     labels: tuple[int, ...] = ()
 
 
-def read(path: Path, option: str = "--replay") -> tuple[bytes, dict[Key, LabelList]]:
-    """The content of a file and its lists. Raises ProtocolError, in one line that begins with ``option``, otherwise."""
+def read(path: Path) -> tuple[bytes, dict[Key, LabelList]]:
+    """The content of a file and its lists. Raises ProtocolError, in one line, for anything else."""
     try:
         if path.exists() and not path.is_file():
-            raise ProtocolError(f"{option} {path}: it is a pipe, a device or a folder, and no file")
+            raise ProtocolError(f"--replay {path}: it is a pipe, a device or a folder, and no file")
         content = path.read_bytes()
         text = content.decode()
     except OSError as error:
-        raise ProtocolError(f"{option} cannot read {path}: {error.strerror or error}") from error
+        raise ProtocolError(f"--replay cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise ProtocolError(f"{option} {path}: it is no text") from error
+        raise ProtocolError(f"--replay {path}: it is no text") from error
     try:
         if not text.strip():
             raise ValueError("it is empty")
@@ -49,7 +49,7 @@ def read(path: Path, option: str = "--replay") -> tuple[bytes, dict[Key, LabelLi
             raise ValueError("there is no list in it")
     except (ValueError, RecursionError) as error:
         raise ProtocolError(
-            f"{option} {path}: {error}; a .csv has the columns {', '.join(COLUMNS)}, a .json "
+            f"--replay {path}: {error}; a .csv has the columns {', '.join(COLUMNS)}, a .json "
             '{"strategy": {"seed": [indices]}}'
         ) from error
     return content, found

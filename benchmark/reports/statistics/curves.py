@@ -66,6 +66,7 @@ def select(
     several = len({learner for _, learner, _ in attempts}) > 1
     chosen = PackedRuns()
     short: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # names: where they end: seeds
+    all_ends: set[int] = set()
     repeated: dict[str, list[str]] = defaultdict(list)
     for key in sorted(attempts, key=lambda k: (listed.index(k[0]) if k[0] in listed else len(listed), *k)):
         tried = [(reached, choice.runs[place]) for reached, place in attempts[key]]
@@ -76,6 +77,7 @@ def select(
         who = name(key[0], key[1], several)
         if reached:
             chosen.add(run)
+        all_ends.add(reached)
         if reached < last:
             short[who][reached].append(key[2])
         public = experiment.is_published(run)
@@ -96,11 +98,8 @@ def select(
         f"{', '.join(who)} {'are' if len(who) > 1 else 'is'} incomplete: {where} of {last} labels."
         for where, who in together.items()
     ]
-    reached_by_all = {reached for ends in short.values() for reached in ends}
-    if len(reached_by_all) == 1 and sum(len(some) for ends in short.values() for some in ends.values()) == len(
-        attempts
-    ):
-        notes = [f"All runs end at {reached_by_all.pop()} labels, and the protocol at {last}."]
+    if len(all_ends) == 1 and (end := all_ends.pop()) < last:
+        notes = [f"All runs end at {end} of {last} labels."]
     notes += [f"{what}, seed {', '.join(where)}." for what, where in repeated.items()]
     there = {strategy for strategy, _, _ in attempts}
     notes += [f"{absent}: no run on disk." for absent in sorted(set(strategies or ()) - there)]

@@ -90,7 +90,7 @@ def test_runs_that_all_end_early_are_not_called_incomplete(tmp_path: Path) -> No
     for name, seed in (("random", 0), ("random", 1), ("margin", 0)):
         write_run(root, name, seed, [20, 40, 60])
     notes = notes_of(write_report(root))
-    assert "All runs end at 60 labels, and the protocol at 80." in notes
+    assert "All runs end at 60 of 80 labels." in notes
     assert "incomplete" not in notes
     assert "Areas and final accuracies end" not in notes
     write_run(root, "margin", 1, [20, 40])
