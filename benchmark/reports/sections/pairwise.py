@@ -35,6 +35,7 @@ from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, name
 
 CELL, NARROW_CELL, SMALL_CELL = 0.27, 0.2, 0.142  # inches: of numbers at most and at least; without numbers
+SUMS = "column sum"
 PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 
 
@@ -167,7 +168,7 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure | None:
     labels = [f"{label}  {i}" for i, label in enumerate(style.row_labels(pairwise.keys, unranked), start=1)]
     with mpl.rc_context(style.RC):
         figure = Figure(figsize=(style.BOTH_COLUMNS, style.BOTH_COLUMNS))
-        left = style.text_width(figure, labels) + 0.12
+        left = style.text_width(figure, [*labels, SUMS]) + 0.12
         bottom, top, right = 0.18, 0.27, 0.55
         width = style.fits(left + right + (NARROW_CELL if few else SMALL_CELL) * k)
         if width is None:
@@ -210,7 +211,7 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure | None:
         sums.set_xlim(0, k)
         for j, total in enumerate(penalties.sum(axis=0)):
             sums.text(j + 0.5, 0.5, f"{total:.1f}" if few else f"{total:.0f}", ha="center", va="center")
-        sums.text(-0.15, 0.5, "column sum", ha="right", va="center")
+        sums.text(-0.15, 0.5, SUMS, ha="right", va="center")
         bar = figure.add_axes(((left + cell * k + 0.1) / width, box[1], 0.09 / width, min(cell * k, 1.2) / height))
         scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), colours)
         figure.colorbar(scale, cax=bar, ticks=[0, 0.5, 1])

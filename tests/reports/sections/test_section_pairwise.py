@@ -68,3 +68,14 @@ def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(str
     assert sum("‡" in label for label in ticks) == 1
     cells = [text.get_text() for text in figure.axes[0].texts]
     assert len(cells) == (np.count_nonzero(found.penalties) if strategies <= PRINTED else 0)
+
+
+def test_what_the_sums_are_fits_beside_short_names() -> None:
+    curves = rising_curves(4, 3, 5)
+    curves["strategy"] = curves["strategy"].str.replace("method", "m")
+    report = report_of(curves)
+    figure = heat_map(wins(report, report.views[0]))
+    texts = written(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert "column sum" in [text.get_text() for text in texts]
+    assert all(text.get_window_extent(renderer).x0 >= 0 for text in texts)
