@@ -51,7 +51,7 @@ _EXPLAINED = {
     "premise.information": "I / log K is the information of the batch, bald's of its highest score, as a share of the "
     "most that K masks can tell",
     INFORMATIVE: "informative counts the picks until that share reaches 0.95",
-    REPEATED: "duplicates equal a labelled image in every pixel",
+    REPEATED: "duplicates equal a labelled image in every value",
 }
 
 

@@ -151,7 +151,7 @@ RULES = (
     ),
     Rule(
         "duplicates",
-        f"at least {100 * DUPLICATES:.0f} % of the acquired images equal a labelled one in every pixel",
+        f"at least {100 * DUPLICATES:.0f} % of the acquired images equal a labelled one in every value",
         _there(REPEATED),
         lambda rows: rows[REPEATED] >= DUPLICATES,
         lambda rows: f"{100 * rows[REPEATED].mean():.0f} %",
