@@ -13,7 +13,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import strategies
 from benchmark import learners
@@ -22,6 +21,7 @@ from benchmark.learners import online, semi_supervised
 from benchmark.reports import read_report
 from benchmark.reports.bibliography import bibliographies
 from benchmark.reports.rendering.tables.cells import points
+from benchmark.reports.sections import what_ran
 from benchmark.reports.statistics.degeneracy import RULES
 from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
 from benchmark.reports.verdicts import in_words
@@ -228,29 +228,16 @@ def protocols_page() -> str:
 def protocol_section(p: Protocol, papers: dict[str, str]) -> str:
     """The section of one protocol."""
     told = {"name", "description", "notes", "papers", "budgets", "ladder", "features"}
+    fields = p.to_dict()
     facts = {
         "labels": " ".join(map(str, p.budgets)),
-        **{key: _said(value) for key, value in p.to_dict().items() if key not in told},
-        "features": _said(p.to_dict()["features"]) if p.features else "none",
+        **{key: what_ran.field(key, fields) for key, value in fields.items() if key not in told and value != ""},
+        "features": what_ran.field("features", fields),
         "fingerprint": f"`{p.fingerprint}`",
     }
     lines = [f"- **{key}:** {value}\n" for key, value in facts.items()]
     lines += [f"- **paper:** {papers[key]}\n" for key in p.papers]
     return f"## {p.name}\n\n{p.description}\n\n{p.notes}\n\n{''.join(lines)}"
-
-
-def _said(value: Any) -> str:
-    """A field's value as text; empty entries of a table are left out."""
-    if isinstance(value, dict):
-        named = {key: _said(inner) for key, inner in value.items() if inner not in ([], {}, None, "")}
-        return ", ".join(text if key == "name" else f"{key} {text}" for key, text in named.items())
-    if isinstance(value, list):
-        return (
-            " ".join(map(_said, value))
-            if all(isinstance(v, (int, float)) for v in value)
-            else ", ".join(map(_said, value))
-        )
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def references(bibliography: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ SHOWN = {
     "mnist-embeddings": 100,
     "replay-cifar10-short-by-head": 3000,
 }  # experiments, and the label count shown beside the last one
+MOST_ROWS = 9  # of README.md
 GRID = "mnist-fixmatch"  # an experiment with several strategies and several learners
 # Pairs of experiments that differ in the training alone, and what it is called in their table.
 TRAININGS = (
@@ -109,9 +110,9 @@ def filled(text: str, place: str, table: str) -> str:
 def table(root: Path, labels: int, short: bool = False) -> str:
     """The headline strategies by area: accuracies, area and verdict against random; Markdown.
 
-    Below stands the experiment's sentence, and how verdicts come about; the latter and flawed runs are left out of what
-    is ``short``. Verdicts are the experiment's own: leaving strategies out does not change
-    those on the others.
+    Below stands the experiment's sentence, and how verdicts come about. What is ``short`` has the best strategies and
+    random alone, without flawed runs and without the latter. Verdicts are the experiment's own: leaving strategies out
+    does not change those on the others.
     """
     report = read_report(root)
     last = int(report.summary["labels"].iloc[0])
@@ -125,7 +126,11 @@ def table(root: Path, labels: int, short: bool = False) -> str:
     omitted = list(flawed) if short else []
     left_out = {key for key in report.ranking if key[0] in omitted or key in report.source.unranked.degenerate}
     shown = []
-    for _, row in report.summary[~report.summary["strategy"].isin(omitted)].iterrows():
+    rows = report.summary[~report.summary["strategy"].isin(omitted)]
+    if short and len(rows) > MOST_ROWS:
+        best = [*rows["strategy"][rows["strategy"] != REFERENCE][: MOST_ROWS - 1], REFERENCE]
+        rows = rows[rows["strategy"].isin(best)]
+    for _, row in rows.iterrows():
         key = (row["strategy"], row["learner"])
         shown.append(key)
         cells = [
@@ -139,6 +144,8 @@ def table(root: Path, labels: int, short: bool = False) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     degenerate = {key: why for key, why in report.source.unranked.degenerate.items() if key in shown}
     said = [sentence(report.inference, REFERENCE, left_out), Unranked(degenerate=degenerate).note]
+    if len(rows) < len(report.summary) - len(omitted):
+        said.insert(0, f"The best {len(rows) - 1} of {len(report.summary) - len(omitted)} strategies, and {REFERENCE}.")
     if not short:
         said += [reach(report.inference), method(report.inference)]
     return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"

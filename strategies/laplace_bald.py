@@ -8,7 +8,8 @@ certain: where it is the same for all images, so is the score.
 Daxberger, Kristiadi, Immer, Eschenhagen, Bauer & Hennig, *Laplace Redux – Effortless Bayesian Deep Learning*, NeurIPS
 2021, arXiv 2106.14806; the score is that of Houlsby et al., 2011, arXiv 1112.5745. Reference implementation of the
 posterior: github.com/aleximmer/Laplace (laplace-torch), whose last-layer form with Kronecker factors is the default
-there and here. Ours: the biases are weights of a constant input instead of a block of their own.
+there and here. Ours: the biases are weights of a constant input instead of a block of their own, and have no part in
+the evidence that sets λ.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from torch import Tensor
 
 from strategies.api import Departure, Passes, Pool, Strategy, register, top
 from strategies.components.monte_carlo import check_samples
-from strategies.kernels.laplace import LastLayerPosterior, Structure, with_one
+from strategies.kernels.laplace import LastLayerPosterior, Prior, Structure, with_one
 from strategies.kernels.mixtures import mutual_information
 
 _BLOCK = 2**22  # probabilities at once
 
 
-@register("laplace-bald", group="bayesian", paper="daxberger2021", version=1)
+@register("laplace-bald", group="bayesian", paper="daxberger2021", version=2)
 class LaplaceBALD(Strategy):
     """Mutual information of label and last-layer weights under a Laplace approximation, in nats.
 
     ``samples`` is K. ``structure`` is that of the curvature: ``"kronecker"`` for the product of two small factors,
-    ``"full"`` for all of it.
+    ``"full"`` for all of it. ``prior`` is what the evidence for λ counts: ``"weights"``, or ``"all"`` with the biases.
     """
 
     cost = "O(N K C D + D³); with structure=full O(N K C D + (C D)³)"
@@ -41,7 +42,7 @@ class LaplaceBALD(Strategy):
         "where the labelled ones do is taken for known. Its n highest are often alike, as bald's are."
     )
 
-    presets: ClassVar = {"authors": {"samples": 100, "structure": "kronecker"}}
+    presets: ClassVar = {"authors": {"samples": 100, "structure": "kronecker", "prior": "all"}}
     departures: ClassVar = (
         Departure(
             "biases",
@@ -49,14 +50,21 @@ class LaplaceBALD(Strategy):
             "a block of their own",
             "weights of a constant input",
         ),
+        Departure(
+            "prior",
+            "a solved head has no penalty on its biases: that of a class without labels is far below 0, and with it "
+            "the prior is so wide that draws predict at chance",
+        ),
     )
 
-    def __init__(self, samples: int = 100, structure: Structure = "kronecker") -> None:
+    def __init__(self, samples: int = 100, structure: Structure = "kronecker", prior: Prior = "weights") -> None:
         check_samples(samples)
-        if structure not in get_args(Structure):
-            raise ValueError(f"structure is one of {', '.join(get_args(Structure))}, not '{structure}'")
+        for name, value, known in (("structure", structure, Structure), ("prior", prior, Prior)):
+            if value not in get_args(known):
+                raise ValueError(f"{name} is one of {', '.join(get_args(known))}, not '{value}'")
         self.samples = samples
         self.structure = structure
+        self.prior = prior
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         return top(self.scores(pool, generator), n)
@@ -67,7 +75,7 @@ class LaplaceBALD(Strategy):
             raise ValueError(
                 "laplace-bald needs labelled images, and there are none: draw the initial labels otherwise"
             )
-        posterior = LastLayerPosterior.fitted(pool.head, pool.labelled_embeddings, self.structure)
+        posterior = LastLayerPosterior.fitted(pool.head, pool.labelled_embeddings, self.structure, self.prior)
         shape = (self.samples, *posterior.mean.shape)
         noise = torch.randn(shape, generator=generator, dtype=torch.float64)
         weights = posterior.weights(noise.to(posterior.mean.device)).flatten(0, 1)

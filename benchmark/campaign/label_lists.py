@@ -1,7 +1,7 @@
 """Files of label lists: dataset indices in the order of their acquisition, by strategy and seed, as ``--replay`` reads.
 
-A .csv has the columns strategy, seed and index, a row for each label, and may have the column label. A .json holds
-``{"strategy": {"seed": [indices]}}``.
+A .csv has the columns strategy, seed and index, a row for each label, and may have the columns label and num_labelled,
+the first label count at which it was trained on. A .json holds ``{"strategy": {"seed": [indices]}}``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class LabelList:
-    """Distinct dataset ``indices`` ≥ 0, and their ``labels``, empty where the file has none."""
+    """Distinct dataset ``indices`` ≥ 0, and their ``labels`` and label ``counts``, empty where the file has none."""
 
     indices: tuple[int, ...]
     labels: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 def read(path: Path) -> tuple[bytes, dict[Key, LabelList]]:
@@ -74,7 +75,9 @@ def _of_csv(text: str) -> dict[Key, LabelList]:
     if missing := [column for column in COLUMNS if column not in table]:
         raise ValueError(f"it has no column {' and no column '.join(missing)}")
     return {
-        _key(str(strategy), str(seed)): _checked(str(strategy), str(seed), own["index"], own.get("label", ()))
+        _key(str(strategy), str(seed)): _checked(
+            str(strategy), str(seed), own["index"], own.get("label", ()), own.get("num_labelled", ())
+        )
         for (strategy, seed), own in table.groupby(["strategy", "seed"], sort=False)
     }
 
@@ -99,7 +102,7 @@ def _key(strategy: str, seed: str) -> Key:
     return strategy, _number(seed, lambda: f"'{strategy}' has the seed '{seed}', which is no number from 0 on")
 
 
-def _checked(strategy: str, seed: str, indices: Any, labels: Any = ()) -> LabelList:
+def _checked(strategy: str, seed: str, indices: Any, labels: Any = (), num_labelled: Any = ()) -> LabelList:
     where = f"'{strategy}', seed {seed}"
     numbers = tuple(_number(i, lambda i=i: f"{where}: '{i}' is no index") for i in indices)  # type: ignore[misc]
     seen: set[int] = set()
@@ -108,7 +111,17 @@ def _checked(strategy: str, seed: str, indices: Any, labels: Any = ()) -> LabelL
             raise ValueError(f"{where}: the index {number} is there twice")
         seen.add(number)
     classes = tuple(_number(y, lambda y=y: f"{where}: '{y}' is no label") for y in labels)  # type: ignore[misc]
-    return LabelList(numbers, classes)
+    return LabelList(numbers, classes, _counts(where, num_labelled))
+
+
+def _counts(where: str, num_labelled: Any) -> tuple[int, ...]:
+    """The label counts of a list whose rows say at which of them each was first trained on."""
+    per_row = [_number(n, lambda n=n: f"{where}: num_labelled '{n}' is no label count") for n in num_labelled]  # type: ignore[misc]
+    counts = tuple(dict.fromkeys(per_row))
+    for count in counts:
+        if sum(n <= count for n in per_row) != count:
+            raise ValueError(f"{where}: by num_labelled {sum(n <= count for n in per_row)} labels are there at {count}")
+    return counts
 
 
 def _number(value: Any, problem: Callable[[], str]) -> int:

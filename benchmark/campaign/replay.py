@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,37 @@ class Source:
 
     ``name`` is the experiment's or the file's, ``digest`` begins the checksum of what identifies it: an experiment's
     fingerprint, a file's content. ``dataset`` is the data set that the indices belong to; None where nobody says.
+    ``counts`` are the label counts that each list of a file says it has, if any.
     """
 
     name: str
     digest: str
     lists: Mapping[tuple[str, int], Replay]
     dataset: DatasetRecord | None = None
+    counts: Mapping[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
         """What the replay's protocol says that it replays."""
         return f"{self.name}@{self.digest[:16]}"
+
+    def file_counts(self, strategies: Collection[str] | None, seeds: Collection[int] | None) -> list[int]:
+        """The label counts of a file for ``strategies`` and ``seeds``, None for all; empty where it says none."""
+        return _common(
+            {
+                key: counts
+                for key, counts in self.counts.items()
+                if (strategies is None or key[0] in strategies) and (seeds is None or key[1] in seeds)
+            }
+        )
+
+
+def _common(counts: Mapping[tuple[str, int], tuple[int, ...]]) -> list[int]:
+    """The label counts that the furthest lists of all strategies have in common."""
+    furthest: dict[str, tuple[int, ...]] = {}
+    for (strategy, _), some in counts.items():
+        furthest[strategy] = max(furthest.get(strategy, ()), some, key=len)
+    return sorted(set.intersection(*map(set, furthest.values()))) if furthest else []
 
 
 def source_of_experiment(experiment: Experiment, runs: Sequence[RunRecord]) -> Source:
@@ -82,7 +102,8 @@ def source_of_file(path: Path) -> Source:
     """The lists of a .csv or .json file (see ``label_lists``). Raises ProtocolError, in one line, for anything else."""
     content, lists = label_lists.read(path)
     found = {key: Replay(some.indices, labels=some.labels) for key, some in lists.items()}
-    return Source(path.stem, hashlib.sha256(content).hexdigest(), found)
+    counts = {key: some.counts for key, some in lists.items()}
+    return Source(path.stem, hashlib.sha256(content).hexdigest(), found, counts=counts)
 
 
 def export(runs: Collection[RunRecord], path: Path) -> None:
@@ -110,10 +131,7 @@ def protocol_of(
 
     Without ``budgets`` among them, at the label counts that the furthest runs of all strategies have in common.
     """
-    furthest: dict[str, tuple[int, ...]] = {}
-    for (strategy, _), replay in source.lists.items():
-        furthest[strategy] = max(furthest.get(strategy, ()), replay.counts, key=len)
-    common = sorted(set.intersection(*map(set, furthest.values())))
+    common = _common({key: replay.counts for key, replay in source.lists.items()})
     if not common and "budgets" not in changes:
         raise ProtocolError(f"{experiment.root}: its strategies have no label count in common: give --budgets")
     own = from_dict(experiment.protocol)
@@ -129,8 +147,11 @@ def protocol_of(
 def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Protocol:
     """``base`` with ``changes`` as the protocol of a replay of ``source``; supervised, where they name no learner.
 
-    Raises ProtocolError where it would go on from the weights of another training.
+    Raises ProtocolError where it would go on from the weights of another training, and for a change of what a replay
+    does not read: how the first labels are drawn, from what strategies choose.
     """
+    if idle := [key for key in changes if key.partition(".")[0] in ("initial", "candidates", "features", "replay")]:
+        raise ProtocolError(f"{idle[0]} has no effect on a replay, whose labels are given: leave it out")
     fixed = {
         "name": f"{base.name.removesuffix('-replay')}-replay",  # which the settings of a replay have already
         "strategies": sorted({strategy for strategy, _ in source.lists}),

@@ -104,6 +104,8 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
     if given.suffix.lower() in label_lists.FILES:
         source = replays.source_of_file(given)
         base_protocol = base(arguments, changed.get("image_size", 0), checks.said_on(console))
+        if counts := source.file_counts(arguments.strategies, arguments.seeds):
+            changed = {"budgets": counts, **changed}
         protocol = replays.replayed(base_protocol, source, changed)
         request = replays.request(source, protocol, arguments.strategies, arguments.seeds)
     else:

@@ -309,6 +309,8 @@ def _checked_labels(what: str, labels: np.ndarray, count: int) -> np.ndarray:
     if labels.shape not in ((count,), (count, 1)):
         way_out = ", or one-hot rows in both training and test" if labels.ndim == 2 else ""
         raise DatasetError(f"{what} have shape {labels.shape}: for {count} rows it must be ({count},){way_out}")
+    if labels.dtype.kind == "f" and (absent := int((~np.isfinite(labels)).sum())):
+        raise DatasetError(f"{what}: {absent:,} of {count:,} are NaN or infinite: leave those rows out of the data")
     if labels.dtype.kind not in "iu":
         whole = labels.dtype.kind == "b" or (labels.dtype.kind == "f" and (labels == np.trunc(labels)).all())
         way_out = ": call .astype(np.int64)" if whole else ""

@@ -28,7 +28,7 @@ def acquisition_measures(pool: FittedPool, acquired: Tensor, labelled: Tensor, p
     """What the acquisition of ``acquired`` (n,) from ``pool`` was, as ``acquisition.<measure>``.
 
     ``acquired`` and ``labelled`` (L,), on the CPU, are rows of ``pixels`` (M, …). ``scored`` is the number N of images
-    to choose from; ``duplicates`` counts those acquired that equal, in every pixel, a labelled image or one acquired
+    to choose from; ``duplicates`` counts those acquired that equal, in every value, a labelled image or one acquired
     before them; ``margin_overlap`` is the share that margin sampling would have acquired too (n/N in the mean for a
     random acquisition), left out where ``pool.margin_choice`` is None.
     """

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 TOLERANCE = 1e-4  # of ‖∇f‖ / λ, which bounds the error of W, over ‖W‖
 MOST_STEPS = 10_000
 _HISTORY = 10
+_STILL = 64  # steps after which a search that has not moved is over
 _ROOM = 4 * _HISTORY  # pairs that the buffers take before the last ones are moved to their beginning
 _SUFFICIENT = 1e-4  # Armijo's share of the decrease that the slope promises
 _HALVINGS = 40
@@ -149,7 +150,8 @@ def _lbfgs(problem: _Problem, unsolved: Tensor) -> tuple[Tensor, Tensor]:
     """The minima (P, C, d) and the steps taken (P,); those not ``unsolved`` (P,) stay where the search begins.
 
     A problem that has reached the tolerance is left as it is. Lines are searched by halving the step; where no step
-    decreases the value any more, it is a minimum as far as float64 can tell. Raises ValueError where ``MOST_STEPS`` are
+    decreases the value any more, or steps have become too small to change Z, it is a minimum as far as float64 can
+    tell. Raises ValueError where ``MOST_STEPS`` are
     not enough.
     """
     z = problem.start
@@ -158,7 +160,8 @@ def _lbfgs(problem: _Problem, unsolved: Tensor) -> tuple[Tensor, Tensor]:
     active = unsolved & ~problem.found(z, gradient)
     steps = active.long()
     running = active.tolist()
-    for _ in range(MOST_STEPS):
+    earlier = z
+    for step in range(MOST_STEPS):
         if not any(running):
             return z, steps
         direction = history.direction(gradient)
@@ -184,6 +187,8 @@ def _lbfgs(problem: _Problem, unsolved: Tensor) -> tuple[Tensor, Tensor]:
         history.add(candidate, z, new_gradient, gradient)
         z, value, gradient = candidate, new_value, new_gradient
         active = active & ~problem.found(z, gradient)
+        if step % _STILL == _STILL - 1:
+            active, earlier = active & (z != earlier).flatten(1).any(1), z
         running = active.tolist()
         steps += active
     raise ValueError(

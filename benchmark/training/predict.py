@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from benchmark.experiment import seeds
 from benchmark.models.network import Network
 from benchmark.training.batches import Images
 from strategies.api import Attachment
-from strategies.kernels.laplace import LastLayerPosterior, evidence_precision, with_one
+from strategies.kernels.laplace import LastLayerPosterior, with_one
 
 CHUNK = 256  # images per forward pass: activations stay in the CPU's cache
 CHUNK_CUDA = 2048
@@ -111,10 +110,7 @@ class Predictor:
         Kronecker factors, from a stream of ``seed`` and ``round_``. The prior of the weights is the one of highest
         evidence; the biases have none, as in the fit: that of a class without labels, far below 0, says nothing of it.
         """
-        head = self.network.head
-        posterior = LastLayerPosterior.fitted(head, self.embeddings(images, labelled))
-        precision = evidence_precision(posterior.eigenvalues, float(head.weight.double().square().sum()))
-        posterior = replace(posterior, prior_precision=precision)
+        posterior = LastLayerPosterior.fitted(self.network.head, self.embeddings(images, labelled))
         noise = torch.randn(
             (samples, *posterior.mean.shape), generator=seeds.generator(seed, "mc-dropout", round_), dtype=torch.float64
         )

@@ -14,6 +14,9 @@ derivative vanishes where the number of well-determined parameters is λ ‖θ̂
 
     Σ_i e_i / (e_i + λ) = λ ‖θ̂‖²    with the eigenvalues e_i of H.
 
+``prior`` says what ‖θ̂‖² counts: ``"weights"``, W alone, or ``"all"``, the biases as well. A head without a penalty on
+its biases puts that of a class without labels far below 0, which says nothing of the weights' scale.
+
 The left side falls with λ and the right side rises, so there is one solution. Everything is in float64.
 
 Daxberger, Kristiadi, Immer, Eschenhagen, Bauer & Hennig, *Laplace Redux*, NeurIPS 2021, arXiv 2106.14806.
@@ -31,6 +34,7 @@ from torch import Tensor, nn
 from strategies.kernels.fisher import fisher_information
 
 Structure = Literal["kronecker", "full"]
+Prior = Literal["weights", "all"]
 LEAST, MOST = 1e-8, 1e8  # the prior precisions that the evidence may choose
 _HALVINGS = 80
 
@@ -49,7 +53,9 @@ class LastLayerPosterior:
     prior_precision: float
 
     @classmethod
-    def fitted(cls, head: nn.Linear, embeddings: Tensor, structure: Structure = "kronecker") -> LastLayerPosterior:
+    def fitted(
+        cls, head: nn.Linear, embeddings: Tensor, structure: Structure = "kronecker", prior: Prior = "weights"
+    ) -> LastLayerPosterior:
         """The posterior given labelled images with the ``embeddings`` (L, D), L ≥ 1, that ``head`` was trained on.
 
         Raises ValueError for outputs that are not finite.
@@ -69,7 +75,8 @@ class LastLayerPosterior:
             left, right = torch.linalg.eigh(curvature), torch.linalg.eigh(inputs.T @ inputs / len(inputs))
             eigenvalues = left.eigenvalues.clamp_min(0)[:, None] * right.eigenvalues.clamp_min(0)
             bases = (left.eigenvectors, right.eigenvectors)
-        return cls(mean, eigenvalues, bases, evidence_precision(eigenvalues, float(mean.square().sum())))
+        counted = mean if prior == "all" else head.weight.detach().double()
+        return cls(mean, eigenvalues, bases, evidence_precision(eigenvalues, float(counted.square().sum())))
 
     def weights(self, noise: Tensor) -> Tensor:
         """θ̂ + (H + λ I)^(−½) z, (K, C, D + 1), for standard normal ``noise`` z of this shape, in float64.

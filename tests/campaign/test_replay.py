@@ -153,6 +153,13 @@ def test_exported_indices_can_be_replayed(folder: Path, capsys: pytest.CaptureFi
     assert [int(row["num_labelled"]) for row in rows] == [10] * 10 + [20] * 10 + [30] * 10
     assert replay(folder, "--protocol", str(folder / "tiny.toml"), given=path) == 0
     assert list(rounds(*experiments(folder))) == [("margin", 0)]
+    longer = folder / "longer.toml"  # the label counts are the file's, not the protocol's
+    longer.write_text((folder / "tiny.toml").read_text().replace("budgets = [10, 20, 30]", "budgets = [10, 25, 40]"))
+    shutil.rmtree(*experiments(folder))
+    assert replay(folder, "--protocol", str(longer), given=path) == 0
+    (found,) = rounds(*experiments(folder)).values()
+    assert [r.num_labelled for r in found] == [10, 20, 30]
+    assert [r.nll for r in found] == [r.nll for r in rounds(own)["margin", 0]]
     path.unlink()
     assert bench(folder, *command, "--output", str(folder / "paper")) == 0
     assert path.exists()
@@ -168,6 +175,7 @@ BAD_FILES = {
         *("", " \n", "strategy,seed\na,0\n", "strategy,seed,index\n"),
         *(f"strategy,seed,index\n{row}\n" for row in ("a,x,1", "a,0,-1", "a,-1,1", ",0,1", "a,0,1\na,0,1", "a,0,nan")),
         "strategy,seed,index,label\na,0,1,cat\n",
+        *(f"strategy,seed,index,num_labelled\na,0,1,{n}\na,0,2,3\na,0,4,3\n" for n in ("many", "2", "4")),
     ],
 }
 
@@ -181,12 +189,16 @@ def test_a_bad_list_is_one_line(name: str, text: str, tmp_path: Path, capsys: py
     assert said.count("\n") == 1
 
 
+IDLE = {"initial": "balanced", "candidates": "20", "features.source": "pca", "replay": "mnist@0123456789abcdef"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--strategies", "badge"], "has no complete round among the runs asked for"),
         (["--budgets", "15"], "has no run with all of 15 labels"),
         (["--set", "warm_start=true"], "add --set warm_start=false"),
+        *((["--set", f"{name}={value}"], f"{name} has no effect on a replay") for name, value in IDLE.items()),
         (["--dataset", "digits"], "leave out --dataset, or name a --protocol on the same data"),
     ],
 )

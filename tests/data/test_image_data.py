@@ -96,6 +96,10 @@ def test_grey_images_are_the_same_with_or_without_a_channel_axis() -> None:
             {"train_labels": np.arange(12) % 3 / 1},
             "training labels are float64: labels must be integers.* call .astype\\(np.int64\\)",
         ),
+        (
+            {"test_labels": np.array([0, np.nan, 2, 0, np.inf, 1])},
+            "test labels: 2 of 6 are NaN or infinite: leave those rows out",
+        ),
         ({"train_labels": np.arange(12) % 3 + 1}, "training labels are 1, 2, 3: they must be 0…C−1"),
         ({"train_labels": np.arange(12) % 3 - 1}, "training labels are -1, 0, 1: they must be 0…C−1"),
         ({"train_labels": np.arange(12) % 6 * 10**12}, "are 0, 1000000000000, .*, …: they must be 0…C−1"),

@@ -55,6 +55,16 @@ def test_the_readme_leaves_out_the_flawed_rows_and_no_others() -> None:
     assert "learning-loss" not in shown
 
 
+def test_the_readme_has_the_best_strategies_and_random_of_many() -> None:
+    def names(table: str) -> list[str]:
+        return [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")][2:]
+
+    complete = names(headline.table(RESULTS / "cifar10-embeddings", 100))
+    short = headline.table(RESULTS / "cifar10-embeddings", 100, short=True)
+    assert names(short) == [*complete[: headline.MOST_ROWS - 1], "random"]
+    assert f"The best {headline.MOST_ROWS - 1} of {len(complete)} strategies, and random." in short
+
+
 def test_the_learners_are_the_lines_of_the_last_round() -> None:
     """The row of one protocol, computed from its lines by other means."""
     ends: dict[str, list[dict[str, float]]] = {"supervised": [], "noisy-student": []}

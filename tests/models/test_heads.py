@@ -100,6 +100,7 @@ def test_variances_a_million_apart_still_have_their_minimum() -> None:
     inputs, targets = problem(0, 60, 20, 3, 1.0)
     stretched = inputs.double() * torch.logspace(0, 3, 20, dtype=torch.float64)
     found = logistic.fit(stretched[None], targets[None], 3, 1e-1)
+    assert found.steps.item() < 5_000  # on some machines steps become too small to move before the tolerance is reached
     theirs = LogisticRegression(C=1 / (1e-1 * 60), tol=1e-12, max_iter=1_000_000, solver="newton-cg")
     theirs.fit(stretched.numpy(), targets.numpy())
     probs = (stretched @ found.weights[0].T + found.biases[0]).softmax(1).numpy()

@@ -54,7 +54,7 @@ def root(posterior: LastLayerPosterior) -> Tensor:
 def test_the_evidence_chooses_the_precision_of_laplace_torch(structure: Structure) -> None:
     stored, images = stored_problem()
     assert "aleximmer/Laplace" in str(stored["source"])
-    posterior = LastLayerPosterior.fitted(images.head, images.labelled_embeddings, structure)
+    posterior = LastLayerPosterior.fitted(images.head, images.labelled_embeddings, structure, "all")
     assert posterior.prior_precision == pytest.approx(float(stored[f"{structure}_precision"][0]), rel=1e-4)
     evidence = stored[f"{structure}_evidence"]
     squared = float(posterior.mean.square().sum())
@@ -67,7 +67,7 @@ def test_the_evidence_chooses_the_precision_of_laplace_torch(structure: Structur
 @each_structure
 def test_the_logits_vary_as_those_of_laplace_torch(structure: Structure) -> None:
     stored, images = stored_problem()
-    posterior = LastLayerPosterior.fitted(images.head, images.labelled_embeddings, structure)
+    posterior = LastLayerPosterior.fitted(images.head, images.labelled_embeddings, structure, "all")
     deviations = torch.einsum("kcd,nd->nkc", root(posterior).view(-1, *posterior.mean.shape), with_one(images.points))
     found = deviations.transpose(1, 2) @ deviations
     assert found.numpy() == pytest.approx(stored[f"{structure}_variance"], rel=1e-4, abs=1e-6)
@@ -76,10 +76,10 @@ def test_the_logits_vary_as_those_of_laplace_torch(structure: Structure) -> None
 @each_structure
 def test_the_information_is_that_of_laplace_torch(structure: Structure) -> None:
     stored, images = stored_problem()
-    scores = LaplaceBALD(10_000, structure).scores(images, seeded())
+    scores = LaplaceBALD(10_000, structure, "all").scores(images, seeded())
     expected = stored[f"{structure}_information"]
     assert scores.numpy() == pytest.approx(expected, abs=0.015)
-    picks = LaplaceBALD(10_000, structure).select(images, 10, seeded()).tolist()
+    picks = LaplaceBALD(10_000, structure, "all").select(images, 10, seeded()).tolist()
     assert picks == scores.argsort(descending=True)[:10].tolist()
     assert expected[picks].min() > np.sort(expected)[-10] - 0.02
 
@@ -142,6 +142,20 @@ def test_the_precision_stays_within_its_bounds() -> None:
     assert evidence_precision(torch.zeros(2, 2), 1.0) == pytest.approx(LEAST)
 
 
+@each_structure
+def test_biases_say_nothing_of_the_weights_prior_unless_asked(structure: Structure) -> None:
+    h, weight, bias = normal(12, 4), normal(3, 4, seed=1), normal(3, seed=2)
+    bias[2] = -16  # of a class without labels
+    made = head_of(weight, bias)
+    some, every = (LastLayerPosterior.fitted(made, h, structure, prior) for prior in ("weights", "all"))
+    squared = float(weight.square().sum())
+    for posterior, counted in ((some, squared), (every, squared + float(bias.square().sum()))):
+        determined = float((posterior.eigenvalues / (posterior.eigenvalues + posterior.prior_precision)).sum())
+        assert determined == pytest.approx(posterior.prior_precision * counted, rel=1e-6)
+    assert some.prior_precision > 2 * every.prior_precision
+    assert some.eigenvalues.equal(every.eigenvalues)
+
+
 # --- the strategy
 
 
@@ -181,6 +195,8 @@ def test_laplace_bald_refuses_what_it_cannot_do() -> None:
         LaplaceBALD().select(drawn_pool(20, 0), 5, seeded())
     with pytest.raises(ValueError, match="structure is one of kronecker, full, not 'diagonal'"):
         LaplaceBALD(structure="diagonal")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="prior is one of weights, all, not 'none'"):
+        LaplaceBALD(prior="none")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="samples must be at least 2, not 1"):
         LaplaceBALD(1)
     broken = drawn_pool(20)

@@ -15,6 +15,7 @@ from benchmark.reports.statistics.degeneracy import RULES, failing
 from benchmark.reports.statistics.premises import (
     AUROC,
     CANDIDATES,
+    CLUSTERS,
     INFORMATIVE,
     MARGIN,
     MARGIN_PHASE,
@@ -30,7 +31,7 @@ PRINTED = {  # column of ``by_round``: its title, decimals and factor
     MARGIN: ("margin (%)", 0, 100),
     AUROC: ("AUROC", 2, 1),
     CANDIDATES: ("candidates", 0, 1),
-    "premise.clusters": ("clusters", 0, 1),
+    CLUSTERS: ("clusters", 0, 1),
     "premise.radius": ("radius", 2, 1),
     SINGLE: ("singletons (%)", 0, 100),
     "premise.competence": ("O", 2, 1),
@@ -44,6 +45,7 @@ _EXPLAINED = {
     MARGIN: "margin is the share of the acquired images that margin sampling selects by the same model",
     AUROC: "AUROC is that of the predicted loss for the network's errors on the pool",
     CANDIDATES: "candidates are those that a method chooses from",
+    CLUSTERS: "clusters are those that the candidates lie in",
     SINGLE: "singletons are balls that hold no image but their centre",
     "premise.competence": "O weighs margin against coverage",
     "premise.uncovered": "uncovered picks are from clusters that have no label yet",
@@ -51,7 +53,7 @@ _EXPLAINED = {
     "premise.information": "I / log K is the information of the batch, bald's of its highest score, as a share of the "
     "most that K masks can tell",
     INFORMATIVE: "informative counts the picks until that share reaches 0.95",
-    REPEATED: "duplicates equal a labelled image in every pixel",
+    REPEATED: "duplicates equal a labelled image in every value",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,8 @@ from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.statistics.tidy import RUN, pieces, places
 from benchmark.reports.words import count, ranges
 from benchmark.text import escapes
+
+SOLVED = ("linear",)  # models that have no use for a recipe
 
 
 def readme(report: Report) -> list[str]:
@@ -88,7 +91,7 @@ def settings(report: Report) -> list[tuple[str, str]]:
         ("strategies", ", ".join(source.strategies)),
         ("learners", ", ".join(source.learners)),
         ("seeds", ranges(source.seeds)),
-        *((key, _flat(value)) for key, value in protocol.items() if key not in elsewhere),
+        *((key, field(key, protocol)) for key, value in protocol.items() if key not in elsewhere and value != ""),
         ("runs", f"{sum(1 for _ in places(report.curves, RUN))}, {hours:.2f} hours of training"),
         (count(len(source.devices), "device"), ", ".join(source.devices)),
         ("software", f"{source.software}; engine {' / '.join(map(str, source.engines))}"),
@@ -96,12 +99,22 @@ def settings(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _flat(value: Any) -> str:
-    """A field of the protocol as text."""
+def field(key: str, protocol: Mapping[str, Any]) -> str:
+    """A field of the protocol as text; empty entries of a table are left out."""
+    if key == "recipe" and protocol.get("model", {}).get("name") in SOLVED:
+        return "none, for the model is solved, not trained"
+    return _said(protocol[key]) or "none"
+
+
+def _said(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_flat(inner)}" if inner != {} else key for key, inner in value.items())
+        named = {key: _said(inner) for key, inner in value.items() if inner not in ([], {}, None, "")}
+        return ", ".join(text if key == "name" else f"{key} {text}" for key, text in named.items())
     if isinstance(value, list):
-        return " ".join(map(_flat, value)) or "none"
+        between = " " if all(isinstance(v, (int, float)) for v in value) else ", "
+        return between.join(map(_said, value))
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

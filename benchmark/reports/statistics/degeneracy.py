@@ -14,6 +14,7 @@ import pandas as pd
 from benchmark.reports.statistics.premises import (
     AUROC,
     CANDIDATES,
+    CLUSTERS,
     INFORMATIVE,
     MARGIN,
     MARGIN_PHASE,
@@ -31,6 +32,7 @@ CHANCE = 0.6  # AUROC: half a blind module's 0.5 to the 0.7 that loss prediction
 OVERLAP = 0.8  # share of margin's images: methods that merely use the margin share at most a third with it on MNIST
 FEW_CLASSES = 0.45  # of random's effective number: entropy and margin, which do what they say, have more on MNIST
 SATURATED = 0.95  # I / log K: K masks can tell no more than log K nats, and estimates within 5 % of it order by noise
+CLUSTERED = 0.5  # clusters per acquired image: with fewer than half as many most of a batch is drawn within clusters
 SINGLETONS = 0.5  # share of the balls: a cover whose balls hold their centre alone is an arbitrary order
 DUPLICATES = 0.1  # share of the acquired images: a tenth of the budget spent on labels that are known
 
@@ -150,8 +152,16 @@ RULES = (
         lambda rows: f"{rows[CANDIDATES].mean():.0f} for {rows['batch'].mean():.0f}",
     ),
     Rule(
+        "few clusters",
+        "the candidates lie in fewer than half as many clusters as images are acquired, so that clusters hardly spread "
+        "the batch",
+        _there(CLUSTERS),
+        lambda rows: rows[CLUSTERS] < CLUSTERED * rows["batch"],
+        lambda rows: f"{rows[CLUSTERS].mean():.1f} for {rows['batch'].mean():.0f}",
+    ),
+    Rule(
         "duplicates",
-        f"at least {100 * DUPLICATES:.0f} % of the acquired images equal a labelled one in every pixel",
+        f"at least {100 * DUPLICATES:.0f} % of the acquired images equal a labelled one in every value",
         _there(REPEATED),
         lambda rows: rows[REPEATED] >= DUPLICATES,
         lambda rows: f"{100 * rows[REPEATED].mean():.0f} %",

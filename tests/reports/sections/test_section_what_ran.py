@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from support.report_lines import write_grid
 
+from benchmark.experiment import load
+from benchmark.models import factory
 from benchmark.reports import write_report
+from benchmark.reports.sections import what_ran
 
 
 @pytest.fixture
@@ -27,3 +30,17 @@ def test_the_page_tells_what_ran_and_how_to_repeat_it(tmp_path: Path) -> None:
     shorter = write_grid(tmp_path / "shorter", ["random"], seeds=1, budgets=[20, 40])
     write_report(shorter)
     assert "--seeds 0\n" in (shorter / "README.md").read_text()
+
+
+def test_a_solved_model_has_no_recipe_on_the_page(tmp_path: Path) -> None:
+    assert {name for name in factory.MODELS if factory.class_of(name).solved} == set(what_ran.SOLVED)
+    solved = what_ran.field("recipe", load("cifar10-embeddings").to_dict())
+    assert solved == "none, for the model is solved, not trained"
+    assert what_ran.field("recipe", load("mnist").to_dict()).startswith("optimizer ")
+
+
+def test_fields_read_as_text() -> None:
+    protocol = load("mnist").override(**{"model.parameters": {"width": 8}}).to_dict()
+    assert what_ran.field("model", protocol) == "cnn, parameters width 8"
+    assert what_ran.field("warm_start", protocol) == "false"
+    assert what_ran.field("features", {**protocol, "features": None}) == "none"

@@ -208,6 +208,7 @@ def test_the_overlap_with_margin_is_known_where_the_two_have_the_same_model() ->
         (NOISE, 7, 20, "Monte-Carlo noise", "beyond pick 7 of 20"),
         ("premise.singletons", 0.9, 0.5, "singleton balls", "90 %"),
         ("premise.candidates", 12, 20, "too few candidates", "12 for 20"),
+        ("premise.clusters", 3, 10, "few clusters", "3.0 for 20"),
         ("acquisition.duplicates", 2, 1, "duplicates", "10 %"),
     ],
 )
