@@ -32,7 +32,7 @@ def test_the_page_tells_what_ran_and_how_to_repeat_it(tmp_path: Path) -> None:
     assert "--seeds 0\n" in (shorter / "README.md").read_text()
 
 
-def test_a_solved_model_has_no_recipe_on_the_page(tmp_path: Path) -> None:
+def test_a_solved_model_has_no_recipe_on_the_page() -> None:
     assert {name for name in factory.MODELS if factory.class_of(name).solved} == set(what_ran.SOLVED)
     solved = what_ran.field("recipe", load("cifar10-embeddings").to_dict())
     assert solved == "none, for the model is solved, not trained"

@@ -10,7 +10,9 @@ import torch
 from support.made_up import seeded
 
 from strategies import Pool, ScoreStrategy
-from strategies.cluster_margin import ClusterMargin
+from strategies.api import top
+from strategies.cluster_margin import ClusterMargin, average_linkage
+from strategies.kernels.margins import margin_uncertainty
 from strategies.registry.wrappers import WRAPPERS
 from strategies.testing import SyntheticPool
 
@@ -61,5 +63,6 @@ def test_a_wrapper_notes_what_the_strategy_inside_does() -> None:
 def test_cluster_margin_notes_its_candidates_and_their_clusters() -> None:
     pool = SyntheticPool.draw(300)
     ClusterMargin(oversample=3).select(pool, 8, seeded())
-    assert pool.notes["candidates"] == 24
-    assert 1 <= pool.notes["clusters"] <= 24
+    lowest = top(margin_uncertainty(pool.probs), 24)
+    clusters = average_linkage(pool.embeddings, 10, seeded())[lowest]
+    assert pool.notes == {"candidates": 24, "clusters": len(clusters.unique())}
