@@ -55,7 +55,7 @@ class Bait(Strategy):
             "λ on CIFAR",
             "a strategy does not see the data set's name; `bait[regularisation=0.01]` has it",
             "0.01, which shares few picks with 1",
-            "1, as on all other data sets",
+            "1, as on all other data sets; where a model is sure of the labelled images, their information is far less",
         ),
         Departure("dimensions", "0 is all; the Fisher information has (C d)² entries for d of them, and is inverted"),
         Departure("candidates", "0 is all; the cost grows with their number"),

@@ -39,15 +39,17 @@ class CAL(ScoreStrategy):
     forward_passes = Passes(pool=1, labelled=1)
     remarks = (
         "Proposed for text classification with BERT. Scores images near the decision boundary that labelled images of "
-        "another prediction are close to; nothing keeps a batch from being alike."
+        "another prediction are close to; nothing keeps a batch from being alike. It takes for granted that the k "
+        "nearest are mostly of the image's own class: with fewer than k labels a class they cannot be, the score is "
+        "highest where the model is surest, and the batch is of one class."
     )
     presets: ClassVar = {"authors": {"neighbours": 10}}
     departures: ClassVar = (
         Departure(
             "few labels",
-            "the initial labels may be fewer than k",
-            "at least k labelled images",
-            "with fewer than k labelled images all of them are neighbours",
+            "the initial labels may be fewer; the default k is kept, as it is the authors'",
+            "1 % of the pool, hundreds of images a class, before the first query",
+            "k = 10 however few labels a class has; with fewer than k labelled images all of them are neighbours",
         ),
     )
 

@@ -54,6 +54,8 @@ class DCoM(FeatureSpaceStrategy):
     cost = "O(N² D) once, O((L + n) N D) for the balls"
     remarks = (
         "Made for all budgets alike: a cover while labels are few, margin sampling once most of the pool is covered. "
+        "By default few balls are impure within the largest radius, and almost all have it: until most is covered "
+        "it chooses as probcover does with balls of that radius, whatever the model predicts. "
         "With its authors' radii (preset=authors) other features than theirs can be covered from the first labels on."
     )
     presets: ClassVar = {
@@ -72,7 +74,7 @@ class DCoM(FeatureSpaceStrategy):
             "balls_per_class",
             "a radius that does not depend on the features' scale (docs/radii.md)",
             "no such rule",
-            "10: a ball holds a tenth of a class on average before any label",
+            "10: a ball of the largest radius holds a tenth of a class on average",
         ),
         Departure(
             "what a labelled image covers",

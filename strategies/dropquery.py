@@ -48,6 +48,12 @@ class DropQuery(Strategy):
     presets: ClassVar = {"authors": {"passes": 3, "rate": 0.75, "breadth": 25}}
     departures: ClassVar = (
         Departure(
+            "dropout in training",
+            "how a model is trained is the protocol's; a solved head has no dropout",
+            "the classifier is trained with the masks that it is asked with",
+            "masks that the network was not trained with: more predictions change, and more images are candidates",
+        ),
+        Departure(
             "features",
             "the protocols train networks on images; a data set of such features (an .npz of embeddings) has theirs",
             "those of a frozen vision foundation model, under a linear classifier",

@@ -26,7 +26,7 @@ from strategies.kernels.margins import margin_uncertainty
 from strategies.kernels.pivoted_cholesky import pivoted_cholesky
 
 
-@register("logdet", group="diversity", paper="biyik2019", version=1)
+@register("logdet", group=("hybrid", "diversity"), paper="biyik2019", version=1)
 class LogDet(Strategy):
     """Greedy maximum of log det(K_S + σ²I), K the cosine of the embeddings scaled by the margin uncertainty.
 

@@ -33,7 +33,8 @@ class TCM(FeatureSpaceStrategy):
     cost = "that of typiclust, and O(N C) later"
     remarks = (
         "Two simple strategies, each where it is good. The best moment to switch depends on the data and on the model: "
-        "up to 20 labels a class it selects as typiclust does, and a budget that ends there shows typiclust alone."
+        "up to 20 labels a class it selects as typiclust does, and from there on as margin; budgets that lie on one "
+        "side of that show one of the two alone."
     )
 
     presets: ClassVar = {"authors": {"space": "features"}, "dal-toolbox": {"batches": 3}}

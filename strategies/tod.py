@@ -35,8 +35,8 @@ class TOD(Strategy):
     needs = frozenset({"previous_probs"})
     cost = "O(N C), and last round's outputs"
     remarks = (
-        "Needs no labels and no second forward pass. Where every round trains from scratch, a part of the discrepancy "
-        "is the difference between any two trainings; in round 0 it is random."
+        "Needs no labels and no second forward pass. Where every round trains from scratch, most of the discrepancy is "
+        "the difference between any two trainings; in round 0 the draw is uniform."
     )
 
     presets: ClassVar = {"authors": {"batcher": "subset"}}
@@ -46,6 +46,12 @@ class TOD(Strategy):
             "an untrained copy's outputs say nothing of the images",
             "the smallest changes from the outputs of an untrained copy",
             "a uniform draw",
+        ),
+        Departure(
+            "between rounds",
+            "it is the protocol's choice for all strategies; `--set warm_start=true` makes every round go on",
+            "a round's training goes on from the last weights, in the authors' code",
+            "two models of two trainings from fresh weights, unless the protocol starts warm",
         ),
         Departure(
             "auxiliary loss",

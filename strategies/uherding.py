@@ -52,8 +52,14 @@ class UHerding(FeatureSpaceStrategy):
         Departure(
             "few labels",
             "30 % of fewer than two labels a class calibrate nothing",
-            "no such rule",
-            "the temperature is 1 with fewer than 2 C labels",
+            "no such rule: few labels give a high temperature, with which all images count about alike",
+            "the temperature is 1 with fewer than 2 C labels, so that the first batch goes by uncertainty, too",
+        ),
+        Departure(
+            "calibration set",
+            "those acquired last are the images that the model was least sure of",
+            "the last 30 % of the labelled images in the order of their acquisition",
+            "a random 30 %",
         ),
         CANDIDATES_35000,
         NOTHING_TO_GAIN,

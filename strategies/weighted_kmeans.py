@@ -28,7 +28,8 @@ class WeightedKMeans(Strategy):
     forward_passes = Passes(pool=1)
     remarks = (
         "β goes from margin sampling (1) to clusters of the whole pool. Differs from clue by its candidates: images "
-        "that the model is sure of are none, however many there are."
+        "that the model is sure of are none, however many there are. Of a large pool and a small batch all candidates "
+        "are about as unsure, and the weights change little; a larger β gives them more to do."
     )
 
     presets: ClassVar = {"authors": {"beta": 10}}

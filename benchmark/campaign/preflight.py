@@ -154,7 +154,8 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
     if ("features" in needs or starts) and protocol.features is None and not network.of_embeddings:
         return "it needs self-supervised features, which this protocol does not have (set features.method=simclr)"
     if protocol.candidates and strategy.draws_subset:
-        instead = "batcher=topk, or " if hasattr(strategy, "batcher") else ""
+        settings = {"batcher": "batcher=topk, or ", "subset": "subset=0, or "}
+        instead = next((words for name, words in settings.items() if hasattr(strategy, name)), "")
         return (
             f"it draws a random subset of the pool, and so does the protocol (candidates={protocol.candidates}): "
             f"write {instead}--set candidates=0"

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 _REPETITIONS = 3
 _BATCH, _CHANNELS, _SIZE, _WIDTH = 16, 32, 32, 256
-_LASTS = 1.0  # seconds
+_LASTS = 5.0  # seconds
 _WATCHED = 0.3  # seconds in which the quickest is looked for
 _latest: dict[torch.device, tuple[float, float]] = {}  # when it was last timed, and what was found
 OPERATIONS = 2 * _BATCH * _CHANNELS**2 * 9 * _SIZE**2 + 2 * _WIDTH**3  # of the fixed computation
@@ -24,7 +24,7 @@ OPERATIONS = 2 * _BATCH * _CHANNELS**2 * 9 * _SIZE**2 + 2 * _WIDTH**3  # of the 
 def calibration_seconds(device: torch.device) -> float:
     """Median wall-clock seconds of the fixed computation in this process, on ``device``; takes some 0.05 s in all.
 
-    A timing of the last second counts again: quick rounds would otherwise take less time than it does.
+    A timing of the last five seconds counts again: quick rounds would otherwise take less time than it does.
     """
     if device in _latest and time.monotonic() - _latest[device][0] < _LASTS:
         return _latest[device][1]

@@ -102,9 +102,11 @@ class FittedPool:
                 self._margins["masks"] = margin_uncertainty(self._mc[samples].mean(dim=1))
         return self._mc[samples]
 
-    def noisy_logits(self, samples: int, scale: float) -> Tensor:
-        """Logits (N, K, C) under K = ``samples`` draws of noise in the weights; kept for the next call."""
+    def noisy_logits(self, samples: int, scale: float, positions: Tensor | None = None) -> Tensor:
+        """Logits (N, K, C) under K = ``samples`` draws of noise in the weights; those of all kept for the next call."""
         asked = (samples, scale)
+        if positions is not None:
+            return self._fitted.noisy_logits(self._images, self._indices[positions], *asked, *self._mc_stream)
         if asked not in self._noisy:
             self._noisy[asked] = self._fitted.noisy_logits(self._images, self._indices, *asked, *self._mc_stream)
         return self._noisy[asked]

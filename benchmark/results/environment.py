@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -33,8 +34,14 @@ def record(device: torch.device) -> EnvironmentRecord:
 
 def libraries() -> dict[str, str]:
     """Versions of what a number may depend on."""
-    versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "scipy", "scikit-learn")}
+    versions = {name: _version(name) for name in ("torch", "torchvision", "numpy", "scipy", "scikit-learn")}
     return {"acqbench": __version__, "python": platform.python_version(), **versions}
+
+
+@cache
+def _version(package: str) -> str:
+    """Read once: the header of every run has it, and on embeddings a run takes half a second."""
+    return metadata.version(package)
 
 
 def differences(recorded: EnvironmentRecord, present: EnvironmentRecord) -> list[str]:

@@ -59,8 +59,10 @@ class Pool(Protocol):
         """
         ...
 
-    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+    def noisy_logits(self, samples: int, scale: float, positions: Tensor | None = None) -> Tensor:
         """Logits (N, K, C) under K = ``samples`` draws of noise in the weights, the k-th shared by all images.
+
+        Of the M images at ``positions`` (M,) alone, (M, K, C), where these are given; the draws are the same.
 
         Every weight tensor w gets Gaussian noise that is scaled to ``scale`` · ‖w‖; biases get none. The K passes go
         through the whole network, in float32 whatever the recipe's precision, in which small noise would be lost; a

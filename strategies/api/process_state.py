@@ -170,7 +170,10 @@ def restored() -> Iterator[list[str]]:
 
 def _restore_environment(before: dict[str, str], imported: bool) -> list[str]:
     """Put the environment back, but for new variables where modules were ``imported``; what had changed."""
-    changed = sorted(name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name))
+    now = dict(os.environ)
+    if now == before:
+        return []
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     changed = [name for name in changed if name in before or name.startswith(DECIDE_BITS) or not imported]
     for name in changed:
         if name in before:

@@ -27,8 +27,10 @@ class PartOfPool:
     def mc_probs(self, samples: int) -> Tensor:
         return self._pool.mc_probs(samples)[self._rows]
 
-    def noisy_logits(self, samples: int, scale: float) -> Tensor:
-        return self._pool.noisy_logits(samples, scale)[self._rows]
+    def noisy_logits(self, samples: int, scale: float, positions: Tensor | None = None) -> Tensor:
+        if positions is None:
+            return self._pool.noisy_logits(samples, scale)[self._rows]
+        return self._pool.noisy_logits(samples, scale, self._rows[positions])
 
     def refitted_with(self, batches: Tensor) -> Tensor:
         pool: Any = self._pool

@@ -138,14 +138,14 @@ class SyntheticPool:
     def note(self, **premises: float | Tensor) -> None:
         self.notes.update(checked_notes(premises))
 
-    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+    def noisy_logits(self, samples: int, scale: float, positions: Tensor | None = None) -> Tensor:
         if (samples, scale) not in self._noisy:
             weight, bias = self.head.weight.detach(), self.head.bias.detach()
             noise = torch.randn((samples, *weight.shape), generator=torch.Generator().manual_seed(0)).to(weight)
             lengths = noise.flatten(1).norm(dim=1)[:, None, None]
             noisy = weight + scale * weight.norm() * noise / lengths
             self._noisy[samples, scale] = (self.embeddings @ noisy.mT + bias).transpose(0, 1).contiguous()
-        return self._noisy[samples, scale]
+        return self._noisy[samples, scale] if positions is None else self._noisy[samples, scale][positions]
 
     def refitted(self, rows: Tensor) -> Tensor:
         """Least squares on one-hot labels with a ridge of 1: quick, and it follows from the data alone."""

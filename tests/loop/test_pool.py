@@ -309,6 +309,8 @@ def test_noise_is_keyed_by_seed_round_and_number() -> None:
     drawn = pool_of(fitted, images, indices).noisy_logits(5, 0.01)
     assert pool_of(fitted, images, indices).noisy_logits(5, 0.01).equal(drawn)
     assert pool_of(fitted, images, indices).noisy_logits(3, 0.01).equal(drawn[:, :3])
+    some = torch.tensor([7, 0, 39])
+    assert pool_of(fitted, images, indices).noisy_logits(5, 0.01, some).equal(drawn[some])
     for one, other in pairwise(drawn.unbind(1)):
         assert not torch.allclose(one, other)
     for stream in ((0, 1), (1, 0)):

@@ -225,7 +225,8 @@ def test_a_warm_start_takes_over_network_and_attachment(tmp_path: Path, warm: bo
 def test_two_random_subsets_of_the_pool_exclude_one_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The protocol's candidates, and that of a strategy by ``subset:`` or by its own batcher."""
     dry = ("--set", "candidates=100", "recipe.min_steps=1", "--budgets", "10", "15", "--seeds", "0")
-    for strategy, instead in (("subset:margin", ""), ("learning-loss", "batcher=topk, or ")):
+    own = (("learning-loss", "batcher=topk, or "), ("noise-stability", "subset=0, or "))
+    for strategy, instead in (("subset:margin", ""), *own):
         assert bench(tmp_path, "--strategies", strategy, *dry) == 2
         assert capsys.readouterr().err.splitlines() == [
             f"error: strategy '{strategy}' cannot run here: it draws a random subset of the pool, and so does the "

@@ -78,13 +78,14 @@ class MadeUpPool:
         return self._mc[samples]
 
     @torch.no_grad()
-    def noisy_logits(self, samples: int, scale: float) -> Tensor:
+    def noisy_logits(self, samples: int, scale: float, positions: Tensor | None = None) -> Tensor:
         began = clock()
-        logits = torch.empty(len(self.indices), samples, CLASSES)
+        embeddings = self.embeddings if positions is None else self.embeddings[positions]
+        logits = torch.empty(len(embeddings), samples, CLASSES)
         for k in range(samples):
             noise = torch.randn(self.head.weight.shape, generator=torch.Generator().manual_seed(6 + k))
             weight = self.head.weight + scale * self.head.weight.norm() * noise / noise.norm()
-            logits[:, k] = self.embeddings @ weight.T + self.head.bias
+            logits[:, k] = embeddings @ weight.T + self.head.bias
         self.mc_seconds += clock() - began
         return logits
 

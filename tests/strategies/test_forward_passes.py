@@ -21,6 +21,7 @@ VARIANTS = (
     "dcom[space=embeddings]",
     "entropy[calibrated=true]",
     "noise-stability[samples=3]",
+    "noise-stability[subset=2]",
     "power:bald[samples=5]",
     "qbc[committee=posterior]",
     "semi-supervised-learning-loss[official=true]",
@@ -69,12 +70,13 @@ def made(strategy: Strategy, pool: SyntheticPool, query: Query) -> Passes:
         strategy.after_training(tuning)
         images = sum(int(asked["steps"] * (asked["labelled"] + 2 * asked["unlabelled"])) for asked in tuning.asked)
     parts = {name for name, _ in read.read}
+    noisy = [asked for name, asked in read.read if name == "noisy_logits"]
     return Passes(
-        pool=bool(parts & OUTPUTS) + sum(asked[0] for name, asked in read.read if name == "noisy_logits"),
+        pool=bool(parts & OUTPUTS) + sum(asked[0] for asked in noisy if asked[2] is None),
         labelled=int("labelled_embeddings" in parts),
         masks=sum(asked[0] for name, asked in read.read if name == "mc_probs"),
         cross_fit=sum(asked[0] for name, asked in read.read if name == "cross_fit"),
-        images=images,
+        images=images + sum(asked[0] * asked[2] for asked in noisy if asked[2] is not None),
     )
 
 
@@ -92,7 +94,11 @@ class Reading:
             return found
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self.read.add((name, (*arguments, *named.values())))
+            asked = (*arguments, *named.values())
+            if name == "noisy_logits":  # of how many images
+                samples, scale, *positions = asked
+                asked = samples, scale, len(positions[0]) if positions and positions[0] is not None else None
+            self.read.add((name, asked))
             return found(*arguments, **named)
 
         return call
