@@ -86,6 +86,19 @@ def test_epig_buys_what_tells_about_others_and_bald_what_tells_about_itself() ->
     assert float(EPIG(4).score(pool)[20]) == pytest.approx(own / 41)
 
 
+def test_epig_notes_how_much_of_its_score_is_bias() -> None:
+    """Of draws that tell nothing of each other all is; of two worlds that all images tell apart nearly nothing."""
+    unrelated = torch.rand(200, 20, 10, generator=seeded(), dtype=torch.float64).pow(8)
+    pool = pool_of(unrelated / unrelated.sum(2, keepdim=True))
+    EPIG(20).select(pool, 5, seeded())
+    assert 0.7 < pool.notes["bias"] < 1.3
+    worlds = torch.randint(2, (400,), generator=seeded())
+    first = 0.1 + 0.8 * worlds.double().expand(50, -1)
+    pool = pool_of(torch.stack([first, 1 - first], 2))
+    EPIG(400).select(pool, 5, seeded())
+    assert pool.notes["bias"] < 0.05
+
+
 def test_epig_of_certain_images_is_zero() -> None:
     probs = torch.zeros(4, 5, 3)
     probs[:, :, 1] = 1

@@ -14,6 +14,7 @@ from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.degeneracy import RULES, failing
 from benchmark.reports.statistics.premises import (
     AUROC,
+    BIAS,
     CANDIDATES,
     CLUSTERS,
     INFORMATIVE,
@@ -39,6 +40,7 @@ PRINTED = {  # column of ``by_round``: its title, decimals and factor
     MARGIN_PHASE: ("margin phase (%)", 0, 100),
     "premise.information": ("I / log K", 2, 1),
     INFORMATIVE: ("informative", 0, 1),
+    BIAS: ("bias (%)", 0, 100),
     REPEATED: ("duplicates (%)", 1, 100),
 }
 _EXPLAINED = {
@@ -53,6 +55,7 @@ _EXPLAINED = {
     "premise.information": "I / log K is the information of the batch, bald's of its highest score, as a share of the "
     "most that K masks can tell",
     INFORMATIVE: "informative counts the picks until that share reaches 0.95",
+    BIAS: "bias is the share of the score that is left where the draws that it compares tell nothing of each other",
     REPEATED: "duplicates equal a labelled image in every value",
 }
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmark.reports.statistics.premises import (
     AUROC,
+    BIAS,
     CANDIDATES,
     CLUSTERS,
     INFORMATIVE,
@@ -32,6 +33,7 @@ CHANCE = 0.6  # AUROC: half a blind module's 0.5 to the 0.7 that loss prediction
 OVERLAP = 0.8  # share of margin's images: methods that merely use the margin share at most a third with it on MNIST
 FEW_CLASSES = 0.45  # of random's effective number: entropy and margin, which do what they say, have more on MNIST
 SATURATED = 0.95  # I / log K: K masks can tell no more than log K nats, and estimates within 5 % of it order by noise
+BIASED = 0.5  # share of the score: more bias than information orders the images
 CLUSTERED = 0.5  # clusters per acquired image: with fewer than half as many most of a batch is drawn within clusters
 SINGLETONS = 0.5  # share of the balls: a cover whose balls hold their centre alone is an arbitrary order
 DUPLICATES = 0.1  # share of the acquired images: a tenth of the budget spent on labels that are known
@@ -136,6 +138,14 @@ RULES = (
         _there(INFORMATIVE),
         lambda rows: rows[INFORMATIVE] < rows["batch"],
         lambda rows: f"beyond pick {rows[INFORMATIVE].mean():.0f} of {rows['batch'].mean():.0f}",
+    ),
+    Rule(
+        "Monte-Carlo bias",
+        "more than half of the score of the acquired images is left where one image's draws are taken together with "
+        "other draws of the target images, which tell nothing of each other",
+        _there(BIAS),
+        lambda rows: rows[BIAS] > BIASED,
+        lambda rows: f"{100 * rows[BIAS].mean():.0f} %",
     ),
     Rule(
         "singleton balls",

@@ -21,11 +21,11 @@ from benchmark.reports.statistics.tidy import table_of
 from benchmark.results.records import RoundRecord, RunRecord
 
 AUROC, INFORMATIVE, SINGLE = "loss_rank.pool.auroc", "premise.informative_picks", "premise.singletons"
-CANDIDATES, CLUSTERS = "premise.candidates", "premise.clusters"
+BIAS, CANDIDATES, CLUSTERS = "premise.bias", "premise.candidates", "premise.clusters"
 MARGIN, SCORED = "acquisition.margin_overlap", "acquisition.scored"
 MARGIN_PHASE = "premise.margin_phase"
 REPEATED = "duplicates"  # share of the acquired images
-_KNOWN = (AUROC, INFORMATIVE, SINGLE, CANDIDATES, CLUSTERS, MARGIN, SCORED, MARGIN_PHASE, REPEATED)
+_KNOWN = (AUROC, INFORMATIVE, BIAS, SINGLE, CANDIDATES, CLUSTERS, MARGIN, SCORED, MARGIN_PHASE, REPEATED)
 _PLACE = (*GROUP, "labels")
 _LINE = {*_PLACE, "seed"}
 _SHARE = "class_"

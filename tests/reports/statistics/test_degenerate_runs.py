@@ -206,6 +206,7 @@ def test_the_overlap_with_margin_is_known_where_the_two_have_the_same_model() ->
     ("name", "fails", "holds", "verdict", "told"),
     [
         (NOISE, 7, 20, "Monte-Carlo noise", "beyond pick 7 of 20"),
+        ("premise.bias", 0.8, 0.5, "Monte-Carlo bias", "80 %"),
         ("premise.singletons", 0.9, 0.5, "singleton balls", "90 %"),
         ("premise.candidates", 12, 20, "too few candidates", "12 for 20"),
         ("premise.clusters", 3, 10, "few clusters", "3.0 for 20"),
