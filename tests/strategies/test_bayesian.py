@@ -8,6 +8,7 @@ import torch
 from support.made_up import seeded
 from support.monte_carlo import GOLDEN, drawn, entropy, golden_pool, pool_of
 from torch import Tensor
+from torch.nn import functional as F
 
 from strategies import coremse
 from strategies.api import Strategy
@@ -137,6 +138,18 @@ def test_coremse_is_its_definition() -> None:
     assert CoreMSE(5).select(pool_of(probs), 1, seeded()).tolist() == [expected.mean(1).argmax()]
     few = CoreMSE(5, targets=2).score(pool_of(probs))
     assert few.tolist() == pytest.approx(expected[:, [0, 10]].mean(1), abs=1e-12)
+
+
+@pytest.mark.parametrize(("masks", "least", "most"), [(20, 0.7, 1.3), (400, 0.0, 0.05)])
+def test_coremse_notes_how_much_of_its_score_is_bias(masks: int, least: float, most: float) -> None:
+    """Of draws that tell nothing of each other all is; of two worlds that all images tell apart nearly nothing."""
+    unrelated = torch.rand(200, masks, 10, generator=seeded(), dtype=torch.float64).pow(8)
+    worlds = torch.randint(2, (masks,), generator=seeded())
+    alike = (0.1 + 0.8 * F.one_hot(worlds, 10).double()).expand(200, -1, -1)
+    probs = unrelated if masks == 20 else alike
+    pool = pool_of(probs / probs.sum(2, keepdim=True))
+    CoreMSE(masks).select(pool, 5, seeded())
+    assert least <= pool.notes["bias"] < most
 
 
 def test_coremse_of_impossible_classes_is_finite() -> None:
