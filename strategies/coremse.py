@@ -91,10 +91,11 @@ class CoreMSE(MonteCarlo, ScoreStrategy):
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         changes, spreads = self._changes(pool)
         picks = self._picks(pool, n, generator, changes, spreads)
-        probs = self.probs(pool)
+        probs = pool.mc_probs(self.samples)
         chance, _ = expected_changes(probs[picks], self._targets(pool, probs).roll(1, dims=1))
-        if (known := float(changes[picks].mean())) > 0:
-            pool.note(bias=float(chance.mean()) / known)
+        known, bias = torch.stack([changes[picks].mean(), chance.mean()]).tolist()  # one wait of the host
+        if known > 0:
+            pool.note(bias=bias / known)
         return picks
 
     def _picks(self, pool: Pool, n: int, generator: torch.Generator, changes: Tensor, spreads: Tensor) -> Tensor:

@@ -74,11 +74,10 @@ class EPIG(MonteCarlo, ScoreStrategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         picks = super().select(pool, n, generator)
-        probs = self.probs(pool)
+        probs = pool.mc_probs(self.samples)
         targets = probs[evenly_spaced(pool.indices, self.targets)]
-        known, bias = (
-            float(predictive_information(probs[picks], each).mean()) for each in (targets, targets.roll(1, dims=1))
-        )
+        scores = [predictive_information(probs[picks], each).mean() for each in (targets, targets.roll(1, dims=1))]
+        known, bias = torch.stack(scores).tolist()  # one wait of the host
         if known > 0:
             pool.note(bias=bias / known)
         return picks
