@@ -41,7 +41,7 @@ class CAL(ScoreStrategy):
         "Proposed for text classification with BERT. Scores images near the decision boundary that labelled images of "
         "another prediction are close to; nothing keeps a batch from being alike. It takes for granted that the k "
         "nearest are mostly of the image's own class: with fewer than k labels a class they cannot be, the score is "
-        "highest where the model is surest, and the batch is of one class."
+        "highest where the model is surest, and a batch has few classes."
     )
     presets: ClassVar = {"authors": {"neighbours": 10}}
     departures: ClassVar = (

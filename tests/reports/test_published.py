@@ -23,6 +23,11 @@ def test_tables_follow_from_the_lines(name: str, tmp_path: Path) -> None:
     files = ["curves.csv", "README.md", *(f"tables/{p.name}" for p in (RESULTS / name / "tables").iterdir())]
     for file in files:
         assert (root / file).read_bytes() == (RESULTS / name / file).read_bytes(), f"{name}/{file} is out of date"
+    assert files_of(RESULTS / name) == files_of(root)  # none that a report has ceased to make
+
+
+def files_of(folder: Path) -> set[str]:
+    return {f"{part}/{path.name}" for part in ("tables", "figures") for path in (folder / part).iterdir()}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
