@@ -22,11 +22,12 @@ from benchmark.loop.judging import judged
 from benchmark.loop.labelled import LabelledSet
 from benchmark.loop.task import RunTask
 from benchmark.models.blueprint import Blueprint, Fresh, blueprint
+from benchmark.models.network import Network
 from benchmark.results import environment
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingTask
-from strategies.api import Strategy
+from strategies.api import Attachment, Strategy
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,7 @@ class Fitter:
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
         network = self.blueprint.network(seed, "weights", number, device)
-        calls = Boundary(f"strategy '{self.run.key.strategy}'", self.strategy)
-        with calls("in attach"), seeds.scoped(seed, "attachment", number):
-            attachment = self.strategy.attach(network.attachment_channels, self.data.class_count)
+        attachment = self._attachment(number, network) if "attach" in self.strategy.hooks else None
         if "network" in carried:
             network.load_state_dict(carried["network"])
         if "attachment" in carried and attachment is not None:
@@ -89,6 +88,11 @@ class Fitter:
         )
         return task, labelled, targets
 
+    def _attachment(self, number: int, network: Network) -> Attachment | None:
+        calls = Boundary(f"strategy '{self.run.key.strategy}'", self.strategy)
+        with calls("in attach"), seeds.scoped(self.run.key.seed, "attachment", number):
+            return self.strategy.attach(network.attachment_channels, self.data.class_count)
+
     def cross_fit(self, task: TrainingTask) -> CrossFit:
         """The second training of the round whose training is ``task``; nothing is computed yet."""
         return CrossFit(replace(task, attachment=None, checkpoints=None), self.blueprint, self.learner)
@@ -99,7 +103,7 @@ class Fitter:
         The training saves its state in ``carried`` and resumes from there. Its pseudo-labels are compared with the
         true labels only when it is over, and the task never leads to those; there are none where a person labels.
         """
-        if carried is not None:
+        if carried is not None and not task.network.solved:  # one that is has no state to save
             task = replace(task, checkpoints=carried.checkpoints(task.round, self._checkpoint_key(task)))
         shares = self.learner.shares_round0 and not task.network.solved  # solving takes less time than a file
         if task.round == 0 and task.attachment is None and shares:
