@@ -120,7 +120,9 @@ class Fitter:
         clock = Clock(self.device)
         with clock("train"), self._calls(task)("in the training"):
             result = self.learner.fit(task)
-        truth = self.data.train_labels[task.without_labels] if self.protocol.oracle == "simulated" else None
+        truth = None
+        if result.pseudo_labels and self.protocol.oracle == "simulated":
+            truth = self.data.train_labels[task.without_labels]
         traces = judged(result.traces, result.pseudo_labels, truth)
         state = {
             "seconds": round(clock["train"] + result.resumed_seconds, 3),
