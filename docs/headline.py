@@ -27,7 +27,7 @@ from benchmark.reports.unranked import Unranked
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
 from benchmark.results.store import read_experiment
-from docs import ablation
+from docs import ablation, overview
 from strategies.registry import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,6 +65,7 @@ def readme() -> str:
 def results_page() -> str:
     """docs/results.md with its tables recomputed from the lines. Raises ValueError if a table has no place in it."""
     text = RESULTS_PAGE.read_text(encoding="utf-8")
+    text = filled(text, "overview", overview.table(ROOT / "results"))
     for name, labels in SHOWN.items():
         text = filled(text, f"results/{name}", table(ROOT / "results" / name, labels))
     text = filled(text, f"results/{GRID}", grid_table(ROOT / "results" / GRID))

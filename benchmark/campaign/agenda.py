@@ -6,15 +6,35 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from benchmark.campaign.tasks import Emit, Ended, Failure, Finished, Notice
+from benchmark.campaign.tasks import Emit, Ended, Failure, Finished, Notice, RoundDone
+from benchmark.experiment.keys import RunKey
 from benchmark.loop.task import RunTask
 from benchmark.results.locks import Holder
+from strategies.registry import resolve
 
 TRIES = 2  # of a run whose process dies
 _FIRST, _LONGEST = 0.2, 10.0  # seconds until a held run is tried again: at first, and after many tries
 PATIENCE = 600.0  # seconds without a new line after which a holder that cannot be seen is waited for no more
+
+
+Shared = tuple[str, int]  # what is computed once for the runs of a seed
+
+
+def shared(task: RunTask) -> set[Shared]:
+    """What the run shares with others of its seed."""
+    parts = {("first training", task.key.seed)}
+    if task.protocol.features is not None and _needs_features(task.reference):
+        parts.add(("features", task.key.seed))
+    return parts
+
+
+@cache
+def _needs_features(reference: str) -> bool:
+    return "features" in resolve(reference).build().needs
 
 
 @dataclass
@@ -34,12 +54,17 @@ class Agenda:
 
     A run that another process holds is said on one line and tried again between the others. When only such are left,
     they are waited for as long as their holders can be at work, and then left to the next command.
+
+    The runs of a seed share its first training, and some its features: one computes these while others would wait.
+    Until it has recorded a round, tasks that do not need the same come first.
     """
 
     def __init__(self, tasks: Iterable[RunTask], emit: Emit) -> None:
         self._waiting = deque(tasks)
         self._held: dict[Path, _Held] = {}
         self._deaths: Counter[Path] = Counter()
+        self._preparing: dict[Shared, RunKey] = {}  # and the run in hand that computes it
+        self._prepared: set[Shared] = set()
         self._in_hand = 0
         self._emit = emit
         self._waits = False
@@ -64,7 +89,12 @@ class Agenda:
         """The next task, which is then in hand; None where there is none to begin now."""
         task: RunTask | None = None
         if self._waiting:
-            task = self._waiting.popleft()
+            free = (i for i, task in enumerate(self._waiting) if not self._preparing.keys() & shared(task))
+            place = next(free, 0)
+            task = self._waiting[place]
+            del self._waiting[place]
+            for part in shared(task) - self._prepared:
+                self._preparing.setdefault(part, task.key)
         else:
             now = time.monotonic()
             due = next((held for held in self._held.values() if 0 < held.due <= now), None)
@@ -73,9 +103,14 @@ class Agenda:
         self._in_hand += task is not None
         return task
 
+    def heed(self, message: Any) -> None:
+        """Take in what a process has sent: a run with a round has computed what it shares with others."""
+        if isinstance(message, RoundDone):
+            self._prepared |= self._released(message.key)
+
     def put_back(self, task: RunTask, *, last: bool = False) -> None:
         """A task in hand is to begin again, before or after all others."""
-        self._in_hand -= 1
+        self._leave(task)
         if last:
             self._waiting.append(task)
         else:
@@ -83,7 +118,7 @@ class Agenda:
 
     def over(self, task: RunTask, ended: Ended) -> Finished | None:
         """What to report of a task in hand that a process has ended with; None where it is tried again."""
-        self._in_hand -= 1
+        self._leave(task)
         if ended.outcome == "busy":
             return self._hold(task, ended.holder)
         self._held.pop(task.path, None)
@@ -94,9 +129,20 @@ class Agenda:
         self._deaths[task.path] += 1
         if self._deaths[task.path] < TRIES:
             return Finished(task, "failed", failure, retried=True)
-        self._in_hand -= 1
+        self._leave(task)
         self._held.pop(task.path, None)
         return Finished(task, "failed", failure)
+
+    def _leave(self, task: RunTask) -> None:
+        self._in_hand -= 1
+        self._released(task.key)
+
+    def _released(self, key: RunKey) -> set[Shared]:
+        """What the run was computing for others, and is no more."""
+        parts = {part for part, by in self._preparing.items() if by == key}
+        for part in parts:
+            del self._preparing[part]
+        return parts
 
     def _hold(self, task: RunTask, holder: Holder | None) -> Finished | None:
         now, size = time.monotonic(), task.path.stat().st_size if task.path.exists() else 0

@@ -74,7 +74,9 @@ class Ray(Executor):
                     continue
                 ready, _ = ray.wait(list(running), timeout=_POLL)
                 while not events.empty():
-                    emit(events.get())
+                    message = events.get()
+                    agenda.heed(message)
+                    emit(message)
                 for reference in ready:
                     finished = _over(running.pop(reference), reference, agenda)
                     if finished is not None:

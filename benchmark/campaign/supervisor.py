@@ -90,6 +90,7 @@ class Supervisor(Executor):
             if message is None:
                 worker.is_ready, self._stillborn = True, 0
             elif not isinstance(message, Ended):
+                agenda.heed(message)
                 emit(message)
             elif message.failure is not None and message.failure.of_memory:
                 worker.dismiss()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor
@@ -24,17 +24,34 @@ def spaced(positions: Tensor, most: int = POOL_SIZE) -> Tensor:
     return positions[[i * len(positions) // count for i in range(count)]]
 
 
-def acquisition_measures(pool: FittedPool, acquired: Tensor, labelled: Tensor, pixels: Tensor) -> dict[str, float]:
+class Digests:
+    """What tells rows of ``pixels`` (M, …) apart: a digest of all their values, computed once for each."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self._pixels = pixels
+        self._known: dict[int, bytes] = {}
+
+    def __call__(self, rows: Tensor) -> list[bytes]:
+        positions = rows.tolist()
+        new = [position for position in positions if position not in self._known]
+        for start in range(0, len(new), _BLOCK):
+            some = new[start : start + _BLOCK]
+            for position, image in zip(some, self._pixels[some].cpu().numpy(), strict=True):
+                self._known[position] = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        return [self._known[position] for position in positions]
+
+
+def acquisition_measures(pool: FittedPool, acquired: Tensor, labelled: Tensor, digests: Digests) -> dict[str, float]:
     """What the acquisition of ``acquired`` (n,) from ``pool`` was, as ``acquisition.<measure>``.
 
-    ``acquired`` and ``labelled`` (L,), on the CPU, are rows of ``pixels`` (M, …). ``scored`` is the number N of images
-    to choose from; ``duplicates`` counts those acquired that equal, in every value, a labelled image or one acquired
-    before them; ``margin_overlap`` is the share that margin sampling would have acquired too (n/N in the mean for a
-    random acquisition), left out where ``pool.margin_choice`` is None.
+    ``acquired`` and ``labelled`` (L,), on the CPU, are rows of what ``digests`` tells apart. ``scored`` is the number N
+    of images to choose from; ``duplicates`` counts those acquired that equal, in every value, a labelled image or one
+    acquired before them; ``margin_overlap`` is the share that margin sampling would have acquired too (n/N in the mean
+    for a random acquisition), left out where ``pool.margin_choice`` is None.
     """
-    seen = set(_digests(pixels, labelled))
+    seen = set(digests(labelled))
     duplicates = 0
-    for digest in _digests(pixels, acquired):
+    for digest in digests(acquired):
         duplicates += digest in seen
         seen.add(digest)
     found = {"scored": float(len(pool.indices)), "duplicates": float(duplicates)}
@@ -42,12 +59,6 @@ def acquisition_measures(pool: FittedPool, acquired: Tensor, labelled: Tensor, p
     if margin is not None:
         found["margin_overlap"] = len(set(margin.tolist()) & set(acquired.tolist())) / len(acquired)
     return {f"acquisition.{name}": value for name, value in found.items()}
-
-
-def _digests(pixels: Tensor, rows: Tensor) -> Iterator[bytes]:
-    for some in rows.split(_BLOCK):
-        for image in pixels[some.to(pixels.device)].cpu().numpy():
-            yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def rank_agreements(predictor: Predictor, parts: Mapping[str, tuple[Images, Tensor, Tensor]]) -> dict[str, float]:

@@ -5,6 +5,7 @@ And the second training, on a part of the labels, that some strategies ask for.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,11 +23,12 @@ from benchmark.loop.judging import judged
 from benchmark.loop.labelled import LabelledSet
 from benchmark.loop.task import RunTask
 from benchmark.models.blueprint import Blueprint, Fresh, blueprint
+from benchmark.models.network import Network
 from benchmark.results import environment
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingTask
-from strategies.api import Strategy
+from strategies.api import Attachment, Strategy
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,7 @@ class Fitter:
         unlabelled = torch.ones(len(self.images.pixels), dtype=torch.bool, device=device)
         unlabelled[labelled] = False
         network = self.blueprint.network(seed, "weights", number, device)
-        calls = Boundary(f"strategy '{self.run.key.strategy}'", self.strategy)
-        with calls("in attach"), seeds.scoped(seed, "attachment", number):
-            attachment = self.strategy.attach(network.attachment_channels, self.data.class_count)
+        attachment = self._attachment(number, network) if "attach" in self.strategy.hooks else None
         if "network" in carried:
             network.load_state_dict(carried["network"])
         if "attachment" in carried and attachment is not None:
@@ -89,6 +89,11 @@ class Fitter:
         )
         return task, labelled, targets
 
+    def _attachment(self, number: int, network: Network) -> Attachment | None:
+        calls = Boundary(f"strategy '{self.run.key.strategy}'", self.strategy)
+        with calls("in attach"), seeds.scoped(self.run.key.seed, "attachment", number):
+            return self.strategy.attach(network.attachment_channels, self.data.class_count)
+
     def cross_fit(self, task: TrainingTask) -> CrossFit:
         """The second training of the round whose training is ``task``; nothing is computed yet."""
         return CrossFit(replace(task, attachment=None, checkpoints=None), self.blueprint, self.learner)
@@ -99,7 +104,7 @@ class Fitter:
         The training saves its state in ``carried`` and resumes from there. Its pseudo-labels are compared with the
         true labels only when it is over, and the task never leads to those; there are none where a person labels.
         """
-        if carried is not None:
+        if carried is not None and not task.network.solved:  # one that is has no state to save
             task = replace(task, checkpoints=carried.checkpoints(task.round, self._checkpoint_key(task)))
         shares = self.learner.shares_round0 and not task.network.solved  # solving takes less time than a file
         if task.round == 0 and task.attachment is None and shares:
@@ -114,9 +119,11 @@ class Fitter:
     def _train(self, task: TrainingTask) -> tuple[Predictor, dict[str, Any]]:
         """Train; returns the fitted model, and what other runs need to take it over."""
         clock = Clock(self.device)
-        with clock("train"), self._calls(task)("in the training"):
+        with clock("train"), self._calls(task):
             result = self.learner.fit(task)
-        truth = self.data.train_labels[task.without_labels] if self.protocol.oracle == "simulated" else None
+        truth = None
+        if result.pseudo_labels and self.protocol.oracle == "simulated":
+            truth = self.data.train_labels[task.without_labels]
         traces = judged(result.traces, result.pseudo_labels, truth)
         state = {
             "seconds": round(clock["train"] + result.resumed_seconds, 3),
@@ -126,15 +133,18 @@ class Fitter:
         }
         return Predictor(result.network, result.attachment, task.recipe.precision), state
 
-    def _calls(self, task: TrainingTask) -> Boundary:
-        """The boundary around a training, in which the learner and the strategy's attachment take part."""
-        learner = f"learner '{self.learner.canonical}'"
+    def _calls(self, task: TrainingTask) -> AbstractContextManager[None]:
+        """The boundary around a training, in which the learner and the strategy's attachment take part.
+
+        None where all of it is the suite's own: a head is solved in less time than some boundaries take.
+        """
+        where, learner = "in the training", f"learner '{self.learner.canonical}'"
         if task.attachment is None:
-            return Boundary(learner, self.learner)
+            suites_own = _suites_own(self.learner) and _suites_own(task.network)
+            return nullcontext() if suites_own else Boundary(learner, self.learner)(where)
         attachment = f"the attachment of strategy '{self.run.key.strategy}'"
-        suites_own = type(self.learner).__module__.partition(".")[0] == "benchmark"
-        who = attachment if suites_own else f"{learner} or {attachment}"
-        return Boundary(who, self.learner, self.strategy)
+        who = attachment if _suites_own(self.learner) else f"{learner} or {attachment}"
+        return Boundary(who, self.learner, self.strategy)(where)
 
     def _checkpoint_key(self, task: TrainingTask) -> dict[str, Any]:
         """Everything that the state of a training depends on, except how far it has got."""
@@ -159,6 +169,10 @@ class Fitter:
             "torch": torch.__version__,
             "device": environment.device_name(self.device),
         }
+
+
+def _suites_own(part: object) -> bool:
+    return type(part).__module__.partition(".")[0] == "benchmark"
 
 
 @dataclass(frozen=True)

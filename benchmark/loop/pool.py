@@ -176,9 +176,9 @@ class FittedPool:
     def _solved(self) -> tuple[Tensor, Tensor]:
         """The logits and probabilities (N, C) of a solved network, which is so quick that all else counts."""
         logits = self._fitted.logits(self._images, self._indices)
-        probs = logits.T.contiguous().softmax(0).T.contiguous()  # of a few long rows, not of many short ones
+        probs = logits.T.contiguous().softmax(0).T  # of a few long rows, not of many short ones
         self._margins["model"] = margin_uncertainty(probs)
-        return logits, probs
+        return logits, probs.contiguous()
 
     @cached_property
     def _predictions(self) -> Predictions:

@@ -16,7 +16,7 @@ from benchmark.loop.boundary import Boundary
 from benchmark.loop.calibration import calibration_seconds
 from benchmark.loop.carried import Carried
 from benchmark.loop.clock import Clock
-from benchmark.loop.diagnostics import acquisition_measures, rank_agreements, spaced
+from benchmark.loop.diagnostics import Digests, acquisition_measures, rank_agreements, spaced
 from benchmark.loop.examples import examples
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet, draw_initial
@@ -52,6 +52,7 @@ class ActiveLearningRun:
         elif protocol.features is not None:
             how = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
             self.features = features.source(how, data, self.images, protocol.recipe, run.cache, run.key.seed)
+        self._digests = Digests(data.train_images)
         self.carried = Carried(run.cache, file.path, data.sha256)
 
     def execute(self, on_round: Callable[[RoundRecord], bool]) -> bool:
@@ -293,7 +294,7 @@ class ActiveLearningRun:
         After all choices, for reporting.
         """
         found = {f"premise.{name}": value for name, value in pool.notes.items()}
-        found |= acquisition_measures(pool, acquired, labelled.cpu(), self.data.train_images)
+        found |= acquisition_measures(pool, acquired, labelled.cpu(), self._digests)
         if task.attachment is None:
             return found
         test = torch.arange(len(self.test_images.pixels), device=self.device)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import torch
 
@@ -149,7 +150,12 @@ def default_of(name: str, parameter: str) -> Any:
     return accepted[parameter]
 
 
-def _parameters(name: str) -> dict[str, Any]:
+def _parameters(name: str) -> Mapping[str, Any]:
     """The keyword-only parameters of the named network with their defaults."""
-    accepted = inspect.signature(class_of(name)).parameters.items()
+    return _keywords(cast(Any, class_of(name)))  # to mypy a module has no hash
+
+
+@cache
+def _keywords(cls: type) -> Mapping[str, Any]:
+    accepted = inspect.signature(cls).parameters.items()
     return {key: p.default for key, p in accepted if p.kind is inspect.Parameter.KEYWORD_ONLY}

@@ -14,7 +14,7 @@ from benchmark.data import datasets
 from benchmark.experiment import seeds
 from benchmark.experiment.keys import RunKey
 from benchmark.loop import run as active_learning
-from benchmark.loop.diagnostics import acquisition_measures
+from benchmark.loop.diagnostics import Digests, acquisition_measures
 from benchmark.loop.pool import FittedPool
 from benchmark.models import factory
 from benchmark.results.paths import run_path
@@ -112,7 +112,7 @@ def test_duplicates_are_equal_in_every_pixel_to_a_label_or_an_earlier_pick() -> 
     pool = fitted_pool(torch.arange(300, 600), labelled)
 
     def duplicates() -> float:
-        return acquisition_measures(pool, acquired, labelled, pixels)["acquisition.duplicates"]
+        return acquisition_measures(pool, acquired, labelled, Digests(pixels))["acquisition.duplicates"]
 
     assert duplicates() == 0
     pixels[401] = pixels[299]
@@ -125,4 +125,4 @@ def test_duplicates_are_equal_in_every_pixel_to_a_label_or_an_earlier_pick() -> 
 
 
 def measured(pool: FittedPool, acquired: Tensor, labelled: Tensor) -> dict[str, float]:
-    return acquisition_measures(pool, acquired, labelled, datasets.load("digits").train_images)
+    return acquisition_measures(pool, acquired, labelled, Digests(datasets.load("digits").train_images))

@@ -29,6 +29,16 @@ print(json.dumps([cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, produc
 """
 
 
+THREADS = """
+import json, numpy
+from benchmark.training import backends
+backends.settle()
+import scipy.linalg, sklearn.cluster
+from threadpoolctl import threadpool_info
+print(json.dumps([[library["user_api"], library["num_threads"]] for library in threadpool_info()]))
+"""
+
+
 def on_gpu() -> EnvironmentRecord:
     with patch("torch.cuda.get_device_name", lambda *_: "X"):
         return environment.record(torch.device("cuda"))
@@ -46,6 +56,17 @@ def test_whatever_was_set_before_is_settled() -> None:
         timeout=300,
     )
     assert json.loads(done.stdout) == [True, False, False, False, "highest", 1, ":4096:8"]
+
+
+@pytest.mark.parametrize("threads", [None, "3"])
+def test_every_library_has_one_thread_whether_loaded_before_or_after(threads: str | None) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    env |= {} if threads is None else {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    command = [sys.executable, "-c", THREADS]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=300)
+    found = json.loads(done.stdout)
+    assert {name for name, _ in found} >= {"blas", "openmp"}
+    assert {count for _, count in found} == {1}
 
 
 def test_a_run_is_computed_with_them(tmp_path: Path) -> None:
