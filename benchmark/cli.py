@@ -37,7 +37,7 @@ def _do(arguments: argparse.Namespace) -> int:
         if arguments.list:
             return show_list(console)
         if arguments.doctor is not None:
-            return doctor(arguments.doctor, arguments.repair, arguments.attest, console)
+            return doctor(_folder(arguments.doctor), arguments.repair, arguments.attest, console)
         layers = results.find_layers(arguments.results_dir, arguments.published, Path.cwd())
         if arguments.report is not None:
             return report(arguments, layers, console)
@@ -69,7 +69,18 @@ def _do(arguments: argparse.Namespace) -> int:
         return _failure(error, FAILED)
 
 
+def _folder(given: Path) -> Path:
+    """``given``, or the folder of the experiment of that name, the user's own before the published one."""
+    if given.exists() or len(given.parts) > 1:
+        return given
+    layers = results.find_layers(None, None, Path.cwd())
+    return next(root for root in layers.find(given).read if root.exists())
+
+
 def _failure(error: Exception, status: int) -> int:
     """Say on one line what went wrong."""
-    print("error:", one_line(str(error)), file=sys.stderr)
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        said = f"{error.filename}: {error.strerror}"
+    print("error:", one_line(said), file=sys.stderr)
     return status

@@ -18,11 +18,10 @@ SETTINGS = {  # experiments, and what their columns are called
     "mnist-embeddings": "MNIST, embeddings",
 }
 MARKS = {"better": " ▲", "worse": " ▼", "equivalent": " =", "undecided": ""}
-FEWEST = 2  # settings of a strategy that is shown
 
 
 def table(results: Path) -> str:
-    """A row per strategy that was run in two settings or more: the gain in area over random in each, with its verdict.
+    """A row per strategy: the gain in area over random in each setting where it was run, with its verdict.
 
     Those better in most settings, less those in which they are worse, come first; then those of the higher mean gain.
     """
@@ -30,7 +29,7 @@ def table(results: Path) -> str:
     gains = {name: _gains(report) for name, report in reports.items()}
     strategies = {strategy for own in gains.values() for strategy in own}
     found = {who: {name: own[who] for name, own in gains.items() if who in own} for who in strategies}
-    shown = sorted((who for who, own in found.items() if len(own) >= FEWEST), key=lambda who: _place(who, found[who]))
+    shown = sorted(found, key=lambda who: _place(who, found[who]))
     heads = [
         f"{words}, to {_last(reports[name]):,} ({_seeds(reports[name])} seeds)" for name, words in SETTINGS.items()
     ]
@@ -47,7 +46,7 @@ def _gains(report: Report) -> dict[str, tuple[float, str, str]]:
     return {
         strategy: (float(row["difference"]), str(row["verdict"]), report.source.unranked.mark((strategy, learner)))
         for (strategy, learner), row in rows.iterrows()
-        if learner == SUPERVISED and (strategy, learner) in report.ranking
+        if learner == SUPERVISED and strategy not in report.source.unranked.diagnostic
     }
 
 

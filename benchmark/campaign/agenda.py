@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +14,11 @@ from benchmark.campaign.tasks import Emit, Ended, Failure, Finished, Notice, Rou
 from benchmark.experiment.keys import RunKey
 from benchmark.loop.task import RunTask
 from benchmark.results.locks import Holder
-from strategies.registry import resolve
 
 TRIES = 2  # of a run whose process dies
 _FIRST, _LONGEST = 0.2, 10.0  # seconds until a held run is tried again: at first, and after many tries
+_LOOK_AHEAD = 1_000  # tasks among which one that need not wait is looked for
 PATIENCE = 600.0  # seconds without a new line after which a holder that cannot be seen is waited for no more
-
-
-Shared = tuple[str, int]  # what is computed once for the runs of a seed
-
-
-def shared(task: RunTask) -> set[Shared]:
-    """What the run shares with others of its seed."""
-    parts = {("first training", task.key.seed)}
-    if task.protocol.features is not None and _needs_features(task.reference):
-        parts.add(("features", task.key.seed))
-    return parts
-
-
-@cache
-def _needs_features(reference: str) -> bool:
-    return "features" in resolve(reference).build().needs
 
 
 @dataclass
@@ -55,7 +39,7 @@ class Agenda:
     A run that another process holds is said on one line and tried again between the others. When only such are left,
     they are waited for as long as their holders can be at work, and then left to the next command.
 
-    The runs of a seed share its first training, and some its features: one computes these while others would wait.
+    What runs share, such as the first training of a seed, one computes while others would wait (``RunTask.shared``).
     Until it has recorded a round, tasks that do not need the same come first.
     """
 
@@ -63,8 +47,8 @@ class Agenda:
         self._waiting = deque(tasks)
         self._held: dict[Path, _Held] = {}
         self._deaths: Counter[Path] = Counter()
-        self._preparing: dict[Shared, RunKey] = {}  # and the run in hand that computes it
-        self._prepared: set[Shared] = set()
+        self._preparing: dict[str, RunKey] = {}  # what is shared, and the run in hand that computes it
+        self._prepared: set[str] = set()
         self._in_hand = 0
         self._emit = emit
         self._waits = False
@@ -89,11 +73,11 @@ class Agenda:
         """The next task, which is then in hand; None where there is none to begin now."""
         task: RunTask | None = None
         if self._waiting:
-            free = (i for i, task in enumerate(self._waiting) if not self._preparing.keys() & shared(task))
-            place = next(free, 0)
+            near = enumerate(islice(self._waiting, _LOOK_AHEAD))
+            place = next((i for i, task in near if not self._preparing.keys() & task.shared), 0)
             task = self._waiting[place]
             del self._waiting[place]
-            for part in shared(task) - self._prepared:
+            for part in task.shared - self._prepared:
                 self._preparing.setdefault(part, task.key)
         else:
             now = time.monotonic()
@@ -137,7 +121,7 @@ class Agenda:
         self._in_hand -= 1
         self._released(task.key)
 
-    def _released(self, key: RunKey) -> set[Shared]:
+    def _released(self, key: RunKey) -> set[str]:
         """What the run was computing for others, and is no more."""
         parts = {part for part, by in self._preparing.items() if by == key}
         for part in parts:

@@ -19,7 +19,7 @@ from benchmark.campaign import preflight as checks
 from benchmark.campaign.executors import executor_for
 from benchmark.campaign.in_process import InProcess
 from benchmark.campaign.pace import Cost
-from benchmark.campaign.plan import RunPlan
+from benchmark.campaign.plan import RunPlan, shared
 from benchmark.campaign.progress import Display
 from benchmark.campaign.replay import Request as ReplayRequest
 from benchmark.campaign.tasks import Executor
@@ -244,6 +244,7 @@ def tasks_of(
             strategy_check=verdicts.get(p.spec.canonical),
             deadline=deadline,
             begun=p.begun,
+            shared=shared(p, protocol),
         )
         for p in todo
     ]

@@ -13,6 +13,7 @@ from benchmark import ENGINE_VERSION, learners
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
 from benchmark.loop.task import joint_sha256, network_sources
+from benchmark.models import factory
 from benchmark.results import environment
 from benchmark.results.editions import Edition, edition_of
 from benchmark.results.layers import Folders
@@ -36,6 +37,18 @@ class RunPlan:
     done: bool = False
     begun: Path | None = None
     note: str = ""
+
+
+def shared(plan: RunPlan, protocol: Protocol) -> frozenset[str]:
+    """What the run shares with others, for ``RunTask.shared``: the first training of its seed, and features."""
+    strategy, key, parts = plan.spec.build(), plan.key, set()
+    solved = factory.class_of(protocol.model.name).solved
+    begins = plan.begun is None and not plan.path.exists()
+    if begins and not solved and "attach" not in strategy.hooks and learners.build(key.learner).shares_round0:
+        parts.add(f"first training of {key.learner}, seed {key.seed}")
+    if protocol.features is not None and "features" in strategy.needs:
+        parts.add(f"features of seed {key.seed}" if protocol.features.by_seed else "features")
+    return frozenset(parts)
 
 
 def unroll(specs: list[Spec], learners: tuple[str, ...], seeds: tuple[int, ...]) -> list[tuple[RunKey, Spec]]:

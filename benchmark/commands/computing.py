@@ -63,6 +63,9 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
     from benchmark.reports.statistics.seeds import REFERENCE
 
     began = time.time()
+    asked_for = {spec.canonical for spec, _ in registry.expand(protocol.strategies)}
+    if REFERENCE not in asked_for or len(asked_for) < 2:
+        raise ProtocolError(f"--until-decided compares with {REFERENCE}: add it and others to --strategies")
 
     def rest() -> Options:
         limit = options.time_limit
@@ -80,7 +83,7 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
         ranked = found.source.unranked.ranked(rows)
         rows = ranked if len(ranked) else rows
         if not len(rows):
-            raise ProtocolError(f"--until-decided compares with {REFERENCE}: add it and others to --strategies")
+            raise ProtocolError(f"--until-decided finds nothing to compare with {REFERENCE}: no seed has all runs")
         return float((rows["high"] - rows["low"]).max(skipna=False))
 
     protocol, status, found = until_decided(protocol, width, compute, widest)

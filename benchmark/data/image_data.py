@@ -200,15 +200,22 @@ def _checked_images(what: str, images: np.ndarray) -> np.ndarray:
     if images.dtype != np.uint8 or images.ndim == 2:
         way_out = ": call .astype(np.float32)" if images.ndim == 2 and images.dtype.kind in "biu" else ""
         if images.dtype.kind == "f" and images.ndim != 2:
-            way_out = ": embeddings need .reshape(len(x), -1), images .astype(np.uint8)"
+            factor = "255 * x" if images.size and np.nanmax(images) <= 1 else "x"
+            way_out = f": embeddings need .reshape(len(x), -1), images ({factor}).round().astype(np.uint8)"
         raise DatasetError(
             f"{what} are {images.dtype} of shape {images.shape}: images are uint8 0–255, (N, H, W) or (N, H, W, C), "
             f"embeddings floating-point numbers, (N, D){way_out}"
         )
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
-        raise DatasetError(f"{what} have shape {images.shape}: it must be (N, H, W) or (N, H, W, C) with C = 1 or 3")
+    if images.ndim != 4 or images.shape[3] not in (1, 3):
+        channels_first = images.ndim == 4 and images.shape[1] in (1, 3)
+        way_out = ": call .transpose(0, 2, 3, 1)" if channels_first else ""
+        raise DatasetError(
+            f"{what} have shape {images.shape}: it must be (N, H, W) or (N, H, W, C) with C = 1 or 3{way_out}"
+        )
+    if images.size == 0:
+        raise DatasetError(f"{what} have shape {images.shape}: there must be one, of at least one pixel")
     return np.ascontiguousarray(images)
 
 

@@ -104,7 +104,8 @@ class Fitter:
         The training saves its state in ``carried`` and resumes from there. Its pseudo-labels are compared with the
         true labels only when it is over, and the task never leads to those; there are none where a person labels.
         """
-        if carried is not None and not task.network.solved:  # one that is has no state to save
+        solves = task.network.solved and _suites_own(self.learner)  # which has no state to save
+        if carried is not None and not solves:
             task = replace(task, checkpoints=carried.checkpoints(task.round, self._checkpoint_key(task)))
         shares = self.learner.shares_round0 and not task.network.solved  # solving takes less time than a file
         if task.round == 0 and task.attachment is None and shares:

@@ -31,6 +31,7 @@ class RunTask:
     says how far they agree with the published one of their name, None where none is published. ``deadline`` is in
     seconds since the epoch; None for none. ``strategy_check`` is the verdict of ``check_strategy``
     on a plugin, None for the suite's own strategies. ``replay`` has the labels to train on where no strategy chooses.
+    ``shared`` names what the first of several runs computes for all while the others would wait.
     """
 
     key: RunKey
@@ -51,6 +52,7 @@ class RunTask:
     deadline: float | None = None
     begun: Path | None = None
     replay: Replay | None = None
+    shared: frozenset[str] = frozenset()
 
     @property
     def user_sources(self) -> tuple[CodeSource, ...]:

@@ -51,25 +51,31 @@ class NearPairs:
 def near_pairs(points: Points, squared_radius: float, most: int) -> NearPairs | None:
     """The pairs of M ``points`` (M, D), vectors of length 1 or 0 on the CPU, within the radius; both orders count.
 
-    None where there are more than ``most``. Time O(M² D), memory 24 bytes a pair, of which 8 are kept.
+    None where there are more than ``most``. Time O(M² D); memory 24 bytes a pair, of which 8 are kept.
     """
     size = len(points)
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    count = size
+    if size > most:
+        return None
+    room = (most - size) // 2  # one order of each pair; memory that is not written to is none
+    rows, columns = (torch.empty(room, dtype=torch.int32) for _ in range(2))
+    distances = torch.empty(room, dtype=points.squared_norms.dtype)
+    end = 0
     for top in range(0, size, _ROWS):
         for left in range(top, size, _COLUMNS):
             row, column = slice(top, top + _ROWS), slice(left, left + _COLUMNS)
             squared = similarities(points[row], points[column], lambda squared: squared)
             i, j = (squared <= squared_radius).triu_(top - left + 1).nonzero().unbind(dim=1)
-            found.append(((i + top).int(), (j + left).int(), squared[i, j]))
-            count += 2 * len(i)
-        if count > most:
-            return None
+            new = slice(end, end + len(i))
+            if new.stop > room:
+                return None
+            rows[new], columns[new], distances[new] = i + top, j + left, squared[i, j]
+            end = new.stop
     itself = torch.arange(size, dtype=torch.int32)
-    rows, columns, distances = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
-    found.clear()
-    values = np.concatenate([distances, distances, np.zeros(size, distances.dtype)])
-    places = (np.concatenate([rows, columns, itself]), np.concatenate([columns, rows, itself]))
+    rows, columns, distances = rows[:end], columns[:end], distances[:end]
+    values = torch.cat([distances, distances, torch.zeros(size, dtype=distances.dtype)]).numpy()
+    places = (torch.cat([rows, columns, itself]).numpy(), torch.cat([columns, rows, itself]).numpy())
+    del rows, columns, distances  # before as much is needed again
     lists = coo_array((values, places), shape=(size, size)).tocsr()
+    del values, places
     lists.sort_indices()
     return NearPairs(*(torch.from_numpy(part) for part in (lists.indptr.astype(np.int64), lists.indices, lists.data)))

@@ -161,7 +161,7 @@ def resolve(text: str) -> Spec:
     if name.endswith(".py"):
         raise UnknownStrategy(f"'{name}' is a file: name the class in it, as in {name}:Mine")
     known = [*(own for own in names() if ":" not in own), *groups(), *WRAPPERS, *installed()]
-    raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)}; --list shows all")
+    raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)} (--list shows all)")
 
 
 def resolve_own(text: str) -> Spec:

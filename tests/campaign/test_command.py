@@ -45,7 +45,7 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--strategies randon", "unknown strategy 'randon': did you mean random?; --list shows all"),
+        ("--strategies randon", "unknown strategy 'randon': did you mean random? (--list shows all)"),
         ("--strategies bayesion", "unknown strategy 'bayesion': did you mean bayesian"),
         ("--strategies badge[", "'badge[': the bracket is not closed; write name[key=value,…]"),
         ("--strategies bald[20]", "'bald[20]': '20' is not key=value"),

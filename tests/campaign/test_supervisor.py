@@ -9,7 +9,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,8 +19,7 @@ from benchmark.campaign import supervisor as supervisors
 from benchmark.campaign.agenda import Agenda
 from benchmark.campaign.memory import MemoryWatch
 from benchmark.campaign.supervisor import Supervisor
-from benchmark.campaign.tasks import Ended, Failure, Notice, RoundDone
-from benchmark.experiment.keys import RunKey
+from benchmark.campaign.tasks import Ended, Failure, Notice
 from benchmark.results import failures
 from benchmark.results.locks import Holder
 from benchmark.results.paths import lock_path
@@ -141,19 +139,15 @@ class PretendedWorker:
     def bury(self) -> None: ...
 
 
-class PretendedKey(str):
-    seed = 0
-
-
 @dataclass(frozen=True)
 class PretendedTask:
-    key: PretendedKey
+    key: str
     path: Path
-    protocol: Any = field(default_factory=lambda: SimpleNamespace(features=None))
+    shared: frozenset[str] = frozenset()
 
 
 def tasks(count: int) -> list[Any]:
-    return [PretendedTask(PretendedKey(f"run {i}"), Path(f"/nowhere/{i}")) for i in range(count)]
+    return [PretendedTask(f"run {i}", Path(f"/nowhere/{i}")) for i in range(count)]
 
 
 def supervised(
@@ -283,7 +277,7 @@ def test_a_holder_at_work_is_waited_for_and_one_out_of_sight_only_for_so_long(
 ) -> None:
     said: list[str] = []
     agenda = Agenda(
-        [PretendedTask(PretendedKey("a run"), tmp_path / "a.jsonl")],  # type: ignore[list-item]
+        [PretendedTask("a run", tmp_path / "a.jsonl")],  # type: ignore[list-item]
         lambda event: said.append(event.line) if isinstance(event, Notice) else None,
     )
     elsewhere = Holder("another-host", 7, "1")
@@ -302,56 +296,3 @@ def test_a_holder_at_work_is_waited_for_and_one_out_of_sight_only_for_so_long(
     assert finished is not None
     assert finished.outcome == "held"
     assert not agenda
-
-
-def planned(*runs: tuple[str, int], features: bool = True) -> list[Any]:
-    protocol = SimpleNamespace(features=object() if features else None)
-    return [
-        SimpleNamespace(
-            key=RunKey(name, "supervised", seed), reference=name, protocol=protocol, path=Path(f"/{name}{seed}")
-        )
-        for name, seed in runs
-    ]
-
-
-def begun(agenda: Agenda) -> str:
-    task = agenda.next()
-    assert task is not None
-    return f"{task.key.strategy} {task.key.seed}"
-
-
-def with_a_round(agenda: Agenda, strategy: str, seed: int) -> None:
-    record: Any = None
-    agenda.heed(RoundDone(RunKey(strategy, "supervised", seed), record))
-
-
-def test_what_another_run_computes_for_a_seed_is_not_waited_for_while_there_is_something_else() -> None:
-    agenda = Agenda(planned(("random", 0), ("margin", 0), ("typiclust", 0), ("random", 1), ("margin", 1)), print)
-    assert begun(agenda) == "random 0"
-    assert begun(agenda) == "random 1", "the first training of seed 0 is under way"
-    with_a_round(agenda, "random", 0)
-    assert begun(agenda) == "margin 0"
-    assert begun(agenda) == "typiclust 0"
-    assert begun(agenda) == "margin 1", "nothing else is left: it waits for the first training of seed 1"
-    assert agenda.next() is None
-
-
-@pytest.mark.parametrize("features", [True, False])
-def test_features_are_prepared_by_one_run_of_those_that_need_them(features: bool) -> None:
-    runs = (("random", 0), ("typiclust", 0), ("kmeans", 0), ("tcm", 0), ("margin", 0))
-    agenda = Agenda(planned(*runs, features=features), print)
-    assert begun(agenda) == "random 0"
-    with_a_round(agenda, "random", 0)
-    order = [begun(agenda) for _ in range(4)]
-    assert order == (
-        ["typiclust 0", "kmeans 0", "margin 0", "tcm 0"] if features else [f"{name} 0" for name, _ in runs[1:]]
-    ), "k-means reads the embeddings"
-
-
-def test_another_run_prepares_where_the_first_has_failed() -> None:
-    agenda = Agenda(planned(("random", 0), ("random", 1), ("margin", 0)), print)
-    task = agenda.next()
-    assert task is not None
-    assert agenda.over(task, Ended("failed", Failure("no"))) is not None
-    assert begun(agenda) == "random 1"
-    assert begun(agenda) == "margin 0", "which computes the first training of seed 0 now"

@@ -72,3 +72,5 @@ def test_what_has_no_effect_is_an_error(tmp_path: Path, capsys: pytest.CaptureFi
     assert "no width in points" in capsys.readouterr().err
     assert bench(tmp_path, "--until-decided", "1", "--strategies", "margin", "--seeds", "0") == 2
     assert "add it and others to --strategies" in capsys.readouterr().err
+    assert bench(tmp_path, "--until-decided", "1", "--strategies", "random", "--seeds", "0") == 2
+    assert not list(tmp_path.glob("results/**/*.jsonl")), "nothing was computed"

@@ -82,12 +82,17 @@ def test_grey_images_are_the_same_with_or_without_a_channel_axis() -> None:
     [
         ({"train_images": np.zeros((12, 5, 4, 3), "f4")}, "training images are float32 .* are uint8 0–255"),
         ({"test_images": np.zeros((6, 5, 4, 3), int)}, "test images are int64 .* are uint8 0–255"),
-        ({"train_images": np.zeros((12, 3, 5, 4), "u1")}, r"images have shape \(12, 3, 5, 4\): .* C = 1 or 3"),
+        ({"train_images": np.full((12, 5, 4, 3), 0.7)}, r"images \(255 \* x\)\.round\(\)\.astype\(np\.uint8\)"),
+        ({"train_images": np.full((12, 5, 4, 3), 254.0)}, r"images \(x\)\.round\(\)\.astype\(np\.uint8\)"),
+        (
+            {"train_images": np.zeros((12, 3, 5, 4), "u1")},
+            r"images have shape \(12, 3, 5, 4\): .* C = 1 or 3: call \.transpose\(0, 2, 3, 1\)",
+        ),
         (
             {"train_images": np.zeros((12, 60), "u1")},
             r"training images are uint8 of shape \(12, 60\): .* call .astype\(np.float32\)",
         ),
-        ({"test_images": np.zeros((0, 5, 4, 3), "u1")}, r"test images have shape \(0, 5, 4, 3\)"),
+        ({"test_images": np.zeros((0, 5, 4, 3), "u1")}, r"test images have shape \(0, 5, 4, 3\): there must be one"),
         ({"test_images": np.zeros((6, 4, 4, 3), "u1")}, "are images of 5×4 pixels .* images of 4×4 pixels .* be alike"),
         ({"test_images": np.zeros((6, 5, 4), "u1")}, "and 3 channels, .* and 1 channel: they must be alike"),
         ({"train_labels": np.arange(11) % 3}, r"training labels have shape \(11,\): for 12 .* \(12,\)"),

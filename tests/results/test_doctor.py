@@ -291,6 +291,19 @@ def test_the_command_on_a_folder_of_experiments(tmp_path: Path, capsys: pytest.C
     assert all((root / seal.NAME).exists() for root in roots)
 
 
+def test_an_experiment_has_a_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root.parents[1])
+    (root.parents[1] / "results").mkdir(exist_ok=True)
+    named = root.parents[1] / "results" / "named"
+    root.rename(named)
+    assert run_benchmark.main(["--doctor", "named"]) == 0
+    assert "results/named: no problems" in capsys.readouterr().out
+    assert run_benchmark.main(["--doctor", "nobody"]) == 2
+    assert "there is no folder nobody, and no experiment of that name" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("flag", ["--repair", "--attest"])
 def test_what_belongs_to_the_doctor_has_no_effect_elsewhere(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -110,6 +110,8 @@ def compare_experiments(
     inference = _inference(joined, first.title, declared(len(counts)), resolution([*first.runs, *second.runs]))
     differences = _differences(joined, inference)
     notes = [sentence(inference, first.title), *filter(None, [reach(inference, first.title)]), *notes]
+    if {h.dataset.sha256 for h in first.headers} != {h.dataset.sha256 for h in second.headers}:
+        notes.insert(0, "The data are not the same: runs of one seed share its number alone, and pairs say nothing.")
     rankings: list[Table] = []
     for learner in differences["learner"].unique():
         mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
@@ -145,13 +147,18 @@ def _side(
 def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
     """The sides without strategies that are of another version or source on the other, and notes on those."""
     parts = [{h.key.strategy: (h.strategy_version, h.strategy_source_sha256) for h in side.headers} for side in sides]
-    unlike = {who: part for who, part in parts[0].items() if parts[1].get(who, part) != part}
+    unlike = {who: part for who, part in parts[0].items() if who in parts[1] and _differ(part, parts[1][who])}
     notes = []
     for who, part in unlike.items():
         other = parts[1][who]
         how = "by another source" if part[0] == other[0] else f"of version {part[0]} and of version {other[0]}"
         notes.append(f"{who}: not compared, {how} in {sides[0].title} and {sides[1].title}.")
     return [side._replace(curves=side.curves[~side.curves["strategy"].isin(list(unlike))]) for side in sides], notes
+
+
+def _differ(edition: tuple[int, str | None], other: tuple[int, str | None]) -> bool:
+    """Whether two editions (version, source) of a strategy are not the same; a replay records no source."""
+    return edition[0] != other[0] or (None not in (edition[1], other[1]) and edition[1] != other[1])
 
 
 def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:

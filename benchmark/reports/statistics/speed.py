@@ -83,5 +83,5 @@ def apart(one: Speed, other: Speed) -> str:
 
 
 def told(reasons: Sequence[str]) -> str:
-    """The distinct reasons as part of a sentence, the most frequent first."""
-    return "; ".join(sorted(set(reasons), key=lambda reason: -reasons.count(reason)))
+    """The distinct reasons as part of a sentence, the most frequent first; equally frequent ones by the alphabet."""
+    return "; ".join(sorted(set(reasons), key=lambda reason: (-reasons.count(reason), reason)))

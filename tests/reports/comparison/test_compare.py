@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import subprocess
@@ -14,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
-from support.report_lines import BUDGETS, accuracy_of, write_experiment, write_run
+from support.report_lines import BUDGETS, accuracy_of, header_of, write_experiment, write_run
 
 import run_benchmark
+from benchmark.experiment.keys import RunKey
 from benchmark.reports.comparison.compare import Comparison, compare_experiments
 from benchmark.reports.statistics import agreement
 from benchmark.reports.statistics.curves import curves
@@ -167,6 +169,29 @@ def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
         "version of torch": ["2.15.0", "2.11.0"],
         "device": ["cpu (X)", "cuda (Y)"],
     }
+
+
+@pytest.mark.parametrize(("source", "other", "are_compared"), [("a", "a", True), ("a", "b", False), ("a", None, True)])
+def test_a_plugin_is_compared_with_its_replay_and_not_with_another_source(
+    source: str, other: str | None, are_compared: bool, tmp_path: Path
+) -> None:
+    roots = [write_experiment(tmp_path / name) for name in ("first", "second")]
+    for root, sha256 in zip(roots, (source, other), strict=True):
+        for seed in SEEDS:
+            write_run(root, "random", seed)
+            write_run(root, "mine:Mine", seed, strategy_source_sha256=None if sha256 is None else sha256 * 64)
+    result = compared(roots)
+    assert ("mine:Mine" in set(result.differences["strategy"])) == are_compared
+    assert any("by another source" in note for note in result.notes) == (not are_compared)
+
+
+def test_other_data_are_said_first(roots: list[Path], tmp_path: Path) -> None:
+    assert not any("data are not the same" in note for note in compared(roots).notes)
+    elsewhere = write_experiment(tmp_path / "c")
+    data = dataclasses.replace(header_of(RunKey("random", "supervised", 0), 20).dataset, sha256="9" * 64)
+    for seed in SEEDS:
+        write_run(elsewhere, "random", seed, dataset=data)
+    assert compared([roots[0], elsewhere]).notes[0].startswith("The data are not the same")
 
 
 def test_two_learners_of_one_experiment(tmp_path: Path) -> None:

@@ -163,3 +163,21 @@ def test_of_a_single_strategy_learners_differ_in_colour() -> None:
     assert len({line.colour for line in lines.values()}) == len(names)
     both = style_lines([(strategy, name) for strategy in ("random", "margin") for name in names[:2]])
     assert both["random", "fixmatch"].colour == both["random", "supervised"].colour
+
+
+@pytest.mark.parametrize(("fall", "is_cut"), [(0.08, False), (0.3, True)])
+@pytest.mark.parametrize("is_ranked", [False, True])
+def test_what_is_not_ranked_does_not_squeeze_the_others(fall: float, is_cut: bool, is_ranked: bool) -> None:
+    names = ["random", *(f"s{i}" for i in range(NAMED)), "fails"]
+    level = {name: 0.70 + 0.015 * i for i, name in enumerate(reversed(names[:-1]))} | {"fails": 0.70 - fall}
+    rows = [(name, "supervised", labels, y, y, y) for name, y in level.items() for labels in (10, 20)]
+    table = pd.DataFrame(rows, columns=["strategy", "learner", "labels", "mean", "low", "high"])
+    ranking = [(name, "supervised") for name in names]
+    unranked = Unranked() if is_ranked else Unranked(degenerate={ranking[-1]: ("few classes",)})
+    figure = line_figure([Panel("accuracy", table, 100)], style_lines(ranking, unranked=unranked), "", unranked)
+    bottom, top = figure.axes[0].get_ylim()
+    cut = is_cut and not is_ranked
+    assert (bottom > 100 * level["fails"]) == cut
+    assert bottom < 70
+    assert top > 100 * level["random"]
+    assert ("cut off: fails" in figure.texts[-1].get_text().replace("\n", " ")) == cut

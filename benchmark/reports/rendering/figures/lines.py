@@ -33,7 +33,10 @@ HEIGHT, STACKED = 2.02, 1.5  # inches, of axes side by side and one below the ot
 
 
 class Line(NamedTuple):
-    """How one line is drawn; ``label`` is empty for a line without a name."""
+    """How one line is drawn; ``label`` is empty for a line without a name.
+
+    One that does not ``frame`` the axes is cut off where it would squeeze the others.
+    """
 
     colour: str
     marker: str
@@ -41,6 +44,7 @@ class Line(NamedTuple):
     strong: bool
     band: bool
     label: str
+    frame: bool = True
 
 
 class Panel(NamedTuple):
@@ -64,7 +68,7 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, un
     Where there are many lines, a band that would squeeze the means of a panel is left out, of all panels alike.
     """
     banded = [key for key, line in lines.items() if line.band and len(lines) > FEW]
-    wide = {key for key in banded if not all(_fits(panel, key) for panel in panels)}
+    wide = {key for key in banded if not all(_fits(panel, key, lines) for panel in panels)}
     lines = {key: line._replace(band=line.band and key not in wide) for key, line in lines.items()}
     with mpl.rc_context(style.RC):
         width = style.width(both=len(panels) > 1)
@@ -90,7 +94,10 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, un
             names = style.text_width(figure, [line.label for line in lines.values()]) + BESIDE
             style.place(figure, row, left=LEFT + more, gap=GAP + more, right=names, bottom=BELOW)
             beside(figure, row[-1], panels[-1].table, panels[-1].x, panels[-1].scale, lines)
-        style.remark(figure, remark + _explained(lines, panels, unranked))
+        cut = [
+            key[0] for key in lines if any(_is_cut(axes, panel, key) for axes, panel in zip(row, panels, strict=True))
+        ]
+        style.remark(figure, remark + _explained(lines, panels, unranked, cut))
     return figure
 
 
@@ -104,13 +111,15 @@ def remark(n: Sequence[pd.Series[int]]) -> str:
     return f"mean over {over}"
 
 
-def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unranked) -> str:
-    """Whose bands are drawn, how many lines are grey, and what marks mean."""
+def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unranked, cut: Sequence[str]) -> str:
+    """Whose bands are drawn, how many lines are grey, which leave the axes, and what marks mean."""
     banded = [line.label or key[0] for key, line in lines.items() if line.band]
     has_ends = any(panel.table["low"].notna().any() for panel in panels)
     said = f"; bands: 95 % interval of {', '.join(banded)}" if banded and has_ends else ""
     if hidden := sum(not line.label for line in lines.values()):
         said += f"; in grey: {hidden} others"
+    if cut:
+        said += f"; cut off: {', '.join(cut)}"
     marks = unranked.remark(lines)
     return f"{said}; {marks}".removesuffix("; ")
 
@@ -124,9 +133,9 @@ def style_lines(
     """How each of ``ranking`` (best first) is drawn: those of the page in colour, the rest in grey.
 
     Where the page leaves it open, up to 12 are in colour; of more, the best few ranked, the reference and
-    ``highlight``. Bands are those of the reference, ``highlight`` and the best two ranked. Dashes tell learners apart,
-    and where there is a single strategy colours do too. With a single learner, dashes tell strategies of the same
-    colour apart.
+    ``highlight``. What is grey and not ranked does not frame the axes. Bands are those of the reference, ``highlight``
+    and the best two ranked. Dashes tell learners apart, and where there is a single strategy colours do too. With a
+    single learner, dashes tell strategies of the same colour apart.
     """
     learners = sorted({learner for _, learner in ranking})
     by_learner = differ_by_learner(ranking)
@@ -146,6 +155,7 @@ def style_lines(
             strong,
             always or key in best[:BANDS],
             label if strong else "",
+            strong or key not in unranked,
         )
     return lines
 
@@ -195,9 +205,15 @@ def _draw(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
     sns.despine(ax=axes)
 
 
-def _range(panel: Panel) -> tuple[float, float, float]:
-    """The smallest and largest mean of the panel, and the room between them."""
-    low, high = panel.scale * panel.table["mean"].min(), panel.scale * panel.table["mean"].max()
+def _range(panel: Panel, lines: dict[Key, Line]) -> tuple[float, float, float]:
+    """The smallest and largest mean that the panel shows, and the room between them: those of all lines that frame it,
+    and of the others unless they would squeeze these."""
+    means = {key: panel.scale * own["mean"] for key, own in groups(panel.table, GROUP).items()}
+    framing = {key for key in means if key in lines and lines[key].frame} or means.keys()
+    low, high = style.framed(
+        [(means[key].min(), means[key].max()) for key in framing],
+        [(own.min(), own.max()) for key, own in means.items() if key not in framing],
+    )
     return low, high, max(high - low, 0.002 * panel.scale)
 
 
@@ -208,16 +224,23 @@ def _band(panel: Panel, key: Key) -> tuple[float, float]:
     return float(ends["low"].min()), float(ends["high"].max())
 
 
-def _fits(panel: Panel, key: Key) -> bool:
+def _fits(panel: Panel, key: Key, lines: dict[Key, Line]) -> bool:
     """Whether the band leaves the means more than half of the height."""
-    low, high, room = _range(panel)
+    low, high, room = _range(panel, lines)
     bottom, top = _band(panel, key)
     return not (max(low - bottom, 0) + max(top - high, 0) > 0.8 * room)
 
 
+def _is_cut(axes: Axes, panel: Panel, key: Key) -> bool:
+    """Whether a mean of the line lies outside the axes."""
+    table = panel.table[(panel.table["strategy"] == key[0]) & (panel.table["learner"] == key[1])]
+    bottom, top = axes.get_ylim()
+    return not (panel.scale * table["mean"]).between(bottom, top).all()
+
+
 def _limit(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
-    """Show all means and all bands."""
-    low, high, room = _range(panel)
+    """Show all bands and the means of all lines that frame the axes."""
+    low, high, room = _range(panel, lines)
     bands = [end for key, line in lines.items() if line.band for end in _band(panel, key) if end == end]
     bottom, top = min(low, *bands, high) - 0.06 * room, max(high, *bands, low) + 0.06 * room
     if panel.zero:

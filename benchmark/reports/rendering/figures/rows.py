@@ -68,8 +68,9 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
             style.place(figure, panels, left=left, gap=0.25, right=0.12, bottom=0.4)
         for axes, (value, (table, title)) in zip(panels, tables.items(), strict=True):
             means = intervals(table, value, by=()) if value == "area" else _findings(inference, view.reference)
-            cut = _rows(axes, table, value, ranking, row_looks(ranking, view.reference), groups(means, GROUP))
-            said += "; arrows: the interval goes on" if cut and "arrows" not in said else ""
+            looks = row_looks(ranking, view.reference)
+            cut = _rows(axes, table, value, ranking, looks, groups(means, GROUP), unranked)
+            said += "; arrows: beyond the axis" if cut and "arrows" not in said else ""
             axes.set_title(title, loc="left" if both and not stacked else "right")
         for axes in panels if stacked else panels[:1]:
             axes.set_yticks(range(len(ranking)), labels)
@@ -103,18 +104,19 @@ def _rows(
     ranking: Sequence[Key],
     looks: Mapping[Key, style.Look],
     means: Mapping[Key, pd.DataFrame],
+    unranked: Unranked,
 ) -> bool:
     """Draw seeds, means and intervals of ``value`` in %, a row per key of ``ranking`` from the top.
 
-    Intervals of fewer than 3 seeds are left out. What would squeeze the seeds ends in an arrow; returns whether any
-    does.
+    Intervals of fewer than 3 seeds are left out. An interval that would squeeze the seeds ends in an arrow; in place of
+    a mean that is not ranked and would do so there is an arrow with the number. Returns whether there is an arrow.
     """
     seeds = groups(table, GROUP)
-    ends = [100 * table[value].min(), 100 * table[value].max()]
+    ends = _ends(seeds, value, unranked)
     if value == "gain":
         axes.axvline(0, color=style.INK, linewidth=1, zorder=1)
         ends.append(0.0)
-    wide = list(ends)
+    wide, outside = list(ends), []
     ring: dict[str, Any] = {
         "markersize": 2.2,
         "markerfacecolor": "none",
@@ -128,6 +130,9 @@ def _rows(
         colour, marker, _ = looks[key]
         mean, low, high = (100 * float(means[key][column].iloc[0]) for column in ("mean", "low", "high"))
         known = len(seeds[key]) >= FEWEST_SEEDS and math.isfinite(low)
+        if key in unranked and not min(ends) <= mean <= max(ends):
+            outside.append((row, mean, colour))
+            continue
         if len(seeds[key]) > 1:
             axes.plot(100 * seeds[key][value], [row] * len(seeds[key]), "o", zorder=2, **ring)
         if known:
@@ -151,6 +156,18 @@ def _rows(
         for beyond, end, arrow in ((low < lowest, lowest, "<"), (high > highest, highest, ">")):
             if beyond:
                 axes.plot(end, row, arrow, color=colour, markersize=2.5, zorder=3, clip_on=False)
+    for row, mean, colour in outside:
+        below = mean < lowest
+        axes.plot(lowest if below else highest, row, "<" if below else ">", color=colour, markersize=3.5, zorder=3)
+        axes.annotate(
+            f"{mean:.1f}".replace("-", "−"),
+            (lowest if below else highest, row),
+            (5 if below else -5, 0),
+            textcoords="offset points",
+            ha="left" if below else "right",
+            va="center",
+            color=style.FAINT,
+        )
     axes.set_xlim(lowest - 0.05 * room, highest + 0.05 * room)
     axes.set_ylim(len(ranking) - 0.4, -0.6)
     axes.set_yticks(range(len(ranking)), [""] * len(ranking))
@@ -159,4 +176,11 @@ def _rows(
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     sns.despine(ax=axes, left=True)
-    return any(low < lowest or high > highest for _, low, high, _ in lines)
+    return bool(outside) or any(low < lowest or high > highest for _, low, high, _ in lines)
+
+
+def _ends(seeds: Mapping[Key, pd.DataFrame], value: str, unranked: Unranked) -> list[float]:
+    """The smallest and the largest ``value`` of a seed in %, of what is not ranked unless it would squeeze the rest."""
+    ends = {key: (100 * own[value].min(), 100 * own[value].max()) for key, own in seeds.items()}
+    ranked = [key for key in ends if key not in unranked] or list(ends)
+    return list(style.framed([ends[key] for key in ranked], [own for key, own in ends.items() if key not in ranked]))

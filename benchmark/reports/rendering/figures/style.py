@@ -58,6 +58,7 @@ _NAMES = (
 BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.3  # inches, of a two-column paper
 HIGHEST = 7.5  # inches of rows in a figure, so that with its caption it has a place on a page
 SMALLEST = 7  # points, of any text
+SQUEEZE = 0.5  # how much longer what is not ranked may make an axis
 DASHES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1.2, 1.2), (6, 1.5, 1, 1.5))
 INK, FAINT, MUTED, GRID = "#222222", "#777777", "#a8a8a8", "#e6e6e6"
 HEAT = "#08519c"  # of a heat map's largest value, from nearly white
@@ -280,3 +281,11 @@ def png(figure: Figure) -> bytes:
         figure.set_dpi(DPI)
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # Figure.savefig would draw all twice
     return buffer.getvalue()
+
+
+def framed(ends: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The range that shows all ``ends``, and each of the ``others`` that makes it at most half as long again."""
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    most = SQUEEZE * (high - low)
+    fit = [(a, b) for a, b in others if max(low - a, 0) + max(b - high, 0) <= most]
+    return min(low, *(a for a, _ in fit), high), max(high, *(b for _, b in fit), low)
