@@ -41,12 +41,14 @@ class RunPlan:
 
 def shared(plan: RunPlan, protocol: Protocol) -> frozenset[str]:
     """What the run shares with others, for ``RunTask.shared``: the first training of its seed, and features."""
-    strategy, key, parts = plan.spec.build(), plan.key, set()
+    key, parts = plan.key, set()
+    strategy = None if protocol.replay else plan.spec.build()  # a replay chooses nothing, and attaches nothing
     solved = factory.class_of(protocol.model.name).solved
     begins = plan.begun is None and not plan.path.exists()
-    if begins and not solved and "attach" not in strategy.hooks and learners.build(key.learner).shares_round0:
+    attaches = strategy is not None and "attach" in strategy.hooks
+    if begins and not solved and not attaches and learners.build(key.learner).shares_round0:
         parts.add(f"first training of {key.learner}, seed {key.seed}")
-    if protocol.features is not None and "features" in strategy.needs:
+    if protocol.features is not None and strategy is not None and "features" in strategy.needs:
         parts.add(f"features of seed {key.seed}" if protocol.features.by_seed else "features")
     return frozenset(parts)
 

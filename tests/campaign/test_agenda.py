@@ -78,6 +78,8 @@ def test_what_runs_share_follows_from_learner_network_features_and_what_is_on_di
     assert of("random", own, begun=tmp_path) == set(), "it goes on with a published run"
     assert of("typiclust", own) == {"first training of supervised, seed 3", "features of seed 3"}
     assert of("power:margin", own) == of("random", own)
+    replay = own.override(replay="of/some/runs")
+    assert of("typiclust", replay) == of("learning-loss", replay) == of("random", own)
     assert of("random", load("cifar10-embeddings")) == set(), "its head is solved"
     assert of("typiclust", load("cifar10-embeddings")) == set(), "its features are the data"
     assert of("typiclust", common) == {"first training of supervised, seed 3", "features"}, "one for all seeds"
