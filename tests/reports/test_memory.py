@@ -63,14 +63,17 @@ def experiment(seeds: int) -> Experiment:
 def growth(made: Callable[[int], object]) -> tuple[float, float]:
     """Bytes that each further run takes of what is ``made`` of so many seeds, and while it is being made.
 
-    The least of two measurements: whatever else the process does meanwhile, such as an import, adds to one of them.
+    The lesser of two measurements: whatever else the process does meanwhile adds to one of them. Each is of numbers of
+    seeds that were not met before, so that what is kept for a number of seeds adds to both.
     """
-    made(FEW)  # what is computed once
-    (few_held, few_peak), (many_held, many_peak) = (
-        map(min, zip(*(_traced(made, seeds) for _ in range(2)), strict=True)) for seeds in (FEW, MANY)
-    )
     more = len(STRATEGIES) * (MANY - FEW)
-    return (many_held - few_held) / more, (many_peak - few_peak) / more
+    found = []
+    for few, many in ((FEW, MANY), (FEW + 1, MANY + 1)):
+        made(few)  # what is computed once
+        before, after = _traced(made, few), _traced(made, many)
+        found.append([(large - small) / more for small, large in zip(before, after, strict=True)])
+    held, peak = map(min, zip(*found, strict=True))
+    return held, peak
 
 
 def _traced(made: Callable[[int], object], seeds: int) -> tuple[int, int]:

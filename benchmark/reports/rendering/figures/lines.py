@@ -119,7 +119,7 @@ def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unrank
     if hidden := sum(not line.label for line in lines.values()):
         said += f"; in grey: {hidden} others"
     if cut:
-        said += f"; cut off: {', '.join(cut)}"
+        said += f"; cut off: {', '.join(dict.fromkeys(cut))}"
     marks = unranked.remark(lines)
     return f"{said}; {marks}".removesuffix("; ")
 
