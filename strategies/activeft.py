@@ -37,7 +37,7 @@ class ActiveFT(FeatureSpaceStrategy):
     ``"features"``, self-supervised, or ``"embeddings"``.
     """
 
-    cost = "O(T N (L + n) D) for T iterations"
+    cost = "O(N (L + T n) D) for T iterations"
     remarks = (
         "For the initial labels, on features of a pretrained network: it reads no model and no label. With T = 300 it "
         "takes minutes for batches of a thousand images on one core."
@@ -88,31 +88,42 @@ class ActiveFT(FeatureSpaceStrategy):
 
     def moved(self, features: Tensor, start: Tensor, known: Tensor) -> Tensor:
         """Where the points ``start`` (n, D) end, among ``features`` (N, D) and the fixed ``known`` (L, D)."""
-        points = start.clone()
+        points, held = start.clone(), highest_product(features, known)
         optimiser = torch.optim.Adam([points], self.learning_rate)
         for _ in range(self.iterations):
-            points.grad = self.gradient(features, points, known)
+            points.grad = self.gradient(features, points, known, held)
             optimiser.step()
         return points
 
-    def gradient(self, features: Tensor, points: Tensor, known: Tensor) -> Tensor:
-        """The loss's gradient (n, D) by ``points`` (n, D), which need not have length 1."""
+    def gradient(self, features: Tensor, points: Tensor, known: Tensor, held: Tensor) -> Tensor:
+        """The loss's gradient (n, D) by ``points`` (n, D), which need not have length 1.
+
+        A feature moves the point next to it, and none where one of ``known`` is nearer: ``held`` (N,) is its highest
+        product with those.
+        """
         lengths = points.norm(dim=1, keepdim=True).clamp_min(1e-12)
         unit = points / lengths
         centres = torch.cat([unit, known])
         near = unit @ centres.T / self.temperature
-        crowd = torch.cat([near, known @ centres.T / self.temperature]).logsumexp(dim=1)  # log Σ_j of each k
+        crowd = near.logsumexp(dim=1) + math.log(self.balance)  # log β Σ_j of each k
         pull, share = torch.zeros_like(unit), unit.new_zeros(len(unit))
-        for part in features.split(max(1, _BLOCK // len(centres))):
-            similarity, k = (part @ centres.T).max(dim=1)
-            excess = (crowd[k] + math.log(self.balance) - similarity / self.temperature).sigmoid()
-            pulls = torch.zeros_like(part[:, :1]).expand(-1, len(centres)).scatter(1, k[:, None], excess[:, None])
-            pulls = pulls[:, : len(unit)]  # (part, n): a product with it adds up in the same order on a GPU each time
-            pull += pulls.T @ part
+        size = max(1, _BLOCK // len(unit))
+        for part, least in zip(features.split(size), held.split(size), strict=True):
+            similarity, k = (part @ unit.T).max(dim=1)
+            excess = (crowd[k] - similarity / self.temperature).sigmoid() * (similarity >= least)
+            pulls = part.new_zeros(len(part), len(unit)).scatter_(1, k[:, None], excess[:, None])
+            pull += pulls.T @ part  # a product adds up in the same order on a GPU each time
             share += pulls.sum(dim=0)
         push = near.softmax(dim=1) @ centres * share[:, None]
         gradient = (push - pull) / (self.temperature * len(features))
         return (gradient - (gradient * unit).sum(dim=1, keepdim=True) * unit) / lengths
+
+
+def highest_product(features: Tensor, known: Tensor) -> Tensor:
+    """The highest product of each of ``features`` (N, D) with one of ``known`` (L, D): (N,), −∞ without any."""
+    if not len(known):
+        return torch.full_like(features[:, 0], -torch.inf)
+    return torch.cat([(part @ known.T).amax(dim=1) for part in features.split(max(1, _BLOCK // len(known)))])
 
 
 def one_each(points: Tensor, features: Tensor) -> Tensor:
