@@ -198,13 +198,15 @@ def folders(protocol: Protocol, name: str | None, layers: Layers) -> Folders:
 
 def writable(root: Path, cache: Path) -> None:
     """Raise ProtocolError unless the experiment's folder ``root`` and the cache can be written to."""
-    for place in (root.parent, cache, *([root] if root.exists() else [])):
+    own = [(root, "--name")] if root.exists() else []
+    for place, option in [(root.parent, "--results-dir"), (cache, "--cache-dir"), *own]:
         try:
             place.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=place):
                 pass
         except OSError as error:
-            raise ProtocolError(f"cannot write to {place}: {error.strerror or error}") from error
+            why = error.strerror or error
+            raise ProtocolError(f"cannot write to {place} ({why}): name another folder with {option}") from error
 
 
 def source(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -169,10 +170,20 @@ def _choice_or_refusal(strategy: Strategy, pool: Pool, n: int, case: str) -> Ten
         except ValueError as error:
             return error
         except Exception as error:
-            raise AssertionError(f"select fails on {case}, n = {n}: {type(error).__name__}: {error}") from error
+            raise AssertionError(f"select fails on {case}, n = {n}: {_told(error, pool)}") from error
     if wrong := selection_error(positions, n, len(pool.indices)):
         raise AssertionError(f"{wrong} (on {case})")
     return positions
+
+
+def _told(error: Exception, pool: Pool) -> str:
+    """The error in one line; what a pool lacks is told by what it has."""
+    if not isinstance(error, AttributeError) or error.obj is not pool:
+        return f"{type(error).__name__}: {error}"
+    parts = [name for name in dir(Pool) if not name.startswith("_")]
+    near = get_close_matches(error.name or "", parts, n=1)
+    advice = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(parts)}"
+    return f"a pool has no '{error.name}': {advice}"
 
 
 class _Watched:

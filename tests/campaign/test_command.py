@@ -194,17 +194,20 @@ def test_ones_own_images_get_a_ladder(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("flag", ["--results-dir", "--cache-dir"])
 def test_a_file_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str) -> None:
     (tmp_path / "file").write_text("")
+    advice = f"name another folder with {flag}"
     assert mistake(tmp_path, capsys, flag, str(tmp_path / "file")).endswith(
-        f"cannot write to {tmp_path}/file: File exists"
+        f"cannot write to {tmp_path}/file (File exists): {advice}"
     )
     below = str(tmp_path / "file" / "below")
-    assert mistake(tmp_path, capsys, flag, below).endswith(f"cannot write to {below}: Not a directory")
+    assert mistake(tmp_path, capsys, flag, below).endswith(f"cannot write to {below} (Not a directory): {advice}")
 
 
 def test_a_file_in_the_experiments_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "mine").write_text("")
-    assert mistake(tmp_path, capsys, "--name", "mine").endswith("results/mine: File exists")
+    assert mistake(tmp_path, capsys, "--name", "mine").endswith(
+        "results/mine (File exists): name another folder with --name"
+    )
 
 
 @pytest.mark.parametrize(

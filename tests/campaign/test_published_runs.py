@@ -283,7 +283,7 @@ def test_where_nothing_can_be_written_the_table_is_shown(
 def test_what_has_to_be_computed_needs_a_place(user: Path, published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(user, published, *nowhere_to_write(user), "--seeds", "0", "5", report=True) == 2
     said = capsys.readouterr()
-    assert said.err.startswith(f"error: cannot write to {user}/file/results: ")
+    assert said.err.startswith(f"error: cannot write to {user}/file/results (")
     assert said.err.count("\n") == 1
     assert "accuracy" not in said.out
 

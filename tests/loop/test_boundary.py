@@ -301,6 +301,9 @@ def test_a_plugins_verdict_is_in_the_header(tmp_path: Path, capsys: pytest.Captu
             "select gave two choices for the same pool",
         ),
         ("raise KeyError('no such')", "select fails on an ordinary pool, n = 10: KeyError"),
+        ("pool.embeding", "on an ordinary pool, n = 10: a pool has no 'embeding': did you mean 'embeddings'?"),
+        ("pool.weights", "a pool has no 'weights': it has attachment_output, class_count, cross_fit, embeddings, "),
+        ("pool.probs.entropy", "n = 10: AttributeError: 'Tensor' object has no attribute 'entropy'"),
     ],
 )
 def test_a_plugin_that_fails_the_check_is_refused_before_anything_is_computed(
