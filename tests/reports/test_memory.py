@@ -15,7 +15,7 @@ from support.report_lines import accuracy_of, header_of, round_of
 from benchmark.experiment.keys import RunKey
 from benchmark.reports.data import Report, report_of
 from benchmark.reports.sections.balance import balance
-from benchmark.reports.statistics import resampling, tidy
+from benchmark.reports.statistics import correction, resampling, tidy
 from benchmark.results import compact
 from benchmark.results.compact import PackedRuns
 from benchmark.results.paths import run_path
@@ -33,6 +33,7 @@ def _parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "_IN_MEMORY", 1000)
     monkeypatch.setattr(tidy, "AT_ONCE", 100)
     monkeypatch.setattr(resampling, "AT_ONCE", 1000)
+    monkeypatch.setattr(correction, "MOST_STATISTICS", 1)  # as many flips of any number of seeds
 
 
 def runs(seeds: int) -> Iterator[RunRecord]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from benchmark.reports.statistics.resampling import parts
 
-MOST_FLIPS = 4096  # of 2ⁿ⁻¹ sign patterns; above, as many are drawn
+MOST_STATISTICS = 2**27  # that are computed, of all flips and tests: those of all flips of 20 seeds up to 256 tests
+FEWEST_FLIPS, MOST_DRAWN = 2**12, 2**16
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -27,53 +27,57 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def sign_patterns(seeds: int) -> Iterator[np.ndarray]:
-    """(B, n) patterns of ±1, the first all +1: every one up to a common sign, or 4,096 drawn ones (the same each time).
+def number_of_flips(seeds: int, tests: int) -> int:
+    """How many patterns of signs are tried: all 2ⁿ⁻¹ that differ by more than a common sign, or as time allows."""
+    every, most = 2 ** (seeds - 1), max(FEWEST_FLIPS, MOST_STATISTICS // max(seeds, tests))
+    return every if every <= most else min(most, MOST_DRAWN)
 
-    A common sign changes no absolute value. They come in parts of some rows: those of 17,000 seeds take 70 MB.
-    """
-    if 2 ** (seeds - 1) <= MOST_FLIPS:
-        yield np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=seeds - 1)])
-        return
+
+def sign_patterns(seeds: int, tests: int) -> Iterator[np.ndarray]:
+    """The patterns (B, n) of ±1, in parts of some rows; the first is all +1, and drawn ones are the same each time."""
+    count, first = number_of_flips(seeds, tests), 0
     draw = np.random.default_rng(0)
-    for number, rows in enumerate(parts(MOST_FLIPS, seeds)):
-        drawn = draw.integers(0, 2, (rows, seeds)).astype(np.int8) * np.int8(2) - np.int8(1)
-        if not number:
-            drawn[0] = 1
-        yield drawn
+    for rows in parts(count, max(seeds, tests)):
+        if count == 2 ** (seeds - 1):
+            negative = np.arange(first, first + rows)[:, None] >> np.arange(seeds)[::-1] & 1
+        else:
+            negative = draw.integers(0, 2, (rows, seeds))
+            if not first:
+                negative[0] = 0
+        yield (1 - 2 * negative).astype(np.int8)
+        first += rows
 
 
-def flipped_statistics(differences: np.ndarray, least_variance: float, signs: Iterable[np.ndarray]) -> np.ndarray:
-    """Student's |t| (B, M) of ``differences`` (n, M) with the ``signs`` (B, n), which come in parts, of seeds flipped.
-
-    In parts, since a product has them as doubles.
-    """
+def flipped_statistics(differences: np.ndarray, least_variance: float, signs: np.ndarray) -> np.ndarray:
+    """Student's |t| (B, M) of ``differences`` (n, M) with the ``signs`` (B, n) of seeds flipped."""
     n = len(differences)
-    sums = np.concatenate([some @ differences for some in signs])
-    means = sums / n
+    means = signs @ differences / n
     variances = (np.square(differences).sum(axis=0) - n * np.square(means)) / (n - 1)
     np.maximum(variances, least_variance, out=variances)
     return np.asarray(np.abs(means) / np.sqrt(variances / n))
 
 
-def max_t(statistics: np.ndarray) -> np.ndarray:
-    """p-values (M,) adjusted by the step-down max-T procedure from |t| (B, M), whose first row is the observed one.
+def max_t(differences: np.ndarray, least_variance: float, level: float) -> tuple[np.ndarray, float]:
+    """p-values (M,) adjusted by the step-down max-T procedure, and the |t| that a single-step test must exceed.
 
-    Westfall and Young, "Resampling-based multiple testing", 1993, algorithm 4.1; p-values are exact shares of the
-    patterns, so that none is below 1/B.
+    ``differences`` (n, M) are of n seeds in M tests, no variance of which is taken to be below ``least_variance``. The
+    single-step test is at ``level``. Westfall and Young, "Resampling-based multiple testing", 1993, algorithm 4.1;
+    p-values are exact shares of the patterns, so that none is below one over their number.
     """
-    order = np.argsort(-statistics[0], kind="stable")
-    ordered = statistics[:, order]
-    largest = np.maximum.accumulate(ordered[:, ::-1], axis=1)[:, ::-1]  # over this test and all less significant ones
-    slack = 1e-9 * np.maximum(ordered[0], 1)  # the same pattern by another way of rounding is a tie
-    shares = (largest >= ordered[0] - slack).mean(axis=0)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.maximum.accumulate(shares)
-    return adjusted
-
-
-def critical_value(statistics: np.ndarray, level: float) -> float:
-    """The |t| that a single-step max-T test at ``level`` must exceed."""
-    largest = np.sort(statistics.max(axis=1))
-    allowed = int(np.floor(level * len(largest) + 1e-9))
-    return float(largest[len(largest) - allowed - 1])
+    n, tests = differences.shape
+    observed = flipped_statistics(differences, least_variance, np.ones((1, n)))[0]
+    order = np.argsort(-observed, kind="stable")
+    ordered = differences[:, order[::-1]]  # the least significant first
+    bounds = observed[order[::-1]]
+    bounds = bounds - 1e-9 * np.maximum(bounds, 1)  # the same pattern by another way of rounding is a tie
+    reached, largest = np.zeros(tests, dtype=np.int64), []
+    for signs in sign_patterns(n, tests):
+        statistics = flipped_statistics(ordered, least_variance, signs)
+        np.maximum.accumulate(statistics, axis=1, out=statistics)  # over a test and all less significant ones
+        reached += (statistics >= bounds).sum(axis=0)
+        largest.append(statistics[:, -1].copy())
+    maxima = np.sort(np.concatenate(largest))
+    adjusted = np.empty(tests)
+    adjusted[order] = np.maximum.accumulate(reached[::-1] / len(maxima))
+    allowed = int(np.floor(level * len(maxima) + 1e-9))
+    return adjusted, float(maxima[len(maxima) - allowed - 1])

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.reports.statistics.correction import critical_value, flipped_statistics, holm, max_t, sign_patterns
+from benchmark.reports.statistics.correction import holm, max_t
 from benchmark.reports.statistics.moderation import moderated, prior
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, Key
 
@@ -172,9 +172,8 @@ def _family(
         corrected, critical = np.empty(len(findings)), np.empty(len(findings))
         if by_flips.any():
             some = findings[by_flips]
-            statistics = _flipped(flips, some, endpoints, resolution)
-            corrected[by_flips] = np.where(some["p"] == 1, 1.0, max_t(statistics))
-            critical[by_flips] = critical_value(statistics, share)
+            p, critical[by_flips] = max_t(_differences(flips, some, endpoints), resolution**2, share)
+            corrected[by_flips] = np.where(some["p"] == 1, 1.0, p)
         if not by_flips.all():
             others = findings[~by_flips]
             corrected[~by_flips] = holm(others["p"].to_numpy())
@@ -252,15 +251,12 @@ def _permuted(contrasts: Sequence[Contrast]) -> tuple[int, ...] | None:
     return most if len(most) >= FEWEST_SEEDS_MAX_T else None
 
 
-def _flipped(
-    contrasts: Sequence[Contrast], findings: pd.DataFrame, endpoints: Sequence[str], resolution: float
-) -> np.ndarray:
-    """|t| (B, M) under sign flips of seeds, in the order of ``findings``."""
+def _differences(contrasts: Sequence[Contrast], findings: pd.DataFrame, endpoints: Sequence[str]) -> np.ndarray:
+    """The differences (n, M) of the seeds, in the order of ``findings``."""
     of = {
         (*one.key, one.against, endpoint): one.differences[:, e]
         for one in contrasts
         for e, endpoint in enumerate(endpoints)
     }
     names = zip(*(findings[column] for column in (*GROUP, "against", "endpoint")), strict=True)
-    differences = np.column_stack([of[name] for name in names])
-    return flipped_statistics(differences, resolution**2, sign_patterns(len(differences)))
+    return np.column_stack([of[name] for name in names])

@@ -36,7 +36,7 @@ def test_cells_are_the_findings_and_the_baseline_can_be_chosen(tmp_path: Path) -
         assert cells[table.header.index("last")].endswith("*") == (last["verdict"] in ("better", "worse"))
     assert any(cell.text.endswith("*") for row in table.rows for cell in row)
     assert len(table.data) == found.tests == 3 * 4
-    assert "one family of 12 moderated t-tests" in table.caption
+    assert "one family of 12 t-tests" in table.caption
     for part in ("Protocol e", "seeds 0–4", "cpu (X)", "torch 2.15.0", "SHA-256 0123456789ab", "abcdef0", "ffffffff"):
         assert part in table.source
     assert read_report(root, target=0.6).target == 0.6

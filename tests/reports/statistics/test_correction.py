@@ -10,14 +10,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmark.reports.statistics.correction import (
-    MOST_FLIPS,
-    critical_value,
-    flipped_statistics,
-    holm,
-    max_t,
-    sign_patterns,
-)
+from benchmark.reports.statistics import correction, resampling
+from benchmark.reports.statistics.correction import FEWEST_FLIPS, flipped_statistics, holm, max_t, sign_patterns
 
 
 def test_holm_by_hand() -> None:
@@ -52,31 +46,63 @@ def by_loops(differences: np.ndarray) -> list[float]:
     return p
 
 
-def test_max_t_is_that_of_all_flips_one_at_a_time() -> None:
+@pytest.mark.parametrize("at_once", [1, 40, 2**20])
+def test_max_t_is_that_of_all_flips_one_at_a_time(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resampling, "AT_ONCE", at_once)
     draw = np.random.default_rng(1)
     differences = draw.normal(0, 1, (7, 1)) + draw.normal(0, 1, (7, 5)) * [1, 1, 3, 0.1, 1]
     differences[:, 1] += 4
-    found = flipped_statistics(differences, 0.0, sign_patterns(7))
-    assert max_t(found).tolist() == pytest.approx(by_loops(differences))
-    assert min(max_t(found)) >= 1 / 64
+    found, _ = max_t(differences, 0.0, 0.05)
+    assert found.tolist() == pytest.approx(by_loops(differences))
+    assert min(found) >= 1 / 64
 
 
 def test_the_critical_value_is_exceeded_by_at_most_the_level_of_patterns() -> None:
-    found = flipped_statistics(np.random.default_rng(2).normal(0, 1, (10, 8)), 0.0, sign_patterns(10))
-    largest, value = found.max(axis=1), critical_value(found, 0.05)
+    differences = np.random.default_rng(2).normal(0, 1, (10, 8))
+    _, value = max_t(differences, 0.0, 0.05)
+    largest = flipped_statistics(differences, 0.0, patterns(10, 8)).max(axis=1)
     assert (largest > value + 1e-12).mean() <= 0.05 < (largest >= value - 1e-12).mean()
 
 
-def patterns(seeds: int) -> np.ndarray:
+def patterns(seeds: int, tests: int) -> np.ndarray:
     """All parts together."""
-    return np.concatenate([*sign_patterns(seeds)])
+    return np.concatenate([*sign_patterns(seeds, tests)])
 
 
-def test_patterns_are_all_that_differ_or_a_fixed_draw() -> None:
-    assert len({tuple(row) for row in patterns(10)}) == 512
-    assert not any((patterns(4) == -row).all(axis=1).any() for row in patterns(4))
-    many = patterns(30)
-    assert many.shape == (MOST_FLIPS, 30)
+def test_patterns_are_all_that_differ_or_a_fixed_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seeds in (10, 15):
+        every = patterns(seeds, 100)
+        assert len({tuple(row) for row in every}) == len(every) == 2 ** (seeds - 1)
+        assert (every[:, 0] == 1).all()  # so that no pattern is another with all signs changed
+        assert (every[0] == 1).all()
+    monkeypatch.setattr(correction, "MOST_STATISTICS", 10**6)
+    many = patterns(30, 200)
+    assert many.shape == (5000, 30)
+    assert set(np.unique(many)) == {-1, 1}
     assert (many[0] == 1).all()
-    assert (many == patterns(30)).all()
+    assert (many == patterns(30, 200)).all()
     assert abs(many[1:].mean()) < 0.01
+    assert len(patterns(30, 1000)) == FEWEST_FLIPS
+
+
+def test_drawn_flips_are_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = np.random.default_rng(2).normal(0.1, 1, (31, 4))
+    monkeypatch.setattr(correction, "MOST_STATISTICS", 10**5)
+    whole, expected = patterns(31, 4), max_t(differences, 0.0, 0.05)
+    monkeypatch.setattr(resampling, "AT_ONCE", 1030)  # 33 rows of 31 signs, an odd number
+    assert len([*sign_patterns(31, 4)]) > 10
+    assert (patterns(31, 4) == whole).all()
+    found = max_t(differences, 0.0, 0.05)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    assert found[1] == pytest.approx(expected[1])
+
+
+def test_twenty_seeds_are_decided_by_all_their_flips() -> None:
+    """A p-value of one test by its exact law: the share of all sums of ±d that are as far from 0 as that observed."""
+    d = np.random.default_rng(5).normal(0.7, 1, 20)
+    sums = np.zeros(1)
+    for each in d:
+        sums = np.concatenate([sums + each, sums - each])
+    exact = (np.abs(sums) >= abs(d.sum()) - 1e-9).mean()
+    assert 0.001 < exact < 0.2
+    assert max_t(d[:, None], 0.0, 0.05)[0].tolist() == pytest.approx([exact], rel=1e-9)

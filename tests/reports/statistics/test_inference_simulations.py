@@ -33,17 +33,35 @@ EXPERIMENTS = 10_000
 RESOLUTION = 1e-4  # of 10,000 test images
 COMMON = 0.7  # the share of the covariance that the strategies of a seed have in common
 CASES = [(strategies, seeds) for strategies in (9, 37) for seeds in (3, 5, 10)]
+FEW = [
+    (4, 3),
+    (4, 5),
+    (4, 6),
+    (5, 3),
+    (5, 5),
+    (6, 3),
+    (6, 4),
+    (6, 5),
+    (6, 7),
+    (7, 3),
+    (8, 3),
+]  # about where shrinking begins
 
 
 def residuals(strategies: int) -> np.ndarray:
     """(seeds, strategies, endpoints), scaled so that products of weights of variance 1 have the sample covariance.
 
-    Random comes first; the last strategy is margin again, with other weights.
+    Random comes first; of 9 and 37 strategies the last is margin again, with other weights. Fewer are the most and the
+    least variable of nine, in turn.
     """
     table = pd.read_csv(Path(__file__).with_name("mnist_endpoints.csv"))
-    seeds = 10 if strategies == 9 else 3
+    seeds = 10 if strategies <= 9 else 3
     table = table[(table["seed"] < seeds) & (table.groupby("strategy")["seed"].transform("nunique") >= seeds)]
     names = ["random", *(name for name in table["strategy"].unique() if name != "random"), "margin"]
+    if strategies < len(names):
+        spread = table.groupby("strategy")["area"].std()
+        ordered = sorted(set(names[1:]), key=lambda name: -spread[name])
+        names = ["random", *(ordered[::-1][k // 2] if k % 2 else ordered[k // 2] for k in range(strategies - 1))]
     assert len(names) == strategies
     values = np.stack([table[table["strategy"] == name][list(ENDPOINTS)].to_numpy() for name in names], axis=1)
     return np.asarray((values - values.mean(axis=0)) / np.sqrt(seeds - 1))
@@ -81,20 +99,20 @@ class Drawn:
 
 def any_by_flips(drawn: np.ndarray, tests: Drawn) -> np.ndarray:
     """Whether max-T rejects anything, by experiment; patterns are tried only until the answer is certain."""
-    signs, found = np.concatenate([*sign_patterns(drawn.shape[1])]), []
+    signs, found = np.concatenate([*sign_patterns(drawn.shape[1], tests.tests)]), []
     allowed = LEVEL * len(signs)
     for i, own in enumerate(drawn):
         flat = own.reshape(len(own), -1)
         observed, beaten = np.abs(tests.t[i]).max() * (1 - 1e-9), 0
         for part in np.array_split(signs, 8):
-            beaten += int((flipped_statistics(flat, RESOLUTION**2, [part]).max(axis=1) >= observed).sum())
+            beaten += int((flipped_statistics(flat, RESOLUTION**2, part).max(axis=1) >= observed).sum())
             if beaten >= allowed:
                 break
         found.append(beaten < allowed)
     return np.array(found)
 
 
-@pytest.mark.parametrize(("strategies", "seeds"), CASES)
+@pytest.mark.parametrize(("strategies", "seeds"), [*FEW, *CASES])
 def test_a_false_verdict_is_as_rare_as_stated_and_intervals_cover(strategies: int, seeds: int) -> None:
     """At most 5 % of null experiments have any verdict; 95 % intervals cover in 95 ± 1 % on average.
 

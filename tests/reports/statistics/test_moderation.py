@@ -47,12 +47,15 @@ def test_trigamma_is_inverted_over_its_range() -> None:
     np.testing.assert_allclose(trigamma_inverse(special.polygamma(1, y)), y, rtol=1e-6)
 
 
-def test_what_is_used_is_at_most_two_and_nothing_for_fewer_than_three_variances() -> None:
-    d0, _ = prior(np.array([[1.0, 1.1, 0.9, 1.0], [1, 100, 1e4, 1e-4]]), np.full(4, 9))
+def test_what_is_used_is_at_most_two_and_nothing_for_few_variances() -> None:
+    d0, _ = prior(np.array([[1.0, 1.1, 0.9, 1.0, 1.0], [1, 100, 1e4, 1e-4, 1]]), np.full(5, 9))
     assert d0[0] == MOST
     assert 0 < d0[1] < MOST
-    few = np.array([1.0, 4.0])
-    assert moderated(few, np.array([2, 2]), *prior(few, np.array([2, 2]))).tolist() == few.tolist()
+    alike = np.linspace(1, 1.1, 7)
+    for count, degrees, shrunk in ((4, 9, False), (5, 2, False), (6, 2, False), (7, 2, True), (5, 3, True)):
+        some = alike[:count], np.full(count, degrees)
+        assert (prior(*some)[0] > 0) == shrunk
+        assert (moderated(*some, *prior(*some)).tolist() != some[0].tolist()) == shrunk
 
 
 def test_a_moderated_variance_weighs_by_degrees_of_freedom() -> None:

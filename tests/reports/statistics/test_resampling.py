@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from benchmark.reports.statistics import resampling
-from benchmark.reports.statistics.correction import MOST_FLIPS, flipped_statistics, sign_patterns
 from benchmark.reports.statistics.resampling import RESAMPLES, parts, resampled_means
 
 
@@ -30,18 +29,3 @@ def test_means_are_of_seeds_drawn_with_replacement(
     drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
     expected = [sum(values[i] for i in each) / len(values) for each in [range(len(values)), *drawn]]
     np.testing.assert_allclose(resampled_means(values), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("seeds", [14, 31])
-def test_flips_of_signs_are_the_same_in_parts(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    differences = np.random.default_rng(2).normal(0.1, 1, (seeds, 4))
-    whole = np.concatenate([*sign_patterns(seeds)])
-    expected = flipped_statistics(differences, 0.0, [whole])
-    monkeypatch.setattr(resampling, "AT_ONCE", 1000)
-    several = [*sign_patterns(seeds)]
-    assert len(several) > 10
-    patterns = np.concatenate(several)
-    assert patterns.shape == (MOST_FLIPS, seeds)
-    assert (patterns == whole).all()
-    assert set(np.unique(patterns)) == {-1, 1}
-    np.testing.assert_allclose(flipped_statistics(differences, 0.0, several), expected, rtol=1e-12)
