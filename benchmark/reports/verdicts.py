@@ -101,8 +101,8 @@ def method(inference: Inference) -> str:
         prior = f" (below ten seeds, variances are shrunk with {shown} prior degrees of freedom)"
     return (
         f"Verdicts hold together at {100 * LEVEL:g} %{looks}: one family of {inference.tests} "
-        f"{'moderated ' if prior else ''}{count(inference.tests, 't-test')}{prior}, by {how}; equivalent is shown to lie within "
-        f"±{100 * inference.margin:g} points."
+        f"{'moderated ' if prior else ''}{count(inference.tests, 't-test')}{prior}, by {how}; equivalent is shown to "
+        f"lie within ±{100 * inference.margin:g} points."
         + (f" Diagnostics ({', '.join(inference.apart)}) are a family of their own." if inference.apart else "")
     )
 
