@@ -15,7 +15,8 @@ Xie et al., "Self-training with Noisy Student improves ImageNet classification",
 Ours: the protocol's network is the student's, so that a larger student means a smaller teacher; RandAugment is the
 recipe's strong augmentation; M is by default the number of unlabelled images divided by that of the classes; the
 students' weights are averaged; the loss of a strategy's attachment is scaled with the labelled loss, and only the
-last student has an attachment. If nothing is kept, the student learns from the labelled images alone.
+last student has an attachment. If nothing is kept, the student learns from the labelled images alone. The first
+teacher is the network that its training ends with; the authors average the weights of every teacher.
 """
 
 from __future__ import annotations

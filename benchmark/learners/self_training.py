@@ -100,7 +100,8 @@ class Accepted:
 class SelfTraining(SemiSupervised):
     """Confident pseudo-labels of the whole pool, balanced and revised ten times, in an uncertainty-weighted loss.
 
-    ``threshold`` is τ, ``uncertainty`` ω, ``weight`` λ; ``revisions`` is their number during the training.
+    ``threshold`` is τ, ``uncertainty`` ω, ``weight`` λ; there are ``revisions`` during the training, or fewer where the
+    steps do not divide well.
     """
 
     name = "self-training"

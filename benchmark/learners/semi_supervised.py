@@ -63,6 +63,11 @@ class SemiSupervised(Learner):
                 "%s: there is no unlabelled image, so it learns from the labelled images alone", self.canonical
             )
             return supervised.fit(task, self.steps)
+        if not task.network.solved and _normalises_behind_the_backbone(task):
+            raise ValueError(
+                f"{self.canonical} needs a network with BatchNorm in its backbone alone: other images are "
+                "embedded apart from the labelled ones"
+            )
         return self.train(task)
 
     def train(self, task: TrainingTask) -> TrainingResult:
@@ -110,9 +115,11 @@ def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Outp
     weak, learned = unlabelled.views[0], unlabelled.views[-1]
     own = len(labelled)
     count = own + len(learned)
-    together = learned is not weak and _has_batch_norm(network)
+    together = learned is not weak and bool(_batch_norms(network))
     with _sparing(network, len(weak) if together else 0):
-        features, maps = network.backbone(torch.cat([labelled, learned, *([weak] if together else [])]))
+        features, maps = network.backbone(
+            network.as_seen(torch.cat([labelled, learned, *([weak] if together else [])]))
+        )
     embedding = network.embed(features[:count])
     logits = network.classify(embedding)
     with torch.no_grad(), _without_dropout(network):
@@ -122,15 +129,31 @@ def forward(network: Network, labelled: Tensor, unlabelled: Batch) -> tuple[Outp
             clean = features[count:]
         else:
             with _sparing(network, len(weak)):
-                clean = network.backbone(weak)[0]
+                clean = network.backbone(network.as_seen(weak))[0]
         probs = network.classify(network.embed(clean)).float().softmax(1)
     stages = network.with_embedding(tuple(f[:own] for f in maps), embedding[:own])
     output = Output(logits[:own], embedding[:own], stages)
     return output, logits[own:].float(), probs
 
 
-def _has_batch_norm(network: Network) -> bool:
-    return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+def _batch_norms(network: Network) -> list[nn.Module]:
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
+
+def _normalises_behind_the_backbone(task: TrainingTask) -> bool:
+    """Whether one of the network's BatchNorms is met in ``embed`` or ``classify``, tried with an image."""
+    network, met = task.network, list[nn.Module]()
+    modules = _batch_norms(network)
+    if modules:
+        network.eval()
+        with torch.no_grad():
+            features, _ = network.backbone(task.images.normalised(task.without_labels[:1]))
+            hooks = [module.register_forward_hook(lambda module, *_: met.append(module)) for module in modules]
+            network.classify(network.embed(features))
+        for hook in hooks:
+            hook.remove()
+        network.train()
+    return bool(met)
 
 
 @contextmanager

@@ -111,10 +111,12 @@ class Network(nn.Module):
         with torch.autocast(embedding.device.type, enabled=False):
             return self.head(self.dropout(embedding.float()))
 
+    def as_seen(self, x: Tensor) -> Tensor:
+        """The images as the backbone gets them: while they are halved, the means of squares of 2 × 2 pixels."""
+        return F.avg_pool2d(x, 2) if self.training and self.halves_images else x
+
     def forward(self, x: Tensor) -> Output:
-        if self.training and self.halves_images:
-            x = F.avg_pool2d(x, 2)
-        features, maps = self.backbone(x)
+        features, maps = self.backbone(self.as_seen(x))
         embedding = self.embed(features)
         return Output(self.classify(embedding), embedding, self.with_embedding(maps, embedding))
 

@@ -8,8 +8,8 @@ Three implementations under one name, none alike:
   and SoftMatch were published: three operations, always applied, values uniform in their ranges, and a square whose
   side is drawn as well.
 - The authors' code (google-research/fixmatch, commit d4985a1), which we do not have: FIXMATCH's draw, but colours,
-  contrast, brightness and sharpness from 0.28 to 1.72 instead of 0.14 to 0.86, 1 to 4 bits instead of 4 to 7, and grey
-  instead of black outside of the image.
+  contrast, brightness and sharpness from 0.28 to 1.72 instead of 0.14 to 0.86, 1 to 4 bits instead of 4 to 7,
+  translations by 1 to 9 pixels instead of 0 to 8 of 32, and grey instead of black outside of the image.
 """
 
 from __future__ import annotations

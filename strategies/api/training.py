@@ -25,7 +25,7 @@ class Tuning(Protocol):
     labelled_count: int
     unlabelled_count: int
     training_steps: int
-    training_images: int  # in all steps together
+    training_images: int  # in all steps together; both by the recipe, whatever a learner does
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""What a recipe says to all learners: the unlabelled set, label smoothing, averages of the weights."""
+"""What a recipe says to all learners: the unlabelled set, sizes of images, label smoothing, averages of the weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import pytest
 import torch
 from support.small_trainings import CLASSES, RECIPE, SEMI_SUPERVISED, Norm, task, weights
 from support.tiny import bench, experiment
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark import learners
 from benchmark.experiment import library
 from benchmark.models import factory
+from benchmark.models.blueprint import Blueprint, Fresh
+from benchmark.models.compact import Compact
 from benchmark.training.batches import Images
 from benchmark.training.task import TrainingTask
 from strategies.api import Output, Step
@@ -35,6 +38,58 @@ def mixed(recipe: object = RECIPE) -> TrainingTask:
     labelled = torch.tensor([70, 3, 41, 12, 55, 8, 79, 30])
     rest = torch.tensor([i for i in range(80) if i not in labelled.tolist()])
     return dataclasses.replace(job, labelled=labelled, targets=labelled % CLASSES, unlabelled=rest)
+
+
+# --- images of half the size, and BatchNorm
+
+
+def of_32_pixels(share: float) -> TrainingTask:
+    job = task(recipe=dataclasses.replace(RECIPE, half_size_until=share, strong_augmentation="strong"))
+    pixels = job.images.pixels.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    plan = Blueprint("compact", {"width": 2}, 1, (32, 32), CLASSES, torch.eye(4))
+    network, fresh = plan.network(0, "weights", 0, pixels.device), Fresh(plan, 0, 0, pixels.device)
+    return dataclasses.replace(
+        job, images=Images(pixels, job.images.mean, job.images.std), network=network, fresh=fresh
+    )
+
+
+@pytest.mark.parametrize("name", [*SEMI_SUPERVISED, "pseudo-label[teacher=true]"])
+def test_all_images_of_the_first_steps_have_half_the_size(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each training that a learner consists of."""
+    sizes: list[int] = []
+    plain = Compact.backbone
+
+    def watched(self: Compact, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        if self.training:
+            sizes.append(x.shape[2])
+        return plain(self, x)
+
+    monkeypatch.setattr(Compact, "backbone", watched)
+    learners.build(name + CONFIDENT.get(name, "")).fit(of_32_pixels(0.5))
+    trainings = 2 if name in ("noisy-student", "pseudo-label[teacher=true]") else 1
+    assert sizes == ([16] * 6 + [32] * 6) * trainings
+
+
+class Projected(Compact):
+    """With BatchNorm behind the backbone."""
+
+    def __init__(self, *arguments: object, **parameters: object) -> None:
+        super().__init__(*arguments, **parameters)  # type: ignore[arg-type]
+        self.norm = nn.BatchNorm1d(self.head.in_features)
+
+    def embed(self, features: Tensor) -> Tensor:
+        return self.norm(features)
+
+
+@pytest.mark.parametrize("name", SEMI_SUPERVISED)
+def test_batch_norm_behind_the_backbone_is_refused(name: str) -> None:
+    """Labelled and unlabelled images, which are embedded apart, would be normalised apart."""
+    job = of_32_pixels(0)
+    projected = Projected(1, (32, 32), CLASSES, width=2)
+    with pytest.raises(ValueError, match=f"{name} needs a network with BatchNorm in its backbone alone"):
+        learners.build(name).fit(dataclasses.replace(job, network=projected))
+    assert projected.training
+    assert not projected.norm.num_batches_tracked
 
 
 # --- the labelled images without their labels
