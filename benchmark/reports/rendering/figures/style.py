@@ -49,10 +49,12 @@ _NAMES = (
         "maxherding",
     ),
     *("probcover", "alfa-mix", "mc-entropy", "bait", "clue", "epig", "cluster-margin"),
-    *("dropquery", "falcun", "cdal", "core-mse", "variation-ratio", "mean-std", "lcmd"),
+    *("dropquery", "falcun", "cdal", "coremse", "variation-ratio", "mean-std", "lcmd"),
     *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "ratio"),
     # Learners, where a figure has one strategy.
     *("fixmatch", "flexmatch", "freematch", "softmatch", "pseudo-label", "self-training", "noisy-student"),
+    *("laplace-bald", "noise-stability", "cal", "activeft", "qbc", "weighted-kmeans", "boss"),
+    *("refine", "subset", "softmax", "softrank"),
 )
 
 BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.3  # inches, of a two-column paper
