@@ -15,6 +15,7 @@ import pandas as pd
 from benchmark import ENGINE_VERSION
 from benchmark.experiment import library
 from benchmark.reports import read_report
+from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import points
 from benchmark.reports.sections.checkpoints import last_checkpoints
 from benchmark.reports.statistics.endpoints import declared
@@ -23,6 +24,7 @@ from benchmark.reports.statistics.inference import Inference, infer
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.statistics.tidy import groups
+from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import Unranked
 from benchmark.reports.verdicts import in_words, method, reach, sentence
 from benchmark.reports.words import brief
@@ -128,6 +130,12 @@ def table(root: Path, labels: int, short: bool = False) -> str:
     left_out = {key for key in report.ranking if key[0] in omitted or key in report.source.unranked.degenerate}
     shown = []
     rows = report.summary[~report.summary["strategy"].isin(omitted)]
+    widest = report.views[-1]
+    fewer = pd.DataFrame() if short else _only_in(widest, report)
+    if len(fewer):
+        rows = pd.concat([rows, fewer]).sort_values("area_mean", ascending=False, kind="stable")
+        also = widest.accuracy[widest.accuracy["labels"] == labels].set_index(["strategy", "learner"])
+        at = pd.concat([at, also.loc[[key for key in also.index if key not in at.index]]])
     if short and len(rows) > MOST_ROWS:
         best = [*rows["strategy"][rows["strategy"] != REFERENCE][: MOST_ROWS - 1], REFERENCE]
         rows = rows[rows["strategy"].isin(best)]
@@ -147,9 +155,17 @@ def table(root: Path, labels: int, short: bool = False) -> str:
     said = [sentence(report.inference, REFERENCE, left_out), Unranked(degenerate=degenerate).note]
     if len(rows) < len(report.summary) - len(omitted):
         said.insert(0, f"The best {len(rows) - 1} of {len(report.summary) - len(omitted)} strategies, and {REFERENCE}.")
+    if len(fewer):
+        said.append(f"Accuracies of {fewer['n'].min()} seeds are of those alone, differences of those that both have.")
     if not short:
         said += [reach(report.inference), method(report.inference)]
     return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"
+
+
+def _only_in(view: View, report: Report) -> pd.DataFrame:
+    """The summaries of strategies that have too few seeds for the headline, but for diagnostics."""
+    summary, first = report.summary_of(view), report.summary
+    return summary[~summary["strategy"].isin([*first["strategy"], *report.inference.apart])]
 
 
 def learners_table(results: Path) -> str:

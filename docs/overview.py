@@ -65,5 +65,5 @@ def _last(report: Report) -> int:
 
 
 def _seeds(report: Report) -> str:
-    counts = sorted({int(n) for n in report.summary["n"]})
+    counts = sorted({int(n) for n in report.inference.family["n"]})
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
