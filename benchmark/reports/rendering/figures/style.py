@@ -41,11 +41,11 @@ _NAMES = (
     *("margin", "badge", "coreset", "learning-loss", "entropy", "bald", "typiclust"),
     *(
         "kmeans",
-        "uherding",
+        "batchbald",
         "least-confidence",
         "semi-supervised-learning-loss",
         "power",
-        "batchbald",
+        "uherding",
         "maxherding",
     ),
     *("probcover", "alfa-mix", "mc-entropy", "bait", "clue", "epig", "cluster-margin"),
@@ -53,7 +53,7 @@ _NAMES = (
     *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "ratio"),
     # Learners, where a figure has one strategy.
     *("fixmatch", "flexmatch", "freematch", "softmatch", "pseudo-label", "self-training", "noisy-student"),
-    *("laplace-bald", "noise-stability", "cal", "activeft", "qbc", "weighted-kmeans", "boss"),
+    *("laplace-bald", "noise-stability", "weighted-kmeans", "activeft", "qbc", "cal", "boss"),
     *("refine", "subset", "softmax", "softrank"),
 )
 
