@@ -156,7 +156,7 @@ def table(root: Path, labels: int, short: bool = False) -> str:
     if len(rows) < len(report.summary) - len(omitted):
         said.insert(0, f"The best {len(rows) - 1} of {len(report.summary) - len(omitted)} strategies, and {REFERENCE}.")
     if len(fewer):
-        said.append(f"Accuracies of {fewer['n'].min()} seeds are of those alone, differences of those that both have.")
+        said.append(f"Rows of {fewer['n'].min()} seeds are over these seeds alone.")
     if not short:
         said += [reach(report.inference), method(report.inference)]
     return "\n".join([*lines, "", " ".join(filter(None, said))]) + "\n"

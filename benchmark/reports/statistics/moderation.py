@@ -9,9 +9,9 @@ Smyth's estimate of d₀ takes the variances for independent. Here all differenc
 they are to, so that few seeds make their variances look more alike than they are, and some strategies are many times as
 variable as the rest. With residuals as those published on MNIST the plain estimate gives a false verdict in up to half
 of all experiments of 37 strategies and three seeds; with d₀ of at most 2 it stays below 5 % (tests/reports/statistics/
-test_inference_simulations.py). So d₀ is at most 2. And a few variances of few seeds tell little of their spread: three
-of three differences each gave a false verdict in 9 % of experiments. So d₀ is 0 below five variances, or 14 degrees of
-freedom in all.
+test_inference_simulations.py). So d₀ is at most 2. And a few variances of few seeds tell little of their spread: with
+three strategies of three seeds 9 % of experiments had a false verdict. So d₀ is 0 below five variances, or 14 degrees
+of freedom in all.
 """
 
 from __future__ import annotations

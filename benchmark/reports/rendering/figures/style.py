@@ -53,6 +53,7 @@ _NAMES = (
     *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "ratio"),
     # Learners, where a figure has one strategy.
     *("fixmatch", "flexmatch", "freematch", "softmatch", "pseudo-label", "self-training", "noisy-student"),
+    # Strategies again: the place decides the colour, so that the best of a published figure differ.
     *("laplace-bald", "noise-stability", "weighted-kmeans", "activeft", "qbc", "cal", "boss"),
     *("refine", "subset", "softmax", "softrank"),
 )
