@@ -129,6 +129,18 @@ def test_long_tick_labels_are_within_the_figure() -> None:
         assert all(label.get_window_extent(renderer).x0 >= edge for label in axes.get_yticklabels())
 
 
+def test_a_label_at_the_end_of_an_axis_is_within_the_figure() -> None:
+    seconds = np.geomspace(5, 870, 15)
+    rows = [("random", "supervised", x, 0.5, 0.4, 0.6) for x in seconds]
+    table = pd.DataFrame(rows, columns=["strategy", "learner", "seconds", "mean", "low", "high"])
+    figure = line_figure([Panel("accuracy", table, 100, x="seconds")], style_lines([("random", "supervised")]), "")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (axes,) = figure.axes
+    labels = [label.get_window_extent(renderer) for label in axes.get_xticklabels() if label.get_text() == "1000"]
+    assert labels
+    assert all(label.x1 <= figure.bbox.width for label in labels)
+
+
 @pytest.mark.parametrize(
     ("counts", "scale"), [([250, 1000], "linear"), ([100, 200, 400], "linear"), ([10, 20, 50, 100], "log")]
 )

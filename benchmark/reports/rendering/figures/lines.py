@@ -87,6 +87,8 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, un
             each = style.TOP + STACKED
             figure.set_size_inches(width, BELOW + named + each * len(panels) + gap * (len(panels) - 1))
             style.stack(figure, row, left=LEFT + more, gap=gap, right=0.1, bottom=BELOW + named)
+            if (cut_off := style.beyond(figure, row)) > 0:
+                style.stack(figure, row, left=LEFT + more, gap=gap, right=0.12 + cut_off, bottom=BELOW + named)
             for axes in row[:-1] if same else ():
                 axes.set_xlabel("")
             below(figure, lines, BELOW - 0.36 + named)

@@ -198,6 +198,13 @@ def text_width(figure: Figure, labels: Sequence[str]) -> float:
     return float(extent.width / DPI)
 
 
+def beyond(figure: Figure, row: Sequence[Axes]) -> float:
+    """How many inches of the labels below the axes lie to the right of the figure; 0 or less where all have room."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [box for axes in row if (box := axes.xaxis.get_tightbbox(renderer)) is not None]
+    return max((float(box.x1 - figure.bbox.width) for box in boxes), default=0.0) / figure.dpi
+
+
 TOP = 0.26  # inches above axes, for a title
 LINE_HEIGHT = 0.125  # inches, of the smallest text
 
