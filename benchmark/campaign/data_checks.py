@@ -7,9 +7,10 @@ import os
 import torch
 from rich.console import Console
 
+from benchmark import learners
 from benchmark.campaign.data_access import DataSource
 from benchmark.data.identity import Identity, check_published
-from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment import Protocol, ProtocolError, seeds
 from benchmark.features import source as features
 from benchmark.models import factory
 from benchmark.models.contract import contract_error
@@ -43,6 +44,7 @@ def runnable(protocol: Protocol, specs: list[Spec], folders: Folders, identity: 
     _check_pairs(protocol, folders, identity)
     _buildable(protocol, identity, _memory_of(device))
     _takes_half_size(protocol, identity)
+    _trainable(protocol, identity)
     if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
         settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         try:
@@ -100,6 +102,19 @@ def _takes_half_size(protocol: Protocol, identity: Identity) -> None:
                 f"recipe.half_size_until needs a network that takes images of {height // 2}×{width // 2} beside "
                 f"{height}×{width}, and '{model.name}' does not: choose another --model or leave it 0"
             ) from error
+
+
+def _trainable(protocol: Protocol, identity: Identity) -> None:
+    """Raise ProtocolError if a learner cannot train the network."""
+    model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)
+    for name in protocol.learners:
+        with seeds.scoped(0, "weights", 0):
+            network = factory.build(model.name, model.parameters, *shape)
+        learner = learners.build(name)
+        if obstacle := learner.obstacle(network, torch.zeros(1, identity.channels, *identity.image_size)):
+            raise ProtocolError(
+                f"learner '{name}' cannot train model '{model.name}': {obstacle}; choose another --model or --learner"
+            )
 
 
 def _check_pairs(protocol: Protocol, folders: Folders, identity: Identity) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from torch import Tensor
+
+from benchmark.models.network import Network
 from benchmark.training.task import TrainingResult, TrainingTask
 
 
@@ -37,3 +40,10 @@ class Learner:
         The result's network and attachment may be others than the task's, for instance averages of them.
         """
         raise NotImplementedError
+
+    def obstacle(self, network: Network, images: Tensor) -> str:
+        """Why it cannot train the ``network``, which takes ``images`` (B, c, H, W), on one line; empty if it can.
+
+        Asked before anything is computed. The network may be changed: no training will have it.
+        """
+        return ""

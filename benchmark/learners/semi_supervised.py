@@ -63,12 +63,12 @@ class SemiSupervised(Learner):
                 "%s: there is no unlabelled image, so it learns from the labelled images alone", self.canonical
             )
             return supervised.fit(task, self.steps)
-        if not task.network.solved and _normalises_behind_the_backbone(task):
-            raise ValueError(
-                f"{self.canonical} needs a network with BatchNorm in its backbone alone: other images are "
-                "embedded apart from the labelled ones"
-            )
         return self.train(task)
+
+    def obstacle(self, network: Network, images: Tensor) -> str:
+        if network.solved or not _normalises_behind_the_backbone(network, images):
+            return ""
+        return "it has BatchNorm behind its backbone, where other images are embedded apart from the labelled ones"
 
     def train(self, task: TrainingTask) -> TrainingResult:
         """``fit`` with at least one of ``task.without_labels``."""
@@ -140,19 +140,15 @@ def _batch_norms(network: Network) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
-def _normalises_behind_the_backbone(task: TrainingTask) -> bool:
-    """Whether one of the network's BatchNorms is met in ``embed`` or ``classify``, tried with an image."""
-    network, met = task.network, list[nn.Module]()
-    modules = _batch_norms(network)
-    if modules:
-        network.eval()
-        with torch.no_grad():
-            features, _ = network.backbone(task.images.normalised(task.without_labels[:1]))
-            hooks = [module.register_forward_hook(lambda module, *_: met.append(module)) for module in modules]
-            network.classify(network.embed(features))
-        for hook in hooks:
-            hook.remove()
-        network.train()
+def _normalises_behind_the_backbone(network: Network, images: Tensor) -> bool:
+    """Whether one of the network's BatchNorms is met in ``embed`` or ``classify``, tried with the images."""
+    met = list[nn.Module]()
+    network.eval()
+    with torch.no_grad():
+        features, _ = network.backbone(images)
+        for module in _batch_norms(network):
+            module.register_forward_hook(lambda module, *_: met.append(module))
+        network.classify(network.embed(features))
     return bool(met)
 
 

@@ -144,3 +144,17 @@ def test_its_runs_are_verified_where_it_is_named(mine: Path, capsys: pytest.Capt
     assert bench(mine, *model, "--seeds", "0", "--strategies", "random") == 0
     assert bench(mine, "--verify", str(experiment(mine)), *model) == 0
     assert "the same bits" in capsys.readouterr().out
+
+
+def test_a_learner_that_cannot_train_it_is_told_before_the_start(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = MINE.replace("self.head", "self.norm = nn.BatchNorm1d(width)\n        self.head", 1)
+    (mine / "mine.py").write_text(f"{text}\n    def embed(self, features):\n        return self.norm(features)\n")
+    asked = ("--model", f"{mine}/mine.py:MyNet", "--strategies", "random")
+    assert bench(mine, *asked, "--learner", "fixmatch") == 2
+    error = capsys.readouterr().err
+    assert "learner 'fixmatch' cannot train model 'mine:MyNet': it has BatchNorm behind its backbone" in error
+    assert error.count("\n") == 1
+    assert not list(mine.glob("results/*/experiment.json"))
+    assert bench(mine, *asked) == 0
