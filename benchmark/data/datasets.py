@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
+from benchmark.data.arrays import Arrays, checked
+from benchmark.data.image_data import DatasetError, ImageData
 from benchmark.data.image_files import hold_out, read_npz
 from benchmark.data.image_folder import Say, folder_files, read_folder
 from benchmark.data.torchvision_files import read_torchvision, torchvision_files

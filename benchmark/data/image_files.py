@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.image_data import Arrays, DatasetError
+from benchmark.data.arrays import Arrays
+from benchmark.data.image_data import DatasetError
 
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+MEDMNIST_KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 OPTIONAL_KEYS = ("class_names", "exact_train", "exact_test")
 
 
@@ -37,6 +39,7 @@ def hold_out(keys: Sequence[str], share: float, seed: int) -> np.ndarray:
 def read_npz(path: Path) -> Arrays:
     """Read x_train, y_train, x_test and y_test, and ``class_names`` where present; nothing is unpickled.
 
+    MedMNIST's keys ``train_images`` … are read as well; its validation images are left out, which the note says.
     Boolean ``exact_train`` and ``exact_test`` say which images are bit for bit the original ones; the note
     counts them. Raises DatasetError, naming the file, if it is missing, damaged or lacks a key, or if its arrays, by
     what their headers say, do not fit into memory.
@@ -46,7 +49,9 @@ def read_npz(path: Path) -> Arrays:
     try:
         check_memory(str(path), _stated_bytes(path))
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in (*NPZ_KEYS, *OPTIONAL_KEYS) if key in archive}
+            keys = _keys(archive.files)
+            arrays = {key: archive[key] for key in (*keys, *OPTIONAL_KEYS) if key in archive}
+            validation = len(archive["val_labels"]) if keys == MEDMNIST_KEYS and "val_labels" in archive else 0
     except DatasetError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen types on damaged archives
@@ -54,23 +59,29 @@ def read_npz(path: Path) -> Arrays:
         if "allow_pickle" in str(error):
             way_out = "save a sparse matrix as .toarray(), and labels of Python objects as .astype(str)"
         raise DatasetError(f"{path}: not an .npz of plain arrays, or damaged ({one_line(error)}): {way_out}") from error
-    if missing := [key for key in NPZ_KEYS if key not in arrays]:
-        raise DatasetError(f"{path}: lacks {', '.join(missing)}: the keys are {', '.join(NPZ_KEYS)}")
-    note = ""
+    if missing := [key for key in keys if key not in arrays]:
+        raise DatasetError(f"{path}: lacks {', '.join(missing)}: the keys are {', '.join(keys)}")
+    note = f"without its {validation:,} validation images" if validation else ""
     if "exact_train" in arrays and "exact_test" in arrays:
         exact = np.concatenate([arrays["exact_train"].ravel(), arrays["exact_test"].ravel()])
         note = f"{np.count_nonzero(exact):,} of {exact.size:,} images pixel-exact"
     names = arrays["class_names"].astype(str).ravel().tolist() if "class_names" in arrays else ()
-    x_train, y_train, x_test, y_test = (arrays[key] for key in NPZ_KEYS)
+    x_train, y_train, x_test, y_test = (arrays[key] for key in keys)
     return Arrays(str(path), x_train, y_train, x_test, y_test, tuple(names), note)
+
+
+def _keys(names: Sequence[str]) -> tuple[str, ...]:
+    """The keys under which an .npz with these ``names`` has images and labels: MedMNIST's, or Keras'."""
+    return MEDMNIST_KEYS if set(MEDMNIST_KEYS) <= set(names) and "x_train" not in names else NPZ_KEYS
 
 
 def _stated_bytes(path: Path) -> int:
     """The bytes that the arrays in an .npz need in memory, by their headers; nothing else is read."""
     total = 0
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.removesuffix(".npy") in (*NPZ_KEYS, *OPTIONAL_KEYS):
+        names = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        for key, name in names.items():
+            if key in (*_keys(list(names)), *OPTIONAL_KEYS):
                 with archive.open(name) as file:
                     major, _ = np.lib.format.read_magic(file)
                     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from benchmark.data.image_data import Arrays, DatasetError
+from benchmark.data.arrays import Arrays
+from benchmark.data.image_data import DatasetError
 from benchmark.data.image_files import check_memory, hold_out, in_bytes, one_line
 
 TEST_SHARE = 0.2  # of each class in a folder without a test set

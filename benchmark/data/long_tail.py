@@ -30,9 +30,10 @@ def long_tailed(data: ImageData, imbalance: float) -> ImageData:
             )
         kept.append((labels == number).nonzero().squeeze(1)[:size])
     chosen = torch.cat(kept).sort().values
+    written = f"{imbalance:g}" if float(f"{imbalance:g}") == imbalance else repr(imbalance)
     return dataclasses.replace(
         data,
         train_images=data.train_images[chosen].contiguous(),
         train_labels=labels[chosen],
-        sha256=hashlib.sha256(f"{data.sha256}/imbalance={imbalance:g}".encode()).hexdigest(),
+        sha256=hashlib.sha256(f"{data.sha256}/imbalance={written}".encode()).hexdigest(),
     )

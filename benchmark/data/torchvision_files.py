@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from benchmark.data.image_data import Arrays, DatasetError
+from benchmark.data.arrays import Arrays
+from benchmark.data.image_data import DatasetError
 from benchmark.data.image_files import NPZ_KEYS, one_line
 
 LOADERS = {

@@ -137,7 +137,7 @@ def test_an_npz_of_a_known_name_comes_first_and_has_the_known_class_names(tmp_pa
     assert np.array_equal(data.train_images, ARRAYS["x_train"])
     assert (data.name, data.class_names[3]) == ("cifar10", "cat")
     write(tmp_path / "mnist.npz")
-    with pytest.raises(DatasetError, match=r"mnist\.npz: .* 3 classes, but there are 10 class names"):
+    with pytest.raises(DatasetError, match=r"mnist\.npz: .* 3 classes, but the number of class names is 10"):
         load("mnist", tmp_path, download=False)
 
 
@@ -171,3 +171,77 @@ def test_the_real_cifar10() -> None:
     torch.testing.assert_close(data.std, torch.tensor([0.2470, 0.2435, 0.2616]), atol=1e-4, rtol=0)
     assert data.class_names[int(data.train_labels[0])] == "frog"
     assert data.note in ("", "59,908 of 60,000 images pixel-exact")
+
+
+# --- labels that are strings
+
+WORDS = np.array(["cat", "dog", "ant"])
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_strings_are_numbered_as_their_names_are(tmp_path: Path, kind: str) -> None:
+    words = {f"y_{part}": WORDS[ARRAYS[f"y_{part}"]].astype(kind) for part in ("train", "test")}
+    named = load(write(tmp_path / "a.npz", **words, class_names=WORDS))
+    assert named.class_names == ("cat", "dog", "ant")
+    assert named.train_labels.tolist() == ARRAYS["y_train"].tolist()
+    assert named.test_labels.tolist() == ARRAYS["y_test"].tolist()
+    sorted_ = load(write(tmp_path / "b.npz", **words))
+    assert sorted_.class_names == ("ant", "cat", "dog")
+    assert [sorted_.class_names[i] for i in sorted_.train_labels.tolist()] == WORDS[ARRAYS["y_train"]].tolist()
+
+
+def test_strings_of_a_known_data_set_are_its_names_or_numbers(tmp_path: Path) -> None:
+    numbers = np.arange(12) % 10
+    write(tmp_path / "cifar10.npz", y_train=numbers)
+    known = load("cifar10", tmp_path)
+    for words in (numbers.astype(str), np.array(known.class_names)[numbers]):
+        write(tmp_path / "cifar10.npz", y_train=words, y_test=words[:6])
+        data = load("cifar10", tmp_path)
+        assert data.train_labels.tolist() == known.train_labels.tolist()
+        assert data.class_names[3] == "cat"
+
+
+def test_text_and_bytes_are_alike(tmp_path: Path) -> None:
+    of_test = WORDS[ARRAYS["y_test"]].astype("S")
+    data = load(write(tmp_path / "a.npz", y_train=WORDS[ARRAYS["y_train"]], y_test=of_test))
+    assert [data.class_names[i] for i in data.test_labels.tolist()] == of_test.astype(str).tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"class_names": ["cat", "dog", "owl"]}, "the label ant is not among the class names"),
+        ({"class_names": ["cat", "dog", "dog"], "y_train": ARRAYS["y_train"]}, "two classes are named 'dog'"),
+        ({"y_train": np.zeros(0, "U3")}, "there is no training label"),
+    ],
+)
+def test_names_that_do_not_fit_are_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    words = {"y_train": WORDS[ARRAYS["y_train"]], "y_test": WORDS[ARRAYS["y_test"]]}
+    if changes.get("y_train", WORDS).dtype.kind == "i":
+        words["y_test"] = ARRAYS["y_test"]
+    with pytest.raises(DatasetError, match=said) as caught:
+        load(write(tmp_path / "a.npz", **(words | changes)))
+    assert "\n" not in str(caught.value)
+
+
+def test_medmnists_keys_are_read_without_its_validation_images(tmp_path: Path) -> None:
+    keys = ("train_images", "train_labels", "test_images", "test_labels")
+    arrays = dict(zip(keys, ARRAYS.values(), strict=True))
+    arrays |= {"train_labels": arrays["train_labels"][:, None], "test_labels": arrays["test_labels"][:, None]}
+    np.savez(tmp_path / "med.npz", **arrays, val_images=ARRAYS["x_test"], val_labels=ARRAYS["y_test"][:, None])
+    data = load(str(tmp_path / "med.npz"))
+    assert data.sha256 == load(write(tmp_path / "keras.npz")).sha256
+    assert data.note == "without its 6 validation images"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (ARRAYS["x_train"].astype(np.uint16) * 256, r"call \(x // 256\).astype\(np.uint8\)"),
+        (ARRAYS["x_train"].astype(np.int32), r"call x.astype\(np.uint8\)"),
+        (ARRAYS["x_train"] > 127, r"call \(255 \* x\).astype\(np.uint8\)"),
+    ],
+)
+def test_images_of_another_type_are_told_the_way_out(tmp_path: Path, values: np.ndarray, said: str) -> None:
+    with pytest.raises(DatasetError, match=said):
+        load(write(tmp_path / "a.npz", x_train=values))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
+from benchmark.data.arrays import Arrays, checked
+from benchmark.data.image_data import DatasetError, ImageData
 from benchmark.training.batches import Images
 
 RANDOM = np.random.default_rng(0)
@@ -111,7 +112,7 @@ def test_grey_images_are_the_same_with_or_without_a_channel_axis() -> None:
         ({"train_labels": np.zeros(12, int)}, "training labels are 0: they must be .* at least two"),
         ({"test_labels": np.array([0, 1, 2, 0, 1, 3])}, "test labels must be 0…2"),
         ({"test_labels": np.array([0, 1, 2, 0, 1, -1])}, "test labels must be 0…2"),
-        ({"class_names": ("a", "b")}, "3 classes, but there are 2 class names"),
+        ({"class_names": ("a", "b")}, "3 classes, but the number of class names is 2"),
     ],
 )
 def test_what_a_dataset_must_not_be(changes: dict[str, Any], message: str) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.image_data import Arrays, DatasetError, ImageData, checked
+from benchmark.data.arrays import Arrays, checked
+from benchmark.data.image_data import DatasetError, ImageData
 from benchmark.data.long_tail import long_tailed
 
 
@@ -50,3 +51,8 @@ def test_an_unbalanced_set_starts_from_its_smallest_class() -> None:
 def test_no_class_may_be_lost() -> None:
     with pytest.raises(DatasetError, match="imbalance 101 leaves no image of class 4: at most 100 is possible"):
         long_tailed(data(), 101)
+
+
+def test_ratios_that_differ_late_are_other_data() -> None:
+    whole = data()
+    assert long_tailed(whole, 12.2).sha256 != long_tailed(whole, 12.200001).sha256

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.image_data import Arrays, ImageData, checked
+from benchmark.data.arrays import Arrays, checked
+from benchmark.data.image_data import ImageData
 from benchmark.data.manifest import Manifest, difference, manifest_of, published_manifest, read_manifest
 
 

@@ -48,7 +48,7 @@ EMBEDDING = """
 import sys
 from pathlib import Path
 import numpy as np
-from benchmark.data.image_data import Arrays, checked
+from benchmark.data.arrays import Arrays, checked
 from benchmark.features import embedding
 
 if __name__ == "__main__":
