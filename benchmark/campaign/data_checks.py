@@ -11,6 +11,7 @@ from benchmark import learners
 from benchmark.campaign.data_access import DataSource
 from benchmark.data.identity import Identity, check_published
 from benchmark.experiment import Protocol, ProtocolError, seeds
+from benchmark.experiment.protocol import NOT_SHOWN
 from benchmark.features import source as features
 from benchmark.models import factory
 from benchmark.models.contract import contract_error
@@ -41,6 +42,8 @@ def runnable(protocol: Protocol, specs: list[Spec], folders: Folders, identity: 
         raise ProtocolError(
             f"budgets go up to {protocol.budgets[-1]}, but '{identity.name}' has {identity.num_train} training images"
         )
+    if protocol.oracle == "person" and identity.image_size == (1, 1) and not protocol.replay:
+        raise ProtocolError(f"{NOT_SHOWN}, which '{identity.name}' has: leave out oracle=person")
     _check_pairs(protocol, folders, identity)
     _buildable(protocol, identity, _memory_of(device))
     _takes_half_size(protocol, identity)

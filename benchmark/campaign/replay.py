@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from benchmark.campaign import label_lists
 from benchmark.campaign.heads import with_training
@@ -16,6 +17,7 @@ from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.keys import RunKey
 from benchmark.experiment.protocol import from_dict
+from benchmark.loop.oracles import simulated
 from benchmark.loop.replay import Replay, Replayed
 from benchmark.results.atomic import write_atomically
 from benchmark.results.records import DatasetRecord, Experiment, LabelsRecord, RoundRecord, RunRecord
@@ -23,6 +25,7 @@ from benchmark.text import escapes
 from strategies.registry import Spec
 
 SUPERVISED = "supervised"
+_OF_LABELS = ("imbalance", "label_noise", "oracle")  # which images indices mean, and who gave which labels
 
 
 @dataclass(frozen=True)
@@ -129,19 +132,20 @@ def protocol_of(
 ) -> Protocol:
     """The protocol of a replay of an experiment: its own with ``changes``, or an ``other`` one with them.
 
-    Without ``budgets`` among them, at the label counts that the furthest runs of all strategies have in common.
+    What the acquired labels are of is the experiment's, whatever the other protocol says. Without ``budgets`` among the
+    changes, at the label counts that the furthest runs of all strategies have in common.
     """
     common = _common({key: replay.counts for key, replay in source.lists.items()})
     if not common and "budgets" not in changes:
         raise ProtocolError(f"{experiment.root}: its strategies have no label count in common: give --budgets")
     own = from_dict(experiment.protocol)
-    protocol = replayed(other or own, source, {"budgets": common, **changes})
-    if protocol.imbalance != own.imbalance:  # a long tail numbers its images anew
-        raise ProtocolError(
-            f"the indices that {experiment.name} acquired are of imbalance={own.imbalance:g}: replay it with that, not "
-            f"{protocol.imbalance:g}"
-        )
-    return protocol
+    acquired = {name: getattr(own, name) for name in _OF_LABELS}
+    for name, value in acquired.items():
+        if changes.get(name, value) != value:
+            raise ProtocolError(
+                f"the labels that {experiment.name} acquired are of {name}={value}: leave out {name}={changes[name]}"
+            )
+    return replayed(other or own, source, {"budgets": common, **changes, **acquired})
 
 
 def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Protocol:
@@ -189,7 +193,7 @@ class Request:
     def check(self, identity: Identity, dataset: DatasetRecord, labels: Sequence[int]) -> None:
         """Raises ProtocolError unless the lists fit data of this identity and these ``labels``, as ``dataset`` records.
 
-        Labels of a file must be those of the data. Those of an experiment may be a person's, or have noise.
+        Labels of a file must be those that its seed's oracle gives, unless that is a person. An experiment's are.
         """
         source = self.source
         if source.dataset is not None and not _same_images(source.dataset, dataset):
@@ -204,13 +208,16 @@ class Request:
                     f"{where}: it has the index {largest}, but '{identity.name}' has {identity.num_train} training "
                     "images"
                 )
-            if source.dataset is not None:
+            if source.dataset is not None or self.protocol.oracle == "person":
                 continue
-            for index, label in replay.answers.items():
-                if labels[index] != label:
+            given = simulated(torch.tensor(labels), identity.class_count, self.protocol.label_noise, seed)
+            answers = given.answer(torch.tensor(list(replay.answers), dtype=torch.int64)).tolist()
+            for (index, label), other in zip(replay.answers.items(), answers, strict=True):
+                if label != other:
                     raise ProtocolError(
-                        f"{where}: the label of {index} is {label}, but {labels[index]} in '{identity.name}': replay "
-                        "it on the data that the indices are of, or leave out the column 'label'"
+                        f"{where}: the label of {index} is {label}, but {other} in '{identity.name}': replay it on the "
+                        "data that the indices are of, with --set label_noise=… where labels were wrong, or leave out "
+                        "the column 'label'"
                     )
 
 

@@ -19,6 +19,7 @@ from benchmark.experiment.suggestions import nearest
 
 INITIAL = ("random", "balanced", "strategy")
 ORACLES = ("simulated", "person")
+NOT_SHOWN = "a person labels images, not embeddings"
 LARGEST_IMAGE = 1024  # pixels a side
 _OPEN_TABLES = (["model", "parameters"], ["features", "parameters"])  # whose keys are another module's to check
 
@@ -121,6 +122,10 @@ class Protocol:
             raise ProtocolError(f"imbalance must be at least 1, not {self.imbalance}")
         if not 0 <= self.label_noise < 1:
             raise ProtocolError(f"label_noise must be at least 0 and below 1, not {self.label_noise}")
+        if self.oracle == "person" and self.label_noise:
+            raise ProtocolError("label_noise has no effect on a person's labels: leave it out, or oracle=person")
+        if self.oracle == "person" and self.embedding and not self.replay:
+            raise ProtocolError(f"{NOT_SHOWN}: leave out embedding=…, or oracle=person")
 
     @property
     def fingerprint(self) -> str:

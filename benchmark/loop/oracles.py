@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmark.experiment import seeds
 from benchmark.text.escapes import one_line
 
 
@@ -40,11 +41,17 @@ class SimulatedOracle:
         return self._labels[indices.cpu()]
 
 
+def simulated(labels: Tensor, class_count: int, noise: float, seed: int) -> SimulatedOracle:
+    """The oracle of a run's ``seed``; which labels are wrong depends on nothing else."""
+    return SimulatedOracle(labels, class_count, noise, seeds.generator(seed, "oracle", 0))
+
+
 class PersonOracle:
     """A person at the terminal, who is shown one image after the other and asked for its class.
 
     ``images`` (N, H, W, c) uint8; the current image is written, enlarged, to ``log`` with the suffix ``.png``. A reply
-    is a class's name or its number; ``u`` undoes the last one. Every label goes to ``log`` at once and no image is
+    is a class's name or, unless names are numbers themselves, its number; ``u`` undoes the last one, ``undo`` where a
+    class is named so. Every label goes to ``log`` at once and no image is
     shown twice, in this run or another, so an interruption loses nothing. ``ask`` takes a prompt and returns the
     reply, by default at the terminal. ``given`` are labels by index that are known, and go before those of ``log``.
     """
@@ -58,6 +65,8 @@ class PersonOracle:
         given: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._images, self._names, self._log, self._ask = images, class_names, log, ask or input
+        self._numbered = not any(name.isdecimal() for name in class_names)
+        self._undo = "undo" if "u" in class_names else "u"
         log.parent.mkdir(parents=True, exist_ok=True)
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         lines = text[: text.rfind("\n") + 1].splitlines()
@@ -85,14 +94,14 @@ class PersonOracle:
         scale = max(1, 256 // max(picture.size))
         shown = self._log.with_suffix(".png")
         picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(shown)
-        choices = ", ".join(f"{number} {one_line(name)}" for number, name in enumerate(self._names))
+        choices = ", ".join(f"{number} " * self._numbered + one_line(name) for number, name in enumerate(self._names))
         while True:
-            reply = self._ask(f"image {index} ({which}), see {shown}\n{choices}, u to undo: ").strip()
-            if reply == "u":
+            reply = self._ask(f"image {index} ({which}), see {shown}\n{choices}, {self._undo} to undo: ").strip()
+            if reply == self._undo:
                 return None
             if reply in self._names:
                 return self._names.index(reply)
-            if reply.isdecimal() and int(reply) < len(self._names):
+            if self._numbered and reply.isdecimal() and int(reply) < len(self._names):
                 return int(reply)
 
     def _keep(self, index: int, label: int) -> None:

@@ -20,7 +20,7 @@ from benchmark.loop.diagnostics import Digests, acquisition_measures, rank_agree
 from benchmark.loop.examples import examples
 from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet, draw_initial
-from benchmark.loop.oracles import Oracle, PersonOracle, SimulatedOracle
+from benchmark.loop.oracles import Oracle, PersonOracle, simulated
 from benchmark.loop.pool import FittedOraclePool, FittedPool, candidates, full_probs
 from benchmark.loop.task import RunTask, run_header
 from benchmark.results.records import LabelsRecord, RoundRecord, Seconds, TraceRecord
@@ -82,8 +82,7 @@ class ActiveLearningRun:
             log = self.run.cache / "answers" / f"{data.name}-{data.sha256[:12]}.jsonl"
             given = self.run.replay.answers if self.run.replay is not None else {}
             return PersonOracle(data.train_images, data.class_names, log, given=given)
-        noise = seeds.generator(self.run.key.seed, "oracle", 0)
-        return SimulatedOracle(data.train_labels, data.class_count, self.protocol.label_noise, noise)
+        return simulated(data.train_labels, data.class_count, self.protocol.label_noise, self.run.key.seed)
 
     def _resume(self) -> tuple[LabelledSet, int]:
         """What was acquired according to the records on disk, and the round to continue with."""

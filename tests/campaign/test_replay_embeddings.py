@@ -86,4 +86,4 @@ def test_a_protocol_on_other_images_is_refused(folder: Path, capsys: pytest.Capt
 
 def test_indices_of_a_long_tail_are_not_those_of_the_whole(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(folder, "--set", "imbalance=10", given=tiny_of(folder)) == 2
-    assert "are of imbalance=1: replay it with that, not 10" in capsys.readouterr().err
+    assert "are of imbalance=1.0: leave out imbalance=10" in capsys.readouterr().err

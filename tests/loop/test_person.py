@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from support.tiny import bench, run_lines
+from support.trees import PLAIN
 
 from benchmark.data.datasets import load
 from benchmark.loop.oracles import PersonOracle
@@ -72,3 +74,45 @@ def test_a_whole_run_with_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ((_, *known),) = run_lines(tmp_path / "simulated").values()
     assert len(set(prompts)) == len(prompts) == asked[-1]["num_labelled"]
     assert [line["accuracy"] for line in asked] == [line["accuracy"] for line in known]
+
+
+def test_names_that_are_numbers_go_before_positions(tmp_path: Path) -> None:
+    prompts = []
+
+    def reply(prompt: str) -> str:
+        prompts.append(prompt)
+        return ["0", "1"][len(prompts) - 1]
+
+    person = PersonOracle(IMAGES, ("1", "2", "3"), tmp_path / "a.jsonl", reply)
+    assert person.answer(torch.tensor([0])).tolist() == [0]  # "0" is none of them and is asked again
+    assert prompts[0].endswith("\n1, 2, 3, u to undo: ")
+
+
+def test_a_class_may_be_named_u(tmp_path: Path) -> None:
+    replies = replying("t", "undo", "u", "t")
+    person = PersonOracle(IMAGES, ("t", "u"), tmp_path / "a.jsonl", replies)
+    assert person.answer(torch.tensor([0, 1])).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("label_noise=0.1",), "label_noise has no effect on a person's labels"),
+        (("embedding=simclr",), "a person labels images, not embeddings: leave out embedding="),
+    ],
+)
+def test_what_a_person_cannot_be_is_one_line(
+    tmp_path: Path, settings: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(tmp_path, "--strategies", "random", "--set", "oracle=person", *settings) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_person_is_not_shown_embeddings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = torch.randn(60, 4).numpy(), torch.arange(60).numpy() % 3
+    np.savez(tmp_path / "own.npz", x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+    asked = ("--dataset", str(tmp_path / "own.npz"), "--model", "linear", "--strategies", "random")
+    assert bench(tmp_path, *asked, "--set", "oracle=person", *PLAIN) == 2
+    assert "a person labels images, not embeddings, which 'own' has" in capsys.readouterr().err
