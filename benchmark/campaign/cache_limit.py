@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 LIMIT = 20 * 2**30  # bytes
-_FOLDERS = ("round0", "features", "carried", "datasets")  # not "answers", which a person gave
+_FOLDERS = ("round0", "features", "embeddings", "carried", "datasets")  # not "answers", which a person gave
 _INDEX = "runs-*.sqlite"
 _IN_USE = 24 * 3600.0  # seconds after its last use for which a file may be another process's
 

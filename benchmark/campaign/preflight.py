@@ -17,6 +17,7 @@ from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
+from benchmark.features.embedding import Embedding
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.models import factory
 from benchmark.results import store
@@ -35,12 +36,14 @@ def with_learners(protocol: Protocol) -> Protocol:
 
 
 def with_networks(protocol: Protocol) -> Protocol:
-    """The protocol with its networks by the names that they have here, a user's own loaded.
+    """The protocol with its networks by the names that they have here, a user's own loaded, and its embedding's.
 
     Raises ProtocolError for a network, or a network of the features, that does not exist or lacks a parameter.
     """
-    model, features = protocol.model, protocol.features
+    model, features, embedding = protocol.model, protocol.features, protocol.embedding
     try:
+        if embedding:
+            embedding = Embedding.written(embedding).canonical
         if features is not None and features.model:
             model_name, own = factory.named([model.name, features.model])
             factory.check(own, features.parameters)
@@ -51,7 +54,8 @@ def with_networks(protocol: Protocol) -> Protocol:
     except ValueError as error:
         raise ProtocolError(str(error)) from error
     _suits_embeddings(protocol, model_name)
-    return dataclasses.replace(protocol, model=dataclasses.replace(model, name=model_name), features=features)
+    named = dataclasses.replace(model, name=model_name)
+    return dataclasses.replace(protocol, model=named, features=features, embedding=embedding)
 
 
 def _suits_embeddings(protocol: Protocol, model: str) -> None:

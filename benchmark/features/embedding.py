@@ -3,7 +3,7 @@
 Of a data set that has embeddings already, ``given`` are these, or their principal components.
 
 ``cache/embeddings/`` has a file for each block of images, so that a computation that was stopped goes on where it was,
-and one for principal components.
+and one for principal components, in a folder named by everything that their bits depend on.
 A block is computed by one thread, whatever the number of processes: they do not change its bits. ``simclr`` is trained
 on the training images first, by one process; all seeds of an experiment share it.
 """
@@ -20,6 +20,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,16 +31,16 @@ from benchmark import ENGINE_VERSION
 from benchmark.data.image_data import DatasetError, ImageData
 from benchmark.experiment.feature_settings import SIMCLR, FeatureSettings
 from benchmark.features import pretrained, source
+from benchmark.models import factory
 from benchmark.models.blueprint import blueprint
-from benchmark.results import sealed
+from benchmark.results import environment, sealed
 from benchmark.results.locks import alone
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
-from strategies.registry import SpecError, parse
+from strategies.registry import SpecError, format_spec, parse
 
 BLOCK = 1_000  # images in a file
 PRECISION = "bfloat16"  # of SimCLR's training, as in the protocols
-FORMAT = 1  # raised when the same images get other embeddings
 GIVEN = "given"
 Say = Callable[[str], None]
 
@@ -61,8 +62,22 @@ class Embedding:
     steps: int = 0
     one_scale: bool = False
 
+    @property
+    def canonical(self) -> str:
+        """The text for ``parsed``, the same however it was written."""
+        names = ("steps", "width", "pca") if self.method == SIMCLR else ("size", "pca", "one_scale")
+        return format_spec(self.method, [(name, value) for name in names if (value := getattr(self, name))])
+
     @classmethod
     def parsed(cls, text: str) -> Embedding:
+        """As ``written``, by a network that can be had. Raises ValueError, in one line."""
+        found = cls.written(text)
+        if found.method not in (GIVEN, SIMCLR):
+            pretrained.check(found.method)
+        return found
+
+    @classmethod
+    def written(cls, text: str) -> Embedding:
         """From such as ``method[size=96,pca=256]``, ``simclr[steps=3000,width=32]`` or ``given[one_scale=true]``.
 
         Raises ValueError, in one line.
@@ -96,7 +111,6 @@ class Embedding:
         found = cls(method, **parameters)
         if found.size and found.size < 32:
             raise ValueError(f"embedding '{text}': size must be at least 32 pixels")
-        pretrained.check(method)
         return found
 
 
@@ -123,11 +137,11 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None, pr
         train, test, digest = _by_simclr(data, how, cache, say)
         found = _components(cache, digest, how.pca, lambda: (train, test))
     else:
-        key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": FORMAT}
+        version = pretrained.format_of(how.method)
+        key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": version}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        found = _components(
-            cache, digest, how.pca, lambda: _by_network(data, how, cache / "embeddings" / digest[:24], say, processes)
-        )
+        folder = _folder(cache, digest, pretrained.version_of(how.method))
+        found = _components(cache, digest, how.pca, lambda: _by_network(data, how, folder, say, processes))
     whole = hashlib.sha256(f"{digest}/{how.pca}".encode()).hexdigest()
     first, second = map(_pixels, found)
     one_scale = bool(how.pca) or how.one_scale
@@ -142,7 +156,7 @@ def _by_network(
         first = folder / "train-00000.pt"
         one = data.train_images[:1].cpu()
         known = _loaded(first) if sealed.is_there(first) else pretrained.embeddings(how.method, one, how.size)
-        _check_components(how.pca, min(len(data.train_images), known.shape[1]))
+        _check_components(how.pca, len(data.train_images), known.shape[1])
     train, test = (
         _of_images(images.cpu(), how, folder, part, say, processes)
         for part, images in (("train", data.train_images), ("test", data.test_images))
@@ -161,7 +175,7 @@ def _components(
     """
     if not count:
         return embeddings()
-    path = cache / "embeddings" / digest[:24] / f"pca-{count}-torch-{torch.__version__}.pt"
+    path = _folder(cache, digest) / f"pca-{count}.pt"
     kept = sealed.load(path)
     if kept is None:
         train, test = embeddings()
@@ -173,6 +187,12 @@ def _components(
     return kept[0], kept[1]
 
 
+def _folder(cache: Path, digest: str, *more: str) -> Path:
+    """Where the cache keeps what ``digest``, ``more`` and this machine's environment decide."""
+    parts = [digest, *more, environment.deciding(torch.device("cpu"))]
+    return cache / "embeddings" / hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
 def _pixels(embeddings: Tensor) -> Tensor:
     return embeddings[:, None, None, :].contiguous()
 
@@ -182,7 +202,7 @@ def principal(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     A component points to where its element of largest size is positive. Raises ValueError for more than there are.
     """
-    _check_components(count, min(train.shape))
+    _check_components(count, *train.shape)
     mean = train.double().mean(0)
     centred = train.double() - mean
     _, vectors = torch.linalg.eigh(centred.T @ centred / len(train))
@@ -192,36 +212,49 @@ def principal(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return tuple(((x.double() - mean) @ axes).float() for x in (train, test))
 
 
-def _check_components(count: int, available: int) -> None:
-    if count > available:
+def _check_components(count: int, examples: int, dimensions: int) -> None:
+    """Raise ValueError for more components than so many examples have, whose mean is subtracted."""
+    if count > (available := min(examples - 1, dimensions)):
         raise ValueError(f"embedding: there are {available} principal components, not {count}")
 
 
 def _by_simclr(data: ImageData, how: Embedding, cache: Path, say: Say | None) -> tuple[Tensor, Tensor, str]:
     """Embeddings of the training images (N, D) and the test images (M, D), and the SHA-256 of both."""
-    key = dataclasses.asdict(how) | {"dataset": data.sha256, "engine": ENGINE_VERSION, "torch": torch.__version__}
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    path = cache / "embeddings" / digest[:24] / "simclr.pt"
+    settings = _simclr_settings(data, how)
+    if how.pca:  # checked before the training
+        _check_components(how.pca, len(data.train_images), _dimensions(data, settings))
+    key = dataclasses.asdict(replace(how, pca=0)) | {"dataset": data.sha256, "engine": ENGINE_VERSION}
+    path = _folder(cache, hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()) / "simclr.pt"
     with alone(path.with_suffix(".lock")):
         found = sealed.load(path)
         if found is None:
             if say is not None:
                 say(f"training simclr for {how.steps:,} steps on {len(data.train_images):,} images")
-            found = _trained(data.to("cpu"), how, path.with_suffix(".partial"))
+            found = _trained(data.to("cpu"), settings, path.with_suffix(".partial"))
             sealed.save(path, found)
             path.with_suffix(".partial").unlink(missing_ok=True)
     content = hashlib.sha256(b"".join(part.numpy().tobytes() for part in found)).hexdigest()
     return found[0], found[1], content
 
 
-def _trained(data: ImageData, how: Embedding, partial: Path) -> tuple[Tensor, Tensor]:
+def _simclr_settings(data: ImageData, how: Embedding) -> FeatureSettings:
+    model = "compact" if data.channels == 3 else "cnn"
+    return FeatureSettings(model=model, parameters={"width": how.width, "dropout": 0.0}, steps=how.steps)
+
+
+def _dimensions(data: ImageData, settings: FeatureSettings) -> int:
+    """Those of the embeddings by the network of the ``settings``."""
+    with torch.device("meta"):
+        network = factory.build(settings.model, settings.parameters, data.channels, data.image_size, data.class_count)
+    return network.head.in_features
+
+
+def _trained(data: ImageData, settings: FeatureSettings, partial: Path) -> tuple[Tensor, Tensor]:
     """Embeddings of the training and the test images by a network trained on the former; ``partial`` keeps its state.
 
     Colour images are mirrored in the views; grey ones, often characters, are not.
     """
     colour = data.channels == 3
-    model = "compact" if colour else "cnn"
-    settings = FeatureSettings(model=model, parameters={"width": how.width, "dropout": 0.0}, steps=how.steps)
     train, test = (Images(pixels, data.mean, data.std) for pixels in (data.train_images, data.test_images))
     plan = blueprint(settings.model, settings.parameters, data)
     network = source.trained(settings, plan, train, colour, PRECISION, 0, partial)
@@ -246,6 +279,11 @@ def _of_images(images: Tensor, how: Embedding, folder: Path, part: str, say: Say
             jobs = [pool.submit(_compute, how, blocks[i].clone(), paths[i]) for i in missing]
             for job in jobs:
                 job.result()
+        except BrokenProcessPool as error:
+            raise OSError(
+                f"embedding by {how.method}: a process was killed, perhaps for want of memory: repeat the command with "
+                "fewer --workers"
+            ) from error
         finally:  # when interrupted, after the blocks in hand
             pool.shutdown(cancel_futures=True)
     return torch.cat([_loaded(path) for path in paths])
@@ -275,4 +313,6 @@ def _end_with_parent() -> None:
 
 def _compute(how: Embedding, images: Tensor, path: Path) -> None:
     torch.set_num_threads(1)
-    sealed.save(path, pretrained.embeddings(how.method, images, how.size))
+    with alone(path.with_suffix(".lock")):
+        if not sealed.is_there(path):  # nor computed by another command meanwhile
+            sealed.save(path, pretrained.embeddings(how.method, images, how.size))

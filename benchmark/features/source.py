@@ -25,7 +25,7 @@ from benchmark.features import pretrained, simclr
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
 from benchmark.models.network import Network
-from benchmark.results import sealed
+from benchmark.results import environment, sealed
 from benchmark.results.locks import alone
 from benchmark.training.augmentation import augmentation
 from benchmark.training.batches import Images
@@ -82,9 +82,11 @@ class FeatureSource:
             "flip": self.flip,
             "precision": self.precision,
             "engine": ENGINE_VERSION,
-            "torch": torch.__version__,
-            "device": self.images.device.type,
+            "environment": environment.deciding(self.images.device),
         }
+        if not self.settings.by_seed:
+            method = self.settings.method
+            key |= {"format": pretrained.format_of(method), "package": pretrained.version_of(method)}
         if self.blueprint is not None and (code := factory.source_of(self.blueprint.name)) is not None:
             key["network"] = code.sha256
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]

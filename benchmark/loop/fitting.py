@@ -152,7 +152,7 @@ class Fitter:
         return {
             **self._round0_key(task),
             "round": task.round,
-            "strategy": self.run.key.strategy,
+            "strategy": [self.run.key.strategy, self.strategy.version],
             "plugin": self.run.source_sha256,
         }
 
@@ -160,15 +160,14 @@ class Fitter:
         """Everything that the training of round 0 without an attachment depends on."""
         return {
             "fingerprint": self.protocol.fingerprint,
-            "learner": self.run.key.learner,
+            "learner": [self.run.key.learner, self.learner.version],
             "sources": [source.sha256 for source in self.run.user_sources],
             "seed": self.run.key.seed,
             "labelled": task.labelled.tolist(),
             "targets": task.targets.tolist(),
             "dataset": self.data.sha256,
             "engine": ENGINE_VERSION,
-            "torch": torch.__version__,
-            "device": environment.device_name(self.device),
+            "environment": environment.deciding(self.device),
         }
 
 

@@ -9,6 +9,7 @@ import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -63,6 +64,18 @@ def differences(recorded: EnvironmentRecord, present: EnvironmentRecord) -> list
         for name, (old, new) in pairs.items()
         if old != new or old == UNKNOWN
     ]
+
+
+def deciding(device: torch.device) -> dict[str, Any]:
+    """What ``differences`` compares, of this process: part of the name of whatever the cache keeps."""
+    here = record(device)
+    return {
+        "torch": here.libraries["torch"],
+        "device": here.device,
+        "cpu_capability": here.cpu_capability,
+        "threads": here.num_threads,
+        **here.switches,
+    }
 
 
 def device_name(device: torch.device) -> str:
@@ -124,6 +137,7 @@ def _driver(device: torch.device) -> dict[str, str]:
     return {"nvidia-driver": found[1] if found else UNKNOWN}
 
 
+@cache
 def _built_with() -> dict[str, str]:
     """The versions of the libraries that multiply matrices and convolve on the CPU, as PyTorch was built with them."""
     built = torch.__config__.show()

@@ -25,7 +25,7 @@ def write(path: Path, size: int, days: float) -> Path:
 def test_the_longest_unused_goes_first_and_nothing_that_may_be_in_use(tmp_path: Path) -> None:
     oldest = write(tmp_path / "carried" / "run-1" / "round3.pt", 100, 9)
     index = write(tmp_path / "runs-1.sqlite", 100, 8)
-    middle = write(tmp_path / "features" / "a.pt", 100, 5)
+    middle = write(tmp_path / "embeddings" / "0a" / "train-00000.pt", 100, 5)
     young = write(tmp_path / "round0" / "b.pt", 1000, 0.5)
     answers = write(tmp_path / "answers" / "mine.jsonl", 1000, 99)
     other = write(tmp_path / "notes.txt", 1000, 99)

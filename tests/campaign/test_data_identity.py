@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from support.published_data import NAME, publish, write_copy
 from support.tiny import SCORES, bench, experiment, plugin, run_lines
 
@@ -203,3 +204,16 @@ def test_published_runs_of_a_known_data_set_are_shown_without_its_files_and_that
     capsys.readouterr()
     assert bench(tmp_path, *command) == 0
     assert f"'{NAME}' is not in {tmp_path / 'data'}: runs are shown as recorded" in capsys.readouterr().out
+
+
+def test_another_machine_shares_no_round0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one cache: what a header says of its environment is true of its first round, too."""
+    for capability in ("one", "other"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda name=capability: name)
+        (tmp_path / capability).mkdir()
+        cache = ("--cache-dir", str(tmp_path / "cache"), "--strategies", "margin", *ONE_SEED)
+        assert bench(tmp_path / capability, *cache) == 0
+        assert "shared" not in capsys.readouterr().out
+    assert len(list((tmp_path / "cache" / "round0").glob("*.pt"))) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from support.tiny import PROTOCOL, bench, run_lines
 from support.trees import PLAIN
 from torch import Tensor
 
-from benchmark.data.image_data import Arrays, checked
+from benchmark.data.arrays import Arrays, checked
+from benchmark.experiment import load
+from benchmark.experiment.library import names
 from benchmark.features import embedding, pretrained
 
 
@@ -132,7 +135,7 @@ def test_principal_components_are_found_once(
     assert (again.sha256, again.one_scale) == (found.sha256, True)
     assert embedding.embedded(pictures(), "timm:any[pca=2]", tmp_path).channels == 2
 
-    (kept,) = tmp_path.rglob("pca-3-*.pt")
+    (kept,) = tmp_path.rglob("pca-3.pt")
     kept.write_bytes(kept.read_bytes()[:-1] + b"?")
 
     def refused(path: Path, what: Any) -> None:
@@ -158,6 +161,61 @@ def test_how_images_are_embedded_must_make_sense(quick: list[int], tmp_path: Pat
         embedding.embedded(pictures(), text, tmp_path)
 
 
+def test_other_code_or_another_machine_embeds_anew(
+    quick: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data are the same wherever they were embedded, and the cache's bits are of one kind of machine."""
+    first = embedding.embedded(pictures(), "timm:any[pca=3]", tmp_path)
+    blocks = len(quick)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "another")
+    second = embedding.embedded(pictures(), "timm:any[pca=3]", tmp_path)
+    assert (len(quick), second.sha256) == (2 * blocks, first.sha256)
+    monkeypatch.setattr(pretrained, "version_of", lambda method: "99")
+    embedding.embedded(pictures(), "timm:any", tmp_path)
+    assert len(quick) == 3 * blocks
+
+
+def test_a_block_that_another_command_has_computed_meanwhile_is_taken(
+    quick: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding.embedded(pictures(), "timm:any", tmp_path)
+    (block,) = tmp_path.rglob("test-00001.pt")
+    before = block.read_bytes()
+    monkeypatch.setattr(pretrained, "embeddings", None)
+    embedding._compute(embedding.Embedding.parsed("timm:any"), pictures().test_images[16:], block)
+    assert block.read_bytes() == before
+
+
+def test_a_killed_process_is_one_line(quick: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: Any) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(embedding, "_compute", killed)
+    with pytest.raises(OSError, match=r"a process was killed, .* fewer --workers$"):
+        embedding.embedded(pictures(), "timm:any", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("efficientnet-lite0[pca=256, size=96]", "efficientnet-lite0[size=96,pca=256]"),
+        ("torchvision:A_Weights.B[size=0]", "torchvision:A_Weights.B"),
+        ("simclr", "simclr[steps=3000,width=32]"),
+        ("simclr[pca=8,width=16]", "simclr[steps=3000,width=16,pca=8]"),
+        ("given[one_scale=true]", "given[one_scale=True]"),
+    ],
+)
+def test_an_embedding_has_one_canonical_form(written: str, canonical: str) -> None:
+    assert embedding.Embedding.written(written).canonical == canonical
+    assert embedding.Embedding.written(canonical).canonical == canonical
+
+
+def test_published_embeddings_are_canonical() -> None:
+    named = {load(name).embedding for name in names() if load(name).embedding}
+    assert len(named) == 2
+    assert {embedding.Embedding.written(text).canonical for text in named} == named
+
+
 def test_unknown_sources_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there are embeddings by efficientnet-lite0, torchvision:<weights>, timm:"):
         embedding.embedded(pictures(), "dino", tmp_path)
@@ -178,7 +236,14 @@ def test_simclr_embeds_training_and_test_images_by_one_network(tmp_path: Path) -
     assert torch.equal(same.train_images, found.train_images)
     torch.testing.assert_close(same.test_images, found.train_images[:20], rtol=1e-2, atol=1e-2)
     assert embedding.embedded(data, "simclr[steps=4,width=4]", tmp_path).sha256 != found.sha256
-    for wrong, said in (("[steps=0]", "must be at least 1"), ("[size=32]", "it has width, steps and pca")):
+    trained = list(tmp_path.rglob("simclr.pt"))
+    assert embedding.embedded(data, f"{how[:-1]},pca=3]", tmp_path).channels == 3  # of the same training
+    assert list(tmp_path.rglob("simclr.pt")) == trained
+    for wrong, said in (
+        ("[steps=0]", "must be at least 1"),
+        ("[size=32]", "it has width, steps and pca"),
+        ("[steps=3,width=4,pca=17]", "there are 16 principal components, not 17"),
+    ):
         with pytest.raises(ValueError, match=said):
             embedding.embedded(data, f"simclr{wrong}", tmp_path)
 

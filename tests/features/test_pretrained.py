@@ -23,20 +23,27 @@ from benchmark.features import pretrained
 class Small(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 1000)
+        self.first = nn.Linear(3, 4)
+        self.last: nn.Module = nn.Linear(4, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.first(x.mean((2, 3))).relu())
 
 
-def test_a_pretrained_embedding_is_what_the_last_layer_takes(
+def test_timms_embedding_is_the_output_without_a_classifier(
     digits: datasets.ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     network = Small()
+    network.last = nn.Identity()
+
+    def create(name: str, pretrained: bool, num_classes: int) -> nn.Module:
+        assert (name, pretrained, num_classes) == ("small", True, 0)
+        return network
+
     configuration = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.1), "input_size": (3, 16, 16)}
     timm: Any = ModuleType("timm")
-    timm.create_model = lambda name, pretrained: network
+    timm.create_model = create
     timm.list_pretrained = lambda: ["small"]
     timm.data = SimpleNamespace(resolve_model_data_config=lambda model: configuration)
     monkeypatch.setitem(sys.modules, "timm", timm)
@@ -49,6 +56,9 @@ def test_a_pretrained_embedding_is_what_the_last_layer_takes(
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="timm has no pretrained model 'large'"):
         pretrained.check("timm:large")
+    network.last = nn.Unflatten(1, (2, 2))  # as of tokens
+    with pytest.raises(ValueError, match=r"no embedding of an image, but \(2, 2, 2\) numbers for 2 images"):
+        pretrained.embeddings("timm:small", digits.train_images[:2])
 
 
 def test_torchvisions_weights_are_downloaded_or_said_to_be_missing(
@@ -77,6 +87,8 @@ def test_torchvisions_weights_are_downloaded_or_said_to_be_missing(
     torch.testing.assert_close(network.eval()((large - mean) / std), scores, rtol=1e-2, atol=1e-2)
     with pytest.raises(ValueError, match=r"torchvision has no weights 'ResNet18_Weights\.None'"):
         pretrained.check("torchvision:ResNet18_Weights.None")
+    with pytest.raises(ValueError, match="KINETICS400_V1' are not of a network that classifies images"):
+        pretrained.check("torchvision:R3D_18_Weights.KINETICS400_V1")
 
 
 def test_timm_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

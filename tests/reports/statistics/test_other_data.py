@@ -13,7 +13,7 @@ from benchmark.reports.statistics.curves import select
 from benchmark.results.records import DatasetRecord, DifferingRecord
 from benchmark.results.store import read_experiment
 
-OTHER = replace(DATASET, sha256="e" * 64)
+OTHER = replace(DATASET, sha256="e" * 64, manifest_sha256="8" * 64)
 
 
 def data(letter: str, train: int, test: int) -> DatasetRecord:
@@ -32,6 +32,10 @@ def data(letter: str, train: int, test: int) -> DatasetRecord:
         (DATASET, OTHER, False),
         (DATASET, data("b", 0, 0), False),
         (data("a", 0, 0), replace(data("b", 0, 0), name="cifar10"), False),
+        (replace(DATASET, manifest_sha256="5" * 64), replace(OTHER, manifest_sha256="5" * 64), True),  # other embeddings
+        (replace(DATASET, manifest_sha256="5" * 64), replace(OTHER, manifest_sha256="6" * 64), False),
+        (replace(DATASET, manifest_sha256="5" * 64), replace(OTHER, manifest_sha256="5" * 64, name="b"), False),
+        (replace(DATASET, manifest_sha256="unknown"), replace(OTHER, manifest_sha256="unknown"), False),
     ],
 )
 def test_which_copies_pair(one: DatasetRecord, other: DatasetRecord, pairs: bool) -> None:
