@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from support.tiny import SCORES, bench, experiment, plugin, run_lines
@@ -88,3 +89,17 @@ def test_two_files_of_one_name_are_two_rows(tmp_path: Path, capsys: pytest.Captu
     assert first[1]["acquired_indices"] != second[1]["acquired_indices"]
     assert bench(tmp_path, *asked) == 0
     assert "2 of 2 runs are in" in capsys.readouterr().out
+
+
+def test_without_a_round_by_the_present_code_the_page_shows_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("--strategies", "margin", "--seeds", "0")
+    assert bench(tmp_path, *asked) == 0
+    monkeypatch.setattr(Margin, "version", 2)
+    with patch("benchmark.campaign.tasks.RunFile.append_round", side_effect=RuntimeError("no luck")):
+        assert bench(tmp_path, *asked, report=True) == 1  # its header is there
+    said = capsys.readouterr()
+    assert "no round was finished: tables and figures show what else is there" in said.out
+    assert said.err == ""
+    assert "\nmargin,supervised,0," in (experiment(tmp_path) / "curves.csv").read_text()
