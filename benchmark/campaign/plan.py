@@ -12,7 +12,7 @@ import torch
 from benchmark import ENGINE_VERSION, learners
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
-from benchmark.loop.task import joint_sha256, network_sources
+from benchmark.loop.task import joint_sha256, network_sources, obstacles
 from benchmark.models import factory
 from benchmark.results import environment
 from benchmark.results.editions import Edition, edition_of
@@ -207,10 +207,4 @@ def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
 
 
 def _obstacles(record: RunSummary, now: Edition, device: str) -> list[str]:
-    """What is not the same as when a run was started, in words: continuing it would give other bits.
-
-    Empty where edition, PyTorch, device, CPU capability, threads and the backends' settings agree.
-    """
-    if edition_of(record.header) != now:
-        return [now.change_since(edition_of(record.header))]
-    return environment.differences(record.header.environment, environment.record(torch.device(device)))
+    return obstacles(record.header, now, environment.record(torch.device(device)))

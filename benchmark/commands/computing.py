@@ -48,11 +48,11 @@ def run(
             soft_wrap=True,
         )
     if finished.status == UNFINISHED:
-        if finished.held and not signals.requested():
+        if "held" in finished.left and not signals.requested():
             console.print(
                 "runs are left that other processes hold: end those processes, and repeat the command to go on"
             )
-        else:
+        elif signals.requested() or "stopped" in finished.left:
             why = "by a signal" if signals.requested() else "at the time limit"
             console.print(f"stopped {why}; repeat the command to go on")
     return finished.status
