@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -143,7 +144,8 @@ def _plan(request: _Request, there: _Attempts, folders: Folders, device: str) ->
         return RunPlan(key, spec, next_path, note=f"{key}: started elsewhere ({unlike[0]}); {attempt}")
     if folders.is_own(mine[-1]):
         return RunPlan(key, spec, mine[-1].path)
-    return RunPlan(key, spec, run_path(folders.written, key, mine[-1].attempt), begun=mine[-1].path)
+    path = run_path(folders.written, key, mine[-1].attempt)
+    return RunPlan(key, spec, next_path if os.path.lexists(path) else path, begun=mine[-1].path)
 
 
 def _plan_fresh(request: _Request, there: _Attempts, folders: Folders, device: str, number: int) -> RunPlan:
