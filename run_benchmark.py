@@ -30,7 +30,8 @@ examples:
   python run_benchmark.py --verify results/cifar10 --budgets 5000
   python run_benchmark.py --doctor results/mnist
 
-exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
+exit status: 0 done, 1 a run failed and all others are done, 2 bad usage, 3 stopped early with work left, whether or
+not a run failed (repeat the command to go on)
 Ctrl-C, SIGTERM and SIGHUP interrupt at once, with status 3: finished rounds are kept, the one in hand is
 computed again when the command is repeated; a second one ends without cleaning up
 """

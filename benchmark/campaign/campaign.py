@@ -106,7 +106,7 @@ def compute_missing(
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
-    status, left = DONE, set[Left]()
+    failed, left = False, set[Left]()
     source = checks.source(protocol, places.data, places.cache, console, options.workers)
     if not todo:
         data_checks.same_data(protocol, folders, source, console)
@@ -143,7 +143,8 @@ def compute_missing(
                 say_cost(protocol, tasks, len(runs), costs, options, console)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)
-            status, left = compute(protocol, tasks, data, executor, console, costs)
+            failed, left = compute(protocol, tasks, data, executor, console, costs)
+    status = UNFINISHED if left else FAILED if failed else DONE  # repeating the command is worth it as long as it is 3
     return Campaign(status, bool(todo), left, folders, protocol, specs)
 
 
@@ -257,8 +258,8 @@ def compute(
     executor: Executor,
     console: Console,
     costs: forecast.Costs | None = None,
-) -> tuple[int, set[Left]]:
-    """Execute the tasks and show the progress; the exit status, and how those ended that are left."""
+) -> tuple[bool, set[Left]]:
+    """Execute the tasks and show the progress; whether any failed, and how those ended that are left."""
     missing = [(task.key, labels) for task in tasks for labels in _missing_budgets(task)]
     expected = {
         (key, labels): Cost(1.0, True) if costs is None else costs.of_round(key.strategy, key.learner, labels)
@@ -266,26 +267,25 @@ def compute(
     }
     trained = 0 if factory.class_of(protocol.model.name).solved else protocol.recipe.batch_size
     images = {n: protocol.recipe.steps(n) * trained for n in protocol.budgets}
-    status, left = DONE, set[Left]()
+    failed, left = False, set[Left]()
     with Display(console, expected, images, live=protocol.oracle != "person") as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:
                 continue
             if finished.outcome == "failed":
-                status = FAILED
+                failed = True
             elif finished.outcome != "done":
                 left.add(finished.outcome)
-                status = status or UNFINISHED
-    if status == DONE and (lacking := [task for task in tasks if _missing_rounds(task)]):
+    if not failed and not left and (lacking := [task for task in tasks if _missing_rounds(task)]):
         console.print(
             f"{len(lacking)} runs ended without all their rounds in {lacking[0].path.parents[2]}, the first "
             f"'{lacking[0].key}': repeat the command",
             markup=False,
             soft_wrap=True,
         )
-        return FAILED, left
-    return status, left
+        failed = True
+    return failed, left
 
 
 def _missing_budgets(task: RunTask) -> tuple[int, ...]:

@@ -127,7 +127,7 @@ def verify(
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
         ) as executor:
-            status, _ = campaign.compute(protocol, tasks, data, executor, console)
+            failed, left = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs
     verdicts = [
@@ -141,9 +141,9 @@ def verify(
     said = [headers_say(record.header for record in side) for side in zip(*computed, strict=True)]
     if said and (settings := differing(*said)):
         console.print(for_console(settings_table(settings, "on disk", "here")))
-    if status == FAILED or not all(verdict.agrees for verdict in verdicts):
+    if failed or not all(verdict.agrees for verdict in verdicts):
         return FAILED
-    if status == UNFINISHED:
+    if left:
         console.print("stopped at the time limit: not all rounds were compared")
         return UNFINISHED
     return DONE

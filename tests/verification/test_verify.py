@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -287,6 +288,13 @@ def test_the_time_limit_leaves_work(copy: Path, capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     assert out.count("not computed") == 3
     assert "the same bits" not in out
+
+
+@pytest.mark.parametrize(("failed", "status"), [(True, 1), (False, 3)])
+def test_a_failure_outranks_the_time_limit(copy: Path, failed: bool, status: int) -> None:
+    """What is drawn the next time are other runs."""
+    with patch("benchmark.campaign.campaign.compute", return_value=(failed, {"stopped"})):
+        assert verify(copy, *MARGIN) == status
 
 
 def change_description(folder: Path, **changes: Any) -> None:
