@@ -79,12 +79,19 @@ def examine(root: Path) -> list[Problem]:
 
 
 def repair(root: Path, problems: list[Problem]) -> list[str]:
-    """Move the bad files among ``problems`` aside and salvage whole rounds; a line for each thing done."""
+    """Move the bad files among ``problems`` aside and salvage whole rounds; a line for each thing done.
+
+    A run's file is examined again once nobody else can write to it: one that was finished meanwhile stays.
+    """
     done = []
+    fingerprint, budgets, _ = _description(root)
     for path in dict.fromkeys(problem.path for problem in problems if problem.bad and not problem.remark):
         with _alone(path) as is_alone:
             if not is_alone:
                 done.append(f"{path.relative_to(root)}: another process is computing it; left as it is")
+                continue
+            if not _is_bad(root, path, fingerprint, budgets):
+                done.append(f"{path.relative_to(root)}: it was mended or removed meanwhile; left as it is")
                 continue
             kept, words = _salvaged(root, path)
             moved = move_aside(root, path)
@@ -262,6 +269,13 @@ def _alone(path: Path) -> Iterator[bool]:
         yield True
     finally:
         held.release()
+
+
+def _is_bad(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, ...]) -> bool:
+    """Whether a file that was bad still is; files outside of ``runs/`` are written whole, and not looked at again."""
+    if path.parent.parent != root / _RUNS or not seal.is_regular(path):
+        return os.path.lexists(path)
+    return any(problem.bad and not problem.remark for problem in _file(root, path, fingerprint, budgets))
 
 
 def _salvaged(root: Path, path: Path) -> tuple[bytes, str]:
