@@ -177,7 +177,9 @@ def parser() -> argparse.ArgumentParser:
         "--repair", action="store_true", help="with --doctor: move bad files to damaged/, keep the rounds before"
     )
     other.add_argument(
-        "--attest", action="store_true", help="with --doctor: seal what has no problems, so that a loss shows"
+        "--attest",
+        action="store_true",
+        help="with --doctor: seal what has no problems, so that a loss shows; or again where sealed files have changed",
     )
     other.add_argument("--sample", type=positive, default=3, metavar="N", help="how many --verify draws (default: 3)")
     return p

@@ -1,7 +1,7 @@
 """All problems of a folder of results, found without stopping at the first; and what can be done about them.
 
 ``examine`` only reads, and opens nothing but regular files. ``repair`` moves what is bad to ``damaged/`` and writes the
-rounds before the damage as the run. ``attest`` seals a folder that has no problems.
+rounds before the damage as the run. ``attest`` seals a folder that has no problems but changes since its last seal.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ _RUN = ".jsonl"
 class Problem:
     """What is wrong with a file.
 
-    A ``bad`` file is moved aside; a ``remark`` is no damage, and no obstacle to a seal.
+    A ``bad`` file is moved aside; a ``remark`` is no damage, and no obstacle to a seal. A ``change`` is no obstacle to
+    a new one: a file that was sealed is another now, or gone, and nothing else is wrong with it.
     """
 
     path: Path
     what: str
     bad: bool = True
     remark: bool = False
+    change: bool = False
 
 
 def experiments(folder: Path) -> list[Path]:
@@ -74,7 +76,7 @@ def examine(root: Path) -> list[Problem]:
     for name, what in seal.broken(root).items():
         path = root / name
         if name == seal.NAME or path not in known:
-            found.append(Problem(path, what, bad=name == seal.NAME))
+            found.append(Problem(path, what, bad=name == seal.NAME, change=what in (seal.CHANGED, seal.MISSING)))
     return sorted(found, key=lambda problem: problem.path)
 
 
@@ -101,11 +103,12 @@ def repair(root: Path, problems: list[Problem]) -> list[str]:
     return done
 
 
-def attest(root: Path) -> str:
-    """Seal the experiment at ``root``, which has no problems; a line that says so."""
+def attest(root: Path, changes: int = 0) -> str:
+    """Seal the experiment at ``root``, whose only problems are ``changes`` since its last seal; a line that says so."""
     sealed = seal.write_seal(root)
     count = sum(file.lines or 0 for file in sealed.files)
-    return f"{root / seal.NAME}: {len(sealed.files)} files with {count} lines are sealed"
+    again = f" again, {changes} changed or missing since the last seal" if changes else ""
+    return f"{root / seal.NAME}: {len(sealed.files)} files with {count} lines are sealed{again}"
 
 
 # --- what lies where

@@ -1,7 +1,8 @@
 """``seal.json``: what a published folder holds, so that a file or a last round that is gone shows too.
 
 It lists experiment.json and every file in ``runs/`` with its length and SHA-256. Files that grow by lines may grow on,
-and new ones may come: what was sealed must be there. The seal ends in a checksum of its own.
+and new ones may come: what was sealed must be there, until the folder is sealed again. The seal ends in a checksum of
+its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmark.results.lines import description_seal_problem, with_description_s
 from benchmark.results.records import Count, Sha256
 
 NAME = "seal.json"
+CHANGED, MISSING = "it has changed since it was sealed", "it is missing, although the seal lists it"
 GROWING = ".jsonl"
 
 
@@ -101,11 +103,11 @@ def _broken(root: Path, file: SealedFile) -> str:
         return "the seal lists a file outside of the folder"
     path = root.joinpath(*parts)
     if not is_regular(path):
-        return "it is missing, although the seal lists it"
+        return MISSING
     data = path.read_bytes()
     grows = path.name.endswith(GROWING)
     if len(data) < file.bytes and grows:
         lines = data.count(b"\n")
         return f"it has {lines} lines, but {file.lines} were sealed"
     sealed = data[: file.bytes] if grows else data
-    return "" if hashlib.sha256(sealed).hexdigest() == file.sha256 else "it has changed since it was sealed"
+    return "" if hashlib.sha256(sealed).hexdigest() == file.sha256 else CHANGED
