@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from benchmark.results.atomic import write_atomically
+from benchmark.results.atomic import is_temporary, write_atomically
 from benchmark.results.errors import Damaged
 from benchmark.results.fields import FieldError, Range, plain, read_fields
 from benchmark.results.lines import description_seal_problem, with_description_seal
@@ -44,8 +44,9 @@ class Seal:
 
 
 def sealed_paths(root: Path) -> list[Path]:
-    """What a seal covers."""
-    return [root / "experiment.json", *sorted(path for path in (root / "runs").glob("*/*") if is_regular(path))]
+    """What a seal covers; not what another process is about to write."""
+    files = (path for path in (root / "runs").glob("*/*") if is_regular(path) and not is_temporary(path))
+    return [root / "experiment.json", *sorted(files)]
 
 
 def write_seal(root: Path) -> Seal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.sealed import described
 import run_benchmark
 from benchmark.experiment.keys import RunKey
 from benchmark.results import doctor, seal, store
+from benchmark.results.atomic import write_atomically
 from benchmark.results.paths import run_path
 from benchmark.results.run_file import RunFile
 
@@ -52,6 +54,15 @@ def test_what_is_sealed(root: Path) -> None:
     ]
     assert seal.broken(root) == {}
     assert notes(root) == []
+
+
+def test_a_file_that_is_being_written_is_not_sealed(root: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        doctor.attest(root)
+        yield b""
+
+    write_atomically(run_path(root, KEY).with_suffix(".epochs.jsonl"), parts())
+    assert seal.broken(root) == {}
 
 
 def test_a_last_round_that_is_gone_is_found(root: Path) -> None:
