@@ -63,8 +63,9 @@ def examine(root: Path) -> list[Problem]:
             files.append(path)
         else:
             found.append(Problem(path, f"it is {_kind(path)}, which nobody opens"))
-    folders = [path for path in (root / _RUNS).glob("*/*") if path.is_dir() and not path.is_symlink()]
-    found += [Problem(path, "it is a folder where a run's file belongs", bad=False) for path in folders]
+    places = [root / _DESCRIPTION, root / seal.NAME, *(root / _RUNS).glob("*/*")]
+    folders = [path for path in places if path.is_dir() and not path.is_symlink()]
+    found += [Problem(path, "it is a folder where a file belongs", bad=False) for path in folders]
     fingerprint, budgets, problems = _description(root)
     found += problems
     for path in files:

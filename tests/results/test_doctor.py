@@ -328,10 +328,18 @@ def test_what_belongs_to_the_doctor_has_no_effect_elsewhere(flag: str, capsys: p
     assert f"{flag} has no effect with --list" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["experiment.json", "seal.json", "failures.jsonl"])
+def test_a_folder_in_the_place_of_a_file_is_a_problem(root: Path, name: str) -> None:
+    (root / name).unlink(missing_ok=True)
+    (root / name).mkdir()
+    assert list(problems(root)) == [name]
+    assert run_benchmark.main(["--doctor", str(root), "--attest"]) == 1
+
+
 def test_a_folder_in_the_place_of_a_run_is_a_problem(root: Path) -> None:
     (root / "runs" / "random" / "supervised-seed77.jsonl").mkdir()
     assert problems(root) == {
-        "runs/random/supervised-seed77.jsonl": ["it is a folder where a run's file belongs"],
+        "runs/random/supervised-seed77.jsonl": ["it is a folder where a file belongs"],
     }
     assert run_benchmark.main(["--doctor", str(root), "--repair"]) == 1
     assert (root / "runs" / "random" / "supervised-seed77.jsonl").is_dir()
