@@ -171,8 +171,9 @@ def _resolved(
 ) -> list[tuple[RunRecord, Spec]]:
     """The runs whose strategies and learners are here, by the code that computed them; the others are named.
 
-    What only a file names is not imported. A run of another engine version is recomputed too: whether the numbers hold
-    is then the question.
+    What only a file names is not imported. Where the newest runs of a folder are of another engine version than the
+    present one, they are recomputed too: whether the numbers hold is then the question. Of runs of several engine
+    versions ``select`` has left out all but the newest.
     """
     found, left_out = [], {}
     for record in records:

@@ -119,6 +119,26 @@ def test_a_round_missing_in_the_middle_is_a_damaged_file(copy: Path, capsys: pyt
     assert "left out: runs/margin/supervised-seed1.jsonl: line 3: round 1 is missing" in captured.out
 
 
+def older_engine(lines: Lines) -> None:
+    lines[0]["engine_version"] = 1
+
+
+def test_runs_of_an_older_engine_are_verified_unless_there_are_newer_ones(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doctor(copy, older_engine)
+    assert verify(copy, *MARGIN) == 2
+    said = capsys.readouterr().err
+    assert "has no complete round to show among the runs asked for: " in said
+    assert said.endswith(
+        "; 1 run of engine version 1 is left out; ask for all --strategies as in random@engine1 to show them\n"
+    )
+    for run in ("margin/supervised-seed0", "random/supervised-seed0", "random/supervised-seed1"):
+        doctor(copy, older_engine, f"{run}.jsonl")
+    assert verify(copy, *MARGIN) == 0
+    assert "the same bits" in capsys.readouterr().out
+
+
 def elsewhere(lines: Lines) -> None:
     lines[0]["environment"]["device"] = "cpu (another)"
 
