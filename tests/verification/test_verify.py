@@ -22,7 +22,7 @@ from support.tiny import SCORES, bench, experiment, plugin
 from benchmark.experiment.keys import RunKey
 from benchmark.results.records import RunRecord, Seconds
 from benchmark.verification.noise import pooled_noise
-from benchmark.verification.verdicts import compare_rounds, judge_round
+from benchmark.verification.verdicts import compare_rounds, contradictions, judge_round
 
 Lines = list[dict[str, Any]]
 MARGIN = ("--strategies", "margin", "--seeds", "1")
@@ -117,6 +117,27 @@ def test_a_round_missing_in_the_middle_is_a_damaged_file(copy: Path, capsys: pyt
     captured = capsys.readouterr()
     assert "has no complete round among the runs asked for" in captured.err
     assert "left out: runs/margin/supervised-seed1.jsonl: line 3: round 1 is missing" in captured.out
+
+
+@pytest.mark.parametrize("rounds", [(), ("--budgets", "20")])
+def test_a_header_that_hides_what_a_run_is_does_not_agree(
+    copy: Path, capsys: pytest.CaptureFixture[str], rounds: tuple[str, ...]
+) -> None:
+    doctor(copy, lambda lines: lines[0].update(diagnostic=True, feature_seed=3))
+    assert verify(copy, *MARGIN, *rounds) == 1
+    out = capsys.readouterr().out
+    assert "margin, seed 1: diagnostic True on disk, False here; feature_seed 3 on disk, None here" in out
+    assert "the same bits" not in out
+    doctor(copy, lambda lines: lines[0].update(diagnostic=False, feature_seed="unknown"))
+    assert verify(copy, *MARGIN, *rounds) == 0
+
+
+def test_what_a_header_contradicts() -> None:
+    new = header_of(RunKey("mine:Mine", "supervised", 0), strategy_check="passed", diagnostic=False, feature_seed=0)
+    assert contradictions(new, new) == ""
+    assert contradictions(replace(new, strategy_check=None, feature_seed="unknown"), new) == ""
+    assert contradictions(replace(new, strategy_check="failed"), new) == "strategy_check failed on disk, passed here"
+    assert contradictions(replace(new, feature_seed=None), new) == "feature_seed None on disk, 0 here"
 
 
 def older_engine(lines: Lines) -> None:
