@@ -104,10 +104,22 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Ended:
     except StartedMeanwhile as found:
         emit(Notice(str(found)))
         return Ended("taken")
-    except (Exception, SystemExit) as error:
-        message = f"{type(error).__name__}: {error}".replace("\n", " ")
+    except KeyboardInterrupt:  # of a signal
+        raise
+    except BaseException as error:  # whatever a plugin raises
         trace = "".join(traceback.format_exception(error))
-        return Ended("failed", Failure(message, trace, _is_of_memory(error)))
+        return Ended("failed", Failure(told(error).replace("\n", " "), trace, _is_of_memory(error)))
+
+
+def told(error: BaseException) -> str:
+    """An exception's class and message, whatever its ``__str__`` does."""
+    try:
+        said = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as another:
+        said = f"its message cannot be read, for {type(another).__name__} is raised"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _computed(task: RunTask, data: ImageData, emit: Emit) -> Literal["done", "stopped"]:
@@ -148,4 +160,4 @@ def _strategy(task: RunTask) -> Strategy:
 
 def _is_of_memory(error: BaseException) -> bool:
     """Whether a device had too little memory; PyTorch says so of the CPU in words alone."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in told(error)
