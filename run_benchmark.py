@@ -30,7 +30,8 @@ examples:
   python run_benchmark.py --verify results/cifar10 --budgets 5000
   python run_benchmark.py --doctor results/mnist
 
-exit status: 0 done, 1 a run failed, 2 bad usage, 3 stopped early with work left (repeat the command to go on)
+exit status: 0 done, 1 a run failed and all others are done, 2 bad usage, 3 stopped early with work left, whether or
+not a run failed (repeat the command to go on)
 Ctrl-C, SIGTERM and SIGHUP interrupt at once, with status 3: finished rounds are kept, the one in hand is
 computed again when the command is repeated; a second one ends without cleaning up
 """
@@ -176,7 +177,9 @@ def parser() -> argparse.ArgumentParser:
         "--repair", action="store_true", help="with --doctor: move bad files to damaged/, keep the rounds before"
     )
     other.add_argument(
-        "--attest", action="store_true", help="with --doctor: seal what has no problems, so that a loss shows"
+        "--attest",
+        action="store_true",
+        help="with --doctor: seal what has no problems, so that a loss shows; or again where sealed files have changed",
     )
     other.add_argument("--sample", type=positive, default=3, metavar="N", help="how many --verify draws (default: 3)")
     return p

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +22,7 @@ from benchmark.campaign.pace import Cost
 from benchmark.campaign.plan import RunPlan, shared
 from benchmark.campaign.progress import Display
 from benchmark.campaign.replay import Request as ReplayRequest
-from benchmark.campaign.tasks import Executor
+from benchmark.campaign.tasks import Executor, Left
 from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
@@ -68,12 +68,12 @@ class Options:
 class Campaign:
     """What a request came to: its exit ``status``, the experiment's folders, and what was asked for.
 
-    ``computed`` says whether anything had to be computed, ``held`` whether other processes hold runs that are left.
+    ``computed`` says whether anything had to be computed, ``left`` how runs ended that are left to the next command.
     """
 
     status: int
     computed: bool
-    held: bool
+    left: Set[Left]
     folders: Folders
     protocol: Protocol
     specs: list[Spec]
@@ -106,7 +106,7 @@ def compute_missing(
     todo = [p for p in plans if not p.done]
     if len(todo) < len(plans):
         console.print(_there(plans, root), markup=False, soft_wrap=True)
-    status, held = DONE, False
+    failed, left = False, set[Left]()
     source = checks.source(protocol, places.data, places.cache, console, options.workers)
     if not todo:
         data_checks.same_data(protocol, folders, source, console)
@@ -143,8 +143,9 @@ def compute_missing(
                 say_cost(protocol, tasks, len(runs), costs, options, console)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)
-            status, held = compute(protocol, tasks, data, executor, console, costs)
-    return Campaign(status, bool(todo), held, folders, protocol, specs)
+            failed, left = compute(protocol, tasks, data, executor, console, costs)
+    status = UNFINISHED if left else FAILED if failed else DONE  # repeating the command is worth it as long as it is 3
+    return Campaign(status, bool(todo), left, folders, protocol, specs)
 
 
 def notes(todo: list[RunPlan]) -> list[str]:
@@ -257,8 +258,8 @@ def compute(
     executor: Executor,
     console: Console,
     costs: forecast.Costs | None = None,
-) -> tuple[int, bool]:
-    """Execute the tasks and show the progress; the exit status, and whether other processes hold some that are left."""
+) -> tuple[bool, set[Left]]:
+    """Execute the tasks and show the progress; whether any failed, and how those ended that are left."""
     missing = [(task.key, labels) for task in tasks for labels in _missing_budgets(task)]
     expected = {
         (key, labels): Cost(1.0, True) if costs is None else costs.of_round(key.strategy, key.learner, labels)
@@ -266,26 +267,25 @@ def compute(
     }
     trained = 0 if factory.class_of(protocol.model.name).solved else protocol.recipe.batch_size
     images = {n: protocol.recipe.steps(n) * trained for n in protocol.budgets}
-    status, held = DONE, False
+    failed, left = False, set[Left]()
     with Display(console, expected, images, live=protocol.oracle != "person") as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:
                 continue
             if finished.outcome == "failed":
-                status = FAILED
-            elif finished.outcome in ("stopped", "held") and status == DONE:
-                status = UNFINISHED
-            held |= finished.outcome == "held"
-    if status == DONE and (lacking := [task for task in tasks if _missing_rounds(task)]):
+                failed = True
+            elif finished.outcome != "done":
+                left.add(finished.outcome)
+    if not failed and not left and (lacking := [task for task in tasks if _missing_rounds(task)]):
         console.print(
             f"{len(lacking)} runs ended without all their rounds in {lacking[0].path.parents[2]}, the first "
             f"'{lacking[0].key}': repeat the command",
             markup=False,
             soft_wrap=True,
         )
-        return FAILED, held
-    return status, held
+        failed = True
+    return failed, left
 
 
 def _missing_budgets(task: RunTask) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,7 +13,7 @@ import torch
 from benchmark import ENGINE_VERSION, learners
 from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
-from benchmark.loop.task import joint_sha256, network_sources
+from benchmark.loop.task import joint_sha256, network_sources, obstacles
 from benchmark.models import factory
 from benchmark.results import environment
 from benchmark.results.editions import Edition, edition_of
@@ -143,7 +144,8 @@ def _plan(request: _Request, there: _Attempts, folders: Folders, device: str) ->
         return RunPlan(key, spec, next_path, note=f"{key}: started elsewhere ({unlike[0]}); {attempt}")
     if folders.is_own(mine[-1]):
         return RunPlan(key, spec, mine[-1].path)
-    return RunPlan(key, spec, run_path(folders.written, key, mine[-1].attempt), begun=mine[-1].path)
+    path = run_path(folders.written, key, mine[-1].attempt)
+    return RunPlan(key, spec, next_path if os.path.lexists(path) else path, begun=mine[-1].path)
 
 
 def _plan_fresh(request: _Request, there: _Attempts, folders: Folders, device: str, number: int) -> RunPlan:
@@ -207,10 +209,4 @@ def edition(protocol: Protocol, spec: Spec, learner: str) -> Edition:
 
 
 def _obstacles(record: RunSummary, now: Edition, device: str) -> list[str]:
-    """What is not the same as when a run was started, in words: continuing it would give other bits.
-
-    Empty where edition, PyTorch, device, CPU capability, threads and the backends' settings agree.
-    """
-    if edition_of(record.header) != now:
-        return [now.change_since(edition_of(record.header))]
-    return environment.differences(record.header.environment, environment.record(torch.device(device)))
+    return obstacles(record.header, now, environment.record(torch.device(device)))

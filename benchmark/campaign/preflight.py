@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmark import learners
 from benchmark.campaign.data_access import DataSource, source_of
+from benchmark.campaign.tasks import told
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
@@ -121,8 +122,12 @@ def plugins(specs: Iterable[Spec]) -> dict[str, str]:
             continue
         try:
             check_strategy(spec.build())
-        except Exception as error:  # also what a hook raises
-            said = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also what a hook raises
+            said = told(error)
+            if isinstance(error, AssertionError):
+                said = said.removeprefix(f"{type(error).__name__}: ")
             raise ProtocolError(
                 f"strategy '{spec.canonical}' cannot run here: check_strategy refuses it: {said} (in full: python -c "
                 f"\"from strategies.testing import check_strategy; check_strategy('{spec.reference}')\")"

@@ -18,7 +18,7 @@ from benchmark.loop.replay import Replayed
 from benchmark.loop.run import ActiveLearningRun
 from benchmark.loop.task import RunTask
 from benchmark.models import factory
-from benchmark.results.errors import Busy
+from benchmark.results.errors import Busy, StartedMeanwhile
 from benchmark.results.locks import Holder
 from benchmark.results.records import RoundRecord
 from benchmark.results.run_file import RunFile
@@ -53,11 +53,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended with a task. ``failure`` is that of a failed one, ``holder`` that of a busy one, if known."""
+    """How a process ended with a task. ``failure`` is that of a failed one, ``holder`` that of a busy one, if known.
 
-    outcome: Literal["done", "stopped", "busy", "failed"]
+    One is ``taken`` if its file has a run that another command began since, and that must not be continued here.
+    """
+
+    outcome: Literal["done", "stopped", "busy", "taken", "failed"]
     failure: Failure | None = None
     holder: Holder | None = None
+
+
+Left = Literal["stopped", "held", "taken"]  # how a task ends that a later command is to go on with
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Finished:
     """A task is over, or failed and is ``retried``; ``failure`` is that of a failed one."""
 
     task: RunTask
-    outcome: Literal["done", "stopped", "held", "failed"]
+    outcome: Literal["done", "failed"] | Left
     failure: Failure | None = None
     retried: bool = False
 
@@ -95,10 +101,25 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Ended:
         return Ended(_computed(task, data, emit))
     except Busy as busy:
         return Ended("busy", holder=busy.holder)
-    except (Exception, SystemExit) as error:
-        message = f"{type(error).__name__}: {error}".replace("\n", " ")
+    except StartedMeanwhile as found:
+        emit(Notice(str(found)))
+        return Ended("taken")
+    except KeyboardInterrupt:  # of a signal
+        raise
+    except BaseException as error:  # whatever a plugin raises
         trace = "".join(traceback.format_exception(error))
-        return Ended("failed", Failure(message, trace, _is_of_memory(error)))
+        return Ended("failed", Failure(told(error).replace("\n", " "), trace, _is_of_memory(error)))
+
+
+def told(error: BaseException) -> str:
+    """An exception's class and message, whatever its ``__str__`` does."""
+    try:
+        said = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as another:
+        said = f"its message cannot be read, for {type(another).__name__} is raised"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _computed(task: RunTask, data: ImageData, emit: Emit) -> Literal["done", "stopped"]:
@@ -139,4 +160,4 @@ def _strategy(task: RunTask) -> Strategy:
 
 def _is_of_memory(error: BaseException) -> bool:
     """Whether a device had too little memory; PyTorch says so of the CPU in words alone."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in told(error)

@@ -85,10 +85,14 @@ def doctor(folder: Path, repairs: bool, attests: bool, console: Console) -> int:
             say(*done)
             found = doctors.examine(root)
         say(*(f"{'note: ' if problem.remark else ''}{problem.path}: {problem.what}" for problem in found))
+        changes = sum(problem.change for problem in found)
         problems = sum(not problem.remark for problem in found)
-        if problems:
+        if attests and problems == changes:
+            say(doctors.attest(root, changes))
+            problems = 0
+        elif problems:
             status = FAILED
-        elif attests:
-            say(doctors.attest(root))
+            if attests:
+                say(f"{root}: not sealed: --repair what is damaged; if lines are gone for good, delete seal.json first")
         say(f"{root}: {problems or 'no'} problem{'' if problems == 1 else 's'}")
     return status

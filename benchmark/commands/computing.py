@@ -22,6 +22,7 @@ from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import as_published
 from benchmark.results import layers as results
 from benchmark.results import store
+from benchmark.results.compact import PackedRuns
 from benchmark.results.editions import edition_of, named
 from benchmark.results.records import RunRecord
 from strategies import registry
@@ -47,11 +48,11 @@ def run(
             soft_wrap=True,
         )
     if finished.status == UNFINISHED:
-        if finished.held and not signals.requested():
+        if "held" in finished.left and not signals.requested():
             console.print(
                 "runs are left that other processes hold: end those processes, and repeat the command to go on"
             )
-        else:
+        elif signals.requested() or "stopped" in finished.left:
             why = "by a signal" if signals.requested() else "at the time limit"
             console.print(f"stopped {why}; repeat the command to go on")
     return finished.status
@@ -158,8 +159,9 @@ def _all_there(
 def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     """Print what was asked for, then write tables and figures; whether they could be written.
 
-    They show all of the user's own runs and, of the published ones, those that were asked for. Raises OSError where
-    they cannot be written although something was computed for them.
+    They show all of the user's own runs and, of the published ones, those that were asked for: by the present code,
+    and where that has finished no round, by whatever code there is. Raises OSError where they cannot be written
+    although something was computed for them.
     """
     from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
 
@@ -178,24 +180,28 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     def is_present(run: RunRecord) -> bool:
         return present.get((run.key.strategy, run.key.learner)) == edition_of(run.header)
 
+    page = results.with_published(experiment, wanted)
     if any(run.rounds and wanted(run) and is_present(run) for run in experiment.runs):
         rows = [*asked, *older[0]], [*protocol.learners, *older[1]]
         found = report_of(experiment, *rows, protocol.seeds, protocol.budgets, present=present)
         console.print(console_table(found))
         for note in notes_of(found):
             console.print(note, markup=False)
-    else:
+    elif not any(run.rounds for run in page.runs):
         console.print("no round was finished: there is nothing to show yet")
-    page = results.with_published(experiment, wanted)
-    if not any(run.rounds for run in page.runs):
         return True
+    else:
+        console.print("no round was finished: tables and figures show what else is there")
+    by_present_code = any(run.rounds and is_present(run) for run in page.runs)
+    if not by_present_code:
+        page = dataclasses.replace(page, runs=PackedRuns(run for run in page.runs if run.rounds))
     budgets = None
     if page.published is not None:
         own = (run for run in page.runs if not page.is_published(run))
         budgets = sorted({*protocol.budgets, *(count for run in own for count in run.label_counts)})
     try:
         store.write_description(page.root, protocol.fingerprint, as_published(protocol).to_dict())
-        write(report_of(page, budgets=budgets, present=present))
+        write(report_of(page, budgets=budgets, present=present if by_present_code else None))
     except OSError as error:
         if finished.computed:
             raise OSError(

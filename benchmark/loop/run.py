@@ -22,8 +22,8 @@ from benchmark.loop.fitting import Fitter
 from benchmark.loop.labelled import LabelledSet, draw_initial
 from benchmark.loop.oracles import Oracle, PersonOracle, simulated
 from benchmark.loop.pool import FittedOraclePool, FittedPool, candidates, full_probs
-from benchmark.loop.task import RunTask, run_header
-from benchmark.results.records import LabelsRecord, RoundRecord, Seconds, TraceRecord
+from benchmark.loop.task import RunTask, check_started, run_header
+from benchmark.results.records import LabelsRecord, RoundRecord, RunHeader, Seconds, TraceRecord
 from benchmark.results.run_file import RunFile
 from benchmark.results.store import read_run
 from benchmark.training.batches import Images
@@ -58,7 +58,7 @@ class ActiveLearningRun:
     def execute(self, on_round: Callable[[RoundRecord], bool]) -> bool:
         """Compute what is missing; ``on_round`` takes every new record and says whether to go on.
 
-        Returns whether the last budget was reached.
+        Returns whether the last budget was reached. Raises StartedMeanwhile where the file has another command's run.
         """
         known, begin = self._resume()
         self.file.keep_traces(begin)
@@ -89,6 +89,7 @@ class ActiveLearningRun:
         record = read_run(self.file.path) if self.file.path.exists() else None
         if record is None:
             return self._begin(), 0
+        check_started(record.extent, self._header(record.header.initial), self.protocol.budgets)
         rounds = len(self.protocol.budgets)
         done = record.extent.done(rounds)
         if self._carries and done < rounds:
@@ -113,8 +114,11 @@ class ActiveLearningRun:
         return self._begin_with(initial)
 
     def _begin_with(self, initial: LabelsRecord) -> LabelledSet:
-        self.file.append_header(run_header(self.run, self.strategy, self.fitter.learner, self.data, initial))
+        self.file.append_header(self._header(initial))
         return LabelledSet.initial(initial)
+
+    def _header(self, initial: LabelsRecord) -> RunHeader:
+        return run_header(self.run, self.strategy, self.fitter.learner, self.data, initial)
 
     def _initial(self, count: int) -> Tensor:
         how, labels = self.protocol.initial, self.data.train_labels.cpu()

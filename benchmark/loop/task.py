@@ -14,7 +14,16 @@ from benchmark.learners import Learner
 from benchmark.loop.replay import Replay
 from benchmark.models import factory
 from benchmark.results import environment
-from benchmark.results.records import DatasetRecord, DifferingRecord, LabelsRecord, RunHeader
+from benchmark.results.editions import Edition, edition_of
+from benchmark.results.errors import StartedMeanwhile
+from benchmark.results.records import (
+    DatasetRecord,
+    DifferingRecord,
+    EnvironmentRecord,
+    LabelsRecord,
+    RunExtent,
+    RunHeader,
+)
 from strategies.api import Strategy
 from strategies.registry import CodeSource
 
@@ -84,6 +93,35 @@ def run_header(
         feature_seed=task.key.seed if reads_own else None,
         initial=initial,
     )
+
+
+def obstacles(started: RunHeader, now: Edition, here: EnvironmentRecord) -> list[str]:
+    """What is not the same as when a run was started, in words: continuing it would give other bits.
+
+    Empty where edition, PyTorch, device, CPU capability, threads and the backends' settings agree.
+    """
+    if edition_of(started) != now:
+        return [now.change_since(edition_of(started))]
+    return environment.differences(started.environment, here)
+
+
+def check_started(found: RunExtent, present: RunHeader, budgets: tuple[int, ...]) -> None:
+    """Raise StartedMeanwhile unless the run that lies in an opened file may be continued, or is done.
+
+    ``present`` is the header that it would begin with here. What lay there when the run was planned was compared then;
+    another command may have written the file since.
+    """
+    started, now = found.header, edition_of(present)
+    if found.covers(budgets) and edition_of(started) == now and started.dataset.pairs_with(present.dataset):
+        return
+    unlike = obstacles(started, now, present.environment)
+    if started.dataset.sha256 != present.dataset.sha256:
+        unlike.append("on another copy of the data")
+    if unlike:
+        raise StartedMeanwhile(
+            f"{present.key}: left as it is: another command has started it meanwhile, by other code or elsewhere "
+            f"({unlike[0]}); repeat the command to compute it"
+        )
 
 
 def network_sources(protocol: Protocol) -> tuple[CodeSource, ...]:

@@ -1,7 +1,7 @@
 """All problems of a folder of results, found without stopping at the first; and what can be done about them.
 
 ``examine`` only reads, and opens nothing but regular files. ``repair`` moves what is bad to ``damaged/`` and writes the
-rounds before the damage as the run. ``attest`` seals a folder that has no problems.
+rounds before the damage as the run. ``attest`` seals a folder that has no problems but changes since its last seal.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ _RUN = ".jsonl"
 class Problem:
     """What is wrong with a file.
 
-    A ``bad`` file is moved aside; a ``remark`` is no damage, and no obstacle to a seal.
+    A ``bad`` file is moved aside; a ``remark`` is no damage, and no obstacle to a seal. A ``change`` is no obstacle to
+    a new one: a file that was sealed is another now, or gone, and nothing else is wrong with it.
     """
 
     path: Path
     what: str
     bad: bool = True
     remark: bool = False
+    change: bool = False
 
 
 def experiments(folder: Path) -> list[Path]:
@@ -61,8 +63,9 @@ def examine(root: Path) -> list[Problem]:
             files.append(path)
         else:
             found.append(Problem(path, f"it is {_kind(path)}, which nobody opens"))
-    folders = [path for path in (root / _RUNS).glob("*/*") if path.is_dir() and not path.is_symlink()]
-    found += [Problem(path, "it is a folder where a run's file belongs", bad=False) for path in folders]
+    places = [root / _DESCRIPTION, root / seal.NAME, *(root / _RUNS).glob("*/*")]
+    folders = [path for path in places if path.is_dir() and not path.is_symlink()]
+    found += [Problem(path, "it is a folder where a file belongs", bad=False) for path in folders]
     fingerprint, budgets, problems = _description(root)
     found += problems
     for path in files:
@@ -74,17 +77,24 @@ def examine(root: Path) -> list[Problem]:
     for name, what in seal.broken(root).items():
         path = root / name
         if name == seal.NAME or path not in known:
-            found.append(Problem(path, what, bad=name == seal.NAME))
+            found.append(Problem(path, what, bad=name == seal.NAME, change=what in (seal.CHANGED, seal.MISSING)))
     return sorted(found, key=lambda problem: problem.path)
 
 
 def repair(root: Path, problems: list[Problem]) -> list[str]:
-    """Move the bad files among ``problems`` aside and salvage whole rounds; a line for each thing done."""
+    """Move the bad files among ``problems`` aside and salvage whole rounds; a line for each thing done.
+
+    A run's file is examined again once nobody else can write to it: one that was finished meanwhile stays.
+    """
     done = []
+    fingerprint, budgets, _ = _description(root)
     for path in dict.fromkeys(problem.path for problem in problems if problem.bad and not problem.remark):
         with _alone(path) as is_alone:
             if not is_alone:
                 done.append(f"{path.relative_to(root)}: another process is computing it; left as it is")
+                continue
+            if not _is_bad(root, path, fingerprint, budgets):
+                done.append(f"{path.relative_to(root)}: it was mended or removed meanwhile; left as it is")
                 continue
             kept, words = _salvaged(root, path)
             moved = move_aside(root, path)
@@ -94,11 +104,12 @@ def repair(root: Path, problems: list[Problem]) -> list[str]:
     return done
 
 
-def attest(root: Path) -> str:
-    """Seal the experiment at ``root``, which has no problems; a line that says so."""
+def attest(root: Path, changes: int = 0) -> str:
+    """Seal the experiment at ``root``, whose only problems are ``changes`` since its last seal; a line that says so."""
     sealed = seal.write_seal(root)
     count = sum(file.lines or 0 for file in sealed.files)
-    return f"{root / seal.NAME}: {len(sealed.files)} files with {count} lines are sealed"
+    again = f" again, {changes} changed or missing since the last seal" if changes else ""
+    return f"{root / seal.NAME}: {len(sealed.files)} files with {count} lines are sealed{again}"
 
 
 # --- what lies where
@@ -262,6 +273,13 @@ def _alone(path: Path) -> Iterator[bool]:
         yield True
     finally:
         held.release()
+
+
+def _is_bad(root: Path, path: Path, fingerprint: str | None, budgets: tuple[int, ...]) -> bool:
+    """Whether a file that was bad still is; files outside of ``runs/`` are written whole, and not looked at again."""
+    if path.parent.parent != root / _RUNS or not seal.is_regular(path):
+        return os.path.lexists(path)
+    return any(problem.bad and not problem.remark for problem in _file(root, path, fingerprint, budgets))
 
 
 def _salvaged(root: Path, path: Path) -> tuple[bytes, str]:

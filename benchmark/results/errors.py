@@ -29,6 +29,10 @@ class Damaged(StoreError):
         return type(self), (self.path, self.problem, self.remedy)  # it travels between processes
 
 
+class StartedMeanwhile(Exception):
+    """A run's file that another command began after this one had planned it, and that this one must not append to."""
+
+
 class Busy(Exception):
     """Another process holds the lock at ``path``; ``holder`` is None where it has left no name."""
 

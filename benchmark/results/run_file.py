@@ -119,12 +119,16 @@ class RunFile:
             os.truncate(self.path, self._lines.end)
 
     def _append(self, line: bytes) -> None:
-        with self.path.open("ab") as file:
-            file.write(line + b"\n")
-            file.flush()
-            self._behind = True
-            if time.monotonic() - self._synced >= _BETWEEN_WAITS:
-                self._sync(file.fileno())
+        try:
+            with self.path.open("ab") as file:
+                file.write(line + b"\n")
+                file.flush()
+                self._behind = True
+                if time.monotonic() - self._synced >= _BETWEEN_WAITS:
+                    self._sync(file.fileno())
+        except OSError as error:
+            error.filename = str(self.path)  # the system does not say which disk is full
+            raise
         self._lines.sha256 = lines.digest(line)
 
     def _sync(self, handle: int) -> None:

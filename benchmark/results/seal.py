@@ -1,7 +1,8 @@
 """``seal.json``: what a published folder holds, so that a file or a last round that is gone shows too.
 
 It lists experiment.json and every file in ``runs/`` with its length and SHA-256. Files that grow by lines may grow on,
-and new ones may come: what was sealed must be there. The seal ends in a checksum of its own.
+and new ones may come: what was sealed must be there, until the folder is sealed again. The seal ends in a checksum of
+its own.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from benchmark.results.atomic import write_atomically
+from benchmark.results.atomic import is_temporary, write_atomically
 from benchmark.results.errors import Damaged
 from benchmark.results.fields import FieldError, Range, plain, read_fields
 from benchmark.results.lines import description_seal_problem, with_description_seal
 from benchmark.results.records import Count, Sha256
 
 NAME = "seal.json"
+CHANGED, MISSING = "it has changed since it was sealed", "it is missing, although the seal lists it"
 GROWING = ".jsonl"
 
 
@@ -42,8 +44,9 @@ class Seal:
 
 
 def sealed_paths(root: Path) -> list[Path]:
-    """What a seal covers."""
-    return [root / "experiment.json", *sorted(path for path in (root / "runs").glob("*/*") if is_regular(path))]
+    """What a seal covers; not what another process is about to write."""
+    files = (path for path in (root / "runs").glob("*/*") if is_regular(path) and not is_temporary(path))
+    return [root / "experiment.json", *sorted(files)]
 
 
 def write_seal(root: Path) -> Seal:
@@ -101,11 +104,11 @@ def _broken(root: Path, file: SealedFile) -> str:
         return "the seal lists a file outside of the folder"
     path = root.joinpath(*parts)
     if not is_regular(path):
-        return "it is missing, although the seal lists it"
+        return MISSING
     data = path.read_bytes()
     grows = path.name.endswith(GROWING)
     if len(data) < file.bytes and grows:
         lines = data.count(b"\n")
         return f"it has {lines} lines, but {file.lines} were sealed"
     sealed = data[: file.bytes] if grows else data
-    return "" if hashlib.sha256(sealed).hexdigest() == file.sha256 else "it has changed since it was sealed"
+    return "" if hashlib.sha256(sealed).hexdigest() == file.sha256 else CHANGED

@@ -6,7 +6,8 @@ nothing else agrees. Elsewhere a run agrees if it acquired the same labels and i
 accuracy and its area differ by no more than another draw could: by at most t · s · √2, the 95 % prediction interval of
 the difference of two draws. s is the pooled residual standard deviation of all other runs on disk with the same label
 counts, after the means of strategies and of seeds, and t Student's 97.5 % quantile at its degrees of freedom: three
-seeds of eight strategies give 13, where those of one strategy give 1 and a limit six times as wide.
+seeds of eight strategies give 13, where those of one strategy give 1 and a limit six times as wide. Nowhere does a run
+agree whose header says otherwise of what it is (see ``contradictions``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rich.text import Text
 from benchmark.experiment.keys import RunKey
 from benchmark.reports.statistics.summary import area_under_budget_curve
 from benchmark.results import environment
-from benchmark.results.records import RoundRecord, RunHeader, RunRecord
+from benchmark.results.records import UNKNOWN, RoundRecord, RunHeader, RunRecord
 from benchmark.text.terminal import Fitted, words
 from benchmark.verification.noise import pooled_noise
 
@@ -130,7 +131,10 @@ def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[Ru
     values = _values(old, finding.rounds), _values(new, finding.rounds)
     labels = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
     unlike = deciding_differences(old.header, new.header)
-    if finding.agreement == "bits":
+    where = finding.where
+    if wrong := contradictions(old.header, new.header):
+        words, agrees, where = "its header says otherwise", False, "; ".join(filter(None, [wrong, where]))
+    elif finding.agreement == "bits":
         words, agrees = "the same bits", True
     elif finding.agreement == "incomplete":
         words, agrees = "a round is missing on disk", False
@@ -142,7 +146,19 @@ def judge(old: RunRecord, new: RunRecord | None, last: int, records: Sequence[Ru
         words, agrees = _against_noise(old, values, counts, records)
     if finding.rounds < len(old.rounds):
         words += f"; {finding.rounds} of {len(old.rounds)} rounds"
-    return Verdict(old.key, agrees, words, labels, finding.where, values, tuple(unlike))
+    return Verdict(old.key, agrees, words, labels, where, values, tuple(unlike))
+
+
+def contradictions(old: RunHeader, new: RunHeader) -> str:
+    """What the header on disk says of a run, for its ranking and the pairing of seeds, and is not so here, in words.
+
+    Empty where all is so; what is not recorded contradicts nothing.
+    """
+    facts = ("diagnostic", "feature_seed", *(["strategy_check"] if old.strategy_check is not None else []))
+    pairs = ((name, getattr(old, name), getattr(new, name)) for name in facts)
+    return "; ".join(
+        f"{name} {there} on disk, {here} here" for name, there, here in pairs if there not in (here, UNKNOWN)
+    )
 
 
 def deciding_differences(old: RunHeader, new: RunHeader) -> list[str]:
@@ -201,7 +217,9 @@ def judge_round(old: RunRecord, new: RunRecord | None, labels: int, records: Seq
         math.isclose(_value(before, name), _value(after, name), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
         for name in _MEASURES
     )
-    if not differing:
+    if wrong := contradictions(old.header, new.header):
+        words, agrees, where = "its header says otherwise", False, "; ".join(filter(None, [wrong, where]))
+    elif not differing:
         words, agrees = "the same bits", True
     elif not unlike:
         words, agrees = "differs, where the same bits are promised", False

@@ -127,7 +127,7 @@ def verify(
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
         ) as executor:
-            status, _ = campaign.compute(protocol, tasks, data, executor, console)
+            failed, left = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]
     everything = select(experiment).runs
     verdicts = [
@@ -141,9 +141,9 @@ def verify(
     said = [headers_say(record.header for record in side) for side in zip(*computed, strict=True)]
     if said and (settings := differing(*said)):
         console.print(for_console(settings_table(settings, "on disk", "here")))
-    if status == FAILED or not all(verdict.agrees for verdict in verdicts):
+    if failed or not all(verdict.agrees for verdict in verdicts):
         return FAILED
-    if status == UNFINISHED:
+    if left:
         console.print("stopped at the time limit: not all rounds were compared")
         return UNFINISHED
     return DONE
@@ -171,8 +171,9 @@ def _resolved(
 ) -> list[tuple[RunRecord, Spec]]:
     """The runs whose strategies and learners are here, by the code that computed them; the others are named.
 
-    What only a file names is not imported. A run of another engine version is recomputed too: whether the numbers hold
-    is then the question.
+    What only a file names is not imported. Where the newest runs of a folder are of another engine version than the
+    present one, they are recomputed too: whether the numbers hold is then the question. Of runs of several engine
+    versions ``select`` has left out all but the newest.
     """
     found, left_out = [], {}
     for record in records:

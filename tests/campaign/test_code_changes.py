@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from support.sealed import sealed_run
 from support.tiny import SCORES, bench, experiment, plugin, run_lines
 
+from benchmark.campaign.tasks import Emit, Ended, perform
+from benchmark.data.datasets import ImageData
 from benchmark.learners import LEARNERS
+from benchmark.loop.task import RunTask
 from strategies.margin import Margin
 
 ARGUMENTS = ("--strategies", "random", "margin", "--seeds", "0", "1")
@@ -88,3 +96,88 @@ def test_two_files_of_one_name_are_two_rows(tmp_path: Path, capsys: pytest.Captu
     assert first[1]["acquired_indices"] != second[1]["acquired_indices"]
     assert bench(tmp_path, *asked) == 0
     assert "2 of 2 runs are in" in capsys.readouterr().out
+
+
+def during(seed: int, appear: Callable[[Path], object]) -> Any:
+    """Let another command write the file of margin's seed 1 while the run of ``seed`` is computed here."""
+
+    def performed(task: RunTask, data: ImageData, emit: Emit) -> Ended:
+        if task.key.seed == seed:
+            task.path.parent.mkdir(parents=True, exist_ok=True)
+            appear(task.path.with_name("supervised-seed1.jsonl"))
+        return perform(task, data, emit)
+
+    return patch("benchmark.campaign.in_process.perform", performed)
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The lines of margin's seed 1."""
+    folder = tmp_path_factory.mktemp("theirs")
+    assert bench(folder, "--strategies", "margin", "--seeds", "1") == 0
+    (path,) = folder.glob("results/*/runs/*/*.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def with_header(lines: list[dict[str, Any]], **changes: Any) -> bytes:
+    changed = {name: {**lines[0][name], **v} if isinstance(v, dict) else v for name, v in changes.items()}
+    return sealed_run([{**lines[0], **changed}, *lines[1:]])
+
+
+OLDER = {"strategy_version": 7}
+OTHERWISE: dict[str, tuple[str, int, dict[str, Any], str]] = {  # seeds asked for, lines of theirs, their header
+    "other code": ("01", 2, OLDER, "computed by version 7 of the strategy, which is at 1"),
+    "other code, done": ("1", 4, OLDER, "computed by version 7 of the strategy, which is at 1"),
+    "another machine": ("1", 2, {"environment": {"cpu_capability": "another"}}, "CPU capability"),
+    "other data": ("1", 4, {"dataset": {"sha256": "0" * 64}}, "on another copy of the data"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_a_run_that_was_begun_otherwise_since_the_plan_is_neither_continued_nor_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], theirs: list[dict[str, Any]], what: str
+) -> None:
+    seeds, count, changes, why = OTHERWISE[what]
+    asked = ("--strategies", "margin", "--seeds", *seeds)
+    found = with_header(theirs[:count], **changes)
+    with during(int(seeds[0]), lambda path: path.write_bytes(found)):
+        assert bench(tmp_path, *asked, report=what == "other code, done") == 3
+    said = capsys.readouterr().out
+    (line,) = (line for line in said.splitlines() if "meanwhile" in line)
+    assert line.startswith("margin, seed 1: left as it is: another command has started it meanwhile, ")
+    assert why in line
+    assert "at the time limit" not in said
+    assert ("tables and figures show what else is there" in said) == (what == "other code, done")
+    taken = experiment(tmp_path) / "runs" / "margin" / "supervised-seed1.jsonl"
+    assert taken.read_bytes() == found
+    if what != "other data":
+        assert bench(tmp_path, *asked) == 0
+        assert taken.read_bytes() == found
+        own = json.loads(taken.with_name("supervised-seed1.2.jsonl").read_bytes().splitlines()[-1])
+        assert own["accuracy"] == theirs[-1]["accuracy"]
+
+
+@pytest.mark.parametrize("device", ["this", "another"])
+def test_a_run_that_another_command_finished_since_the_plan_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], theirs: list[dict[str, Any]], device: str
+) -> None:
+    found = with_header(theirs, **({"environment": {"device": "cpu (another)"}} if device == "another" else {}))
+    with during(1, lambda path: path.write_bytes(found)):
+        assert bench(tmp_path, "--strategies", "margin", "--seeds", "1", report=True) == 0
+    assert "area" in capsys.readouterr().out
+    (there,) = experiment(tmp_path).glob("runs/*/*.jsonl")
+    assert there.read_bytes() == found
+
+
+def test_without_a_round_by_the_present_code_the_page_shows_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("--strategies", "margin", "--seeds", "0")
+    assert bench(tmp_path, *asked) == 0
+    monkeypatch.setattr(Margin, "version", 2)
+    with patch("benchmark.campaign.tasks.RunFile.append_round", side_effect=RuntimeError("no luck")):
+        assert bench(tmp_path, *asked, report=True) == 1  # its header is there
+    said = capsys.readouterr()
+    assert "no round was finished: tables and figures show what else is there" in said.out
+    assert said.err == ""
+    assert "\nmargin,supervised,0," in (experiment(tmp_path) / "curves.csv").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.tiny import bench, experiment, plugin
+from support.tiny import RAISES, bench, experiment, plugin, run_lines
 
 import run_benchmark
 from strategies import registry
@@ -235,6 +235,28 @@ def test_a_plugin_that_cannot_be_used(
     assert message in said
     assert "mine.py" in said or "mine:Mine" in said
     assert registry.resolve("badge").cls.__module__ == "strategies.badge"
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        ("GeneratorExit()", "GeneratorExit"),
+        ("BaseException('no luck')", "BaseException: no luck"),
+        ("Mute()", "Mute: its message cannot be read, for RuntimeError is raised"),
+    ],
+)
+def test_whatever_a_plugin_raises_is_one_line_and_ends_no_other_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], raised: str, message: str
+) -> None:
+    mute = "class Mute(BaseException):\n    def __str__(self):\n        raise RuntimeError('mute')\n\n\n"
+    raises = f"{mute}class Mine(Strategy):\n    def select(self, pool, n, generator):\n        raise {raised}\n"
+    said = mistake(tmp_path, capsys, "--strategies", plugin(tmp_path, raises), "--seeds", "0")
+    assert f"check_strategy refuses it: {message} (in full: " in said
+    later = RAISES.replace('RuntimeError("no luck\\ntoday")', raised)
+    asked = ("--strategies", plugin(tmp_path, mute + later), "random", "--seeds", "0", "--budgets", "10", "20")
+    assert bench(tmp_path, *asked) == 1
+    assert f"failed: mine:Mine, seed 0: {message} (traceback in " in capsys.readouterr().out
+    assert len(run_lines(tmp_path)["random/supervised-seed0.jsonl"]) == 3
 
 
 @pytest.mark.parametrize(

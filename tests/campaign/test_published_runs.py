@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from support.sealed import sealed_run
 from support.tiny import SCORES, bench, experiment, plugin, run_lines
 
 import run_benchmark
@@ -186,6 +187,30 @@ def test_a_published_run_that_cannot_be_continued_is_recomputed(
     assert "random, seed 1: " in (said := capsys.readouterr().out)
     assert "recomputed as attempt 2" in said
     assert own_runs(user) == {"supervised-seed1.2.jsonl"}
+
+
+@pytest.mark.parametrize("own", ["older", "damaged"])
+def test_a_copy_of_a_published_run_goes_beside_ones_own_attempt_of_that_number(
+    user: Path, published: Path, own: str
+) -> None:
+    asked = ("--strategies", "random", "--seeds", "0", "--budgets", "10", "20")
+    assert bench(user, *asked) == 0
+    (first,) = experiment(user).rglob("*.jsonl")
+    header, *rounds = (json.loads(line) for line in first.read_text().splitlines())
+    first.write_bytes(sealed_run([{**header, "engine_version": 1}, *rounds]))
+    second = first.with_name("supervised-seed0.2.jsonl")
+    if own == "damaged":
+        shutil.copy(first, second)
+        first.write_bytes(b"{}\n" + first.read_bytes())
+    before = first.read_bytes()
+    for _ in range(2):  # the second time it is done
+        assert command(user, published, *asked, "30", "40") == 0
+        assert first.read_bytes() == before
+    copy = second.with_name("supervised-seed0.3.jsonl") if own == "damaged" else second
+    assert own_runs(user) == {first.name, second.name, copy.name}
+    public = published / copy.relative_to(user / "results").with_name(first.name)
+    assert copy.read_bytes().startswith(public.read_bytes())
+    assert json.loads(copy.read_bytes().splitlines()[-1])["num_labelled"] == 40
 
 
 def test_fresh_recomputes_beside_the_published_runs(

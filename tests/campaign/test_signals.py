@@ -165,6 +165,16 @@ def test_an_interruption_that_a_plugin_swallows_stops_the_run_after_its_round(
     assert [len(run.rounds) for run in read_experiment(experiment(tmp_path)).runs] == [2]
 
 
+def test_work_that_is_left_outranks_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else a scheduler that repeats the command while its status is 3 would leave the other runs out."""
+    fails = SWALLOWS.replace("pass", "raise ValueError('no luck') from None")
+    request = ("--strategies", plugin(tmp_path, fails), "random", "--seeds", "0", "--budgets", "10", "20", "30")
+    assert bench(tmp_path, *request) == STATUS
+    said = capsys.readouterr().out
+    assert "failed: mine:Mine, seed 0: ValueError: no luck" in said
+    assert "stopped by a signal; repeat the command to go on" in said
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:

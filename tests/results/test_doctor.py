@@ -164,6 +164,23 @@ def test_a_run_that_is_being_computed_is_left_alone(root: Path) -> None:
     }
 
 
+def test_a_run_that_was_finished_since_it_was_examined_stays(root: Path) -> None:
+    finished, gone = run_path(root, KEY), run_path(root, OTHER)
+    whole = finished.read_bytes()
+    for path in (finished, gone):
+        path.write_bytes(path.read_bytes()[:-30])  # its process was killed
+    found = doctor.examine(root)
+    finished.write_bytes(whole)
+    gone.unlink()
+    assert doctor.repair(root, found) == [
+        f"runs/{name}: it was mended or removed meanwhile; left as it is"
+        for name in ("margin/supervised-seed0.jsonl", "random/supervised-seed1.jsonl")
+    ]
+    assert finished.read_bytes() == whole
+    assert not (root / "damaged").exists()
+    assert problems(root) == {}
+
+
 @pytest.mark.parametrize("repaired", [False, True])
 def test_links_and_pipes_are_named_and_never_opened(root: Path, tmp_path: Path, repaired: bool) -> None:
     """A pipe that nobody writes to would be waited for without an end."""
@@ -311,10 +328,18 @@ def test_what_belongs_to_the_doctor_has_no_effect_elsewhere(flag: str, capsys: p
     assert f"{flag} has no effect with --list" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["experiment.json", "seal.json", "failures.jsonl"])
+def test_a_folder_in_the_place_of_a_file_is_a_problem(root: Path, name: str) -> None:
+    (root / name).unlink(missing_ok=True)
+    (root / name).mkdir()
+    assert list(problems(root)) == [name]
+    assert run_benchmark.main(["--doctor", str(root), "--attest"]) == 1
+
+
 def test_a_folder_in_the_place_of_a_run_is_a_problem(root: Path) -> None:
     (root / "runs" / "random" / "supervised-seed77.jsonl").mkdir()
     assert problems(root) == {
-        "runs/random/supervised-seed77.jsonl": ["it is a folder where a run's file belongs"],
+        "runs/random/supervised-seed77.jsonl": ["it is a folder where a file belongs"],
     }
     assert run_benchmark.main(["--doctor", str(root), "--repair"]) == 1
     assert (root / "runs" / "random" / "supervised-seed77.jsonl").is_dir()

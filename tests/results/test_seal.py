@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from support.report_lines import header_of, round_of, write_grid, write_lines
 from support.sealed import described
 
+import run_benchmark
 from benchmark.experiment.keys import RunKey
 from benchmark.results import doctor, seal, store
+from benchmark.results.atomic import write_atomically
 from benchmark.results.paths import run_path
 from benchmark.results.run_file import RunFile
 
@@ -53,6 +56,15 @@ def test_what_is_sealed(root: Path) -> None:
     assert notes(root) == []
 
 
+def test_a_file_that_is_being_written_is_not_sealed(root: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        doctor.attest(root)
+        yield b""
+
+    write_atomically(run_path(root, KEY).with_suffix(".epochs.jsonl"), parts())
+    assert seal.broken(root) == {}
+
+
 def test_a_last_round_that_is_gone_is_found(root: Path) -> None:
     """Each line that is left is sound, and follows from those before it."""
     path = run_path(root, KEY)
@@ -84,6 +96,37 @@ def test_lines_and_files_may_come(root: Path) -> None:
     assert seal.broken(root) == {}
     store.write_description(root, "f" * 64, {"budgets": [20, 40, 60, 80, 100]})
     assert seal.broken(root) == {"experiment.json": "it has changed since it was sealed"}
+
+
+def test_a_folder_that_was_extended_is_sealed_again_where_that_is_asked_for(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = RunKey("random", "supervised", 0)
+    write_lines(run_path(root, KEY), header_of(KEY), [round_of(n, 20 + 20 * n, 20 * (n < 4)) for n in range(5)])
+    run_path(root, key).unlink()
+    store.write_description(root, "f" * 64, {"budgets": [20, 40, 60, 80, 100]})
+    assert run_benchmark.main(["--doctor", str(root)]) == 1
+    assert f"{root}: 3 problems\n" in capsys.readouterr().out
+    assert run_benchmark.main(["--doctor", str(root), "--attest"]) == 0
+    said = capsys.readouterr().out
+    assert f"{root}/experiment.json: it has changed since it was sealed\n" in said
+    assert f"{run_path(root, KEY)}: it has changed since it was sealed\n" in said
+    assert f"{run_path(root, key)}: it is missing, although the seal lists it\n" in said
+    assert said.endswith(
+        f"{root}/seal.json: 4 files with 16 lines are sealed again, 3 changed or missing since the last seal\n"
+        f"{root}: no problems\n"
+    )
+    assert run_benchmark.main(["--doctor", str(root)]) == 0
+
+
+@pytest.mark.parametrize("what", ["a lost line", "a damaged line"])
+def test_a_loss_or_damage_is_not_sealed_over(root: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    path, before = run_path(root, KEY), (root / seal.NAME).read_bytes()
+    *lines, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines] if what == "a lost line" else [*lines, last.replace(b'"nll":', b'"nll":1')]))
+    assert run_benchmark.main(["--doctor", str(root), "--attest"]) == 1
+    assert f"{root}: not sealed: --repair what is damaged" in capsys.readouterr().out
+    assert (root / seal.NAME).read_bytes() == before
 
 
 @pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "", "runs/../../outside"])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from support.tiny import SCORES, bench, experiment, plugin
 from benchmark.experiment.keys import RunKey
 from benchmark.results.records import RunRecord, Seconds
 from benchmark.verification.noise import pooled_noise
-from benchmark.verification.verdicts import compare_rounds, judge_round
+from benchmark.verification.verdicts import compare_rounds, contradictions, judge_round
 
 Lines = list[dict[str, Any]]
 MARGIN = ("--strategies", "margin", "--seeds", "1")
@@ -116,6 +117,47 @@ def test_a_round_missing_in_the_middle_is_a_damaged_file(copy: Path, capsys: pyt
     captured = capsys.readouterr()
     assert "has no complete round among the runs asked for" in captured.err
     assert "left out: runs/margin/supervised-seed1.jsonl: line 3: round 1 is missing" in captured.out
+
+
+@pytest.mark.parametrize("rounds", [(), ("--budgets", "20")])
+def test_a_header_that_hides_what_a_run_is_does_not_agree(
+    copy: Path, capsys: pytest.CaptureFixture[str], rounds: tuple[str, ...]
+) -> None:
+    doctor(copy, lambda lines: lines[0].update(diagnostic=True, feature_seed=3))
+    assert verify(copy, *MARGIN, *rounds) == 1
+    out = capsys.readouterr().out
+    assert "margin, seed 1: diagnostic True on disk, False here; feature_seed 3 on disk, None here" in out
+    assert "the same bits" not in out
+    doctor(copy, lambda lines: lines[0].update(diagnostic=False, feature_seed="unknown"))
+    assert verify(copy, *MARGIN, *rounds) == 0
+
+
+def test_what_a_header_contradicts() -> None:
+    new = header_of(RunKey("mine:Mine", "supervised", 0), strategy_check="passed", diagnostic=False, feature_seed=0)
+    assert contradictions(new, new) == ""
+    assert contradictions(replace(new, strategy_check=None, feature_seed="unknown"), new) == ""
+    assert contradictions(replace(new, strategy_check="failed"), new) == "strategy_check failed on disk, passed here"
+    assert contradictions(replace(new, feature_seed=None), new) == "feature_seed None on disk, 0 here"
+
+
+def older_engine(lines: Lines) -> None:
+    lines[0]["engine_version"] = 1
+
+
+def test_runs_of_an_older_engine_are_verified_unless_there_are_newer_ones(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doctor(copy, older_engine)
+    assert verify(copy, *MARGIN) == 2
+    said = capsys.readouterr().err
+    assert "has no complete round to show among the runs asked for: " in said
+    assert said.endswith(
+        "; 1 run of engine version 1 is left out; ask for all --strategies as in random@engine1 to show them\n"
+    )
+    for run in ("margin/supervised-seed0", "random/supervised-seed0", "random/supervised-seed1"):
+        doctor(copy, older_engine, f"{run}.jsonl")
+    assert verify(copy, *MARGIN) == 0
+    assert "the same bits" in capsys.readouterr().out
 
 
 def elsewhere(lines: Lines) -> None:
@@ -287,6 +329,13 @@ def test_the_time_limit_leaves_work(copy: Path, capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     assert out.count("not computed") == 3
     assert "the same bits" not in out
+
+
+@pytest.mark.parametrize(("failed", "status"), [(True, 1), (False, 3)])
+def test_a_failure_outranks_the_time_limit(copy: Path, failed: bool, status: int) -> None:
+    """What is drawn the next time are other runs."""
+    with patch("benchmark.campaign.campaign.compute", return_value=(failed, {"stopped"})):
+        assert verify(copy, *MARGIN) == status
 
 
 def change_description(folder: Path, **changes: Any) -> None:

@@ -57,9 +57,10 @@ def select(
     if not furthest:
         damaged = f"{len(experiment.left_out)} {count(len(experiment.left_out), 'file')}"
         raise StoreError(
-            f"experiment '{experiment.name}' has no complete round among the runs asked for: "
-            f"run it first, or ask for other strategies, learners, seeds or budgets ({experiment.root})"
+            f"experiment '{experiment.name}' has no complete round {'to show ' if choice.notes else ''}among the runs "
+            f"asked for: run it first, or ask for other strategies, learners, seeds or budgets ({experiment.root})"
             + (f"; damaged: {damaged}, see --doctor {experiment.root}" if experiment.left_out else "")
+            + "".join(f"; {note.removesuffix('.')}" for note in choice.notes)
         )
     last = max(wanted, default=furthest)
     listed = list(experiment.protocol.get("strategies", ()))
