@@ -188,7 +188,9 @@ def test_a_plugin_is_compared_with_its_replay_and_not_with_another_source(
 def test_other_data_are_said_first(roots: list[Path], tmp_path: Path) -> None:
     assert not any("data are not the same" in note for note in compared(roots).notes)
     elsewhere = write_experiment(tmp_path / "c")
-    data = dataclasses.replace(header_of(RunKey("random", "supervised", 0), 20).dataset, sha256="9" * 64, manifest_sha256="8" * 64)
+    data = dataclasses.replace(
+        header_of(RunKey("random", "supervised", 0), 20).dataset, sha256="9" * 64, manifest_sha256="8" * 64
+    )
     for seed in SEEDS:
         write_run(elsewhere, "random", seed, dataset=data)
     assert compared([roots[0], elsewhere]).notes[0].startswith("The data are not the same")

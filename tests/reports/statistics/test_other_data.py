@@ -32,7 +32,11 @@ def data(letter: str, train: int, test: int) -> DatasetRecord:
         (DATASET, OTHER, False),
         (DATASET, data("b", 0, 0), False),
         (data("a", 0, 0), replace(data("b", 0, 0), name="cifar10"), False),
-        (replace(DATASET, manifest_sha256="5" * 64), replace(OTHER, manifest_sha256="5" * 64), True),  # other embeddings
+        (
+            replace(DATASET, manifest_sha256="5" * 64),
+            replace(OTHER, manifest_sha256="5" * 64),
+            True,
+        ),  # other embeddings
         (replace(DATASET, manifest_sha256="5" * 64), replace(OTHER, manifest_sha256="6" * 64), False),
         (replace(DATASET, manifest_sha256="5" * 64), replace(OTHER, manifest_sha256="5" * 64, name="b"), False),
         (replace(DATASET, manifest_sha256="unknown"), replace(OTHER, manifest_sha256="unknown"), False),
