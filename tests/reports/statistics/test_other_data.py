@@ -18,7 +18,7 @@ OTHER = replace(DATASET, sha256="e" * 64, manifest_sha256="8" * 64)
 
 def data(letter: str, train: int, test: int) -> DatasetRecord:
     differing = DifferingRecord(train_images=train, train_size=60_000, test_images=test, test_size=10_000)
-    return replace(DATASET, sha256=letter * 64, differing=differing)
+    return replace(DATASET, sha256=letter * 64, manifest_sha256=letter * 64, differing=differing)
 
 
 @pytest.mark.parametrize(
