@@ -129,7 +129,12 @@ OTHERWISE: dict[str, tuple[str, int, dict[str, Any], str]] = {  # seeds asked fo
     "other code": ("01", 2, OLDER, "computed by version 7 of the strategy, which is at 1"),
     "other code, done": ("1", 4, OLDER, "computed by version 7 of the strategy, which is at 1"),
     "another machine": ("1", 2, {"environment": {"cpu_capability": "another"}}, "CPU capability"),
-    "other data": ("1", 4, {"dataset": {"sha256": "0" * 64}}, "on another copy of the data"),
+    "other data": (
+        "1",
+        4,
+        {"dataset": {"sha256": "0" * 64, "manifest_sha256": "0" * 64}},
+        "on another copy of the data",
+    ),
 }
 
 

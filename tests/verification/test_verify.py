@@ -348,11 +348,12 @@ def protocol(folder: Path, **changes: Any) -> None:
     change_description(folder, protocol={**known, **changes})
 
 
+OTHER_DATA = {"sha256": "0" * 64, "manifest_sha256": "0" * 64}
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an unknown field": (lambda folder: protocol(folder, colour="red"), "experiment.json: there is no field 'colour'"),
     "a person": (lambda folder: protocol(folder, oracle="person"), "a person answered; that cannot be computed again"),
     "no runs": (lambda folder: shutil.rmtree(experiment(folder) / "runs"), "has no complete round"),
-    "other data": (lambda folder: doctor(folder, lambda lines: lines[0]["dataset"].update(sha256="0" * 64)), "SHA-256"),
+    "other data": (lambda folder: doctor(folder, lambda lines: lines[0]["dataset"].update(OTHER_DATA)), "SHA-256"),
 }
 
 
