@@ -36,6 +36,7 @@ from benchmark.reports.words import count, name
 
 CELL, NARROW_CELL, SMALL_CELL = 0.27, 0.2, 0.142  # inches: of numbers at most and at least; without numbers
 SUMS = "column sum"
+_OF_CELL = 0.85  # the largest part of a column's width that its number takes; a wider one is turned
 PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 
 
@@ -192,7 +193,10 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure | None:
         )
         axes.set_ylim(k, 0)
         axes.set_yticks(np.arange(k) + 0.5, labels)
-        axes.set_xticks(np.arange(k) + 0.5, [str(i) for i in range(1, k + 1)])
+        numbers = [str(i) for i in range(1, k + 1)]
+        totals = [f"{total:.1f}" if few else f"{total:.0f}" for total in penalties.sum(axis=0)]
+        turned = 90 if style.text_width(figure, [*numbers, *totals]) > _OF_CELL * cell else 0
+        axes.set_xticks(np.arange(k) + 0.5, numbers, rotation=turned)
         axes.tick_params(length=0, pad=2)
         axes.xaxis.tick_top()
         for i, j in np.ndindex(k, k) if few else ():
@@ -209,8 +213,8 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure | None:
         sums = figure.add_axes((left / width, bottom / height, cell * k / width, cell / height))
         sums.set_axis_off()
         sums.set_xlim(0, k)
-        for j, total in enumerate(penalties.sum(axis=0)):
-            sums.text(j + 0.5, 0.5, f"{total:.1f}" if few else f"{total:.0f}", ha="center", va="center")
+        for j, total in enumerate(totals):
+            sums.text(j + 0.5, 0.5, total, ha="center", va="center", rotation=turned)
         sums.text(-0.15, 0.5, SUMS, ha="right", va="center")
         bar = figure.add_axes(((left + cell * k + 0.1) / width, box[1], 0.09 / width, min(cell * k, 1.2) / height))
         scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), colours)

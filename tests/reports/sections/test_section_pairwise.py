@@ -70,6 +70,21 @@ def test_the_heat_map_fits_the_page_and_numbers_its_cells_where_they_are_few(str
     assert len(cells) == (np.count_nonzero(found.penalties) if strategies <= PRINTED else 0)
 
 
+@pytest.mark.parametrize("strategies", [9, 39])
+def test_the_numbers_of_columns_keep_apart(strategies: int) -> None:
+    """Also where a long name leaves them little room."""
+    curves = rising_curves(strategies, 3, 5)
+    curves["strategy"] = curves["strategy"].replace("method3", "semi-supervised-learning-loss")
+    report = report_of(curves)
+    figure = heat_map(wins(report, report.views[0]))
+    written(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for numbers in (figure.axes[0].get_xticklabels(), figure.axes[1].texts[:-1]):
+        boxes = [text.get_window_extent(renderer) for text in numbers]
+        assert len(boxes) == strategies
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
 def test_what_the_sums_are_fits_beside_short_names() -> None:
     curves = rising_curves(4, 3, 5)
     curves["strategy"] = curves["strategy"].str.replace("method", "m")
