@@ -59,8 +59,9 @@ def checked(name: str, arrays: Arrays) -> ImageData:
         raise DatasetError(
             f"{source}: the labels have {len(classes)} classes, but the number of class names is {len(class_names)}"
         )
-    if twice := [class_name for class_name in class_names if class_names.count(class_name) > 1]:
-        raise DatasetError(f"{source}: two classes are named '{twice[0]}': give each a name of its own")
+    if len(set(class_names)) < len(class_names):
+        twice = next(class_name for class_name in class_names if class_names.count(class_name) > 1)
+        raise DatasetError(f"{source}: two classes are named '{twice}': give each a name of its own")
     data = ImageData(
         name=name,
         train_images=torch.from_numpy(train_images),

@@ -137,8 +137,8 @@ def embedded(data: ImageData, text: str, cache: Path, say: Say | None = None, pr
         train, test, digest = _by_simclr(data, how, cache, say)
         found = _components(cache, digest, how.pca, lambda: (train, test))
     else:
-        version = pretrained.format_of(how.method)
-        key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK, "format": version}
+        key = {"dataset": data.sha256, "method": how.method, "size": how.size, "block": BLOCK}
+        key["format"] = pretrained.format_of(how.method)
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         folder = _folder(cache, digest, pretrained.version_of(how.method))
         found = _components(cache, digest, how.pca, lambda: _by_network(data, how, folder, say, processes))
