@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from benchmark.experiment.keys import RunKey
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.degeneracy import degenerate
@@ -156,6 +157,8 @@ def report_of(
     curves = tidy(selection.runs, budgets)
     reference = _shown_as(reference, set(curves["strategy"]))
     source = provenance(experiment, selection.runs, degenerate(selection.runs))
+    asked = (strategies, learners, seeds)
+    failed = [failure for failure in experiment.failures if _is_asked_for(failure.key, *asked)]
     return Report(
         root=experiment.root,
         runs=selection.runs,
@@ -163,10 +166,23 @@ def report_of(
         last=selection.last,
         views=views(curves, selection.last, source.unranked, reference),
         source=source,
-        selection_notes=[*experiment.left_out, *failures.notes(experiment.failures), *selection.notes],
+        selection_notes=[*experiment.left_out, *failures.notes(failed), *selection.notes],
         baseline=baseline,
         target=target,
         reference=reference,
+    )
+
+
+def _is_asked_for(
+    key: RunKey,
+    strategies: Collection[str] | None,
+    learners: Collection[str] | None,
+    seeds: Collection[int] | None,
+) -> bool:
+    return (
+        (strategies is None or key.strategy in strategies)
+        and (learners is None or key.learner in learners)
+        and (seeds is None or key.seed in seeds)
     )
 
 

@@ -12,6 +12,9 @@ import pytest
 from support.report_lines import data_of, write_grid, write_run
 
 import run_benchmark
+from benchmark.experiment.keys import RunKey
+from benchmark.results import failures
+from benchmark.results.records import FailureRecord
 
 SELECTED = ["--strategies", "margin", "random", "--seeds", "0", "2", "--budgets", "20", "40"]
 
@@ -54,6 +57,19 @@ def test_all_files_are_of_the_selection_and_the_experiment_is_left_alone(
     assert re.search(r"seeds 0, 2", said)
     assert report(root, *SELECTED, "--learner", "supervised") == 0  # to the console alone
     assert capsys.readouterr().out.strip() == said[: said.index("tables, figures and page")].strip()
+
+
+def test_only_failures_of_the_selection_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for key in RunKey("margin", "supervised", 1), RunKey("entropy", "supervised", 0), RunKey("margin", "fixmatch", 2):
+        failures.append(root, FailureRecord("2026-01-01T00:00:00Z", key, 1, 9, "ValueError: no", "", "here", False))
+    for flags, told in [
+        ((), 3),
+        (("--strategies", "margin", "random"), 2),
+        (("--strategies", "margin", "random", "--learner", "supervised"), 1),
+        (("--strategies", "margin", "random", "--learner", "supervised", "--seeds", "0", "2"), 0),
+    ]:
+        assert report(root, *flags) == 0
+        assert capsys.readouterr().out.count("failed in round 9") == told
 
 
 def test_the_page_has_the_command_that_gives_it_again(root: Path, tmp_path: Path) -> None:
