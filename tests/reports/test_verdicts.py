@@ -87,3 +87,13 @@ def test_the_method_and_the_reach_are_said(seeds: int, how: str) -> None:
     assert "±0.5 points" in method(found)
     assert f"{seeds} seeds show a difference in accuracy of" in reach(found)
     assert "seeds would show one of 1 point" in reach(found)
+
+
+@pytest.mark.parametrize("seeds", [3, 9, 10, 12])
+def test_where_no_difference_varies_there_is_no_sentence_on_power(seeds: int) -> None:
+    """As at the first label count, whose model all strategies share."""
+    accuracies = {name: np.linspace(0.5, 0.6, seeds)[:, None] for name in ("random", "margin", "badge")}
+    report = report_of(curves_of(accuracies, [20]))
+    assert set(report.inference.of("random")["difference"]) == {0}
+    assert (reach(report.inference) == "") == (seeds >= 10)
+    assert sentence(report.inference).endswith(f"({seeds} seeds): equivalent – margin, badge.")

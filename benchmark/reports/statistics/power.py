@@ -69,7 +69,7 @@ def seeds_needed(effect: float, sd: float, d0: float, tests: float, level: float
 
 
 def powers(inference: Inference, against: str, endpoint: str = "area", effect: float = 0.01) -> list[Power]:
-    """For each number of seeds that comparisons with a reference have, the most first.
+    """For each number of seeds that comparisons with a reference have, the most first; none where nothing varies.
 
     Of a strategy of median standard deviation, by single-step correction for all tests of the family: the step-down
     procedures show a little more.
@@ -85,6 +85,8 @@ def powers(inference: Inference, against: str, endpoint: str = "area", effect: f
         some = rows[rows["n"] == n].iloc[0]
         df, error = float(some["df"]), float(some["sd"]) / math.sqrt(n)
         critical = float((some["band_high"] - some["difference"]) / error)
+        if not critical > 0:
+            continue  # all differences of these seeds are equal, as at one label count that all strategies share
         tests = inference.level / (2 * stats.t.sf(critical, df))  # as many independent ones as the value stands for
         needed = seeds_needed(effect, sd, d0, tests, inference.level)
         found.append(Power(n, smallest_difference(sd, n, df, critical), needed))
