@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from benchmark.reports.rendering.figures.lines import Panel
 from benchmark.reports.rendering.figures.panels import panel_figure
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.seeds import GROUP, together
-from benchmark.reports.statistics.speed import UNIT
+from benchmark.reports.statistics.speed import UNIT, calibrations
 from benchmark.reports.statistics.summary import SECONDS, intervals
 from benchmark.reports.statistics.tidy import RUN, groups, pieces, places, table_by_run
 from benchmark.reports.statistics.views import View
@@ -35,20 +34,24 @@ def elapsed(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered.assign(seconds=train + before).loc[rows.index]
 
 
-def scaled(rows: pd.DataFrame, runs: Iterable[RunRecord]) -> tuple[pd.DataFrame, bool]:
+def scaled(rows: pd.DataFrame, runs: Collection[RunRecord]) -> tuple[pd.DataFrame, bool]:
     """``rows`` with calibrated seconds (see ``statistics.speed``) and True, where all of them have a calibration."""
+    of_run = calibrations(runs)
     timings = table_by_run(
-        ((run, ((r.num_labelled, r.calibration_seconds or math.nan) for r in run.rounds)) for run in runs),
-        ["labels", "calibration"],
+        (
+            (run, ((record.num_labelled, *own) for record, own in zip(run.rounds, of_run(run), strict=True)))
+            for run in runs
+        ),
+        ["labels", *SECONDS],
     )
-    of_runs, found = groups(timings, GROUP), np.empty(len(rows))
+    of_runs, found = groups(timings, GROUP), np.empty((len(rows), len(SECONDS)))
     for key, where in places(rows, GROUP):
         own = rows[["seed", "labels"]].iloc[where]
-        found[where] = own.merge(of_runs.get(key, timings.iloc[:0]).drop(columns=GROUP), how="left")["calibration"]
+        found[where] = own.merge(of_runs.get(key, timings.iloc[:0]).drop(columns=GROUP), how="left")[list(SECONDS)]
     factor = UNIT / found
     if not np.isfinite(factor).all():
         return rows, False
-    return rows.assign(**{column: rows[column] * factor for column in SECONDS}), True
+    return rows.assign(**{column: rows[column] * factor[:, i] for i, column in enumerate(SECONDS)}), True
 
 
 def timed(report: Report, view: View) -> tuple[pd.DataFrame, bool]:

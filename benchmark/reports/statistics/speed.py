@@ -8,15 +8,17 @@ which the fixed computation takes ``UNIT`` seconds.
 from __future__ import annotations
 
 import math
+import statistics
 from array import array
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from benchmark.reports.statistics.tidy import RUN, key_of
-from benchmark.results.records import RunRecord
+from benchmark.results.records import RoundRecord, RunRecord
 
 UNIT = 0.005  # seconds of the fixed computation, to which calibrated seconds are scaled
 ALIKE = 1.1  # two runs have equal calibration up to this ratio of their medians
@@ -52,19 +54,49 @@ def speeds(runs: Iterable[RunRecord], last: int) -> dict[tuple[str, str, int], S
     return found
 
 
-def calibrated(runs: Iterable[RunRecord], last: int) -> pd.DataFrame:
+def calibrations(runs: Iterable[RunRecord]) -> Callable[[RunRecord], Iterator[tuple[float, float]]]:
+    """Of a run, for each round: what the fixed computation took beside the training, and beside the query.
+
+    NaN where it was not timed. A run that takes over a training did not compute beside it. The run that trained did,
+    and its timing counts; where it is not among ``runs``, the median of those that took the same training over.
+    """
+    trained: dict[tuple[str, int, float], float] = {}
+    taken_over: dict[tuple[str, int, float], list[float]] = defaultdict(list)
+    for run in runs:
+        for record in run.rounds:
+            if record.num_labelled == run.rounds[0].num_labelled and record.calibration_seconds:
+                key = _training(run, record)
+                if record.shared_training:
+                    taken_over[key].append(record.calibration_seconds)
+                else:
+                    trained[key] = record.calibration_seconds
+    shared = {key: statistics.median(values) for key, values in taken_over.items()} | trained
+
+    def of_run(run: RunRecord) -> Iterator[tuple[float, float]]:
+        for record in run.rounds:
+            own = record.calibration_seconds or math.nan
+            yield (shared.get(_training(run, record), math.nan) if record.shared_training else own), own
+
+    return of_run
+
+
+def _training(run: RunRecord, record: RoundRecord) -> tuple[str, int, float]:
+    """What tells a training that runs of a seed share: no two take equally long."""
+    return run.key.learner, run.key.seed, record.seconds.train
+
+
+def calibrated(runs: Collection[RunRecord], last: int) -> pd.DataFrame:
     """Calibrated seconds of training and queries of each run up to ``last`` labels; NaN where a round has no timing.
 
     Columns: strategy, learner, seed, calibrated.
     """
-    rows = []
+    of_run, rows = calibrations(runs), []
     for run in runs:
         total = math.fsum(
-            (r.seconds.train + (r.seconds.query if r.num_labelled < last else 0)) * UNIT / r.calibration_seconds
-            if r.calibration_seconds
-            else math.nan
-            for r in run.rounds
-            if r.num_labelled <= last
+            record.seconds.train * UNIT / training
+            + (record.seconds.query * UNIT / query if record.num_labelled < last else 0)
+            for record, (training, query) in zip(run.rounds, of_run(run), strict=True)
+            if record.num_labelled <= last
         )
         rows.append((*key_of(run), total))
     return pd.DataFrame(rows, columns=[*RUN, "calibrated"])
