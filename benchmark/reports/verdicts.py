@@ -61,7 +61,7 @@ def sentence(inference: Inference, against: str = REFERENCE, left_out: Collectio
     if seeds[-1] < FEWEST_SEEDS:
         return f"{beginning}: too few seeds for a test, which takes {FEWEST_SEEDS}; any difference may be chance."
     groups: dict[str, list[str]] = {}
-    for key, called in zip(keys, names(keys), strict=True):
+    for key, called in zip(keys, names(keys, always=against in (SUPERVISED, GAIN)), strict=True):
         groups.setdefault(in_words(inference.verdicts(key, against)), []).append(called)
     parts = []
     for words in sorted(groups, key=_place):

@@ -11,11 +11,14 @@ def name(strategy: str, learner: str, several: bool) -> str:
     return f"{strategy} ({learner})" if several else strategy
 
 
-def names(keys: Iterable[tuple[str, str]]) -> list[str]:
-    """Short names of the rows or lines of strategies with learners: see ``name`` and ``brief``."""
+def names(keys: Iterable[tuple[str, str]], always: bool = False) -> list[str]:
+    """Short names of the rows or lines of strategies with learners: see ``name`` and ``brief``.
+
+    With one learner it goes without saying, unless ``always`` is set.
+    """
     pairs = list(keys)
     called = brief(learner for _, learner in pairs)
-    return [name(strategy, called[learner], several=len(called) > 1) for strategy, learner in pairs]
+    return [name(strategy, called[learner], several=always or len(called) > 1) for strategy, learner in pairs]
 
 
 def brief(learners: Iterable[str]) -> dict[str, str]:

@@ -133,7 +133,7 @@ def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per run in ``rows``, which all end at one label count: its areas, final accuracy and seconds.
 
     Columns: strategy, learner, seed, labels (the last), area (over labels), log_area (over the logarithm of
-    labels), final, train_seconds (of the run up to there), query_seconds (of a round).
+    labels), final, train_seconds (of the run up to there), query_seconds (of a query before that).
     """
     columns = ["labels", "area", "log_area", "final", "train_seconds", "query_seconds"]
     return table_of(_run_areas(rows), [*RUN, *columns])
@@ -143,7 +143,8 @@ def _run_areas(rows: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     for key, (labels, accuracy, train, query) in by_run(rows, "accuracy", *SECONDS):
         area = area_under_budget_curve(labels, accuracy)
         log_area = area_under_budget_curve([math.log(count) for count in labels], accuracy)
-        spent, each = math.fsum(known(train)), mean_and_sd(known(query))[0]
+        queries = known(value for count, value in zip(labels, query, strict=True) if count < labels[-1])
+        spent, each = math.fsum(known(train)), mean_and_sd(queries)[0]
         yield (*key, labels[-1], area, log_area, accuracy[-1], spent, each)
 
 

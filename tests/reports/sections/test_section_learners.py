@@ -91,7 +91,7 @@ def test_a_page_of_one_label_count_and_one_strategy(tmp_path: Path) -> None:
     (root / "tables").mkdir()
     (root / "tables" / "labels.md").write_text("of another time")
     report = read_report(root)
-    assert "Compared with supervised learning (3 seeds): better – random." in notes_of(report)
+    assert "Compared with supervised learning (3 seeds): better – random (fixmatch)." in notes_of(report)
     assert page_data(report)["overview"]["labels"] == "20"
     colours = {line["learner"]: line["colour"] for line in page_data(report)["lines"]}
     assert colours["supervised"] is None

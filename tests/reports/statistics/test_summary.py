@@ -75,6 +75,14 @@ def test_means_that_stand_beside_each_other_are_over_the_same_seeds() -> None:
     assert table.loc[("random", 20), "n"] == 1
 
 
+def test_a_query_behind_the_last_label_count_is_no_cost_of_what_is_compared() -> None:
+    rows = [(name, s, b, 0.5) for name in ("random", "margin") for s in range(2) for b in (10, 20, 50)]
+    frame = frame_of(rows)
+    frame.loc[frame["labels"] == 50, "query_seconds"] = 100.0
+    assert summarise(frame)["query_seconds"].tolist() == [0.5, 0.5]
+    assert summarise(frame[frame["labels"] == 50])["query_seconds"].isna().all()
+
+
 def test_the_summary_is_of_all_shared_seeds() -> None:
     rng = np.random.default_rng(2)
     seeds, labels = range(5), [10, 20, 50]
@@ -97,6 +105,7 @@ def test_the_summary_is_of_all_shared_seeds() -> None:
         assert row["final_mean"] == pytest.approx(np.mean([value[name, s, 50] for s in seeds]))
     assert summary.loc["margin", "n"] == 5
     assert summary.loc["margin", "train_seconds"] == 6.0
+    assert summary.loc["margin", "query_seconds"] == pytest.approx(0.5)
     assert summary["area_mean"].is_monotonic_decreasing
 
 
