@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from support.made_reports import report_of, rising_curves
 
 from benchmark.experiment import library
+from benchmark.learners import LEARNERS
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.style import ONE_COLUMN, SMALLEST, look, remark, save
 from benchmark.reports.sections import accuracy
+from strategies.registry.catalogue import CATALOGUE
 
 
 def test_a_strategy_keeps_its_colour() -> None:
@@ -74,3 +76,20 @@ def test_no_shortened_name_is_longer_than_asked(most: int) -> None:
         "a (b[c=1,d=2]) and much more text",
     ):
         assert len(style.short(label, most)) <= most
+
+
+def test_what_the_suite_lists_has_looks_of_its_own() -> None:
+    """Strategies, with those that a wrapper makes, and learners: none is drawn as another is."""
+    strategies = [entry if isinstance(entry, str) else entry.name for entry in CATALOGUE]
+    looks = {name: look(name) for name in (*strategies, *LEARNERS) if name != "supervised"}
+    assert len(set(looks.values())) == len(looks) > 50
+
+
+def test_rows_are_shortened_no_further_than_they_differ() -> None:
+    rows = ["coreset[first=0.123456789,beta=0.2,third=0.33333]", "coreset[first=0.123456789,beta=0.9,third=0.33333]"]
+    rows += [f"semi-supervised-learning-loss[{field}=0.1]" for field in ("hold_out", "tuning_rate")]
+    rows += ["semi-supervised-learning-loss[batcher=topk]"]
+    shown = style.row_labels([(name, "supervised") for name in rows])
+    assert len(set(shown)) == len(rows)
+    assert shown[4] == "semi-supervise…ning-loss[topk]"
+    assert style.row_labels([("margin", "supervised"), ("margin", "supervised")]) == ["margin", "margin"]

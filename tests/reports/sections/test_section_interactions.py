@@ -88,4 +88,4 @@ def test_a_page_says_what_the_choice_is_worth(tmp_path: Path) -> None:
     page = (root / "README.md").read_text()
     assert "## Gain over random by learner" in page
     assert "| random (fixmatch)" in page
-    assert "worse – margin." in page
+    assert "worse – margin (fixmatch)." in page

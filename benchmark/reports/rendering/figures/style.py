@@ -11,6 +11,7 @@ import io
 import re
 import textwrap
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,23 +40,24 @@ _SEVEN = (0, 1, 2, 4, 3, 9, 5)
 _MARKERS = "oDs^vPX<"
 _NAMES = (
     *("margin", "badge", "coreset", "learning-loss", "entropy", "bald", "typiclust"),
-    *(
-        "kmeans",
-        "batchbald",
-        "least-confidence",
-        "semi-supervised-learning-loss",
-        "power",
-        "uherding",
-        "maxherding",
-    ),
+    *("kmeans", "batchbald", "least-confidence", "semi-supervised-learning-loss"),
+    *("power:bald", "uherding", "maxherding"),
     *("probcover", "alfa-mix", "mc-entropy", "bait", "clue", "epig", "cluster-margin"),
     *("dropquery", "falcun", "cdal", "coremse", "variation-ratio", "mean-std", "lcmd"),
-    *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "ratio"),
+    *("tcm", "logdet", "dcom", "tod", "true-loss", "greedy-oracle", "power:epig"),
     # Learners, where a figure has one strategy.
     *("fixmatch", "flexmatch", "freematch", "softmatch", "pseudo-label", "self-training", "noisy-student"),
     # Strategies again: the place decides the colour, so that the best of a published figure differ.
     *("laplace-bald", "noise-stability", "weighted-kmeans", "activeft", "qbc", "cal", "boss"),
-    *("refine", "subset", "softmax", "softrank"),
+    *(
+        "refine",
+        "subset:margin",
+        "softmax:margin",
+        "softrank:margin",
+        "power:margin",
+        "power:entropy",
+        "subset:entropy",
+    ),
 )
 
 BOTH_COLUMNS, ONE_COLUMN = 7.0, 3.3  # inches, of a two-column paper
@@ -163,7 +165,7 @@ def look(strategy: str) -> Look:
 def short(label: str, most: int = 30) -> str:
     """The label in at most ``most`` characters: of its parameters the values alone, then its name without the middle.
 
-    So the variants of a strategy still differ. Where values leave no room for a name, the middle of all is left out.
+    So most variants of a strategy still differ. Where values leave no room for a name, the middle of all is left out.
     """
     if len(label) <= most:
         return label
@@ -184,8 +186,17 @@ def drawn(name: str, most: int = 30) -> str:
 
 
 def row_labels(keys: Sequence[Key], unranked: Unranked = RANKED) -> list[str]:
-    """The names of strategies (with learners) in a figure; ``unranked`` ones carry a mark."""
-    return [drawn(label) + unranked.mark(key) for key, label in zip(keys, names(keys), strict=True)]
+    """The names of strategies (with learners) in a figure; ``unranked`` ones carry a mark.
+
+    They are shortened, but no further than they differ.
+    """
+    full, most = names(keys), 30
+    labels = [drawn(name, most) for name in full]
+    while len(set(labels)) < len(set(full)) and most < max(map(len, full)):
+        most += 10
+        alike = {label for label, times in Counter(labels).items() if times > 1}
+        labels = [drawn(name, most) if label in alike else label for name, label in zip(full, labels, strict=True)]
+    return [label + unranked.mark(key) for key, label in zip(keys, labels, strict=True)]
 
 
 def text_width(figure: Figure, labels: Sequence[str]) -> float:
