@@ -194,7 +194,7 @@ def heat_map(pairwise: Pairwise, unranked: Unranked = RANKED) -> Figure | None:
         axes.set_ylim(k, 0)
         axes.set_yticks(np.arange(k) + 0.5, labels)
         numbers = [str(i) for i in range(1, k + 1)]
-        totals = [f"{total:.1f}" if few else f"{total:.0f}" for total in penalties.sum(axis=0)]
+        totals = [f"{total:.2f}".rstrip("0").rstrip(".") if few else f"{total:.0f}" for total in penalties.sum(axis=0)]
         turned = 90 if style.text_width(figure, [*numbers, *totals]) > _OF_CELL * cell else 0
         axes.set_xticks(np.arange(k) + 0.5, numbers, rotation=turned)
         axes.tick_params(length=0, pad=2)

@@ -108,10 +108,14 @@ def table(report: Report, _: View) -> Table | None:
         if column in found and found[column].notna().any():
             columns[title] = [_number(factor * own[key][column].mean(), places) for key in order]
             explained += [_EXPLAINED[column]] if column in _EXPLAINED else []
-    counts = sorted(set(found["labels"].tolist()))
+    first, ends = int(found["labels"].min()), sorted({int(rows["labels"].max()) for rows in own.values()})
+    last = ends[-1]
+    over = f"the rounds from {first} to {last} labels" if last > first else f"the round at {first} labels"
+    if len(ends) > 1:
+        over += ", as far as a strategy ran"
     caption = (
-        f"Premises of the strategies on {source.datasets[0][0]}: means over seeds and the rounds from {counts[0]} to "
-        f"{counts[-1]} labels. Classes is the effective number of classes of a batch, 1 / Σ p_c², of "
+        f"Premises of the strategies on {source.datasets[0][0]}: means over seeds and {over}. Classes is the effective "
+        "number of classes of a batch, 1 / Σ p_c², of "
         f"{found['classes'].max():.0f}, and more where batches are more even than random ones; all labelled is the "
         "number of labels from which on no seed lacks a class"
         + "".join(f"; {words}" for words in explained)

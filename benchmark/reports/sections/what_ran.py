@@ -83,11 +83,13 @@ def settings(report: Report) -> list[tuple[str, str]]:
         "learners",
         "seeds",
     }
-    hours = math.fsum(report.curves["train_seconds"].dropna()) / 3600
+    counts = set(report.curves["labels"].tolist())
+    trained = (r for run in report.runs for r in run.rounds if r.num_labelled in counts and not r.shared_training)
+    hours = math.fsum(record.seconds.train for record in trained) / 3600
     return [
         ("protocol", f"{protocol.get('name', source.experiment)}, fingerprint {source.fingerprint}"),
         ("dataset", source.dataset),
-        ("labels", " ".join(map(str, sorted(set(report.curves["labels"].tolist()))))),
+        ("labels", " ".join(map(str, sorted(counts)))),
         ("strategies", ", ".join(source.strategies)),
         ("learners", ", ".join(source.learners)),
         ("seeds", ranges(source.seeds)),

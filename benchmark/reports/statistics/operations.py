@@ -134,6 +134,8 @@ def _strategy(run: RunRecord) -> Strategy:
         strategy = spec.build()
     except registry.SpecError as error:
         raise _Underivable("the strategy is not of the present suite") from error
-    if run.header.strategy_source_sha256 is not None or run.header.strategy_version != spec.version:
+    if run.header.strategy_source_sha256 is not None:
         raise _Underivable("the strategy is not of the present suite")
+    if run.header.strategy_version != spec.version:
+        raise _Underivable("the strategy has changed since")
     return strategy

@@ -192,4 +192,20 @@ def test_what_is_not_ranked_does_not_squeeze_the_others(fall: float, is_cut: boo
     assert (bottom > 100 * level["fails"]) == cut
     assert bottom < 70
     assert top > 100 * level["random"]
-    assert ("cut off: fails" in figure.texts[-1].get_text().replace("\n", " ")) == cut
+    said = " ".join(figure.texts[-1].get_text().split())
+    assert ("cut off: fails§" in said) == cut
+    assert ("§ not ranked" in said) == cut  # where it is one of the grey lines, no mark is seen
+
+
+@pytest.mark.parametrize(("hidden", "words"), [(1, "in grey: 1 other"), (2, "in grey: 2 others")])
+def test_grey_lines_are_counted_in_words(hidden: int, words: str) -> None:
+    rows = [(f"s{i}", "supervised", labels, 0.5, 0.5, 0.5) for i in range(4) for labels in (10, 20)]
+    table = pd.DataFrame(rows, columns=["strategy", "learner", "labels", "mean", "low", "high"])
+    lines = style_lines([(f"s{i}", "supervised") for i in range(4)])
+    grey = dict(list(lines.items())[:hidden])
+    figure = line_figure(
+        [Panel("accuracy", table, 100)],
+        {key: line._replace(label="" if key in grey else line.label) for key, line in lines.items()},
+        "one seed",
+    )
+    assert figure.texts[-1].get_text().endswith(words)

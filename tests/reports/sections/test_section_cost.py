@@ -164,7 +164,7 @@ def test_operations_are_those_of_trainings_and_passes(tmp_path: Path) -> None:
     ("strategy", "header", "protocol", "why"),
     [
         ("mine:Mine", {"strategy_source_sha256": "1" * 64}, {}, "the strategy is not of the present suite (mine:Mine)"),
-        ("margin", {"strategy_version": 99}, {}, "the strategy is not of the present suite (margin)"),
+        ("margin", {"strategy_version": 99}, {}, "the strategy has changed since (margin)"),
         ("boss", {}, {}, "the strategy does not declare its passes (boss)"),
         ("margin", {}, {"model": {"name": "net.py:Mine"}}, "the network's operations are not counted (all rows)"),
         (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.report_lines import change_rounds, write_experiment, write_run
+from support.report_lines import change_rounds, write_experiment, write_grid, write_run
 
 from benchmark.reports import write_report
 from benchmark.reports.data import Report
@@ -87,3 +87,17 @@ def test_without_a_query_there_is_no_table(tmp_path: Path) -> None:
     written = write_report(root)
     assert not written.source.unranked.degenerate
     assert not (root / "tables" / "premises.md").exists()
+
+
+def test_the_caption_names_the_rounds_that_there_are(tmp_path: Path) -> None:
+    def caption(root: Path) -> str:
+        return (write_report(root).root / "tables" / "premises.md").read_text()
+
+    assert "means over seeds and the rounds from 20 to 40 labels. Classes" in caption(
+        write_grid(tmp_path / "a", ["random", "margin"], budgets=[20, 40, 60])
+    )
+    root = write_grid(tmp_path / "b", ["random", "margin"], budgets=[20, 40])
+    assert "means over seeds and the round at 20 labels. Classes" in caption(root)
+    for seed in range(3):
+        write_run(root, "entropy", seed, [20, 40, 60, 80])
+    assert "the rounds from 20 to 60 labels, as far as a strategy ran. Classes" in caption(root)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.report_lines import write_grid
+from support.report_lines import change_rounds, write_grid
 
 from benchmark.experiment import load
 from benchmark.models import factory
 from benchmark.reports import write_report
 from benchmark.reports.sections import what_ran
+from benchmark.results.records import Seconds
 
 
 @pytest.fixture
@@ -44,3 +46,15 @@ def test_fields_read_as_text() -> None:
     assert what_ran.field("model", protocol) == "cnn, parameters width 8"
     assert what_ran.field("warm_start", protocol) == "false"
     assert what_ran.field("features", {**protocol, "features": None}) == "none"
+
+
+def test_hours_count_a_shared_training_once(tmp_path: Path) -> None:
+    root = write_grid(tmp_path / "mnist", ["random", "margin"], seeds=1, budgets=[20, 40, 60])
+    for strategy in ("random", "margin"):
+        change_rounds(
+            root / "runs" / strategy / "supervised-seed0.jsonl",
+            lambda record, shares=strategy == "margin": replace(
+                record, seconds=Seconds(3600.0, 1.0, 1.0), shared_training=shares and record.round == 0
+            ),
+        )
+    assert "runs: 2, 5.00 hours of training" in write_report(root).root.joinpath("README.md").read_text()

@@ -96,9 +96,7 @@ def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, un
             names = style.text_width(figure, [line.label for line in lines.values()]) + BESIDE
             style.place(figure, row, left=LEFT + more, gap=GAP + more, right=names, bottom=BELOW)
             beside(figure, row[-1], panels[-1].table, panels[-1].x, panels[-1].scale, lines)
-        cut = [
-            key[0] for key in lines if any(_is_cut(axes, panel, key) for axes, panel in zip(row, panels, strict=True))
-        ]
+        cut = [key for key in lines if any(_is_cut(axes, panel, key) for axes, panel in zip(row, panels, strict=True))]
         style.remark(figure, remark + _explained(lines, panels, unranked, cut))
     return figure
 
@@ -113,16 +111,16 @@ def remark(n: Sequence[pd.Series[int]]) -> str:
     return f"mean over {over}"
 
 
-def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unranked, cut: Sequence[str]) -> str:
+def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unranked, cut: Sequence[Key]) -> str:
     """Whose bands are drawn, how many lines are grey, which leave the axes, and what marks mean."""
     banded = [line.label or key[0] for key, line in lines.items() if line.band]
     has_ends = any(panel.table["low"].notna().any() for panel in panels)
     said = f"; bands: 95 % interval of {', '.join(banded)}" if banded and has_ends else ""
     if hidden := sum(not line.label for line in lines.values()):
-        said += f"; in grey: {hidden} others"
+        said += f"; in grey: {hidden} {'other' if hidden == 1 else 'others'}"
     if cut:
-        said += f"; cut off: {', '.join(dict.fromkeys(cut))}"
-    marks = unranked.remark(lines)
+        said += f"; cut off: {', '.join(dict.fromkeys(key[0] + unranked.mark(key) for key in cut))}"
+    marks = unranked.remark(key for key, line in lines.items() if line.label or key in cut)
     return f"{said}; {marks}".removesuffix("; ")
 
 
