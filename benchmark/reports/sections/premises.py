@@ -113,6 +113,8 @@ def table(report: Report, _: View) -> Table | None:
     over = f"the rounds from {first} to {last} labels" if last > first else f"the round at {first} labels"
     if len(ends) > 1:
         over += ", as far as a strategy ran"
+    if source.protocol.get("replay"):
+        over += "; a batch is here all that was acquired up to the next of the replayed label counts"
     caption = (
         f"Premises of the strategies on {source.datasets[0][0]}: means over seeds and {over}. Classes is the effective "
         "number of classes of a batch, 1 / Σ p_c², of "

@@ -101,3 +101,7 @@ def test_the_caption_names_the_rounds_that_there_are(tmp_path: Path) -> None:
     for seed in range(3):
         write_run(root, "entropy", seed, [20, 40, 60, 80])
     assert "the rounds from 20 to 60 labels, as far as a strategy ran. Classes" in caption(root)
+    replay = write_grid(tmp_path / "c", ["random", "margin"], budgets=[20, 40, 60], replay=f"mnist@{'a' * 8}")
+    assert "labels; a batch is here all that was acquired up to the next of the replayed label counts. C" in caption(
+        replay
+    )
