@@ -108,9 +108,9 @@ def table(report: Report, _: View) -> Table | None:
         if column in found and found[column].notna().any():
             columns[title] = [_number(factor * own[key][column].mean(), places) for key in order]
             explained += [_EXPLAINED[column]] if column in _EXPLAINED else []
-    first, ends = int(found["labels"].min()), sorted({int(rows["labels"].max()) for rows in own.values()})
-    last = ends[-1]
-    over = f"the rounds from {first} to {last} labels" if last > first else f"the round at {first} labels"
+    fewest, ends = int(found["labels"].min()), sorted({int(rows["labels"].max()) for rows in own.values()})
+    most = ends[-1]
+    over = f"the rounds from {fewest} to {most} labels" if most > fewest else f"the round at {fewest} labels"
     if len(ends) > 1:
         over += ", as far as a strategy ran"
     if source.protocol.get("replay"):
