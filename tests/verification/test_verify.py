@@ -301,7 +301,7 @@ def test_a_strategy_s_own_training_is_part_of_its_round(tmp_path: Path, capsys: 
     """An attachment that takes part in the training, and labels that sit out."""
     names = ("learning-loss", "semi-supervised-learning-loss")
     budgets = ("--budgets", "20", "60", "80")
-    assert bench(tmp_path, "--strategies", *names, "--seeds", "0", *budgets, "--set", "ladder=[20, 60, 80]") == 0
+    assert bench(tmp_path, "--strategies", *names, "--seeds", "0", *budgets) == 0
     assert verify(tmp_path, "--budgets", "60", "80") == 0
     assert capsys.readouterr().out.count("the same bits") == 4
 
