@@ -180,16 +180,19 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
 
 
 def device(name: str) -> str:
-    """The device to compute on, ``auto`` resolved."""
+    """The device to compute on: ``cpu``, ``cuda`` for all GPUs, or one of them, such as ``cuda:0``."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if name in ("cpu", "cpu:0"):
+        return "cpu"
     try:
         asked = torch.device(name)
     except RuntimeError as error:
         raise ProtocolError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from error
-    if asked.type not in ("cpu", "cuda"):
+    if asked.type != "cuda":
         raise ProtocolError(f"device '{name}' is not supported: use auto, cpu, cuda or cuda:0")
-    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+    wraps = str(asked) != name  # PyTorch counts in 8 bits: cuda:256 would be cuda:0
+    if wraps or (asked.index or 0) >= torch.cuda.device_count():
         raise ProtocolError(f"device '{name}' is not available: PyTorch finds {torch.cuda.device_count()} GPUs")
     return name
 

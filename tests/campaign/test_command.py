@@ -13,6 +13,8 @@ from PIL import Image
 from support.tiny import RAISES, bench, experiment, plugin, run_lines
 
 import run_benchmark
+from benchmark.campaign import preflight as checks
+from benchmark.experiment import ProtocolError
 from strategies import registry
 
 
@@ -114,6 +116,9 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--name=", "--name is the name of a folder in "),
         ("--device gpu", "unknown device 'gpu': use auto, cpu, cuda or cuda:0"),
         ("--device meta", "device 'meta' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device mps", "device 'mps' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device cpu:1", "device 'cpu:1' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device cuda:256", "device 'cuda:256' is not available: PyTorch finds "),
         ("--device cuda:99", "device 'cuda:99' is not available: PyTorch finds "),
         ("--workers 0", "argument --workers: '0' is not a whole number from 1 to 1,000,000"),
         ("--workers two", "argument --workers: 'two' is not a whole number from 1 to 1,000,000"),
@@ -146,6 +151,15 @@ def test_a_mistake_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
     assert mistake(tmp_path, capsys, *arguments.split()).startswith(f"error: {message}")
+
+
+def test_the_cpu_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.device("cpu:0") == checks.device("cpu") == "cpu"
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [checks.device(name) for name in ("cuda", "cuda:0", "cuda:1")] == ["cuda", "cuda:0", "cuda:1"]
+    for name in ("cuda:2", "cuda:128", "cuda:256"):
+        with pytest.raises(ProtocolError, match="is not available: PyTorch finds 2 GPUs"):
+            checks.device(name)
 
 
 def test_ray_is_an_extra(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
