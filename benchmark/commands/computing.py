@@ -157,7 +157,7 @@ def _all_there(
 
 
 def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
-    """Print what was asked for, then write tables and figures; whether they could be written.
+    """Print what was asked for, then write tables and figures; whether there is anything to show and it was written.
 
     They show all of the user's own runs and, of the published ones, those that were asked for: by the present code,
     and where that has finished no round, by whatever code there is. Raises OSError where they cannot be written
@@ -189,7 +189,7 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
             console.print(note, markup=False)
     elif not any(run.rounds for run in page.runs):
         console.print("no round was finished: there is nothing to show yet")
-        return True
+        return False
     else:
         console.print("no round was finished: tables and figures show what else is there")
     by_present_code = any(run.rounds and is_present(run) for run in page.runs)
