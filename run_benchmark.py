@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         description="Benchmark acquisition strategies in deep active learning.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # what a script abbreviates, a later flag makes ambiguous
     )
     what = p.add_argument_group("what to run")
     what.add_argument("--protocol", metavar="NAME", help="a named experiment, a .toml file, or an experiment.json")

@@ -126,6 +126,8 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--time-limit -5", "argument --time-limit: '-5' is no time: write 90s, 50m or 2h"),
         ("--executor slurm", "argument --executor: invalid choice: 'slurm'"),
         ("--strategies", "argument --strategies: expected at least one argument"),
+        ("--strat all", "unrecognized arguments: --strat all"),
+        ("--time 5", "unrecognized arguments: --time 5"),
         ("--stratgies random", "unrecognized arguments: --stratgies random"),
         ("--set model.parameters=[1]", "'model.parameters' must be a table, not [1]"),
         ("--set model.parameters.widht=4", "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
