@@ -249,6 +249,8 @@ def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
     if not unused and "until_decided" in given:
         unused = ["until_decided"] if "replay" in given else ["fresh"] if "fresh" in given else []
         where = "with --replay" if "replay" in given else "with --until-decided, which computes what is missing"
+    if not unused and {"export_indices", "baseline"} <= {*given} and "output" not in given:
+        unused, where = ["baseline"], "with --export-indices and no --output"
     if not unused and options.executor == "ray" and "workers" in given:
         unused, where = ["workers"], "with --executor ray, which has its own"
     if not unused and options.executor != "ray" and "resources" in given:

@@ -212,13 +212,18 @@ def writable(root: Path, cache: Path) -> None:
     """Raise ProtocolError unless the experiment's folder ``root`` and the cache can be written to."""
     own = [(root, "--name")] if root.exists() else []
     for place, option in [(root.parent, "--results-dir"), (cache, "--cache-dir"), *own]:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
-                pass
-        except OSError as error:
-            why = error.strerror or error
-            raise ProtocolError(f"cannot write to {place} ({why}): name another folder with {option}") from error
+        writable_folder(place, option)
+
+
+def writable_folder(place: Path, option: str) -> None:
+    """Make the folder that ``option`` names, if need be. Raises ProtocolError unless it can be written to."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise ProtocolError(f"cannot write to {place} ({why}): name another folder with {option}") from error
 
 
 def source(
