@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -14,6 +15,8 @@ from unittest.mock import patch
 import pytest
 from support.sealed import described, sealed_run
 from support.tiny import SCORES, bench, experiment, plugin
+
+from benchmark.experiment.feature_settings import FeatureSettings
 
 Lines = list[dict[str, Any]]
 MARGIN = ("--strategies", "margin", "--seeds", "1")
@@ -252,6 +255,13 @@ def change_description(folder: Path, **changes: Any) -> None:
 def protocol(folder: Path, **changes: Any) -> None:
     known = json.loads((experiment(folder) / "experiment.json").read_text())["protocol"]
     change_description(folder, protocol={**known, **changes})
+
+
+def test_runs_of_a_replay_that_has_features_are_verified(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody else's, or of an older version: nothing reads the features."""
+    protocol(copy, replay="file@0123456789abcdef", features=dataclasses.asdict(FeatureSettings()))
+    assert verify(copy, "--sample", "1") == 0
+    assert capsys.readouterr().out.count("the same bits") >= 1
 
 
 OTHER_DATA = {"sha256": "0" * 64, "manifest_sha256": "0" * 64}
