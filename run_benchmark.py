@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         description="Benchmark acquisition strategies in deep active learning.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # what a script abbreviates, a later flag makes ambiguous
     )
     what = p.add_argument_group("what to run")
     what.add_argument("--protocol", metavar="NAME", help="a named experiment, a .toml file, or an experiment.json")
@@ -248,6 +249,8 @@ def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
     if not unused and "until_decided" in given:
         unused = ["until_decided"] if "replay" in given else ["fresh"] if "fresh" in given else []
         where = "with --replay" if "replay" in given else "with --until-decided, which computes what is missing"
+    if not unused and {"export_indices", "baseline"} <= {*given} and "output" not in given:
+        unused, where = ["baseline"], "with --export-indices and no --output"
     if not unused and options.executor == "ray" and "workers" in given:
         unused, where = ["workers"], "with --executor ray, which has its own"
     if not unused and options.executor != "ray" and "resources" in given:

@@ -20,7 +20,9 @@ from benchmark.data.manifest import manifest_of  # noqa: E402
 
 def main() -> None:
     """Write the manifests that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--data-dir", type=Path, default=ROOT / "data")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmark" / "data" / "manifests")

@@ -99,7 +99,9 @@ class Stopwatches:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     p.add_argument("protocol")
     p.add_argument("--strategy", default="badge")
     p.add_argument("--budgets", nargs="+", type=int)

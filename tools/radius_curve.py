@@ -70,7 +70,9 @@ class Features:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     p.add_argument("sources", nargs="*", help="protocols, or NAME=FILE.npz")
     p.add_argument("--strategies", nargs="+", default=list(page.SWEPT))
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

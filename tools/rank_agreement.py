@@ -30,7 +30,9 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 
 
 def main() -> int:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     p.add_argument("fast")
     p.add_argument("slow")
     p.add_argument("--strategies", nargs="+", required=True)

@@ -73,7 +73,9 @@ class Split(NamedTuple):
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     p.add_argument("protocol")
     p.add_argument("--labels", type=int, nargs="+", help="label counts (default: the protocol's)")
     p.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -13,10 +13,10 @@ from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
 from benchmark import learners
-from benchmark.campaign import cache_limit, data_checks, forecast, sharing
+from benchmark.campaign import cache_limit, data_checks, forecast
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
-from benchmark.campaign.executors import executor_for
+from benchmark.campaign.executors import by_trial, executor_for
 from benchmark.campaign.in_process import InProcess
 from benchmark.campaign.pace import Cost
 from benchmark.campaign.plan import RunPlan, shared
@@ -62,6 +62,10 @@ class Options:
     resources: Mapping[str, float] = field(default_factory=dict)  # of a run, with Ray
     time_limit: float | None = None  # seconds
     command: tuple[str, ...] = ()  # its words, for a hint
+
+    def deadline(self, began: float) -> float | None:
+        """When the time limit of a command that ``began`` then ends, in seconds since the epoch; None without one."""
+        return None if self.time_limit is None else began + self.time_limit
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,10 @@ def compute_missing(
         checks.writable(root, places.cache)
         if removed := cache_limit.keep_below(places.cache, cache_limit.LIMIT):
             console.print(removed, markup=False, soft_wrap=True)
-
-        def per_gpu(one: str, gpus: int) -> int:
-            trial = sharing.trial_of(protocol, source.load()[0])
-            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
-
+        deadline = options.deadline(began)
+        per_gpu = by_trial(protocol, lambda: source.load()[0], deadline, checks.said_on(console))
         with executor_for(
-            protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu
+            protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu, deadline
         ) as executor:
             data, identity = source.load()
             data_checks.runnable(protocol, specs, folders, identity, device)
@@ -225,7 +226,6 @@ def tasks_of(
 ) -> list[RunTask]:
     """The planned runs with where and until when to compute them; ``verdicts`` are those on the plugins."""
     commit, recorded = environment.commit(), data_checks.dataset_record(identity)
-    deadline = None if options.time_limit is None else began + options.time_limit
     return [
         RunTask(
             key=p.key,
@@ -243,7 +243,7 @@ def tasks_of(
             differing=recorded.differing,
             commit=commit,
             strategy_check=verdicts.get(p.spec.canonical),
-            deadline=deadline,
+            deadline=options.deadline(began),
             begun=p.begun,
             shared=shared(p, protocol),
         )

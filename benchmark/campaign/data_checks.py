@@ -48,7 +48,8 @@ def runnable(protocol: Protocol, specs: list[Spec], folders: Folders, identity: 
     _buildable(protocol, identity, _memory_of(device))
     _takes_half_size(protocol, identity)
     _trainable(protocol, identity)
-    if protocol.features is not None and any("features" in spec.build().needs for spec in specs):
+    needing = [] if protocol.replay else [spec for spec in specs if "features" in spec.build().needs]
+    if protocol.features is not None and needing:
         settings = features.resolved(protocol.features, protocol.model.name, protocol.model.parameters)
         try:
             features.check(settings, identity.channels, identity.image_size, _memory_of(device))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Mapping
 
 import torch
 
+from benchmark.campaign import sharing
 from benchmark.campaign.in_process import InProcess
 from benchmark.campaign.ray import Ray, options
 from benchmark.campaign.sharing import cores
 from benchmark.campaign.supervisor import Supervisor
 from benchmark.campaign.tasks import Executor
+from benchmark.data.datasets import ImageData
+from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 
 PerGpu = Callable[[str, int], int]  # how many processes share a GPU, from a device and the number of GPUs
@@ -25,21 +29,40 @@ def executor_for(
     resources: Mapping[str, float],
     tasks: int,
     per_gpu: PerGpu,
+    deadline: float | None = None,
 ) -> Executor:
-    """The executor named ``local`` or ``ray`` for so many ``tasks``.
+    """The executor named ``local`` or ``ray`` for so many ``tasks``; one that starts nothing after the ``deadline``.
 
     Of a local one, ``workers`` is the number of processes, None for as many as pay; ``per_gpu`` is asked only where
-    there are more tasks than GPUs. Of Ray, ``resources`` are the amounts that a run takes. Raises ProtocolError for
-    Ray where it is not installed, or does not know the amounts.
+    there are more tasks than GPUs. Of Ray, ``resources`` are the amounts that a run takes. ``deadline`` is in seconds
+    since the epoch, None for none. Raises ProtocolError for Ray where it is not installed, or does not know the
+    amounts.
     """
     if protocol.oracle == "person":
         return InProcess()  # one run after the other, where the terminal is
     if executor == "ray":
         if importlib.util.find_spec("ray") is None:
             raise ProtocolError("--executor ray needs Ray: pip install 'acqbench[ray]'")
-        return Ray(options(resources, device))
-    devices = _devices(device, workers, tasks, per_gpu)
-    return Supervisor(devices) if len(devices) > 1 else InProcess()
+        reserved = options(resources, device)
+        return InProcess() if _is_over(deadline) else Ray(reserved)
+    devices = [device] if _is_over(deadline) else _devices(device, workers, tasks, per_gpu)
+    return InProcess() if len(devices) < 2 or _is_over(deadline) else Supervisor(devices)
+
+
+def by_trial(protocol: Protocol, load: Callable[[], ImageData], deadline: float | None, say: Say) -> PerGpu:
+    """What finds out by a trial on the data how many processes share a GPU; one does after the ``deadline``."""
+
+    def per_gpu(device: str, gpus: int) -> int:
+        data = load()
+        if _is_over(deadline):
+            return 1
+        return sharing.processes_per_gpu(sharing.trial_of(protocol, data), device, gpus, say)
+
+    return per_gpu
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.time() >= deadline
 
 
 def _devices(device: str, workers: int | None, tasks: int, per_gpu: PerGpu) -> list[str]:

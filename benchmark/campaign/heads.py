@@ -59,5 +59,6 @@ def _of_embeddings(model: str) -> bool:
     return model in factory.MODELS and factory.class_of(model).of_embeddings
 
 
-def _solved(model: str) -> bool:
-    return model in factory.MODELS and factory.class_of(model).solved
+def _solved(model: Any) -> bool:
+    """Whether a network is solved; what ``--set`` gives as its name is not checked yet."""
+    return isinstance(model, str) and model in factory.MODELS and factory.class_of(model).solved

@@ -180,16 +180,19 @@ def _obstacle(protocol: Protocol, spec: Spec) -> str:
 
 
 def device(name: str) -> str:
-    """The device to compute on, ``auto`` resolved."""
+    """The device to compute on: ``cpu``, ``cuda`` for all GPUs, or one of them, such as ``cuda:0``."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if name in ("cpu", "cpu:0"):
+        return "cpu"
     try:
         asked = torch.device(name)
     except RuntimeError as error:
         raise ProtocolError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from error
-    if asked.type not in ("cpu", "cuda"):
+    if asked.type != "cuda":
         raise ProtocolError(f"device '{name}' is not supported: use auto, cpu, cuda or cuda:0")
-    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+    wraps = str(asked) != name  # PyTorch counts in 8 bits: cuda:256 would be cuda:0
+    if wraps or (asked.index or 0) >= torch.cuda.device_count():
         raise ProtocolError(f"device '{name}' is not available: PyTorch finds {torch.cuda.device_count()} GPUs")
     return name
 
@@ -209,13 +212,18 @@ def writable(root: Path, cache: Path) -> None:
     """Raise ProtocolError unless the experiment's folder ``root`` and the cache can be written to."""
     own = [(root, "--name")] if root.exists() else []
     for place, option in [(root.parent, "--results-dir"), (cache, "--cache-dir"), *own]:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place):
-                pass
-        except OSError as error:
-            why = error.strerror or error
-            raise ProtocolError(f"cannot write to {place} ({why}): name another folder with {option}") from error
+        writable_folder(place, option)
+
+
+def writable_folder(place: Path, option: str) -> None:
+    """Make the folder that ``option`` names, if need be. Raises ProtocolError unless it can be written to."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise ProtocolError(f"cannot write to {place} ({why}): name another folder with {option}") from error
 
 
 def source(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
 from benchmark.experiment.fingerprint import continues
-from benchmark.experiment.protocol import from_dict
+from benchmark.experiment.plain_data import shown
+from benchmark.experiment.protocol import OPTIONS, from_dict
 from benchmark.results import editions
 from benchmark.results.store import read_description
 from strategies import registry
@@ -28,6 +29,8 @@ def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol
     changed = changes(arguments)
     protocol = base(arguments, changed.get("image_size", 0), say)
     asked = protocol.override(**with_training(protocol, changed))
+    if asked.replay:
+        raise ProtocolError(f"{arguments.protocol} is of a replay: say with --replay what it replays")
     if say is not None and (line := other_steps(asked.ladder, asked.budgets)):
         say(line)
     return asked
@@ -60,19 +63,44 @@ def changes(arguments: argparse.Namespace) -> dict[str, Any]:
             asked, changes[field] = changes[field], editions.older(changes[field])[0]
             if not changes[field]:
                 raise ProtocolError(f"{field}: '{asked[0]}' is not computed any more; --report DIR shows its runs")
+    of_model: list[str] = []
     if arguments.model is not None:
         name, parameters = registry.parse(arguments.model)
         changes["model"] = {"name": name, "parameters": parameters}
-    given: set[str] = set()
-    for item in arguments.set:
+        of_model = ["model.name", *(f"model.parameters.{parameter}" for parameter in parameters)]
+    return {**changes, **set_fields(arguments.set, of_model)}
+
+
+def set_fields(items: Sequence[str], of_model: Sequence[str]) -> dict[str, Any]:
+    """The fields that ``--set`` gives, by their dotted names; ``of_model`` are those that ``--model`` gives.
+
+    Raises ProtocolError where two give the same field, or one that is a part of the other, and for a field that an
+    option of its own sets.
+    """
+    found: dict[str, Any] = {}
+    for item in items:
         field, equals, text = item.partition("=")
         if not equals:
             raise ProtocolError(f"--set takes FIELD=VALUE, not '{item}'")
-        if field in given:
+        if instead := OPTIONS.get(field.partition(".")[0]):
+            raise ProtocolError(f"--set does not take '{field}': use {instead}")
+        if field in found:
             raise ProtocolError(f"--set gives '{field}' twice: leave one out")
-        given.add(field)
-        changes[field] = value(text)
-    return changes
+        if other := next((one for one in found if _overlap(one, field)), ""):
+            raise ProtocolError(f"--set gives '{other}' and '{field}', one of which is in the other: leave one out")
+        if other := next((one for one in of_model if _overlap(one, field)), ""):
+            raise ProtocolError(f"--model gives {other}, and so does --set {field}=…: leave one out")
+        found[field] = value(text)
+    model = found.get("model", {})
+    if not isinstance(model, Mapping):
+        name = model if isinstance(model, str) and model else "NAME"
+        raise ProtocolError(f"'model' must be a table, not {shown(model)}: use --model {name[:80]}")
+    return found
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one of two dotted names is the other, or a part of it."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def base(arguments: argparse.Namespace, image_size: Any, say: Say | None) -> Protocol:

@@ -40,7 +40,11 @@ def run(
     ``older`` are editions to show beside them: see ``benchmark.results.editions``.
     """
     began = time.time()
-    finished = compute_missing(protocol, options, console, replay)
+    return conclude(compute_missing(protocol, options, console, replay), began, console, older)
+
+
+def conclude(finished: Campaign, began: float, console: Console, older: Names) -> int:
+    """Show what a command that ``began`` then has computed, and say what is left; the exit status."""
     if show(finished, console, older):
         console.print(
             f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",
@@ -65,16 +69,18 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
 
     began = time.time()
     asked_for = {spec.canonical for spec, _ in registry.expand(protocol.strategies)}
-    if REFERENCE not in asked_for or len(asked_for) < 2:
-        raise ProtocolError(f"--until-decided compares with {REFERENCE}: add it and others to --strategies")
-
-    def rest() -> Options:
-        limit = options.time_limit
-        left = None if limit is None else max(limit - (time.time() - began), 0.0)
-        return dataclasses.replace(options, time_limit=left)
+    if REFERENCE not in asked_for:
+        raise ProtocolError(f"--until-decided compares with {REFERENCE}: add it to --strategies")
+    if len(asked_for) < 2:
+        raise ProtocolError(f"--until-decided compares with {REFERENCE}: add another strategy to --strategies")
+    last: Campaign
 
     def compute(asked: Protocol) -> int:
-        return compute_missing(asked, rest(), console).status
+        nonlocal last
+        limit = options.time_limit
+        left = None if limit is None else max(limit - (time.time() - began), 0.0)
+        last = compute_missing(asked, dataclasses.replace(options, time_limit=left), console)
+        return last.status
 
     def widest(asked: Protocol) -> float:
         experiment = checks.folders(asked, options.name, options.places.layers).experiment()
@@ -96,7 +102,7 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
             markup=False,
             soft_wrap=True,
         )
-    return run(protocol, rest(), console, older)
+    return conclude(last, began, console, older)
 
 
 def replay(arguments: argparse.Namespace, options: Options, console: Console) -> int:
@@ -157,7 +163,7 @@ def _all_there(
 
 
 def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
-    """Print what was asked for, then write tables and figures; whether they could be written.
+    """Print what was asked for, then write tables and figures; whether there is anything to show and it was written.
 
     They show all of the user's own runs and, of the published ones, those that were asked for: by the present code,
     and where that has finished no round, by whatever code there is. Raises OSError where they cannot be written
@@ -189,7 +195,7 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
             console.print(note, markup=False)
     elif not any(run.rounds for run in page.runs):
         console.print("no round was finished: there is nothing to show yet")
-        return True
+        return False
     else:
         console.print("no round was finished: tables and figures show what else is there")
     by_present_code = any(run.rounds and is_present(run) for run in page.runs)

@@ -7,6 +7,7 @@ import dataclasses
 
 from rich.console import Console
 
+from benchmark.campaign import preflight as checks
 from benchmark.campaign import replay as replays
 from benchmark.campaign.campaign import DONE, FAILED
 from benchmark.commands.asked import Selected, flags, reference_asked, rows_asked
@@ -31,10 +32,9 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
             raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
         return report_across(arguments, layers, selected, console)
     folders = layers.find(arguments.report[0])
-    if arguments.export_indices is not None:
+    if arguments.export_indices is not None and arguments.output is None:
         export_indices(arguments, folders.experiment(), console)
-        if arguments.output is None:
-            return DONE
+        return DONE
     if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
         return report_selection(arguments, folders.experiment(), selected, console)
     experiment, budgets = results.beside_own(folders.experiment())
@@ -59,6 +59,7 @@ def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selec
 
     experiments = results.compared([layers.find(given) for given in arguments.report])
     found = compare_across(experiments, *selected, reference_asked(arguments))
+    _writable(arguments)
     for table in found.tables.values():
         console.print(for_console(table))
     for note in found.notes:
@@ -74,6 +75,7 @@ def report_selection(
 ) -> int:
     """Print the table of the selected runs; to ``--output``, write tables, figures, page and bibliography of the same.
 
+    What they acquired goes to ``--export-indices``, once it is sure that all of it can be written.
     Differences are to ``--baseline``, which is always among the strategies.
     """
     from benchmark.reports import console_table, notes_of, report_of, write_selection
@@ -89,13 +91,23 @@ def report_selection(
         if baseline not in found.source.strategies:
             raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
     found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)))
+    _writable(arguments)
     console.print(console_table(found))
     for note in notes_of(found):
         console.print(note, markup=False)
     if arguments.output is not None:
         write_selection(found, arguments.output)
         console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
+    if arguments.export_indices is not None:
+        export_indices(arguments, experiment, console)
     return DONE
+
+
+def _writable(arguments: argparse.Namespace) -> None:
+    """Raise ProtocolError unless the folders that the command is to write to can be."""
+    for option, place in (("--output", arguments.output), ("--export-indices", arguments.export_indices)):
+        if place is not None:
+            checks.writable_folder(place, option)
 
 
 def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:
@@ -103,6 +115,7 @@ def export_indices(arguments: argparse.Namespace, experiment: Experiment, consol
     from benchmark.reports.statistics.curves import select
 
     runs = select(experiment, *rows_asked(arguments), arguments.seeds, arguments.budgets).runs
+    _writable(arguments)
     for learner in dict.fromkeys(run.key.learner for run in runs):
         some = [run for run in runs if run.key.learner == learner]
         path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
@@ -128,6 +141,7 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
         result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
     else:
         result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
+    _writable(arguments)
     for table in result.tables:
         console.print(for_console(table))
     for note in result.notes:

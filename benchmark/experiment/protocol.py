@@ -22,6 +22,21 @@ ORACLES = ("simulated", "person")
 NOT_SHOWN = "a person labels images, not embeddings"
 LARGEST_IMAGE = 1024  # pixels a side
 _OPEN_TABLES = (["model", "parameters"], ["features", "parameters"])  # whose keys are another module's to check
+# What to use in place of ``--set`` for the fields that it does not take.
+OPTIONS = {
+    "name": "--name",
+    "dataset": "--dataset",
+    "budgets": "--budgets",
+    "ladder": "--budgets",
+    "strategies": "--strategies",
+    "learners": "--learner",
+    "seeds": "--seeds",
+    "description": "a --protocol file",
+    "papers": "a --protocol file",
+    "notes": "a --protocol file",
+    "replay": "--replay",
+    "looks": "--until-decided",
+}
 
 
 @dataclass(frozen=True)
@@ -151,7 +166,7 @@ class Protocol:
             if leaf not in node and parents not in _OPEN_TABLES:
                 raise _no_field(path)
             node[leaf] = value
-        return from_dict(tree)
+        return plain_data.build(Protocol, tree, _set_names())
 
 
 def from_dict(tree: Mapping[str, Any]) -> Protocol:
@@ -165,8 +180,13 @@ def is_folder_name(name: str) -> bool:
 
 
 def _no_field(path: str) -> ProtocolError:
-    return ProtocolError(f"the protocol has no field '{path}'{nearest(path, _field_names())}")
+    return ProtocolError(f"the protocol has no field '{path}'{nearest(path, _set_names())}")
 
 
 def _field_names() -> list[str]:
     return plain_data.field_names(Protocol)
+
+
+def _set_names() -> list[str]:
+    """The names of the fields that ``--set`` takes."""
+    return [name for name in _field_names() if name not in OPTIONS]

@@ -156,8 +156,12 @@ def compared(folders: Sequence[Folders]) -> list[Experiment]:
     """The experiments at ``folders``, to be compared with one another.
 
     Where one side is the published runs that lie below another side's own, the own ones alone stand on that side: no
-    run is compared with itself.
+    run is compared with itself. Raises StoreError for an experiment that is named twice.
     """
+    there = [[root.resolve() for root in one.read if is_experiment(root)] for one in folders]
+    for one, roots in zip(folders, there, strict=True):
+        if roots and there.count(roots) > 1:
+            raise StoreError(f"{one.written.name} is named twice: name each experiment once")
     alone = {one.read[0].resolve() for one in folders if len(one.read) == 1}
     return [
         (replace(one, read=one.read[:1]) if len(one.read) > 1 and one.read[1].resolve() in alone else one).experiment()

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.campaign import campaign, data_checks, sharing
+from benchmark.campaign import campaign, data_checks
 from benchmark.campaign import preflight as checks
 from benchmark.campaign.campaign import DONE, FAILED, UNFINISHED, Options, Places
-from benchmark.campaign.executors import executor_for
+from benchmark.campaign.executors import by_trial, executor_for
 from benchmark.campaign.plan import RunPlan, edition
 from benchmark.campaign.replay import ReplaySpec
 from benchmark.experiment import Protocol, ProtocolError, from_dict
@@ -120,12 +120,10 @@ def verify(
             elif replay is not None:
                 tasks[i] = replace(tasks[i], replay=replay)
 
-        def per_gpu(one: str, gpus: int) -> int:
-            trial = sharing.trial_of(protocol, data)
-            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
-
+        deadline = options.deadline(began)
+        per_gpu = by_trial(protocol, lambda: data, deadline, checks.said_on(console))
         with executor_for(
-            protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
+            protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu, deadline
         ) as executor:
             failed, left = campaign.compute(protocol, tasks, data, executor, console)
         recomputed = [store.read_run(p.path) if p.path.exists() else None for p in plans]

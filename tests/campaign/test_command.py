@@ -13,6 +13,8 @@ from PIL import Image
 from support.tiny import RAISES, bench, experiment, plugin, run_lines
 
 import run_benchmark
+from benchmark.campaign import preflight as checks
+from benchmark.experiment import ProtocolError
 from strategies import registry
 
 
@@ -79,12 +81,44 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--set recipe.learning_rate=nan", "'recipe.learning_rate' must be a finite number, not nan"),
         ("--set candidates=5", "candidates must be at least the largest acquisition batch, 10, not 5"),
         ("--set model.parameters=5", "'model.parameters' must be a table, not 5"),
-        ("--set name=a/b", "name must be fit for a folder, which 'a/b' is not"),
+        ("--set name=a", "--set does not take 'name': use --name"),
+        ("--set replay=foo", "--set does not take 'replay': use --replay"),
+        ("--set looks=5", "--set does not take 'looks': use --until-decided"),
+        ("--set ladder=[10,20]", "--set does not take 'ladder': use --budgets"),
+        ("--set notes=x", "--set does not take 'notes': use a --protocol file"),
+        ("--budgets 10 20 --set budgets=[10,30]", "--set does not take 'budgets': use --budgets"),
+        ("--seeds 0 1 --set seeds=[7]", "--set does not take 'seeds': use --seeds"),
+        ("--dataset mnist --set dataset=digits", "--set does not take 'dataset': use --dataset"),
+        ("--set strategies=['margin']", "--set does not take 'strategies': use --strategies"),
+        ("--set learners=['supervised']", "--set does not take 'learners': use --learner"),
+        (
+            "--model cnn[width=8] --set model.name=compact",
+            "--model gives model.name, and so does --set model.name=…: leave one out",
+        ),
+        (
+            "--model cnn[width=8] --set recipe.epochs=1 model.parameters.width=4",
+            "--model gives model.parameters.width, and so does --set model.parameters.width=…: leave one out",
+        ),
+        (
+            "--model cnn[width=8] --set model.parameters={dropout=0.1}",
+            "--model gives model.parameters.width, and so does --set model.parameters=…: leave one out",
+        ),
+        ("--model cnn --set model={name='mlp'}", "--model gives model.name, and so does --set model=…: leave one out"),
+        (
+            "--set recipe.epochs=1 recipe={learning_rate=0.1}",
+            "--set gives 'recipe.epochs' and 'recipe', one of which is in the other: leave one out",
+        ),
+        ("--set model=cnn", "'model' must be a table, not 'cnn': use --model cnn"),
+        ("--set model=3", "'model' must be a table, not 3: use --model NAME"),
+        ("--set model.name=[1]", "'model.name' must be of type str, not [1]"),
         ("--name a/b", "--name is the name of a folder in "),
         ("--name ..", "--name is the name of a folder in "),
         ("--name=", "--name is the name of a folder in "),
         ("--device gpu", "unknown device 'gpu': use auto, cpu, cuda or cuda:0"),
         ("--device meta", "device 'meta' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device mps", "device 'mps' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device cpu:1", "device 'cpu:1' is not supported: use auto, cpu, cuda or cuda:0"),
+        ("--device cuda:256", "device 'cuda:256' is not available: PyTorch finds "),
         ("--device cuda:99", "device 'cuda:99' is not available: PyTorch finds "),
         ("--workers 0", "argument --workers: '0' is not a whole number from 1 to 1,000,000"),
         ("--workers two", "argument --workers: 'two' is not a whole number from 1 to 1,000,000"),
@@ -92,6 +126,8 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--time-limit -5", "argument --time-limit: '-5' is no time: write 90s, 50m or 2h"),
         ("--executor slurm", "argument --executor: invalid choice: 'slurm'"),
         ("--strategies", "argument --strategies: expected at least one argument"),
+        ("--strat all", "unrecognized arguments: --strat all"),
+        ("--time 5", "unrecognized arguments: --time 5"),
         ("--stratgies random", "unrecognized arguments: --stratgies random"),
         ("--set model.parameters=[1]", "'model.parameters' must be a table, not [1]"),
         ("--set model.parameters.widht=4", "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
@@ -117,6 +153,15 @@ def test_a_mistake_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
     assert mistake(tmp_path, capsys, *arguments.split()).startswith(f"error: {message}")
+
+
+def test_the_cpu_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.device("cpu:0") == checks.device("cpu") == "cpu"
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [checks.device(name) for name in ("cuda", "cuda:0", "cuda:1")] == ["cuda", "cuda:0", "cuda:1"]
+    for name in ("cuda:2", "cuda:128", "cuda:256"):
+        with pytest.raises(ProtocolError, match="is not available: PyTorch finds 2 GPUs"):
+            checks.device(name)
 
 
 def test_ray_is_an_extra(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,9 @@ LONG, LONGEST = "9" * 400, "9" * 5000
 HUGE = (LONG, LONGEST, str(2**63), "1e400", "-1e400", "nan", "[nan]", "[" * 3000, "0x" + "f" * 5000)
 
 FIELDS = (
-    *("budgets", "seeds", "label_noise", "model.parameters.width", "model.parameters.dropout", "features.steps"),
+    *("image_size", "label_noise", "model.parameters.width", "model.parameters.dropout", "features.steps"),
     *("recipe.learning_rate", "recipe.epochs", "recipe.min_steps", "recipe.batch_size", "recipe.milestones"),
-    "features.batch_size",
+    *("recipe.half_size_until", "features.batch_size"),
 )
 LEARNERS = (
     *("fixmatch[mu={}]", "fixmatch[steps={}]", "fixmatch[ema={}]", "fixmatch[threshold={}]"),

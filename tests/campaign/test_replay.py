@@ -189,7 +189,7 @@ def test_a_bad_list_is_one_line(name: str, text: str, tmp_path: Path, capsys: py
     assert said.count("\n") == 1
 
 
-IDLE = {"initial": "balanced", "candidates": "20", "features.source": "pca", "replay": "mnist@0123456789abcdef"}
+IDLE = {"initial": "balanced", "candidates": "20", "features.source": "pca"}
 
 
 @pytest.mark.parametrize(

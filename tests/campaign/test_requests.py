@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import shutil
@@ -19,6 +20,7 @@ from benchmark.campaign import request as command
 from benchmark.data import datasets
 from benchmark.experiment import Protocol, ProtocolError, library
 from benchmark.experiment.library import experiment_name
+from benchmark.experiment.protocol import OPTIONS
 from benchmark.learners import LEARNERS
 from benchmark.models import factory
 from strategies import registry
@@ -35,6 +37,28 @@ def test_no_argument_is_the_digits_protocol() -> None:
 def test_a_dataset_picks_the_protocol_of_its_name() -> None:
     assert requested("--dataset", "mnist") == library.load("mnist")
     assert requested("--protocol", "cifar10-ll4al", "--dataset", "mnist").recipe == library.load("cifar10-ll4al").recipe
+
+
+def test_what_the_model_leaves_open_can_be_set() -> None:
+    model = requested("--model", "cnn[width=8]", "--set", "model.parameters.dropout=0.25").model
+    assert (model.name, model.parameters) == ("cnn", {"width": 8, "dropout": 0.25})
+    assert requested("--model", "cnn", "--set", "model.parameters={width=8}").model.parameters == {"width": 8}
+    assert requested("--set", "model={name='compact'}").model.name == "compact"
+
+
+def test_no_field_is_suggested_that_cannot_be_set() -> None:
+    assert {*OPTIONS} <= {field.name for field in dataclasses.fields(Protocol)}
+    for misspelt in [*(f"{name}s=1" for name in OPTIONS), "foo=1", "recipe.foo=1", "recipe={foo=1}", "seed=[1]"]:
+        with pytest.raises(ProtocolError, match="no field") as caught:
+            requested("--set", misspelt)
+        suggested = str(caught.value).partition("did you mean ")[2].rstrip("?").split(" or ")
+        assert not {*suggested} & {*OPTIONS}
+
+
+def test_the_protocol_of_a_replay_is_for_replays(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('replay = "mnist@0123456789abcdef"\n' + PROTOCOL)
+    with pytest.raises(ProtocolError, match=r"own\.toml is of a replay: say with --replay what"):
+        requested("--protocol", str(tmp_path / "own.toml"))
 
 
 def test_a_head_that_is_trained_has_a_training_where_the_protocols_own_is_solved() -> None:
@@ -62,7 +86,7 @@ def test_every_other_flag_is_one_field() -> None:
     found = requested(
         *("--dataset", "mnist", "--strategies", "badge", "random", "--learner", "supervised", "--seeds", "4", "2"),
         *("--budgets", "20", "40", "--model", "resnet18[width=32,dropout=0.1]"),
-        *("--set", "warm_start=true", "recipe.optimizer=adamw", "recipe.milestones=[0.5, 0.8]", "description=a = b"),
+        *("--set", "warm_start=true", "recipe.optimizer=adamw", "recipe.milestones=[0.5, 0.8]"),
     )
     expected = library.load("mnist").override(
         strategies=["badge", "random"],
@@ -71,7 +95,6 @@ def test_every_other_flag_is_one_field() -> None:
         budgets=[20, 40],
         model={"name": "resnet18", "parameters": {"width": 32, "dropout": 0.1}},
         warm_start=True,
-        description="a = b",
         **{"recipe.optimizer": "adamw", "recipe.milestones": [0.5, 0.8]},
     )
     assert found == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from support.tiny import PROTOCOL, run_task
 from benchmark.campaign import executors, mps, sharing
 from benchmark.campaign.campaign import balanced
 from benchmark.campaign.in_process import InProcess
+from benchmark.campaign.supervisor import Supervisor
+from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import Protocol, load
 from benchmark.experiment.keys import RunKey
@@ -168,6 +171,34 @@ def test_a_single_run_begins_here_without_a_trial(tiny: Protocol) -> None:
         raise AssertionError
 
     assert isinstance(executors.executor_for(tiny, "local", "cuda:0", None, {}, 1, never), InProcess)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_nothing_is_started_once_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, tiny: Protocol, digits: ImageData, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    trials: list[str] = []
+    monkeypatch.setattr(sharing, "processes_per_gpu", lambda trial, device, gpus, say: trials.append(device) or 4)
+
+    def chosen(deadline: float | None, load: Callable[[], ImageData] = lambda: digits) -> Executor:
+        per_gpu = executors.by_trial(tiny, load, deadline, print)
+        return executors.executor_for(tiny, "local", device, None if device == "cuda" else 2, {}, 9, per_gpu, deadline)
+
+    def slow() -> ImageData:
+        monkeypatch.setattr(time, "time", lambda: over + 1)
+        return digits
+
+    over = time.time()
+    assert isinstance(chosen(over), InProcess)
+    assert not trials
+    for deadline in (None, over + 1000):
+        assert isinstance(chosen(deadline), Supervisor)
+    assert len(trials) == 2 * (device == "cuda")
+    if device == "cuda":  # over while the data are read
+        over += 2000
+        assert isinstance(chosen(over, slow), InProcess)
+        assert len(trials) == 2
 
 
 # --- the multi-process service

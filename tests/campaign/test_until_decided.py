@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from support.tiny import bench, experiment
+from support.tiny import RAISES, bench, experiment, plugin
 
 from benchmark.campaign.until_decided import LOOKS, more_seeds, until_decided
 from benchmark.experiment import Protocol, load
 from benchmark.reports import read_report
 from benchmark.reports.verdicts import method
+from benchmark.results import failures
 
 
 @pytest.mark.parametrize(
@@ -65,12 +66,20 @@ def test_the_number_of_looks_is_kept_and_said(tmp_path: Path, capsys: pytest.Cap
     assert "over up to 5 looks, 1 % at each" in method(inference)
 
 
+def test_a_run_that_fails_is_computed_once(tmp_path: Path) -> None:
+    arguments = ("--strategies", plugin(tmp_path, RAISES), "random", "--seeds", "0", "--until-decided", "1")
+    assert bench(tmp_path, *arguments) == 1
+    recorded, _ = failures.read(experiment(tmp_path))
+    assert [record.key.seed for record in recorded] == [0]
+
+
 def test_what_has_no_effect_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(tmp_path, "--until-decided", "1", "--fresh") == 2
     assert "--fresh has no effect with --until-decided" in capsys.readouterr().err
     assert bench(tmp_path, "--until-decided", "0") == 2
     assert "no width in points" in capsys.readouterr().err
     assert bench(tmp_path, "--until-decided", "1", "--strategies", "margin", "--seeds", "0") == 2
-    assert "add it and others to --strategies" in capsys.readouterr().err
+    assert "compares with random: add it to --strategies" in capsys.readouterr().err
     assert bench(tmp_path, "--until-decided", "1", "--strategies", "random", "--seeds", "0") == 2
+    assert "compares with random: add another strategy to --strategies" in capsys.readouterr().err
     assert not list(tmp_path.glob("results/**/*.jsonl")), "nothing was computed"

@@ -89,7 +89,7 @@ def test_a_whole_number_will_do_for_a_fraction(tiny: Protocol) -> None:
         ("wram_start", True, "the protocol has no field 'wram_start': did you mean warm_start?"),
         ("recipe.epoch", 5, "the protocol has no field 'recipe.epoch': did you mean recipe.epochs"),
         ("recipe.epochs.x", 5, "the protocol has no field 'recipe.epochs.x': did you mean recipe.epochs"),
-        ("dataset.x", 5, "the protocol has no field 'dataset.x': did you mean dataset"),
+        ("candidates.x", 5, "the protocol has no field 'candidates.x': did you mean candidates"),
     ],
 )
 def test_every_field_is_checked(tiny: Protocol, field: str, value: Any, message: str) -> None:

@@ -30,7 +30,9 @@ NAMES = sorted(path.stem.removeprefix("test_") for path in HERE.glob("test_*.py"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python tests/performance", description="Measure, and print one table.")
+    parser = argparse.ArgumentParser(
+        prog="python tests/performance", description="Measure, and print one table.", allow_abbrev=False
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure, of {', '.join(NAMES)}; default all")
     parser.add_argument("-k", metavar="EXPRESSION", default="", help="only tests that match, as pytest's -k")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, which only show that everything runs")

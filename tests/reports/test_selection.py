@@ -141,7 +141,36 @@ def test_a_baseline_that_did_not_run_is_one_line(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("mode", [["--list"], ["--verify", "x"], []])
+@pytest.mark.parametrize("baseline", ["bagde", "badge"])
+def test_a_mistaken_baseline_leaves_nothing_behind(root: Path, tmp_path: Path, baseline: str) -> None:
+    before = tree(tmp_path)
+    where = ("--output", str(tmp_path / "paper"), "--export-indices", str(tmp_path / "lists"))
+    assert report(root, *where, "--baseline", baseline) == 2
+    assert tree(tmp_path) == before
+    assert report(root, *SELECTED, *where, "--baseline", "margin") == 0
+    assert len(list((tmp_path / "lists").iterdir())) == 2  # one for each learner
+
+
+@pytest.mark.parametrize("option", ["--output", "--export-indices"])
+def test_a_folder_that_cannot_be_written_to_is_one_line(
+    root: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    other = write_grid(tmp_path / "results" / "cifar10", ["random", "margin", "entropy"], seeds=3)
+    elsewhere = {"--output": [], "--export-indices": ["--output", str(tmp_path / "paper")]}[option]
+    requests = [["--report", str(root), *elsewhere], ["--report", str(root), *SELECTED, *elsewhere]]
+    if option == "--output":
+        requests += [[mode, str(root), str(other)] for mode in ("--report", "--compare")]
+    before = tree(tmp_path)
+    for request in requests:
+        assert run_benchmark.main([*request, option, str(tmp_path / "file")]) == 2
+        said = capsys.readouterr()
+        why = f"error: cannot write to {tmp_path / 'file'} (File exists): name another folder with {option}\n"
+        assert (said.out, said.err) == ("", why)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("mode", [["--list"], ["--verify", "x"], ["--report", "x", "--export-indices", "y"], []])
 def test_a_baseline_has_no_effect_elsewhere(mode: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         run_benchmark.main([*mode, "--baseline", "margin"])

@@ -114,7 +114,7 @@ def test_code_that_only_a_header_names_is_never_run(
         path.unlink()
     assert {run.key.strategy for run in read_experiment(root).runs} == {"random", f"{around}{evil}:E"}
     for mode in ("--report", "--compare", "--verify"):
-        places = [str(root), str(root)] if mode == "--compare" else [str(root)]
+        places = [str(root), str(shutil.copytree(root, tmp_path / "copy"))] if mode == "--compare" else [str(root)]
         bench(tmp_path, mode, *places, report=True)
     assert not marker.exists()
     with pytest.raises(UnknownStrategy, match="none of the suite's own"):

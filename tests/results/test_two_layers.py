@@ -198,3 +198,17 @@ def test_no_run_is_compared_with_itself(layers: Layers) -> None:
     assert (len(first.runs), len(second.runs)) == (6, 1)
     first, second = compared([layers.find(Path("mnist-2")), layers.find(Path("mnist"))])
     assert (len(first.runs), len(second.runs)) == (3, 7)
+
+
+def test_an_experiment_is_not_compared_with_itself(layers: Layers, tmp_path: Path) -> None:
+    public = layers.folders("mnist").read[1]
+    write_grid(layers.own / "mnist-2", ["random"])
+    (tmp_path / "link").symlink_to(layers.own / "mnist-2")
+    for given in (
+        [Path("mnist"), Path("mnist")],
+        [Path("mnist"), public],  # there is nothing of one's own
+        [Path("mnist-2"), layers.own / "mnist-2"],
+        [Path("mnist-2"), Path("mnist"), tmp_path / "link"],
+    ):
+        with pytest.raises(StoreError, match=r"^mnist(-2)? is named twice: name each experiment once$"):
+            compared([layers.find(one) for one in given])

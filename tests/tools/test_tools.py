@@ -49,6 +49,26 @@ def test_the_search_judges_on_training_images_and_computes_nothing_twice(
     assert len((tmp_path / "digits.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("manifest", ["mnist"]),
+        ("penalty_search", ["digits"]),
+        ("profile_run", ["digits"]),
+        ("rank_agreement", ["digits", "mnist", "--strategies", "random", "--seeds", "0", "--budgets", "20"]),
+        ("recipe_search", ["digits"]),
+    ],
+)
+def test_no_option_is_abbreviated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, arguments: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments, "--data-di=nowhere"])
+    with pytest.raises(SystemExit) as left:
+        tool(name).main()
+    assert left.value.code == 2
+    assert "unrecognized arguments: --data-di=nowhere" in capsys.readouterr().err
+
+
 def test_the_search_trains_with_attachments_and_judges_their_ranks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
