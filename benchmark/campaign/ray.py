@@ -21,6 +21,7 @@ from benchmark.data.datasets import ImageData
 from benchmark.experiment import ProtocolError
 from benchmark.loop.task import RunTask
 from benchmark.results import environment, store
+from benchmark.training import backends
 
 _POLL = 0.5  # seconds
 _SUBMITTED = 1000  # tasks that Ray knows of at once; it is slow with a hundred thousand
@@ -126,11 +127,14 @@ def _perform_in_ray(task: RunTask, shared: list[Any], events: Any) -> Ended:
 
 def node_problem(task: RunTask) -> str:
     """Why this node cannot compute the task, or not with the bits that it was begun with; empty where it can."""
-    torch.set_num_threads(1)  # as a run is computed, and recorded
+    backends.settle()  # as a run is computed, and recorded
     node, root = socket.gethostname(), task.path.parents[2]
     if not root.is_dir():
         return f"{node} has no {root}: give a --results-dir on a file system that all nodes share"
-    started = store.read_summary(task.path) if task.path.exists() else None
+    path = task.path if task.begun is None or task.path.exists() else task.begun
+    if path == task.begun and not path.exists():
+        return f"{node} has no {path}: give a --published on a file system that all nodes share"
+    started = store.read_summary(path) if path.exists() else None
     if started is None:
         return ""
     unlike = environment.differences(started.header.environment, environment.record(torch.device(task.device)))
