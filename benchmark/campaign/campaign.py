@@ -63,6 +63,10 @@ class Options:
     time_limit: float | None = None  # seconds
     command: tuple[str, ...] = ()  # its words, for a hint
 
+    def deadline(self, began: float) -> float | None:
+        """Of a command that ``began`` then, in seconds since the epoch; None for none."""
+        return None if self.time_limit is None else began + self.time_limit
+
 
 @dataclass(frozen=True)
 class Campaign:
@@ -120,7 +124,7 @@ def compute_missing(
 
         def per_gpu(one: str, gpus: int) -> int:
             trial = sharing.trial_of(protocol, source.load()[0])
-            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
+            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console), options.deadline(began))
 
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu
@@ -225,7 +229,6 @@ def tasks_of(
 ) -> list[RunTask]:
     """The planned runs with where and until when to compute them; ``verdicts`` are those on the plugins."""
     commit, recorded = environment.commit(), data_checks.dataset_record(identity)
-    deadline = None if options.time_limit is None else began + options.time_limit
     return [
         RunTask(
             key=p.key,
@@ -243,7 +246,7 @@ def tasks_of(
             differing=recorded.differing,
             commit=commit,
             strategy_check=verdicts.get(p.spec.canonical),
-            deadline=deadline,
+            deadline=options.deadline(began),
             begun=p.begun,
             shared=shared(p, protocol),
         )

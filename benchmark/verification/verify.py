@@ -122,7 +122,7 @@ def verify(
 
         def per_gpu(one: str, gpus: int) -> int:
             trial = sharing.trial_of(protocol, data)
-            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console))
+            return sharing.processes_per_gpu(trial, one, gpus, checks.said_on(console), options.deadline(began))
 
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(tasks), per_gpu
