@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.extend(sorted(map(str, Path(__file__).resolve().parents[2].glob("wheels/*.whl"))))  # for what is not installed
 
 from rich.console import Console
 
@@ -36,7 +37,7 @@ from benchmark.results.layers import RESULTS, find_layers
 from benchmark.text.terminal import Terminal
 from tools.gpu.collect import gather
 from tools.gpu.pieces import size
-from tools.gpu.places import REHEARSAL, ROOT, requests, use_carried_wheels
+from tools.gpu.places import REHEARSAL, ROOT, requests
 
 GRACE = 20.0  # seconds beyond the limit after which a round is given up
 SHORTEST = 10.0  # seconds that must be left for a request to begin
@@ -53,7 +54,6 @@ def main() -> int:
     options = p.parse_args()
     collect = options.collect.absolute() if options.collect is not None else None
     os.chdir(ROOT)
-    use_carried_wheels()
     console = Terminal()
     try:
         with signals.stopping():

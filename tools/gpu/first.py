@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.extend(sorted(map(str, Path(__file__).resolve().parents[2].glob("wheels/*.whl"))))  # for what is not installed
 
 import torch
 from torch import Tensor
