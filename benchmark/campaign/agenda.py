@@ -117,6 +117,13 @@ class Agenda:
         self._held.pop(task.path, None)
         return Finished(task, "failed", failure)
 
+    def give_up(self) -> list[RunTask]:
+        """Drop all tasks that are not in hand; returns them."""
+        rest = [*self._waiting, *(held.task for held in self._held.values())]
+        self._waiting.clear()
+        self._held.clear()
+        return rest
+
     def _leave(self, task: RunTask) -> None:
         self._in_hand -= 1
         self._released(task.key)

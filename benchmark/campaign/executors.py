@@ -56,7 +56,7 @@ def by_trial(protocol: Protocol, load: Callable[[], ImageData], deadline: float 
         data = load()
         if _is_over(deadline):
             return 1
-        return sharing.processes_per_gpu(sharing.trial_of(protocol, data), device, gpus, say)
+        return sharing.processes_per_gpu(sharing.trial_of(protocol, data), device, gpus, say, deadline)
 
     return per_gpu
 

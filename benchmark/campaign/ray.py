@@ -16,11 +16,12 @@ from typing import Any
 import torch
 
 from benchmark.campaign.agenda import Agenda
-from benchmark.campaign.tasks import Emit, Ended, Executor, Failure, Finished, perform
+from benchmark.campaign.tasks import Emit, Ended, Executor, Failure, Finished, failure_of, perform
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import ProtocolError
 from benchmark.loop.task import RunTask
 from benchmark.results import environment, store
+from benchmark.training import backends
 
 _POLL = 0.5  # seconds
 _SUBMITTED = 1000  # tasks that Ray knows of at once; it is slow with a hundred thousand
@@ -91,14 +92,18 @@ def _over(task: RunTask, reference: Any, agenda: Agenda) -> Finished | None:
     """What to report of a task that has an end: its own, or that of its process or node."""
     ray: Any = importlib.import_module("ray")
     try:
-        return agenda.over(task, ray.get(reference))
+        ended = ray.get(reference)
     except ray.exceptions.RayError as error:
-        of_memory = isinstance(error, ray.exceptions.OutOfMemoryError)
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]}"
-        finished = agenda.lost(task, Failure(said, of_memory=of_memory))
-        if finished.retried:
-            agenda.put_back(task, last=of_memory)
-        return finished
+        failure = Failure(said, of_memory=isinstance(error, ray.exceptions.OutOfMemoryError))
+    else:
+        if ended.failure is None or not ended.failure.in_process:
+            return agenda.over(task, ended)
+        failure = ended.failure  # Ray has a fresh process for every task on a GPU
+    finished = agenda.lost(task, failure)
+    if finished.retried:
+        agenda.put_back(task, last=failure.of_memory)
+    return finished
 
 
 def _for_any_node(task: RunTask) -> RunTask:
@@ -121,16 +126,23 @@ def _for_any_node(task: RunTask) -> RunTask:
 def _perform_in_ray(task: RunTask, shared: list[Any], events: Any) -> Ended:
     if problem := node_problem(task):
         return Ended("failed", Failure(problem))
-    return perform(task, _shared_data(shared[0], task.device), events.put)
+    try:
+        data = _shared_data(shared[0], task.device)
+    except RuntimeError as error:  # no memory for them
+        return Ended("failed", failure_of(error, task.device))
+    return perform(task, data, events.put)
 
 
 def node_problem(task: RunTask) -> str:
     """Why this node cannot compute the task, or not with the bits that it was begun with; empty where it can."""
-    torch.set_num_threads(1)  # as a run is computed, and recorded
+    backends.settle()  # as a run is computed, and recorded
     node, root = socket.gethostname(), task.path.parents[2]
     if not root.is_dir():
         return f"{node} has no {root}: give a --results-dir on a file system that all nodes share"
-    started = store.read_summary(task.path) if task.path.exists() else None
+    path = task.path if task.begun is None or task.path.exists() else task.begun
+    if path == task.begun and not path.exists():
+        return f"{node} has no {path}: give a --published on a file system that all nodes share"
+    started = store.read_summary(path) if path.exists() else None
     if started is None:
         return ""
     unlike = environment.differences(started.header.environment, environment.record(torch.device(task.device)))

@@ -28,6 +28,7 @@ from benchmark.learners import supervised
 from benchmark.loop.task import network_sources
 from benchmark.models import factory
 from benchmark.models.blueprint import Blueprint, blueprint
+from benchmark.training import backends
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
 from benchmark.training.task import TrainingTask
@@ -40,6 +41,7 @@ USABLE = 0.9  # of the memory that is free
 STEPS, LABELS = 10, 1000  # of a training in the trial
 MEASURE = 1.5  # seconds with so many processes
 PATIENCE = 120.0  # seconds until a process must be ready
+SHARE = 0.25  # of the time until a deadline that waiting for it may take at most
 
 _known: dict[str, int] = {}  # what trials of this process have shown
 
@@ -74,11 +76,12 @@ def trial_of(protocol: Protocol, data: ImageData) -> Trial:
     return Trial(data, plan, protocol.recipe, network_sources(protocol))
 
 
-def processes_per_gpu(trial: Trial, device: str, gpus: int, say: Say) -> int:
+def processes_per_gpu(trial: Trial, device: str, gpus: int, say: Say, deadline: float | None = None) -> int:
     """How many processes are to share each of ``gpus`` GPUs like ``device``.
 
-    Where NVIDIA's multi-process service is installed, it is started, unless processes cannot begin under it. One
-    process per GPU where even the trial's first process cannot begin: what is wrong shows in the runs.
+    Where NVIDIA's multi-process service is installed, it is started, unless processes cannot begin under it, on each of
+    the GPUs. One process per GPU where even the trial's first process cannot begin: what is wrong shows in the runs.
+    ``deadline`` is that of the runs, in seconds since the epoch; None for none.
     """
     most = min(MOST, max(1, cores() // gpus))
     if most == 1:
@@ -93,11 +96,13 @@ def processes_per_gpu(trial: Trial, device: str, gpus: int, say: Say) -> int:
     shared = None
     free()  # so that this process, which computes nothing there, is no client of the service
     if mps.start():
-        shared = measure(trial, device, most, free)
+        others = [f"cuda:{number}" for number in range(1, gpus)]
+        if can_begin(trial, others, patience_until(deadline)):
+            shared = measure(trial, device, most, free, patience_until(deadline))
         if shared is None:
             mps.stop()
             say("processes cannot begin under NVIDIA's multi-process service: going on without it")
-    shared = shared or measure(trial, device, most, free)
+    shared = shared or measure(trial, device, most, free, patience_until(deadline))
     if shared is None:
         return 1
     say(shared.line)
@@ -105,16 +110,32 @@ def processes_per_gpu(trial: Trial, device: str, gpus: int, say: Say) -> int:
     return shared.processes
 
 
-def measure(trial: Trial, device: str, most: int, free: Callable[[], int]) -> Shared | None:
-    """The trial with at most ``most`` processes; None where the first cannot begin. ``free`` tells bytes of memory."""
+def patience_until(deadline: float | None) -> float:
+    """Seconds to wait for a process to be ready: a trial must not take the time that is for the runs."""
+    return PATIENCE if deadline is None else min(PATIENCE, SHARE * max(deadline - time.time(), 0.0))
+
+
+def can_begin(trial: Trial, devices: list[str], patience: float) -> bool:
+    """Whether a process begins on each of the devices."""
+    until = time.monotonic() + patience
+    with _probes() as probes:
+        probes += [_Probe(trial, device) for device in devices]
+        return all(probe.is_ready(until - time.monotonic()) for probe in probes)
+
+
+def measure(trial: Trial, device: str, most: int, free: Callable[[], int], patience: float) -> Shared | None:
+    """The trial with at most ``most`` processes; None where the first is not ready in ``patience`` seconds.
+
+    ``free`` tells bytes of memory.
+    """
     before = free()
     with _probes() as probes:
         probes.append(_Probe(trial, device))
-        if not probes[0].is_ready(PATIENCE):
+        if not probes[0].is_ready(patience):
             return None
         most = min(most, that_fit(before, before - free()))
         probes += [_Probe(trial, device) for _ in range(most - 1)]
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         able = [probe for probe in probes if probe.is_ready(until - time.monotonic())]
         rates: dict[int, float] = {}
 
@@ -212,7 +233,7 @@ def _rate(probes: list[_Probe]) -> float:
 
 def _train(channel: Connection, trial: Trial, device: str) -> None:
     signals.enter_worker()
-    torch.set_num_threads(1)
+    backends.settle()
     process.keep_freed_memory()
     for source in trial.sources:
         factory.PLUGINS.enter(source)

@@ -1,12 +1,14 @@
 """Tasks on this machine in a process per core, or several per GPU, under a supervisor that outlives any of them.
 
 A death costs the round in hand: its run begins again from the last one on disk, in a fresh process; if that dies too,
-the run has failed. When processes die for memory again and again, fewer of them go on.
+the run has failed. A process whose GPU has failed counts as dead, because all that it is given would fail. When
+processes die for memory again and again, fewer of them go on; a GPU on which none begins any more is left out.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Self
@@ -19,7 +21,7 @@ from benchmark.campaign.worker import Worker
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
 
-_STILLBORN = 3  # workers in a row that die before their first task: something is wrong with all of them
+_STILLBORN = 3  # workers of a device in a row that die before their first task: something is wrong with all of them
 _UNTIL_OURS = 0.5  # seconds
 _LOOK = 10.0  # seconds without a message after which stopped workers are looked for
 
@@ -32,7 +34,8 @@ class Supervisor(Executor):
         self._most = len(devices)
         self._workers: list[Worker] = []
         self._memory = MemoryWatch()
-        self._memory_deaths = self._stillborn = 0
+        self._memory_deaths = 0
+        self._stillborn: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._workers += [Worker(device) for device in self._devices]
@@ -51,7 +54,7 @@ class Supervisor(Executor):
             for worker in list(self._workers):
                 is_dead = worker.is_dead()  # asked before its last messages are read
                 failure = yield from self._listen(worker, agenda, emit)
-                if is_dead:
+                if is_dead and failure is None:
                     time.sleep(_UNTIL_OURS)  # a signal to all processes may have reached it first
                     worker.bury()
                     failure = Failure(worker.cause, of_memory=self._memory.has_killed(worker.process.exitcode))
@@ -85,14 +88,15 @@ class Supervisor(Executor):
                 emit(Notice(f"{worker.task.key}: its process {number} is stopped; kill -CONT {number} lets it go on"))
 
     def _listen(self, worker: Worker, agenda: Agenda, emit: Emit) -> Generator[Finished, None, Failure | None]:
-        """Take a worker's messages; the failure of one that is to be replaced, because its memory is short."""
+        """Take a worker's messages; the failure of one that is to be replaced, for its memory or its device."""
         for message in worker.messages():
             if message is None:
-                worker.is_ready, self._stillborn = True, 0
+                worker.is_ready = True
+                self._stillborn.pop(worker.device, None)
             elif not isinstance(message, Ended):
                 agenda.heed(message)
                 emit(message)
-            elif message.failure is not None and message.failure.of_memory:
+            elif message.failure is not None and message.failure.in_process:
                 worker.dismiss()
                 return message.failure
             else:
@@ -118,13 +122,28 @@ class Supervisor(Executor):
             elif finished.retried:
                 first = task
         elif not worker.is_ready:
-            self._stillborn += 1
-            if self._stillborn >= _STILLBORN:
-                raise OSError(f"worker processes die before they begin; of the last one, {failure.error}")
+            if first is not None and self._workers:  # for one that can begin
+                agenda.put_back(first, last=failure.of_memory)
+                first = None
+            if not self._can_begin(worker.device, failure, emit):
+                return
         if first is not None or not self._workers or (agenda.waiting and len(self._workers) < self._most):
             fresh = Worker(worker.device, first)
             fresh.give_data(data)
             self._workers.append(fresh)
+
+    def _can_begin(self, device: str, failure: Failure, emit: Emit) -> bool:
+        """Whether to try once more after a worker that died before its first task. Raises OSError if none is left."""
+        if failure.of_memory and self._workers:
+            return True  # the others have taken it; ``_spare_memory`` sees to an end
+        self._stillborn[device] += 1
+        if self._stillborn[device] < _STILLBORN:
+            return True
+        if all(worker.device == device for worker in self._workers):
+            raise OSError(f"worker processes die before they begin; of the last one, {failure.error}")
+        if self._stillborn[device] == _STILLBORN:
+            emit(Notice(f"worker processes die on {device} before they begin ({failure.error}): going on without it"))
+        return False
 
     def _spare_memory(self, emit: Emit) -> None:
         """After the second death for memory, and each after that, one worker fewer goes on."""

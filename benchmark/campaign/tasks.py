@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -44,11 +45,20 @@ class Notice:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a task failed: ``error`` on one line, ``traceback`` empty where its process died."""
+    """Why a task failed: ``error`` on one line, ``traceback`` empty where its process died.
+
+    ``of_device`` if every later call of the process to its device fails as well.
+    """
 
     error: str
     traceback: str = ""
     of_memory: bool = False
+    of_device: bool = False
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the process may be the reason, so that the task is worth another try in a fresh one."""
+        return self.of_memory or self.of_device
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class Ended:
     holder: Holder | None = None
 
 
-Left = Literal["stopped", "held", "taken"]  # how a task ends that a later command is to go on with
+Left = Literal["stopped", "held", "taken", "deferred"]  # how a task ends that a later command is to go on with
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class Finished:
 
 
 Emit = Callable[[RoundDone | Notice], None]
+_OF_MEMORY = re.compile(r"can't allocate memory|CUDA (?:driver )?error: out of memory|_ALLOC(?:ATION)?_FAILED")
 
 
 class Executor:
@@ -107,8 +118,13 @@ def perform(task: RunTask, data: ImageData, emit: Emit) -> Ended:
     except KeyboardInterrupt:  # of a signal
         raise
     except BaseException as error:  # whatever a plugin raises
-        trace = "".join(traceback.format_exception(error))
-        return Ended("failed", Failure(told(error).replace("\n", " "), trace, _is_of_memory(error)))
+        return Ended("failed", failure_of(error, task.device))
+
+
+def failure_of(error: BaseException, device: str) -> Failure:
+    """What to report of an exception that a process has raised at its work on ``device``."""
+    trace = "".join(traceback.format_exception(error))
+    return Failure(told(error).replace("\n", " "), trace, _is_of_memory(error), not _responds(device))
 
 
 def told(error: BaseException) -> str:
@@ -159,5 +175,19 @@ def _strategy(task: RunTask) -> Strategy:
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    """Whether a device had too little memory; PyTorch says so of the CPU in words alone."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in told(error)
+    """Whether a device had too little memory; PyTorch says so of the CPU, and of NVIDIA's libraries, in words alone."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or bool(_OF_MEMORY.search(told(error)))
+
+
+def _responds(device: str) -> bool:
+    """Whether a device still computes for this process.
+
+    After an illegal address, an assertion in a kernel, an error of its memory or its loss, every call raises.
+    """
+    if torch.device(device).type != "cuda":
+        return True
+    try:
+        torch.cuda.synchronize(device)
+    except Exception:
+        return False
+    return True

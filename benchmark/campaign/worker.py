@@ -19,12 +19,13 @@ from typing import Any
 import torch.multiprocessing
 
 from benchmark.campaign import process, signals
-from benchmark.campaign.tasks import Ended, Notice, RoundDone, perform
+from benchmark.campaign.tasks import Ended, Notice, RoundDone, failure_of, perform
 from benchmark.data.datasets import ImageData
 from benchmark.loop.task import RunTask
 from benchmark.results.locks import state_of
 
-Message = RoundDone | Notice | Ended | None  # None when the worker is ready for its first task
+# None when the worker is ready for its first task; it has ended before that where the data find no memory.
+Message = RoundDone | Notice | Ended | None
 
 
 class Worker:
@@ -107,7 +108,14 @@ def _work(channel: Connection, device: str) -> None:
     data = channel.recv()
     if data is None:
         return
-    data = data.to(device)
+    try:
+        data = data.to(device)
+    except Exception as error:
+        failure = failure_of(error, device)
+        if not failure.of_memory:
+            raise
+        channel.send(Ended("failed", failure))
+        return
     channel.send(None)
     while (task := channel.recv()) is not None:
         with signals.at_work():

@@ -166,3 +166,16 @@ def test_a_node_of_another_kind_continues_no_run(tmp_path: Path) -> None:
     alike = environment.record(torch.device("cpu"))
     write_lines(task.path, replace(header, environment=alike), [round_of(0, 10, 10)])
     assert ray_executor.node_problem(task) == ""
+
+
+def test_a_node_continues_a_published_run_only_if_it_is_of_its_kind(tmp_path: Path) -> None:
+    own = run_task(tmp_path, load("digits"), RunKey("random", "supervised", 0))
+    own.path.parents[2].mkdir(parents=True)
+    task = replace(own, begun=tmp_path / "published" / own.path.name)
+    assert f"has no {task.begun}: give a --published on a file system that" in ray_executor.node_problem(task)
+    header = header_of(task.key, 10)
+    write_lines(task.begun, header, [round_of(0, 10, 10)])
+    assert "it was started on another kind of node than" in ray_executor.node_problem(task)
+    alike = replace(header, environment=environment.record(torch.device("cpu")))
+    write_lines(task.path, alike, [round_of(0, 10, 10)])  # taken over meanwhile: the run to continue
+    assert ray_executor.node_problem(task) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import time
@@ -24,6 +25,7 @@ from benchmark.campaign.tasks import Executor
 from benchmark.data.datasets import ImageData
 from benchmark.experiment import Protocol, load
 from benchmark.experiment.keys import RunKey
+from benchmark.training import backends
 
 GIGABYTE = 10**9
 
@@ -78,7 +80,7 @@ def test_a_trial_measures_processes_side_by_side_and_leaves_none(
 ) -> None:
     monkeypatch.setattr(sharing, "MEASURE", 0.1)
     memory: Iterator[int] = iter([10 * GIGABYTE, 7 * GIGABYTE])  # two fit
-    found = sharing.measure(sharing.trial_of(tiny, digits), "cpu", 8, lambda: next(memory))
+    found = sharing.measure(sharing.trial_of(tiny, digits), "cpu", 8, lambda: next(memory), 120.0)
     assert found is not None
     assert list(found.rates) == [1, 2]
     assert found.processes in (1, 2)
@@ -105,12 +107,84 @@ def test_a_device_on_which_no_process_can_begin_has_one(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIGABYTE, GIGABYTE))
     monkeypatch.setattr(sharing, "measure", measure)
     monkeypatch.setattr(mps, "start", start)
-    monkeypatch.setattr(mps, "_control", lambda *_, **__: True)
+    monkeypatch.setattr(mps, "stop", lambda: monkeypatch.delenv(mps.PIPE))
     assert sharing.processes_per_gpu(sharing.trial_of(tiny, digits), "cuda:0", 1, said.append) == 1
     assert trials == [True, False]
     assert said == ["processes cannot begin under NVIDIA's multi-process service: going on without it"]
     assert sharing.processes_per_gpu(sharing.trial_of(tiny, digits), "cuda:0", 8, said.append) == 1
     assert len(trials) == 2  # a core for each GPU: nothing to try
+
+
+def test_without_a_process_on_every_gpu_the_service_is_not_used(
+    tiny: Protocol, digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    class Probe:
+        def __init__(self, trial: sharing.Trial, device: str) -> None:
+            self.device = device
+
+        def is_ready(self, patience: float) -> bool:
+            tried.append(self.device)
+            return self.device != "cuda:2"
+
+        def end(self) -> None: ...
+
+    ended: list[bool] = []
+    monkeypatch.setattr(sharing, "cores", lambda: 64)
+    monkeypatch.setattr(sharing, "_known", {})
+    monkeypatch.setattr(sharing, "_Probe", Probe)
+    monkeypatch.setattr(sharing, "measure", lambda *_: sharing.Shared(2 if ended else 9, {}))
+    monkeypatch.setattr(mps, "start", lambda: True)
+    monkeypatch.setattr(mps, "stop", lambda: ended.append(True))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIGABYTE, GIGABYTE))
+    trial, said = sharing.trial_of(tiny, digits), list[str]()
+    assert sharing.processes_per_gpu(trial, "cuda:0", 4, said.append) == 2
+    assert (tried, ended) == (["cuda:1", "cuda:2"], [True])
+    assert said[0] == "processes cannot begin under NVIDIA's multi-process service: going on without it"
+    monkeypatch.setattr(sharing, "_known", {})
+    ended.clear()
+    assert sharing.processes_per_gpu(trial, "cuda:0", 2, said.append) == 9
+
+
+def test_a_trial_leaves_the_time_to_the_runs(
+    tiny: Protocol, digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(sharing, "cores", lambda: 8)
+    monkeypatch.setattr(sharing, "measure", lambda *given: waited.append(given[-1]))
+    monkeypatch.setattr(mps, "start", lambda: False)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIGABYTE, GIGABYTE))
+    trial = sharing.trial_of(tiny, digits)
+    for left in (None, 10_000.0, 180.0, -5.0):
+        deadline = None if left is None else time.time() + left
+        assert sharing.processes_per_gpu(trial, "cuda:0", 1, print, deadline) == 1
+    assert waited == [120.0, 120.0, pytest.approx(45.0, abs=1.0), 0.0]
+
+
+class _Enough(Exception):
+    """Ends a trial at its first training."""
+
+
+def test_a_trial_trains_under_the_settings_of_a_run(
+    tiny: Protocol, digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+
+    def fit(*_: Any) -> None:
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == backends.CUBLAS_WORKSPACE
+        assert torch.backends.cudnn.deterministic
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.get_num_threads() == 1
+        raise _Enough
+
+    monkeypatch.setattr(sharing.signals, "enter_worker", lambda: None)
+    monkeypatch.setattr(sharing.supervised, "fit", fit)
+    channel: Any = None
+    with pytest.raises(_Enough):
+        sharing._train(channel, sharing.trial_of(tiny, digits), "cpu")
 
 
 def test_a_trial_is_made_once_for_equal_trainings(
@@ -179,7 +253,7 @@ def test_nothing_is_started_once_the_time_is_over(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     trials: list[str] = []
-    monkeypatch.setattr(sharing, "processes_per_gpu", lambda trial, device, gpus, say: trials.append(device) or 4)
+    monkeypatch.setattr(sharing, "processes_per_gpu", lambda trial, device, *_: trials.append(device) or 4)
 
     def chosen(deadline: float | None, load: Callable[[], ImageData] = lambda: digits) -> Executor:
         per_gpu = executors.by_trial(tiny, load, deadline, print)
@@ -205,7 +279,7 @@ def test_nothing_is_started_once_the_time_is_over(
 
 SERVICE = """\
 #!/bin/sh
-echo "$@ $(cat) $CUDA_MPS_PIPE_DIRECTORY" >> {log}
+echo "$@ $(cat) $CUDA_MPS_PIPE_DIRECTORY $CUDA_VISIBLE_DEVICES" >> {log}
 exit {code}
 """
 
@@ -240,6 +314,50 @@ def test_the_service_is_started_and_ended(service: Callable[[int], Path], tmp_pa
     assert mps.PIPE not in os.environ
     mps.stop()
     assert len(log.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("visible", "kept"), [("0,2", ""), ("GPU-8f2c,GPU-11ab", ""), ("MIG-6a2e", "MIG-6a2e")])
+def test_the_service_does_not_renumber_the_gpus_of_its_clients(
+    service: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, visible: str, kept: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    log = service(0)
+    assert mps.start()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+    mps.stop()
+    assert [line.split()[2:] for line in log.read_text().splitlines()] == [[kept] if kept else []] * 2
+
+
+def test_the_last_command_that_uses_the_service_ends_it(service: Callable[[int], Path], tmp_path: Path) -> None:
+    log = service(0)
+    assert mps.start()
+    with (Path(os.environ[mps.PIPE]) / "users").open() as other:  # a command beside this one
+        fcntl.flock(other, fcntl.LOCK_SH)
+        mps.stop()
+        assert mps.PIPE not in os.environ
+        assert "quit" not in log.read_text()
+    assert mps.start()
+    mps.stop()
+    assert log.read_text().count("quit") == 1
+
+
+def test_a_command_that_begins_waits_for_one_that_ends_the_service(
+    service: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service(0)
+    tries: list[bool] = []
+
+    def control(*arguments: str, says: str = "") -> bool:
+        if says == "quit\n":
+            with (Path(os.environ[mps.PIPE]) / "users").open() as other, pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            tries.append(True)
+        return True
+
+    monkeypatch.setattr(mps, "_control", control)
+    assert mps.start()
+    mps.stop()
+    assert tries == [True]
 
 
 def test_a_service_that_does_not_start_leaves_nothing(service: Callable[[int], Path]) -> None:

@@ -6,10 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+
+from tools.gpu import first
+from tools.gpu.trainings import Bench
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "gpu" / "first.py"
 
@@ -43,3 +48,61 @@ def test_without_a_gpu_it_says_so_in_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("PyTorch finds no GPU: add --rehearse for a rehearsal on the CPU")
     assert done.stdout == ""
+
+
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *measures: Callable[[Bench], None]) -> list[Any]:
+    """The lines of a rehearsal that measures these."""
+    monkeypatch.setattr(first, "measurements", lambda cases: ((measure,) for measure in measures))
+    monkeypatch.setattr("sys.argv", ["first.py", "--rehearse", "--output", str(tmp_path / "measured.jsonl")])
+    first.main()
+    return [json.loads(line) for line in (tmp_path / "measured.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings that PyTorch starts with."""
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_it_measures_under_the_settings_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure_settings(bench: Bench) -> None:
+        cudnn = torch.backends.cudnn
+        found = [os.environ.get("CUBLAS_WORKSPACE_CONFIG"), cudnn.deterministic, cudnn.allow_tf32]
+        bench.report("settings", found=[*found, torch.get_num_threads()])
+
+    lines = measured(tmp_path, monkeypatch, measure_settings, lambda bench: first.measure_bits(bench, "cnn"))
+    assert lines[1]["found"] == [":4096:8", True, False, 1]
+    cudnn = torch.backends.cudnn
+    assert (cudnn.deterministic, cudnn.allow_tf32) == (True, False)  # as before
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_measurement_that_fails_is_said_and_changes_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(learner: str) -> None:
+        raise RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be")
+
+    def measure_bits(bench: Bench) -> None:
+        first.measure_bits(bench, "cnn")
+
+    def measure_settings(bench: Bench) -> None:
+        bench.report("settings", deterministic=torch.backends.cudnn.deterministic)
+
+    monkeypatch.setattr(first, "build", build)
+    said = {
+        "measurement": "bits",
+        "of": [],
+        "error": "RuntimeError: CUDA error: out of memory CUDA kernel errors might be",
+    }
+    assert measured(tmp_path, monkeypatch, measure_bits, measure_settings)[1:] == [
+        {"what": "failed", **said},
+        {"what": "settings", "deterministic": True},
+    ]
+
+
+@pytest.mark.usefixtures("fresh")
+def test_graphs_are_measured_without_changing_settings() -> None:
+    first.measure_graphs(Bench(torch.device("cpu"), None), "cnn")
+    assert not torch.backends.cudnn.deterministic

@@ -15,7 +15,7 @@ from benchmark.campaign import preflight, signals
 from benchmark.campaign.request import requested
 from benchmark.results.store import read_run
 from benchmark.text.terminal import Terminal
-from tools.gpu import campaign
+from tools.gpu import campaign, collect
 from tools.gpu.places import experiments_asked_for, requests
 
 OPTIONS = {"device": "cpu", "workers": 1, "rehearse": True, "time_limit": 3600.0}
@@ -96,6 +96,35 @@ def test_a_round_that_outlives_the_limit_is_given_up_and_what_is_there_collected
     assert campaign.main() == 3
     assert "the round in hand was given up" in capsys.readouterr().out
     assert collected == [(tiny / "out", 2_000_000, True)]
+
+
+def test_what_cannot_be_collected_is_said_on_one_line(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "rehearsal").mkdir()
+    (tiny / "rehearsal" / "gpu.jsonl").write_bytes(b"{}\n")
+    monkeypatch.setattr(campaign, "ROOT", tiny)
+    monkeypatch.setattr(collect, "ROOT", tiny)
+    monkeypatch.setattr(campaign, "requests", lambda rehearsal: [])
+    monkeypatch.setattr("sys.argv", ["campaign.py", "--rehearse", "--collect", "out", "--max-file", "1k"])
+    assert campaign.main() == 1
+    out = capsys.readouterr().out
+    assert out.startswith("not collected: a piece of 1,000 bytes is too small: ")
+    assert out.count("\n") == 1
+    monkeypatch.setattr("sys.argv", ["campaign.py", "--rehearse", "--collect", "out"])
+    assert campaign.main() == 0
+    assert list((tiny / "out").iterdir())
+
+
+def test_a_gpu_that_fails_under_a_request_leaves_what_is_there_to_be_collected(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def compute_missing(*_: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be")
+
+    monkeypatch.setattr(campaign, "compute_missing", compute_missing)
+    assert run(monkeypatch, "--protocol tiny.toml --seeds 0 --name tiny") == 1
+    assert "failed: CUDA error: an illegal memory access was encountered CUDA kernel" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rehearsal", [False, True])

@@ -7,7 +7,7 @@
 A request is what ``run_benchmark.py --results-dir results`` would compute, without its report. One whose data are not
 here is left for later with a line. Runs stop at the end of a round; if a round is still going on twenty seconds after
 the limit, it is given up, and the run goes on from the one before when this is repeated. Exit status: 0 everything is
-there; 1 a run or a request failed; 3 work is left.
+there; 1 a run, a request or the collection failed; 3 work is left.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.extend(sorted(map(str, Path(__file__).resolve().parents[2].glob("wheels/*.whl"))))  # for what is not installed
 
 from rich.console import Console
 
@@ -36,7 +37,7 @@ from benchmark.results.layers import RESULTS, find_layers
 from benchmark.text.terminal import Terminal
 from tools.gpu.collect import gather
 from tools.gpu.pieces import size
-from tools.gpu.places import REHEARSAL, ROOT, requests, use_carried_wheels
+from tools.gpu.places import REHEARSAL, ROOT, requests
 
 GRACE = 20.0  # seconds beyond the limit after which a round is given up
 SHORTEST = 10.0  # seconds that must be left for a request to begin
@@ -53,7 +54,6 @@ def main() -> int:
     options = p.parse_args()
     collect = options.collect.absolute() if options.collect is not None else None
     os.chdir(ROOT)
-    use_carried_wheels()
     console = Terminal()
     try:
         with signals.stopping():
@@ -61,10 +61,21 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("the round in hand was given up", markup=False)
         status = UNFINISHED
-    if collect is not None:
-        for path in gather(collect, options.max_file, options.rehearse):
-            console.print(f"{path}: {path.stat().st_size:,} bytes", markup=False, soft_wrap=True)
+    if collect is not None and not _collected(collect, options, console):
+        return FAILED
     return status
+
+
+def _collected(folder: Path, options: argparse.Namespace, console: Console) -> bool:
+    """Write what is new into ``folder``; what keeps it from that is said on one line."""
+    try:
+        for path in gather(folder, options.max_file, options.rehearse):
+            console.print(f"{path}: {path.stat().st_size:,} bytes", markup=False, soft_wrap=True)
+    except (ValueError, OSError) as error:
+        said = " ".join(str(error).split())
+        console.print(f"not collected: {said}; use tools/gpu/collect.py out DIR", markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
@@ -107,7 +118,7 @@ def _request(words: list[str], options: argparse.Namespace, until: float, consol
             time_limit=left,
         )
         status = compute_missing(protocol, how, console).status
-    except (ValueError, OSError) as error:  # in one line; the other requests may be possible
+    except (ValueError, OSError, RuntimeError) as error:  # in one line; the other requests may be possible
         console.print(f"failed: {error}".replace("\n", " "), markup=False, soft_wrap=True)
         return FAILED
     outcome = {DONE: "all of it is there", FAILED: "runs failed", UNFINISHED: "work is left"}[status]

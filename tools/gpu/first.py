@@ -6,11 +6,13 @@
     python tools/gpu/first.py --rehearse                 # small networks on the CPU; the times mean nothing
 
 Needs the checkout alone: the images are random. Prints a line of JSON per measurement, and appends it to ``--output``.
-What no time is left for is named in a line ``left out``, so that the time limit is exceeded by one measurement at most:
+What no time is left for is named in a line ``left out``, so that the time limit is exceeded by one measurement at most;
+one that fails, for a lack of memory or otherwise, in a line ``failed``. Everything is measured under the settings of a
+run (``benchmark/training/backends.py``), but for half of ``same bits``:
 
 - ``matmul``: TFLOP/s of a large bfloat16 product, the ceiling of all that follows.
 - ``same bits``: whether two equal trainings give equal weights, with cuDNN free to choose its algorithms (and TF32
-  allowed) and with deterministic ones.
+  allowed) and with deterministic ones (as in a run).
 - ``eager step``: of a learner's training, milliseconds per step on the clock and of the host's CPU; the number of
   kernels launched; the milliseconds for which the GPU was busy. A GPU that is busy for a small share of the step waits
   for launches: graphs and lanes help.
@@ -26,20 +28,24 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.extend(sorted(map(str, Path(__file__).resolve().parents[2].glob("wheels/*.whl"))))  # for what is not installed
 
 import torch
 from torch import Tensor
 
 from benchmark.learners import build
+from benchmark.training import backends
 from benchmark.training.predict import Predictor
 from run_benchmark import seconds
 from tools.gpu.places import MEASURED, MEASURED_IN_REHEARSAL, ROOT
 from tools.gpu.trainings import CASES, IMAGES, Bench, Lane, training
 
+LONGEST = 300  # characters of what an error says
 LANES = (1, 2, 4, 8, 16)
 LEARNERS = ("supervised", "fixmatch[mu=3]")
 
@@ -53,6 +59,7 @@ def main() -> None:
     options = p.parse_args()
     if not options.rehearse and not torch.cuda.is_available():
         p.error("PyTorch finds no GPU: add --rehearse for a rehearsal on the CPU")
+    backends.settle()
     output = options.output or ROOT / (MEASURED_IN_REHEARSAL if options.rehearse else MEASURED)
     output.parent.mkdir(parents=True, exist_ok=True)
     bench = Bench(torch.device("cpu" if options.rehearse else "cuda:0"), output)
@@ -60,10 +67,14 @@ def main() -> None:
     bench.report("device", name=name, torch=torch.__version__)
     until = time.monotonic() + options.time_limit
     for measure, *arguments in measurements(options.cases):
-        if time.monotonic() < until:
+        which = {"measurement": measure.__name__.removeprefix("measure_"), "of": arguments}
+        if time.monotonic() >= until:
+            bench.report("left out", **which)
+            continue
+        try:
             measure(bench, *arguments)
-        else:
-            bench.report("left out", measurement=measure.__name__.removeprefix("measure_"), of=arguments)
+        except Exception as error:  # no memory, or what this GPU or PyTorch cannot do: the others are measured
+            bench.report("failed", **which, error=" ".join(f"{type(error).__name__}: {error}".split())[:LONGEST])
 
 
 def measurements(cases: list[str]) -> Iterator[tuple[Any, ...]]:
@@ -89,12 +100,22 @@ def measure_bits(bench: Bench, case: str) -> None:
         network = build("supervised").fit(training(bench, case, bench.count(100, 3))).network
         return torch.cat([parameter.detach().float().flatten() for parameter in network.parameters()]).cpu()
 
-    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32
     for deterministic in (False, True):
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = deterministic, not deterministic
-        same = torch.equal(weights(), weights())
+        with _cudnn(deterministic):
+            same = torch.equal(weights(), weights())
         bench.report("same bits", case=case, deterministic=deterministic, same=same)
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = before
+
+
+@contextmanager
+def _cudnn(deterministic: bool) -> Iterator[None]:
+    """cuDNN with deterministic algorithms, or free to choose among all and to use TF32."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.allow_tf32
+    cudnn.deterministic, cudnn.allow_tf32 = deterministic, not deterministic
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.allow_tf32 = before
 
 
 def measure_eager_step(bench: Bench, case: str, learner: str) -> None:
@@ -132,22 +153,18 @@ def measure_pool_pass(bench: Bench, case: str) -> None:
 
 
 def measure_graphs(bench: Bench, case: str) -> None:
-    torch.backends.cudnn.deterministic = True  # as trainings have it
     lane = Lane(bench, case, 0)
     bench.report("plain step", case=case, ms=1e3 * bench.seconds(lane.step, bench.count(100, 3)))
     if not bench.on_gpu:
         return
     lanes: list[Lane] = []
     size = lane.task.recipe.batch_size
-    try:
-        for count in LANES:
-            while len(lanes) < count:
-                lanes.append(Lane(bench, case, len(lanes)))
-                lanes[-1].capture()
-            seconds = bench.seconds(lambda: [lane.replay() for lane in lanes], 100)
-            bench.report("graphs", case=case, lanes=count, ms=1e3 * seconds, images_per_second=count * size / seconds)
-    except RuntimeError as error:  # out of memory, or an operation that cannot be captured: the others are measured
-        bench.report("graphs", case=case, failed=str(error).splitlines()[0])
+    for count in LANES:
+        while len(lanes) < count:
+            lanes.append(Lane(bench, case, len(lanes)))
+            lanes[-1].capture()
+        seconds = bench.seconds(lambda: [lane.replay() for lane in lanes], 100)
+        bench.report("graphs", case=case, lanes=count, ms=1e3 * seconds, images_per_second=count * size / seconds)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +36,3 @@ def kept(experiment: Path) -> Iterator[Path]:
     """The records of an experiment, in the order of their paths: what cannot be derived from other files."""
     found = [experiment / "experiment.json", experiment / FAILURES, *(experiment / "runs").glob("*/*")]
     return (path for path in sorted(found) if path.is_file() and not path.name.startswith("."))
-
-
-def use_carried_wheels() -> None:
-    """Let Python import from the wheels that were carried along; what is installed comes first."""
-    sys.path += [str(wheel) for wheel in sorted((ROOT / "wheels").glob("*.whl"))]
