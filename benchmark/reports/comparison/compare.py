@@ -116,7 +116,7 @@ def compare_experiments(
     for learner in differences["learner"].unique():
         mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
         try:
-            rankings.append(rankings_table(agreement.compare(*mine), titles, learner))
+            rankings.append(rankings_table(agreement.compare(*mine), titles, counts, learner))
         except ValueError as error:  # its line says what is missing
             tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
             notes.append(f"No agreement of rankings{tail}: {error}.")

@@ -171,6 +171,27 @@ def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ([40], "at 40 labels."),
+        ([20, 80], "at 20 80 labels: area under the budget curve and accuracy at the last label count."),
+        (
+            BUDGETS,
+            "at 20 40 60 80 labels: area under the budget curve, its early part, its late part and accuracy at the "
+            "last label count.",
+        ),
+    ],
+)
+def test_the_caption_says_what_is_compared(roots: list[Path], budgets: list[int], said: str) -> None:
+    table = compared(roots, budgets=budgets).tables[0]
+    assert table.caption.startswith(f"b minus a in points of test accuracy {said} Differences are")
+    assert ("accuracy" in table.header) == (len(budgets) == 1)
+    assert [name for name in ("area", "early", "late", "last") if name in table.header] == [
+        name for name in ("area", "early", "late", "last") if f"{name}" in said
+    ]
+
+
 @pytest.mark.parametrize(("source", "other", "are_compared"), [("a", "a", True), ("a", "b", False), ("a", None, True)])
 def test_a_plugin_is_compared_with_its_replay_and_not_with_another_source(
     source: str, other: str | None, are_compared: bool, tmp_path: Path
