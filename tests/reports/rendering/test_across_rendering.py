@@ -1,0 +1,39 @@
+"""The figure across data sets: what a page has room for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from benchmark.reports.rendering.figures import style
+from benchmark.reports.rendering.figures.across import TITLES, across_figure
+from benchmark.reports.statistics.across import Setting, across
+
+
+def setting(dataset: str, strategies: list[str], first: int = 20, last: int = 100) -> Setting:
+    draw = np.random.default_rng(len(dataset))
+    areas = {name: draw.normal(0.8, 0.02, 5) for name in ["random", *strategies]}
+    known = dict.fromkeys(strategies, (20.0, 20.0, 40.0))
+    return Setting(dataset, dataset, "supervised", "random", first, last, tuple(range(5)), areas, {}, known)
+
+
+def many(strategies: int) -> list[Setting]:
+    return [setting(name, [f"method{i}" for i in range(strategies - 1)]) for name in ("mnist", "cifar10")]
+
+
+@pytest.mark.parametrize("columns", [None, 1, 2])
+@pytest.mark.parametrize(("strategies", "stacked"), [(3, 3), (13, 3), (14, 2), (21, 2), (22, 1), (42, 1), (60, 1)])
+def test_the_figure_fits_a_page(strategies: int, stacked: int, columns: style.Columns | None) -> None:
+    """With a caption of a line, on a page of nine inches."""
+    with style.page(columns):
+        figure = across_figure(across(many(strategies)), "random")
+    assert figure is not None
+    assert figure.get_figheight() <= 8.7
+    assert len(figure.axes) == (stacked if columns == 1 else 3)
+    FigureCanvasAgg(figure).draw()
+    drawn = [axes.get_title("right" if columns == 1 else "left") for axes in figure.axes]
+    assert drawn == list(TITLES.values())[: len(drawn)]
+    rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert len(rows) == min(strategies, 45)
+    assert ("not shown: 15 more" in figure.texts[-1].get_text().replace("\n", " ")) == (strategies == 60)
