@@ -1,4 +1,4 @@
-"""The figure across data sets: what a page has room for."""
+"""The figure and the tables across data sets: what a page has room for, and the numbers in their captions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.across import TITLES, across_figure
+from benchmark.reports.rendering.tables.across import across_table, warm_up_table
 from benchmark.reports.statistics.across import Setting, across
 
 
@@ -37,3 +38,23 @@ def test_the_figure_fits_a_page(strategies: int, stacked: int, columns: style.Co
     rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert len(rows) == min(strategies, 45)
     assert ("not shown: 15 more" in figure.texts[-1].get_text().replace("\n", " ")) == (strategies == 60)
+
+
+@pytest.mark.parametrize(
+    ("strategies", "said"),
+    [
+        (["margin"], "The mean rank is among the 2 strategies that all data sets have, 1 is best."),
+        ([], "Ranks take at least two strategies that all data sets have."),
+    ],
+)
+def test_the_caption_says_which_strategies_are_ranked(strategies: list[str], said: str) -> None:
+    settings = [setting("mnist", ["margin", "entropy"]), setting("cifar10", [*strategies, "badge"])]
+    table = across_table(across(settings), settings)
+    assert said in table.caption
+    ranks = {row[0].text: row[table.header.index("mean rank")].text for row in table.rows}
+    assert (ranks["random"] == "–") == (not strategies)
+
+
+def test_a_single_label_count_is_no_range() -> None:
+    settings = [setting("mnist", ["margin"], 2000, 2000), setting("cifar10", ["margin"], 1000, 4000)]
+    assert warm_up_table(settings, ["margin"]).caption.endswith("are 2,000 in mnist, 1,000–4,000 in cifar10.")
