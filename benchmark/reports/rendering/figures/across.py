@@ -31,16 +31,18 @@ def across_figure(found: Across, reference: str) -> Figure | None:
     shown = [measure for measure in MEASURES if table[measure].notna().any()]
     if "reduction" not in shown:
         return None
-    everywhere, strategies = table["datasets"].max(), len(table)
+    everywhere, gap = table["datasets"].max(), style.TOP + 0.2
+    width = style.width(both=True)
+    stacked = width < style.BOTH_COLUMNS
+    if stacked:
+        shown = shown[: max(int((style.HIGHEST + gap) / (ROW * len(table) + gap)), 1)]
+        table = table[table[shown].notna().any(axis=1)]
+    strategies = len(table)
     table = table.head(int(style.HIGHEST / ROW))
     names = table["strategy"].tolist()
     labels = style.row_labels([(name, SUPERVISED) for name in names])
     with mpl.rc_context(style.RC):
-        width = style.width(both=True)
-        stacked = width < style.BOTH_COLUMNS
-        rows, gap = ROW * max(len(names), 2), style.TOP + 0.2
-        if stacked:
-            shown = shown[: max(int((style.HIGHEST + gap) / (rows + gap)), 1)]
+        rows = ROW * max(len(names), 2)
         figure = Figure(figsize=(width, (rows + gap) * (len(shown) if stacked else 1) + 0.4))
         left = style.text_width(figure, labels) + 0.12
         panels = style.new_axes(figure, len(shown))
