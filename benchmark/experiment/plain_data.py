@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from benchmark.experiment.errors import ProtocolError
+from benchmark.experiment.fingerprint import default
 from benchmark.experiment.suggestions import nearest
 
 T = TypeVar("T")
@@ -72,6 +73,23 @@ def shown(value: Any) -> str:
     """A value as Python writes it, at most 80 characters of it."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def with_defaults(cls: type, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain data of a dataclass, with the defaults of the fields that it lacks, in nested tables too.
+
+    Nothing is checked: data of an older release may lack fields, and hold some that there are no more, which stay.
+    """
+    hints, found = typing.get_type_hints(cls), dict(tree)
+    for field in dataclasses.fields(cls):
+        table = _table(hints[field.name])
+        if field.name not in tree:
+            value = default(field)
+            if value is not dataclasses.MISSING:
+                found[field.name] = list(value) if isinstance(value, tuple) else value
+        elif table is not None and isinstance(tree[field.name], Mapping):
+            found[field.name] = with_defaults(table, tree[field.name])
+    return found
 
 
 def field_names(cls: type, prefix: str = "") -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from support.tiny import PROTOCOL
 
 from benchmark.campaign import plan as grid
-from benchmark.experiment import Model, Protocol, ProtocolError, from_dict, library
+from benchmark.experiment import Model, Protocol, ProtocolError, from_dict, library, plain_data
 from benchmark.experiment.library import experiment_name
 from strategies.registry import expand
 
@@ -167,3 +167,15 @@ def test_mnist_balanced_is_mnist_from_a_balanced_start_in_batches_of_ten() -> No
     assert own.initial == "balanced"
     assert own.budgets == tuple(range(20, 301, 10))  # the first 20 are 2 of each of 10 classes
     assert (own.model, own.recipe, own.dataset) == (mnist.model, mnist.recipe, mnist.dataset)
+
+
+def test_an_old_description_gets_the_defaults_that_it_lacks_and_keeps_fields_that_are_no_more() -> None:
+    recipe = {"optimizer": "sgd", "removed": 1}
+    old = {"name": "old", "budgets": [10], "model": {"name": "cnn"}, "recipe": recipe, "also_removed": "x"}
+    found = plain_data.with_defaults(Protocol, old)
+    assert {**found, "recipe": None, "model": None}.items() >= {**old, "recipe": None, "model": None}.items()
+    assert found["recipe"].items() >= {**recipe, "label_smoothing": 0.0, "milestones": []}.items()
+    assert (found["imbalance"], found["features"], found["model"]["parameters"]) == (1.0, None, {})
+    assert "dataset" not in found
+    complete = library.load("mnist").to_dict()
+    assert plain_data.with_defaults(Protocol, complete) == complete

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.reports.comparison.settings import differing, flat, headers_say, in_words, settings_table
+from benchmark.reports.comparison.settings import differing, headers_say, in_words, protocol_fields, settings_table
 from benchmark.reports.comparison.tables import differences_table, rankings_table
 from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.tables.table import Table, csv, markdown
@@ -116,7 +116,7 @@ def compare_experiments(
     for learner in differences["learner"].unique():
         mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
         try:
-            rankings.append(rankings_table(agreement.compare(*mine), titles, learner))
+            rankings.append(rankings_table(agreement.compare(*mine), titles, counts, learner))
         except ValueError as error:  # its line says what is missing
             tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
             notes.append(f"No agreement of rankings{tail}: {error}.")
@@ -231,5 +231,5 @@ def _seeds(seeds: set[int]) -> str:
 
 
 def _settings(side: _Side) -> dict[str, str]:
-    protocol = {key: value for key, value in side.experiment.protocol.items() if key not in _AXES}
-    return {"fingerprint": side.experiment.fingerprint[:8], **flat(protocol), **headers_say(side.headers)}
+    protocol = protocol_fields(side.experiment, left_out=_AXES)
+    return {"fingerprint": side.experiment.fingerprint[:8], **protocol, **headers_say(side.headers)}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from benchmark.experiment.plain_data import with_defaults
+from benchmark.experiment.protocol import Protocol
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
-from benchmark.results.records import RunHeader
+from benchmark.results.records import Experiment, RunHeader
 
 
 def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
@@ -47,21 +49,30 @@ def settings_table(settings: list[tuple[str, str, str]], first: str, second: str
         data=pd.DataFrame(settings, columns=["field", "first", "second"]),
         header=["what differs", first, second],
         rows=[[Cell(text) for text in row] for row in settings],
-        caption=f"{MISSING.text}: not recorded there." if any(MISSING.text in row for row in settings) else "",
+        caption=f"{MISSING.text}: no such field, or not recorded there."
+        if any(MISSING.text in row for row in settings)
+        else "",
         text_columns=3,
     )
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A protocol's fields by dotted name."""
+def protocol_fields(experiment: Experiment, left_out: Collection[str]) -> dict[str, str]:
+    """The fields of an experiment's protocol by dotted name, those that its description lacks at their defaults."""
+    protocol = with_defaults(Protocol, experiment.protocol)
+    return _flat({key: value for key, value in protocol.items() if key not in left_out})
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in tree.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: in_words(value)}
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: in_words(value)}
     return found
 
 
 def in_words(value: Any) -> str:
     """A field's value as text; of a long list the first three items, the last and the number."""
+    if value is None or value in ("", []):
+        return "none"
     if isinstance(value, list):
         texts = [str(item) for item in value]
         return " ".join(texts if len(texts) <= 6 else [*texts[:3], "…", texts[-1], f"({len(texts)})"])

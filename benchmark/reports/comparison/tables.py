@@ -21,6 +21,13 @@ from benchmark.reports.statistics.inference import Inference
 from benchmark.reports.verdicts import explained
 from benchmark.reports.words import name, ranges
 
+_CALLED = {
+    "area": "area under the budget curve",
+    "early": "its early part",
+    "late": "its late part",
+    "last": "accuracy at the last label count",
+}
+
 
 def differences_table(
     differences: pd.DataFrame, inference: Inference, titles: tuple[str, str], counts: list[int]
@@ -33,7 +40,7 @@ def differences_table(
     columns = {
         "strategy": [Cell(name(*key, several)) for key in order],
         "seeds": [Cell(f"{n:.0f}") for n in rows["n"]],
-        "area" if len(counts) > 1 else "accuracy": difference_cells(rows, 2),
+        measure(counts): difference_cells(rows, 2),
         "95 % interval": interval_cells(rows, 2),
         "p": p_cells(rows),
         **{
@@ -42,14 +49,21 @@ def differences_table(
         },
         "verdict": verdict_cells(inference, first, order),
     }
+    *others, last = (_CALLED[endpoint] for endpoint in inference.endpoints)
+    what = f": {', '.join(others)} and {last}" if others else ""  # of a single label count its accuracy
     caption = (
-        f"{second} minus {first} in points of test accuracy at {in_words(counts)} labels: area under the budget curve, "
-        f"its early and late part and the last label count. {EXPLAINED} p is corrected. {explained(inference, [first])}"
+        f"{second} minus {first} in points of test accuracy at {in_words(counts)} labels{what}. "
+        f"{EXPLAINED} p is corrected. {explained(inference, [first])}"
     )
     return Table.of_columns(columns, differences, caption)
 
 
-def rankings_table(found: agreement.Comparison, titles: tuple[str, str], learner: str) -> Table:
+def measure(counts: list[int]) -> str:
+    """What the first endpoint over these label counts is called."""
+    return "area" if len(counts) > 1 else "accuracy"
+
+
+def rankings_table(found: agreement.Comparison, titles: tuple[str, str], counts: list[int], learner: str) -> Table:
     """How well the two agree in ranking the strategies, and each with itself: see ``agreement``."""
     first, second = titles
     means = {
@@ -67,7 +81,7 @@ def rankings_table(found: agreement.Comparison, titles: tuple[str, str], learner
         ],
         caption=(
             f"Agreement of {half} seeds with {half} others of {ranges(found.seeds)}, mean over {found.splits} splits, "
-            f"on {len(found.areas)} strategies by area (learner {learner}); gains are over random, in points. No two "
-            "can be expected to agree better than each does with itself."
+            f"on {len(found.areas)} strategies by {measure(counts)} (learner {learner}); gains are over random, in "
+            "points. No two can be expected to agree better than each does with itself."
         ),
     )

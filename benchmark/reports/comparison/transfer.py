@@ -6,13 +6,14 @@ and Reproducible Active Learning using Neural Networks*, CVPR 2022: a row per ac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from benchmark.reports.comparison.compare import Comparison
-from benchmark.reports.comparison.settings import differing, flat, in_words
-from benchmark.reports.rendering.tables.cells import points
+from benchmark.reports.comparison.settings import differing, in_words, protocol_fields
+from benchmark.reports.rendering.tables.cells import points, sentences
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.family import resolution
@@ -26,10 +27,13 @@ from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment
 
 OWN = "its own"
-_WORDS = {  # that are no part of a training
+PLAIN = "plain"
+MOST_CHANGES = 3  # that a column's title lists
+_NO_TRAINING = {  # fields that are no part of a training
     *("name", "description", "papers", "notes", "strategies", "learners", "seeds", "budgets", "ladder"),
     *("replay", "initial", "candidates", "features"),
 }
+_FINDINGS = {"difference": "gain", "low": "low", "high": "high", "verdict": "verdict"}
 
 
 def is_replay_of(experiment: Experiment, source: Experiment) -> bool:
@@ -49,7 +53,7 @@ def transfer(
 
     ``differences`` has a row per strategy and training: strategy, training, n (seeds), accuracy (the area, 0–1), and
     the mean difference ``gain`` to random in the same training, paired by seed, with its 95 % interval ``low`` and
-    ``high`` and the area's ``verdict``; all trainings are one family.
+    ``high`` and the area's ``verdict``, NaN where random did not run; all trainings are one family.
     Raises StoreError for an experiment that is no replay of ``source``, or where nothing is shared.
     """
     for experiment in replays:
@@ -75,15 +79,13 @@ def transfer(
     if not len(runs):
         raise StoreError(f"{source.name} and its replays share no run that has all of {in_words(counts)} labels")
     inference = _inference(runs, resolution(chosen))
-    rows = []
+    found, rows = inference.of(REFERENCE), []
     for key, some in groups(runs, ["strategy", "training"]).items():
         row = {"strategy": key[0], "training": key[1], "n": len(some), "accuracy": some["area"].mean()}
-        found = inference.of(REFERENCE)
-        gain = found.loc[key] if key in found.index else None
-        for column, name in (("gain", "difference"), ("low", "low"), ("high", "high"), ("verdict", "verdict")):
-            row[column] = None if gain is None else gain[name]
+        if key in found.index:
+            row |= found.loc[key, [*_FINDINGS]].rename(_FINDINGS)
         rows.append(row)
-    data = pd.DataFrame(rows)
+    data = pd.DataFrame(rows, columns=["strategy", "training", "n", "accuracy", *_FINDINGS.values()])
     table = _table(data, titles, counts, source.name, inference)
     return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), ())
 
@@ -109,14 +111,16 @@ def _inference(runs: pd.DataFrame, resolved: float) -> Inference:
 
 
 def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
-    """What a replay's training has that the source's has not; the replay's name where two would be alike."""
+    """What a replay's training has that the source's has not; its name where that is long, or two would be alike."""
     found = []
     for replay in replays:
-        own, other = (
-            flat({key: value for key, value in one.protocol.items() if key not in _WORDS}) for one in (source, replay)
-        )
-        changed = (f"{key.rpartition('.')[2]} {new}" for key, _, new in differing(own, other))
-        found.append(", ".join(changed) or "plain")
+        own, other = (protocol_fields(one, left_out=_NO_TRAINING) for one in (source, replay))
+        changed = [
+            f"{'model' if key == 'model.name' else key.rpartition('.')[2]} {new}"
+            for key, _, new in differing(own, other)
+            if new != MISSING.text  # another network's parameter
+        ]
+        found.append(replay.name if len(changed) > MOST_CHANGES else ", ".join(changed) or PLAIN)
     return [title if found.count(title) == 1 else replay.name for title, replay in zip(found, replays, strict=True)]
 
 
@@ -132,14 +136,20 @@ def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str
                 row.append(MISSING)
                 continue
             sure = cell["verdict"] in ("better", "worse")
-            gain = "" if strategy == REFERENCE else f" ({points(cell['gain'], 1)})"
+            gain = f" ({points(cell['gain'], 1)})" if math.isfinite(cell["gain"]) else ""
             row.append(Cell(f"{100 * cell['accuracy']:.1f}{gain}", sure))
         rows.append(row)
     what = f"mean accuracy at {in_words(counts)} labels" if len(counts) > 1 else f"accuracy at {counts[0]} labels"
+    compared = (
+        f", and in parentheses the difference to {REFERENCE} in the same training, in points, paired by seed, bold "
+        "where the strategy is better or worse"
+        if data["gain"].notna().any()
+        else ""
+    )
     caption = (
         f"Labels acquired in {source}, a row per strategy, and what is trained on them, a column per training, the "
-        f"first of which is each strategy's own: {what} in %, and in parentheses the difference to {REFERENCE} in the "
-        "same training, in points, paired by seed, bold where the strategy is better or worse. "
-        f"{explained(inference, [REFERENCE])}"
+        f"first of which is each strategy's own: {what} in %{compared}."
     )
+    plain = f"Plain is the training of {source} without the modules that strategies add to it."
+    caption = sentences(caption, plain if PLAIN in titles else "", explained(inference, [REFERENCE]))
     return Table(data, ["acquired by", "seeds", *titles], rows, caption)

@@ -157,7 +157,9 @@ def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
     recipe = {"epochs": 10, "learning_rate": 0.1}
     first = write_experiment(tmp_path / "a", recipe=recipe, model={"name": "cnn", "parameters": {"width": 8}})
     other = {"name": "cnn", "parameters": {"width": 16}}
-    second = write_experiment(tmp_path / "b", recipe={**recipe, "epochs": 20}, model=other, features=None)
+    second = write_experiment(
+        tmp_path / "b", recipe={**recipe, "epochs": 20}, model=other, features=None, imbalance=2.0
+    )
     for root, versions, device in ((first, "2.15.0", "cpu (X)"), (second, "2.11.0", "cuda (Y)")):
         write_run(root, "margin", 0, libraries={"torch": versions, "numpy": "2.2.0"}, device=device)
     settings = compared([first, second]).tables[-1]
@@ -165,10 +167,31 @@ def test_settings_that_differ_are_listed_field_by_field(tmp_path: Path) -> None:
     assert {line[0].text: [cell.text for cell in line[1:]] for line in settings.rows} == {
         "recipe.epochs": ["10", "20"],
         "model.parameters.width": ["8", "16"],
-        "features": ["–", "None"],
+        "imbalance": ["1.0", "2.0"],
         "version of torch": ["2.15.0", "2.11.0"],
         "device": ["cpu (X)", "cuda (Y)"],
     }
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ([40], "at 40 labels."),
+        ([20, 80], "at 20 80 labels: area under the budget curve and accuracy at the last label count."),
+        (
+            BUDGETS,
+            "at 20 40 60 80 labels: area under the budget curve, its early part, its late part and accuracy at the "
+            "last label count.",
+        ),
+    ],
+)
+def test_the_caption_says_what_is_compared(roots: list[Path], budgets: list[int], said: str) -> None:
+    table = compared(roots, budgets=budgets).tables[0]
+    assert table.caption.startswith(f"b minus a in points of test accuracy {said} Differences are")
+    assert ("accuracy" in table.header) == (len(budgets) == 1)
+    assert [name for name in ("area", "early", "late", "last") if name in table.header] == [
+        name for name in ("area", "early", "late", "last") if f"{name}" in said
+    ]
 
 
 @pytest.mark.parametrize(("source", "other", "are_compared"), [("a", "a", True), ("a", "b", False), ("a", None, True)])

@@ -6,9 +6,10 @@ import itertools
 import statistics
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_grid, write_run
+from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_experiment, write_grid, write_run
 
 import run_benchmark
 from benchmark.reports.comparison.transfer import transfer
@@ -21,10 +22,10 @@ from benchmark.results.store import read_experiment
 STRATEGIES = ["random", "margin", "entropy"]
 
 
-def replay_of(root: Path, name: str, shift: dict[str, float], fingerprint: str, **protocol: object) -> Path:
+def replay_of(root: Path, name: str, shift: dict[str, float], fingerprint: str, **protocol: Any) -> Path:
     """A replay of the experiment at ``root`` whose accuracies are the source's plus ``shift`` by strategy."""
     source = f"{root.name}@{read_experiment(root).fingerprint[:16]}"
-    made = write_grid(root.parent / name, [], fingerprint=fingerprint, replay=source, **protocol)
+    made = write_grid(root.parent / name, [], fingerprint=fingerprint, **(protocol | {"replay": source}))
     for strategy in STRATEGIES:
         for seed in range(3):
             path = write_run(made, strategy, seed, shift=shift.get(strategy, 0.0), fingerprint=fingerprint)
@@ -62,6 +63,39 @@ def test_rows_are_acquirers_and_columns_trainings(root: Path) -> None:
     margin = next(row for row in table.rows if row[0].text == "margin")
     assert "(+" in margin[2].text
     assert "(−" in margin[3].text
+
+
+def test_without_random_there_are_no_differences_to_it(root: Path) -> None:
+    made = [replay_of(root, name, {}, digit * 64) for name, digit in (("a", "1"), ("b", "2"))]
+    found = transfer(read_experiment(root), [read_experiment(one) for one in made], ["margin"])
+    (table,) = found.tables
+    assert found.differences["gain"].isna().all()
+    accuracy = statistics.mean(area("margin", seed) for seed in range(3))
+    assert [cell.text for cell in table.rows[0]] == ["margin", "3", *[f"{100 * accuracy:.1f}"] * 3]
+    assert table.caption.endswith("each strategy's own: mean accuracy at 20 40 60 80 labels in %.")
+    together = transfer(read_experiment(root), [read_experiment(one) for one in made], ["margin", "random"])
+    assert "in %, and in parentheses the difference to random in the same training" in together.tables[0].caption
+
+
+def test_a_training_is_called_by_what_differs_and_by_its_name_where_that_is_much(root: Path) -> None:
+    """The source's description lacks fields of later releases, which its replays have at their defaults."""
+    recipe = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 10}
+    model = {"name": "cnn", "parameters": {"width": 16}}
+    write_experiment(root, model=model, recipe=recipe)
+    later = {"weight_decay_on": "all", "average_warmup": True, "label_smoothing": 0.0}
+    fields = {"looks": 1, "embedding": "", "imbalance": 1.0, "replay": ""}
+    trainings = {
+        "same": {"model": model, "recipe": recipe | later},
+        "other": {"model": {"name": "mlp", "parameters": {}}, "recipe": recipe | later | {"label_smoothing": 0.1}},
+        "far": {"model": model, "recipe": {"optimizer": "adamw", "learning_rate": 0.2, "epochs": 5, "momentum": 0.0}},
+    }
+    made = [
+        replay_of(root, name, {}, str(number) * 64, **(fields | training))
+        for number, (name, training) in enumerate(trainings.items())
+    ]
+    (table,) = transfer(read_experiment(root), [read_experiment(one) for one in made]).tables
+    assert table.header[3:] == ["plain", "model mlp, label_smoothing 0.1", "far"]
+    assert "Plain is the training of mnist without the modules" in table.caption
 
 
 def test_only_replays_of_the_first_stand_beside_it(root: Path) -> None:

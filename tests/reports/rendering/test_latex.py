@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.articles import check_article
 from support.report_lines import write_grid, write_run
 
 from benchmark.reports import bibliography as citing
 from benchmark.reports import read_report
-from benchmark.reports.rendering.tables.table import Table
+from benchmark.reports.rendering.article import article
+from benchmark.reports.rendering.tables.table import Cell, Table, latex
 from benchmark.reports.report import tables_of, write_selection
 
 LINE = 110  # characters of a caption in both columns, at LaTeX's normal size
@@ -34,6 +36,28 @@ def test_the_article_compiles(root: Path, tmp_path: Path) -> None:
     write_selection(read_report(root), paper)
     assert all((paper / "figures" / f"accuracy{kind}.pdf").exists() for kind in ("", "-single"))
     check_article(paper)
+
+
+@pytest.mark.parametrize("strategies", [45, 110])
+def test_a_table_of_many_strategies_fits_its_page(strategies: int, tmp_path: Path) -> None:
+    """With notes as long as those of published tables, and beyond what a page holds in parts."""
+    rows = [
+        [Cell(f"strategy-{i}"), Cell(f"{i}.25"), Cell("+1.50*"), Cell("12.3", True, "0.4")] for i in range(strategies)
+    ]
+    caption = "Costs on mnist. " + "A sentence on how to read the table, which explains one of its columns. " * 45
+    table = Table(pd.DataFrame(), ["strategy", "time (s)", "difference", "area"], rows, caption, "made-up", "Source.")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "cost.tex").write_text(text := latex(table))
+    (tmp_path / "tables" / "strategies.bib").write_text(citing.bibliographies())
+    (tmp_path / "article.tex").write_text(
+        article("Tables", ["tables/cost.tex"], [], "tables/strategies.bib", "Source.")
+    )
+    parts = text.split(r"\begin{table*}")[1:]
+    assert [len(re.findall(r"strategy-\d", part)) for part in parts] == {45: [45], 110: [37, 37, 36]}[strategies]
+    assert [part.count("how to read") > 0 for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert text.count(r"\label") == 1
+    assert text.count(r"\addtocounter{table}{-1}") == len(parts) - 1
+    check_article(tmp_path)
 
 
 def test_an_article_has_every_table_and_figure(root: Path, tmp_path: Path) -> None:

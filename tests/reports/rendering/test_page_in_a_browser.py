@@ -12,9 +12,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support.report_lines import data_of, write_grid
+from support.report_lines import data_of, write_experiment, write_grid, write_run
 
 from benchmark.reports import write_report
+from benchmark.results.records import DatasetRecord
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,59 @@ def test_pages_fit_their_window_and_their_figures_are_seen(browser: Any, root: P
     assert browser.current_url == (root.parent / "index.html").as_uri()
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.mark.parametrize("width", [360, 900, 1030, 1085])
+def test_the_overview_of_long_names_is_not_cut(browser: Any, long_names: Path, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((long_names / "index.html").as_uri())
+    places = browser.find_elements("css selector", ".scroll:has(.cards)")
+    assert len(places) == 4
+    for place in places:
+        assert place.get_property("scrollWidth") <= place.get_property("clientWidth"), place.accessible_name
+    words = [cell.text for cell in browser.find_elements("css selector", "[data-title='data set']")]
+    assert all(word.split() == ["cifar10", "as", "embeddings"] for word in words)  # broken at spaces alone
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Experiments, strategies and devices with names as long as published ones."""
+    results = tmp_path_factory.mktemp("long")
+    data = DatasetRecord("cifar10", "1" * 64, "", "1" * 64, None)
+    for number, name in enumerate(("cifar10-embeddings-label-noise", "replay-cifar10-embeddings-2000-by-network")):
+        root = write_experiment(results / name, [1000, 10000], embedding="efficientnet-lite0[size=96,pca=256]")
+        for seed in range(3):
+            device = "cpu (Intel(R) Xeon(R) Processor)" if seed else "cpu (AMD EPYC)"
+            for strategy in ("random", "learning-loss[batcher=agglomerative]"):
+                shift = 0.1 * number * (strategy != "random")
+                write_run(root, strategy, seed, [1000, 10000], shift=shift - 0.3, device=device, dataset=data)
+        write_report(root)
+    return results
+
+
+def test_a_table_shows_that_there_is_more_to_the_right(browser: Any, long_names: Path) -> None:
+    size = {"width": 700, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((long_names / "cifar10-embeddings-label-noise" / "index.html").as_uri())
+    place = browser.find_element("css selector", ".scroll[aria-label=Summary]")
+    fades = "return getComputedStyle(arguments[0]).maskImage !== 'none'"
+
+    def becomes(expected: bool) -> bool:
+        for _ in range(100):
+            if browser.execute_script(fades, place) == expected:
+                return True
+            time.sleep(0.05)
+        return False
+
+    assert becomes(True)
+    browser.execute_script("arguments[0].scrollLeft = arguments[0].scrollWidth", place)
+    assert becomes(False)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | {"width": 1400})
+    browser.execute_script("arguments[0].scrollLeft = 0", place)
+    assert becomes(False)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_everything_on_the_page_of_two_experiments_is_clicked(browser: Any, tmp_path: Path) -> None:

@@ -23,20 +23,27 @@ NOTHING = {"reduction": 0.0, "improvement": 0.5}  # what a strategy like the ref
 
 def across_figure(found: Across, reference: str) -> Figure | None:
     """Marks are means over data sets, lines 95 % intervals over seeds; in one column, the panels stand below one
-    another. Strategies that not all data sets have are pale, and without a rank. None without comparisons."""
+    another. Strategies that not all data sets have are pale, and without a rank. None without comparisons.
+
+    Panels, and then rows, are left out from the end where they would be more than a page has room for.
+    """
     table = found.table[found.table["reduction"].notna() | found.table["rank"].notna()]
     shown = [measure for measure in MEASURES if table[measure].notna().any()]
     if "reduction" not in shown:
         return None
-    everywhere = table["datasets"].max()
+    everywhere, gap = table["datasets"].max(), style.TOP + 0.2
+    width = style.width(both=True)
+    stacked = width < style.BOTH_COLUMNS
+    if stacked:
+        shown = shown[: max(int((style.HIGHEST + gap) / (ROW * len(table) + gap)), 1)]
+        table = table[table[shown].notna().any(axis=1)]
+    strategies = len(table)
+    table = table.head(int(style.HIGHEST / ROW))
     names = table["strategy"].tolist()
     labels = style.row_labels([(name, SUPERVISED) for name in names])
     with mpl.rc_context(style.RC):
-        width = style.width(both=True)
-        stacked = width < style.BOTH_COLUMNS
         rows = ROW * max(len(names), 2)
-        height = (rows + style.TOP + 0.2) * (len(shown) if stacked else 1) + 0.4
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, (rows + gap) * (len(shown) if stacked else 1) + 0.4))
         left = style.text_width(figure, labels) + 0.12
         panels = style.new_axes(figure, len(shown))
         placed = style.stack if stacked else style.place
@@ -67,5 +74,7 @@ def across_figure(found: Across, reference: str) -> Figure | None:
         said = f"against {reference}; mark: mean over data sets; line: 95 % interval over seeds, not over data sets"
         if (table["datasets"] < everywhere).any():
             said += "; pale: not on all data sets"
+        if len(table) < strategies:
+            said += f"; not shown: {strategies - len(table)} more, which are in the table"
         style.remark(figure, said)
     return figure

@@ -55,7 +55,7 @@ def across_table(found: Across, settings: Sequence[Setting]) -> Table:
         f"budget curve. Error reduction is the share of {reference}'s errors that a strategy avoids; P(improvement) is "
         f"the probability that one of its runs is better than one of {reference}'s (Agarwal et al., NeurIPS 2021). "
     )
-    if len(found.ranks):
+    if found.ranks.shape[1]:
         caption += (
             f"The mean rank is among the {len(found.ranks)} strategies that all data sets have, 1 is best. In brackets "
         )
@@ -87,7 +87,8 @@ def warm_up_table(settings: Sequence[Setting], order: Sequence[str]) -> Table:
     ]
     data = pd.DataFrame(rows, columns=["strategy", "experiment", "learner", "labels", "low", "high"])
     ranges = ", ".join(
-        f"{one.first:,}–{one.last:,} in {title}" for title, one in zip(titles(settings), settings, strict=True)
+        f"{'–'.join(dict.fromkeys(f'{end:,}' for end in (one.first, one.last)))} in {title}"
+        for title, one in zip(titles(settings), settings, strict=True)
     )
     caption = (
         f"Warm-up labels, from which on a strategy's mean accuracy stays within {100 * MARGIN:g} points of "

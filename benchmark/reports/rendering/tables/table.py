@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ def latex(table: Table) -> str:
 
     The caption is the table's heading; how to read the table, and where its numbers come from, is a note below it.
     Columns of plain numbers become siunitx's S columns; columns with spreads, bold or intervals are aligned right.
+    A table of more than ``_TALL`` rows is scaled down if too high, too, with its note. One of more than ``_MOST`` comes
+    in parts, all of one number, with the note below the last.
     """
     formats = ["l"] * table.text_columns
     formats += [_format([row[i] for row in table.rows]) for i in range(table.text_columns, len(table.header))]
@@ -124,33 +127,47 @@ def latex(table: Table) -> str:
         f"{{{escapes.latex(title)}}}" if how[0] == "S" else escapes.latex(title)
         for title, how in zip(table.header, formats, strict=True)
     ]
-    if table.rule_before is not None:
-        body.insert(table.rule_before, r"\midrule")
+    if table.rule_before is not None and table.rule_before < len(body):
+        body[table.rule_before] = "\\midrule\n    " + body[table.rule_before]
+    head = [rf"\begin{{tabular}}{{{''.join(formats)}}}", r"  \toprule", f"  {' & '.join(titles)} \\\\", r"  \midrule"]
     notes = " ".join(filter(None, [table.notes, *(f"† {footnote}" for footnote in table.footnotes), table.source]))
-    return "\n".join(
-        [
-            rf"% \usepackage{{{','.join(PACKAGES)}}}",
-            r"\begin{table*}[t]",
-            r"  \centering\small",
-            rf"  \caption{{{escapes.latex(table.heading)}}}",
-            rf"  \label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', table.label)}}}",
-            r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-            rf"  \begin{{tabular}}{{{''.join(formats)}}}",
-            r"    \toprule",
-            "    " + " & ".join(titles) + r" \\",
-            r"    \midrule",
-            *(f"    {line}" for line in body),
-            r"    \bottomrule",
-            r"  \end{tabular}}",
-            *(
-                [r"  \par\medskip", rf"  \parbox{{\textwidth}}{{\footnotesize {escapes.latex(notes)}}}"]
-                if notes
-                else []
-            ),
-            r"\end{table*}",
-            "",
+    number = max(math.ceil(len(body) / _MOST), 1)
+    size = math.ceil(len(body) / number)
+    lines = [rf"% \usepackage{{{','.join(PACKAGES)}}}"]
+    for i in range(number):
+        where = f"; notes below part {number}" if notes and i < number - 1 else ""
+        part = f" Part {i + 1} of {number}{where}." if number > 1 else ""
+        title = [
+            rf"\caption{{{escapes.latex(table.heading)}{part}}}",
+            rf"\label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', table.label)}}}",
         ]
-    )
+        if i:
+            title = [r"\addtocounter{table}{-1}", title[0]]
+        rows = [f"  {row}" for row in body[i * size : (i + 1) * size]]
+        lines += _float(title, [*head, *rows, r"  \bottomrule"], notes if i == number - 1 else "", len(rows) > _TALL)
+    return "\n".join([*lines, ""])
+
+
+_TALL, _MOST = 30, 50  # rows: a table of more may be too high for a page with its note; one of still more is
+
+
+def _float(title: list[str], tabular: list[str], notes: str, tall: bool) -> list[str]:
+    """The lines of a ``table*``."""
+    lines = [
+        *title,
+        r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
+        *tabular,
+        r"\end{tabular}}",
+    ]
+    if notes:
+        lines += [r"\par\medskip", rf"\parbox{{\textwidth}}{{\footnotesize {escapes.latex(notes)}}}"]
+    if tall:
+        lines[len(title) : len(title)] = [
+            r"\resizebox*{!}{\ifdim\totalheight>0.92\textheight 0.92\textheight\else\totalheight\fi}{%",
+            r"\begin{minipage}{\textwidth}\centering",
+        ]
+        lines.append(r"\end{minipage}}")
+    return [r"\begin{table*}[t]", r"  \centering\small", *(f"  {line}" for line in lines), r"\end{table*}"]
 
 
 _NUMBER = re.compile(r"([+−]?)(\d+)(?:\.(\d+))?(\*?)")  # sign, digits, decimals, mark

@@ -51,8 +51,8 @@ def sortable(
 ) -> str:
     """A table that the script can sort; ``text`` lists the columns of words, ``links`` the addresses of the rows.
 
-    A column with a cell that wraps is one of words, too. With ``cards`` the table fits the window: where that is
-    narrow, each row is a card with a line for each column.
+    A column with a cell that wraps is one of words, too. With ``cards`` the table fits a narrow window: each row is a
+    card there, with a line for each column. In a wider one a dozen columns fit, in words that wrap, and more scroll.
     """
     of_words = {*text, *(i for cells in rows for i, cell in enumerate(cells) if _length(cell) > LONG)}
     words = [' class="text"' if i in of_words else "" for i in range(len(header))]

@@ -66,6 +66,14 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// Tables that are wider than the page show whether there is more to the right.
+
+for (const place of document.querySelectorAll(".scroll")) {
+  const update = () => place.classList.toggle("more", place.scrollLeft + place.clientWidth < place.scrollWidth - 1);
+  place.addEventListener("scroll", update, { passive: true });
+  new ResizeObserver(update).observe(place);
+}
+
 // The chart.
 
 const MARKS = {
