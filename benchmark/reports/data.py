@@ -18,7 +18,7 @@ from benchmark.reports.statistics.editions import Present
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
 from benchmark.reports.statistics.inference import LEVEL, Inference, infer
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, horizon, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
 from benchmark.reports.statistics.tidy import tidy
 from benchmark.reports.statistics.traces import traced
@@ -91,9 +91,14 @@ class Report:
         return self.views[-1].ranking
 
     @cached_property
+    def end(self) -> int:
+        """The label count at which all comparisons of areas end: see ``seeds.horizon``."""
+        return horizon(self.curves, self.last)
+
+    @cached_property
     def rows(self) -> pd.DataFrame:
         """The rows up to the last label count that all strategies reach: see ``seeds.reaching``."""
-        return reaching(self.curves, self.last)
+        return reaching(self.curves, self.end)
 
     @cached_property
     def areas(self) -> pd.DataFrame:
@@ -164,7 +169,7 @@ def report_of(
         runs=selection.runs,
         curves=curves,
         last=selection.last,
-        views=views(curves, selection.last, source.unranked, reference),
+        views=views(curves, horizon(curves, selection.last), source.unranked, reference),
         source=source,
         selection_notes=[*experiment.left_out, *failures.notes(failed), *selection.notes],
         baseline=baseline,

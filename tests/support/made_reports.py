@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
+from benchmark.reports.statistics.seeds import horizon
 from benchmark.reports.statistics.views import views
 from benchmark.reports.unranked import Unranked
 
@@ -85,4 +86,5 @@ def report_of(
         footnotes=(),
     )
     last = int(curves["labels"].max())
-    return Report(Path("e"), [], curves, last, views(curves, last, unranked), source, [], baseline, target)
+    both = views(curves, horizon(curves, last), unranked)
+    return Report(Path("e"), [], curves, last, both, source, [], baseline, target)

@@ -57,12 +57,12 @@ def share(gains: np.ndarray, oracle: np.ndarray) -> Share:
     return Share(y / x, (b - root) / a, (b + root) / a, n)
 
 
-def headroom(curves: pd.DataFrame, reference: str, last: int | None = None) -> pd.DataFrame:
+def headroom(curves: pd.DataFrame, reference: str, end: int | None = None) -> pd.DataFrame:
     """A row per strategy and learner other than the two of the scale, the largest share first.
 
     Columns: strategy, learner, oracle, share, low, high, n. Empty without an oracle.
     """
-    runs = areas(curves, last)
+    runs = areas(curves, end)
     rows = []
     for learner, own in runs.groupby("learner", sort=False, observed=True):
         table = own.pivot(index="seed", columns="strategy", values="area")
@@ -80,7 +80,7 @@ def headroom(curves: pd.DataFrame, reference: str, last: int | None = None) -> p
 
 def table(report: Report, _: View) -> Table | None:
     """A row per strategy; None without an oracle that is above the reference beyond seed noise."""
-    source, found = report.source, headroom(report.curves, report.reference, report.last)
+    source, found = report.source, headroom(report.curves, report.reference, report.end)
     if not len(found):
         return None
     columns = {

@@ -42,7 +42,7 @@ def test_seed_groups(
 def test_who_is_not_done_takes_no_seed_from_the_others() -> None:
     begun = frame_of({"late": [0], "early": range(5)}, [10])
     frame = pd.concat([frame_of({"random": range(5), "a": range(5)}), begun], ignore_index=True)
-    found = seed_groups(frame, last=20)
+    found = seed_groups(frame, end=20)
     assert names(found.unfinished) == ["late", "early"]
     shared, notes = comparable(frame, found.unfinished)
     assert shared.groupby(["strategy", "labels"]).size().to_dict() == {
