@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from support.report_lines import BUDGETS, accuracy_of, data_of, write_experiment, write_run
 
-from benchmark.reports import notes_of, read_report, write_report
+from benchmark.reports import notes_of, read_report, report_of, write_report
 from benchmark.reports.rendering.figures.rows import area_figure
 from benchmark.reports.report import tables_of
+from benchmark.results.store import read_experiment
 
 CORE = ["random", "margin", "entropy"]
 OTHERS = [f"method{i}" for i in range(7)]
@@ -127,3 +128,12 @@ def test_both_views_end_at_one_label_count(tmp_path: Path) -> None:
     (rings,) = (line for line in drawn.axes[-1].lines if len(line.get_xdata()) == 5)
     assert mark.get_xdata() == pytest.approx([np.mean(rings.get_xdata())])
     assert first.accuracy["labels"].max() == BUDGETS[-1]  # curves go on
+
+
+def test_every_view_has_the_baseline(root: Path) -> None:
+    for baseline, seeds in (("method3", [FEW]), ("margin", [MANY, FEW])):
+        report = report_of(read_experiment(root), baseline=baseline, reference=baseline)
+        assert [len(view.seeds) for view in report.views] == seeds
+        for view in report.views:
+            assert (baseline, "supervised") in view.ranking
+            assert set(view.gains["strategy"]) == {strategy for strategy, _ in view.ranking} - {baseline}

@@ -40,17 +40,18 @@ class SeedGroups(NamedTuple):
     unfinished: list[Key]
 
 
-def seed_groups(curves: pd.DataFrame, end: int | None = None) -> SeedGroups:
+def seed_groups(curves: pd.DataFrame, end: int | None = None, reference: str = REFERENCE) -> SeedGroups:
     """Group strategies by the number of seeds that they have complete runs (see ``reaching``) and a reference for.
 
-    Complete are those with at least 80 % of the largest number; all are if that is less than 3.
+    Complete are those with at least 80 % of the largest number; all are if that is less than 3. The ``reference`` has
+    as many as any strategy with the same learner: where one of these is complete, it is too.
     """
     order = [key for key, _ in places(curves, GROUP)]
     ran = {key: set(run["seed"].tolist()) for key, run in pieces(reaching(curves, end), GROUP)}
-    usable = {key: len(ran[key] & ran.get((REFERENCE, key[1]), ran[key])) if key in ran else 0 for key in order}
-    if not any(usable[key] for key in order if key[0] != REFERENCE):
-        usable = {key: len(ran.get(key, ())) for key in order}  # nothing pairs with random
-    most = max((n for key, n in usable.items() if key[0] != REFERENCE), default=max(usable.values()))
+    usable = {key: len(ran[key] & ran.get((reference, key[1]), ran[key])) if key in ran else 0 for key in order}
+    if not any(usable[key] for key in order if key[0] != reference):
+        usable = {key: len(ran.get(key, ())) for key in order}  # nothing pairs with the reference
+    most = max((n for key, n in usable.items() if key[0] != reference), default=max(usable.values()))
     least = ENOUGH * most if most >= FEWEST_SEEDS else 1
     return SeedGroups(
         complete=[key for key in order if usable[key] >= least],

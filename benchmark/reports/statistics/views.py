@@ -2,8 +2,8 @@
 
 A report usually has one view, of all strategies. Where some have far fewer seeds than others (``seeds.seed_groups``),
 it has two: the first of the strategies with the most seeds, over the seeds that those share; the second, the wide view,
-of all strategies, over the few seeds that all share. Differences to random are the same in both: each is over all seeds
-that the strategy shares with random.
+of all strategies, over the few seeds that all share. Differences to the reference are the same in both: each is over all
+seeds that the strategy shares with it.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def views(
     Comparisons of areas end at the same label count in both, ``end``, by default the ``horizon`` of all strategies.
     """
     end = horizon(curves) if end is None else end
-    complete, partial, unfinished = seed_groups(curves, end)
+    complete, partial, unfinished = seed_groups(curves, end, reference)
     if not partial:
         return [View(curves, end, unfinished, unranked=unranked, reference=reference)]
     wide = View(curves, end, unfinished, suffix=WIDE, unranked=unranked, reference=reference)
