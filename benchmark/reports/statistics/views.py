@@ -2,8 +2,8 @@
 
 A report usually has one view, of all strategies. Where some have far fewer seeds than others (``seeds.seed_groups``),
 it has two: the first of the strategies with the most seeds, over the seeds that those share; the second, the wide view,
-of all strategies, over the few seeds that all share. Differences to the reference are the same in both: each is over all
-seeds that the strategy shares with it.
+of all strategies, over the few seeds that all share. Differences to the reference are the same in both: each is over
+all seeds that the strategy shares with it.
 """
 
 from __future__ import annotations
