@@ -93,9 +93,13 @@ def table(report: Report, _: View) -> Table | None:
     columns["verdict"] = verdict_cells(report.inference, report.reference, order)
     caption = (
         f"Sign map on {source.datasets[0][0]}: the mean difference to {report.reference} in points at single label "
-        f"counts, paired by seed. {MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the "
-        "map, excludes 0; cells are descriptive, verdicts are about the declared endpoints. "
+        "counts, paired by seed. "
     )
+    if found.tests:
+        caption += (
+            f"{MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the map, excludes 0; "
+            "cells are descriptive, verdicts are about the declared endpoints. "
+        )
     if found.apart:
         caption += "Diagnostics do not count among the cells: theirs are a family of their own. "
     if len(shown) < len(counts):

@@ -77,3 +77,13 @@ def test_the_alternative_text_names_the_reference(report: Report) -> None:
     other = report_of(report.curves, baseline="bald", reference="bald")
     texts = [SECTION.figure.alt(one) for one in (report, other)]
     assert texts == [f"Difference to {name} by strategy and number of labels" for name in ("random", "bald")]
+
+
+def test_without_bands_the_caption_explains_no_marks(report: Report) -> None:
+    few = report_of(report.curves[report.curves["seed"] < 2])
+    made, whole = (table(one, one.views[0]) for one in (few, report))
+    assert made is not None
+    assert whole is not None
+    assert "95 % band" not in made.caption
+    assert "With fewer than 3 seeds there is no band." in made.caption
+    assert "simultaneous over the 10 cells of the map" in whole.caption
