@@ -22,6 +22,7 @@ from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.summary import areas, keys, t_quantile
 from benchmark.reports.statistics.views import View
+from benchmark.results.editions import base_name
 
 # What each does, by name; their parameters may be any. The first of those that ran is the scale.
 ORACLES = {
@@ -66,7 +67,7 @@ def headroom(curves: pd.DataFrame, reference: str, end: int | None = None) -> pd
     rows = []
     for learner, own in runs.groupby("learner", sort=False, observed=True):
         table = own.pivot(index="seed", columns="strategy", values="area")
-        ran = [(known, name) for known in ORACLES for name in table if str(name).partition("[")[0] == known]
+        ran = [(known, name) for known in ORACLES for name in table if base_name(str(name)).partition("[")[0] == known]
         kind, oracle = ran[0] if ran else ("", None)
         if oracle is None or reference not in table:
             continue
