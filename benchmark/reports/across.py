@@ -24,6 +24,7 @@ from benchmark.reports.settings import settings_of
 from benchmark.reports.statistics.across import Across, Setting, across
 from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.results.atomic import write_atomically
+from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import is_experiment
 from benchmark.results.records import Experiment
@@ -66,8 +67,8 @@ def compare_across(
             "experiment belong together in one of them, see docs/clusters.md"
         )
     against = reference or REFERENCE
-    if strategies is not None:
-        strategies = list(dict.fromkeys([*strategies, against]))
+    if strategies is not None and against not in [named(text).name for text in strategies]:
+        strategies = [*strategies, against]
     reports = [report_of(one, strategies, learners, seeds, budgets, reference=against) for one in experiments]
     settings = [one for report in reports for one in settings_of(report)]
     if len(settings) < 2:

@@ -9,6 +9,7 @@ from importlib import resources
 from benchmark.experiment.papers import LEARNER_PAPERS
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.words import count
+from benchmark.results.editions import base_name
 from benchmark.text import escapes
 
 BIBLIOGRAPHY = "strategies.bib"  # among the tables
@@ -37,7 +38,7 @@ def bibliography(sources: Sequence[Provenance]) -> str:
         papers = [*(wrappers[layer] for layer in layers[:-1]), known.get(layers[-1], "")]
         for key in dict.fromkeys(filter(None, papers)):
             meant.setdefault(key, []).append(strategy)
-    for learner in dict.fromkeys(learner for source in sources for learner in source.learners):
+    for learner in dict.fromkeys(base_name(learner) for source in sources for learner in source.learners):
         paper = LEARNER_PAPERS.get(learner.partition("[")[0])
         if paper is not None:
             meant.setdefault(paper, []).append(f"the learner {learner}")
@@ -62,9 +63,16 @@ def bibliographies() -> str:
 
 
 def _strategies(sources: Sequence[Provenance]) -> dict[str, bool]:
-    """All strategies, in the order of the sources, and whether one of these has it from a source file of its own."""
-    names = dict.fromkeys(name for source in sources for name in source.strategies)
-    return {name: any(name in source.plugins for source in sources) for name in names}
+    """All strategies, in the order of the sources, and whether one of these has it from a source file of its own.
+
+    Editions of one strategy are one.
+    """
+    found: dict[str, bool] = {}
+    for source in sources:
+        for label in source.strategies:
+            name = base_name(label)
+            found[name] = found.get(name, False) or label in source.plugins
+    return found
 
 
 def suite(sources: Sequence[Provenance]) -> str:

@@ -14,11 +14,11 @@ from benchmark.experiment.keys import RunKey
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.degeneracy import degenerate
-from benchmark.reports.statistics.editions import Present
+from benchmark.reports.statistics.editions import Present, shown_as
 from benchmark.reports.statistics.endpoints import declared
 from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
 from benchmark.reports.statistics.inference import LEVEL, Inference, infer
-from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, reaching
+from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, horizon, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
 from benchmark.reports.statistics.tidy import tidy
 from benchmark.reports.statistics.traces import traced
@@ -91,9 +91,14 @@ class Report:
         return self.views[-1].ranking
 
     @cached_property
+    def end(self) -> int:
+        """The label count at which all comparisons of areas end: see ``seeds.horizon``."""
+        return horizon(self.curves, self.last)
+
+    @cached_property
     def rows(self) -> pd.DataFrame:
         """The rows up to the last label count that all strategies reach: see ``seeds.reaching``."""
-        return reaching(self.curves, self.last)
+        return reaching(self.curves, self.end)
 
     @cached_property
     def areas(self) -> pd.DataFrame:
@@ -155,7 +160,7 @@ def report_of(
     """
     selection = select(experiment, strategies, learners, seeds, budgets, present)
     curves = tidy(selection.runs, budgets)
-    reference = _shown_as(reference, set(curves["strategy"]))
+    reference = shown_as(reference, set(curves["strategy"]))
     source = provenance(experiment, selection.runs, degenerate(selection.runs))
     asked = (strategies, learners, seeds)
     failed = [failure for failure in experiment.failures if _is_asked_for(failure.key, *asked)]
@@ -164,7 +169,7 @@ def report_of(
         runs=selection.runs,
         curves=curves,
         last=selection.last,
-        views=views(curves, selection.last, source.unranked, reference),
+        views=views(curves, horizon(curves, selection.last), source.unranked, reference),
         source=source,
         selection_notes=[*experiment.left_out, *failures.notes(failed), *selection.notes],
         baseline=baseline,
@@ -184,9 +189,3 @@ def _is_asked_for(
         and (learners is None or key.learner in learners)
         and (seeds is None or key.seed in seeds)
     )
-
-
-def _shown_as(reference: str, strategies: Collection[str]) -> str:
-    """The row that differences are to: ``reference``, or the one older edition of it where only that is shown."""
-    editions = [name for name in strategies if name.startswith(f"{reference} (")]
-    return editions[0] if reference not in strategies and len(editions) == 1 else reference

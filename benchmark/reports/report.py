@@ -94,7 +94,7 @@ def _make(report: Report, part_of: Callable[[Section], Part[T] | None]) -> list[
             place = part.wide if view.suffix else part.place
             content = None if place is None else part.make(report, view)
             if place is not None and content is not None:
-                alt = (part.alt or section.title) + tail
+                alt = (section.title if part.alt is None else part.alt(report)) + tail
                 caption = "" if part.caption is None else part.caption(report)
                 found.append(Made(part.name + view.suffix, section.title + tail, place, alt, content, caption))
     return found

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from benchmark.results.records import RunHeader
 
 _NAMED = re.compile(r"(.+)@(?:engine(\d{1,9})|(\d{1,7})|([0-9a-f]{8,64}))")
+_LABELLED = re.compile(r"(.+) \((?:engine version (\d+)|version (\d+)|source ([0-9a-f]{8}))\)", re.DOTALL)
 _OWNERS = {"strategy": "plugin", "learner": "learner", "model": "network"}
 
 
@@ -67,6 +68,13 @@ class Named(NamedTuple):
             return f"{self.name} (version {self.version})"
         return self.name if self.source is None else f"{self.name} (source {self.source[:8]})"
 
+    @property
+    def text(self) -> str:
+        """As a command takes it: what ``named`` reads."""
+        edition = self.source if self.version is None else self.version
+        edition = edition if self.engine is None else f"engine{self.engine}"
+        return self.name if edition is None else f"{self.name}@{edition}"
+
     def fits(self, version: int, source: str | None) -> bool:
         """Whether it names this version and source."""
         return version == self.version or (self.source is not None and (source or "").startswith(self.source))
@@ -77,6 +85,21 @@ def named(text: str) -> Named:
     match = _NAMED.fullmatch(text)
     if match is None:
         return Named(text)
+    return _of(match)
+
+
+def labelled(label: str) -> Named:
+    """What the row that is called ``label`` shows: see ``Named.label``."""
+    match = _LABELLED.fullmatch(label)
+    return Named(label) if match is None else _of(match)
+
+
+def base_name(label: str) -> str:
+    """The name of the strategy or learner, of whichever edition, whose row is called ``label``."""
+    return labelled(label).name
+
+
+def _of(match: re.Match[str]) -> Named:
     name, engine, version, source = match.groups()
     return Named(name, int(engine) if engine else None, int(version) if version else None, source)
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from support.report_lines import BUDGETS, accuracy_of, data_of, write_experiment, write_run
 
-from benchmark.reports import read_report, write_report
+from benchmark.reports import notes_of, read_report, report_of, write_report
+from benchmark.reports.rendering.figures.rows import area_figure
 from benchmark.reports.report import tables_of
+from benchmark.results.store import read_experiment
 
 CORE = ["random", "margin", "entropy"]
 OTHERS = [f"method{i}" for i in range(7)]
@@ -105,3 +107,33 @@ def test_a_wide_view_that_is_no_more_leaves_nothing(tmp_path: Path) -> None:
         write_run(root, "late", seed)
     write_report(root)
     assert not list(root.rglob("*-all.*"))
+
+
+def test_both_views_end_at_one_label_count(tmp_path: Path) -> None:
+    """That of all strategies: a difference is then that of the areas beside it."""
+    root = write_experiment(tmp_path / "mnist", [*BUDGETS, 100])
+    for name, seed in itertools.product(["random", "margin"], range(5)):
+        write_run(root, name, seed, BUDGETS)
+    for seed in range(2):
+        write_run(root, "entropy", seed, BUDGETS[:2])
+    report = read_report(root)
+    first, wide = report.views
+    assert set(first.summary["labels"]) == set(wide.summary["labels"]) == {BUDGETS[1]}
+    means = first.summary.set_index("strategy")["area_mean"]
+    difference = report.inference.of("random").loc[("margin", "supervised"), "difference"]
+    assert difference == pytest.approx(means["margin"] - means["random"], abs=1e-12)
+    assert f"Areas and final accuracies end at {BUDGETS[1]} labels: not all strategies reach 100." in notes_of(report)
+    drawn = area_figure(first, report.inference)
+    (mark,) = (line for line in drawn.axes[-1].lines if line.get_markersize() == 4)
+    (rings,) = (line for line in drawn.axes[-1].lines if len(line.get_xdata()) == 5)
+    assert mark.get_xdata() == pytest.approx([np.mean(rings.get_xdata())])
+    assert first.accuracy["labels"].max() == BUDGETS[-1]  # curves go on
+
+
+def test_every_view_has_the_baseline(root: Path) -> None:
+    for baseline, seeds in (("method3", [FEW]), ("margin", [MANY, FEW])):
+        report = report_of(read_experiment(root), baseline=baseline, reference=baseline)
+        assert [len(view.seeds) for view in report.views] == seeds
+        for view in report.views:
+            assert (baseline, "supervised") in view.ranking
+            assert set(view.gains["strategy"]) == {strategy for strategy, _ in view.ranking} - {baseline}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
+from benchmark.reports.statistics.seeds import REFERENCE, horizon
 from benchmark.reports.statistics.views import views
 from benchmark.reports.unranked import Unranked
 
@@ -62,7 +63,11 @@ def curves_of(accuracies: dict[str, np.ndarray], labels: Sequence[int]) -> pd.Da
 
 
 def report_of(
-    curves: pd.DataFrame, diagnostic: Sequence[str] = (), baseline: str | None = None, target: float | None = None
+    curves: pd.DataFrame,
+    diagnostic: Sequence[str] = (),
+    baseline: str | None = None,
+    target: float | None = None,
+    reference: str = REFERENCE,
 ) -> Report:
     """A report of the curves, which has no runs."""
     unranked = Unranked(tuple(diagnostic))
@@ -85,4 +90,5 @@ def report_of(
         footnotes=(),
     )
     last = int(curves["labels"].max())
-    return Report(Path("e"), [], curves, last, views(curves, last, unranked), source, [], baseline, target)
+    both = views(curves, horizon(curves, last), unranked, reference)
+    return Report(Path("e"), [], curves, last, both, source, [], baseline, target, reference)

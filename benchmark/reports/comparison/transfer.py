@@ -16,6 +16,7 @@ from benchmark.reports.comparison.settings import differing, in_words, protocol_
 from benchmark.reports.rendering.tables.cells import points, sentences
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.statistics.curves import select
+from benchmark.reports.statistics.editions import shown_as
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
@@ -78,15 +79,16 @@ def transfer(
     runs = runs[shared]
     if not len(runs):
         raise StoreError(f"{source.name} and its replays share no run that has all of {in_words(counts)} labels")
-    inference = _inference(runs, resolution(chosen))
-    found, rows = inference.of(REFERENCE), []
+    reference = shown_as(REFERENCE, set(runs["strategy"]))
+    inference = _inference(runs, resolution(chosen), reference)
+    found, rows = inference.of(reference), []
     for key, some in groups(runs, ["strategy", "training"]).items():
         row = {"strategy": key[0], "training": key[1], "n": len(some), "accuracy": some["area"].mean()}
         if key in found.index:
             row |= found.loc[key, [*_FINDINGS]].rename(_FINDINGS)
         rows.append(row)
     data = pd.DataFrame(rows, columns=["strategy", "training", "n", "accuracy", *_FINDINGS.values()])
-    table = _table(data, titles, counts, source.name, inference)
+    table = _table(data, titles, counts, source.name, inference, reference)
     return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), ())
 
 
@@ -101,11 +103,11 @@ def _areas(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*RUN, "area"])
 
 
-def _inference(runs: pd.DataFrame, resolved: float) -> Inference:
-    """Every strategy against random in the same training, by area; a training takes the place of a learner."""
-    pairs = groups(paired(runs, "area", ["training", "seed"]), ["strategy", "training"])
+def _inference(runs: pd.DataFrame, resolved: float, reference: str) -> Inference:
+    """Every strategy against the reference in the same training, by area; a training takes the place of a learner."""
+    pairs = groups(paired(runs, "area", ["training", "seed"], reference), ["strategy", "training"])
     contrasts = [
-        Contrast(key, REFERENCE, tuple(own["seed"].tolist()), own[["gain"]].to_numpy()) for key, own in pairs.items()
+        Contrast(key, reference, tuple(own["seed"].tolist()), own[["gain"]].to_numpy()) for key, own in pairs.items()
     ]
     return infer(contrasts, ("area",), resolved)
 
@@ -124,7 +126,9 @@ def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
     return [title if found.count(title) == 1 else replay.name for title, replay in zip(found, replays, strict=True)]
 
 
-def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str, inference: Inference) -> Table:
+def _table(
+    data: pd.DataFrame, titles: list[str], counts: list[int], source: str, inference: Inference, reference: str
+) -> Table:
     cells = {(row["strategy"], row["training"]): row for row in data.to_dict("records")}
     best = data[data["training"] == titles[0]].sort_values("accuracy", ascending=False, kind="stable")
     rows = []
@@ -141,7 +145,7 @@ def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str
         rows.append(row)
     what = f"mean accuracy at {in_words(counts)} labels" if len(counts) > 1 else f"accuracy at {counts[0]} labels"
     compared = (
-        f", and in parentheses the difference to {REFERENCE} in the same training, in points, paired by seed, bold "
+        f", and in parentheses the difference to {reference} in the same training, in points, paired by seed, bold "
         "where the strategy is better or worse"
         if data["gain"].notna().any()
         else ""
@@ -151,5 +155,5 @@ def _table(data: pd.DataFrame, titles: list[str], counts: list[int], source: str
         f"first of which is each strategy's own: {what} in %{compared}."
     )
     plain = f"Plain is the training of {source} without the modules that strategies add to it."
-    caption = sentences(caption, plain if PLAIN in titles else "", explained(inference, [REFERENCE]))
+    caption = sentences(caption, plain if PLAIN in titles else "", explained(inference, [reference]))
     return Table(data, ["acquired by", "seeds", *titles], rows, caption)

@@ -62,5 +62,5 @@ def figure(report: Report, view: View) -> Figure | None:
 SECTION = Section(
     "Accuracy",
     table=Part("accuracy", table, wide="page"),
-    figure=Part("accuracy", figure, wide="linked", alt="Test accuracy over the number of labels"),
+    figure=Part("accuracy", figure, wide="linked", alt=lambda _: "Test accuracy over the number of labels"),
 )

@@ -11,7 +11,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
-from benchmark.reports.statistics.seeds import GROUP, only
+from benchmark.reports.statistics.seeds import GROUP, horizon, only
 from benchmark.reports.statistics.summary import areas, keys, mean_and_sd
 from benchmark.reports.statistics.tidy import RUN, groups, key_of
 from benchmark.reports.statistics.views import View
@@ -28,20 +28,20 @@ PRINTED = {
 }
 
 
-def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
+def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, end: int) -> pd.DataFrame:
     """One row per strategy and learner whose records have such diagnostics, the best final accuracy first.
 
     Columns: strategy, learner, n (seeds), labels (where accuracy is final), final_mean, final_sd (0–1), and
     ``<part>.<measure>_mean`` and ``_sd`` for every diagnostic: the mean of a run's rounds before that, then mean
-    and standard deviation over runs. Runs are those that ``summary.areas`` compares among these strategies. Empty
-    without diagnostics.
+    and standard deviation over runs. Runs are those that ``summary.areas`` compares among these strategies, up to the
+    label count ``end`` or, where they do not get there, the last that all of them reach. Empty without diagnostics.
     """
     runs = [run for run in runs if any(KIND in name for record in run.rounds for name in record.diagnostics)]
     if not runs:
         return pd.DataFrame()
-    theirs = only(curves, {key_of(run)[:2] for run in runs})
+    theirs = only(curves[curves["labels"] <= end], {key_of(run)[:2] for run in runs})
+    last = horizon(theirs, end)
     finals = areas(theirs, last).set_index(RUN)
-    horizon = int(finals["labels"].iloc[0])
     rows = []
     for run in runs:
         key = key_of(run)
@@ -50,7 +50,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
         measured = [
             {name.removeprefix(KIND): value for name, value in record.diagnostics.items() if KIND in name}
             for record in run.rounds
-            if record.num_labelled < horizon  # a schedule that ends there has no query and no measurement there
+            if record.num_labelled < last  # a schedule that ends there has no query and no measurement there
         ]
         names = list(dict.fromkeys(name for line in measured for name in line))
         if names:
@@ -61,7 +61,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
         return frame
     table = []
     for key, group in groups(frame, GROUP).items():
-        row = {**dict(zip(GROUP, key, strict=True)), "n": len(group), "labels": horizon}
+        row = {**dict(zip(GROUP, key, strict=True)), "n": len(group), "labels": last}
         for name in frame.columns.drop(RUN):
             row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(group[name].dropna())
         table.append(row)
@@ -70,7 +70,7 @@ def loss_ranking(runs: Iterable[RunRecord], curves: pd.DataFrame, last: int | No
 
 def table(report: Report, _: View) -> Table | None:
     """A row per strategy: final accuracy, and the agreement of predicted and true loss (see ``loss_ranking``)."""
-    source, ranking = report.source, loss_ranking(report.runs, report.curves, report.last)
+    source, ranking = report.source, loss_ranking(report.runs, report.curves, report.end)
     if not len(ranking):
         return None
     columns = {

@@ -22,6 +22,7 @@ from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.summary import areas, keys, t_quantile
 from benchmark.reports.statistics.views import View
+from benchmark.results.editions import base_name
 
 # What each does, by name; their parameters may be any. The first of those that ran is the scale.
 ORACLES = {
@@ -57,16 +58,16 @@ def share(gains: np.ndarray, oracle: np.ndarray) -> Share:
     return Share(y / x, (b - root) / a, (b + root) / a, n)
 
 
-def headroom(curves: pd.DataFrame, reference: str, last: int | None = None) -> pd.DataFrame:
+def headroom(curves: pd.DataFrame, reference: str, end: int | None = None) -> pd.DataFrame:
     """A row per strategy and learner other than the two of the scale, the largest share first.
 
     Columns: strategy, learner, oracle, share, low, high, n. Empty without an oracle.
     """
-    runs = areas(curves, last)
+    runs = areas(curves, end)
     rows = []
     for learner, own in runs.groupby("learner", sort=False, observed=True):
         table = own.pivot(index="seed", columns="strategy", values="area")
-        ran = [(known, name) for known in ORACLES for name in table if str(name).partition("[")[0] == known]
+        ran = [(known, name) for known in ORACLES for name in table if base_name(str(name)).partition("[")[0] == known]
         kind, oracle = ran[0] if ran else ("", None)
         if oracle is None or reference not in table:
             continue
@@ -80,7 +81,7 @@ def headroom(curves: pd.DataFrame, reference: str, last: int | None = None) -> p
 
 def table(report: Report, _: View) -> Table | None:
     """A row per strategy; None without an oracle that is above the reference beyond seed noise."""
-    source, found = report.source, headroom(report.curves, report.reference, report.last)
+    source, found = report.source, headroom(report.curves, report.reference, report.end)
     if not len(found):
         return None
     columns = {

@@ -24,7 +24,7 @@ from benchmark.reports.rendering.tables.compared import (
 from benchmark.reports.rendering.tables.table import Cell, Table
 from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.family import GAIN
-from benchmark.reports.statistics.seeds import FEWEST_SEEDS, REFERENCE, SUPERVISED
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, SUPERVISED
 from benchmark.reports.statistics.views import View
 from benchmark.reports.verdicts import explained, sentence
 
@@ -45,8 +45,8 @@ def table(report: Report, _: View) -> Table | None:
     if not order:
         return None
     changes = rows_of(inference, GAIN, order)
-    gains = rows_of(inference, REFERENCE, order)
-    supervised = rows_of(inference, REFERENCE, [(strategy, SUPERVISED) for strategy, _ in order])
+    gains = rows_of(inference, report.reference, order)
+    supervised = rows_of(inference, report.reference, [(strategy, SUPERVISED) for strategy, _ in order])
     places = decimals(changes["sd"].dropna())
     columns = {
         "strategy": [Cell(row_name(key, source)) for key in order],
@@ -59,9 +59,9 @@ def table(report: Report, _: View) -> Table | None:
         "verdict": verdict_cells(inference, GAIN, order),
     }
     caption = (
-        f"Gain over {REFERENCE} by learner on {source.datasets[0][0]}: the mean difference "
-        f"in area under the budget curve to {REFERENCE} with the learner {SUPERVISED} and with the row's, and the "
-        f"change from the first to the second with its 95 % interval. {EXPLAINED} p is corrected. "
+        f"Gain over {report.reference} by learner on {source.datasets[0][0]}: the mean difference "
+        f"in area under the budget curve to {report.reference} with the learner {SUPERVISED} and with the row's, and "
+        f"the change from the first to the second with its 95 % interval. {EXPLAINED} p is corrected. "
         f"{sentence(inference, GAIN)} {explained(inference, [GAIN])} "
     )
     if (changes["n"] < FEWEST_SEEDS).any():

@@ -14,7 +14,7 @@ TITLES = {"labelled_loss": "Labelled loss (nats)", "unlabelled_loss": "Unlabelle
 
 def figure(report: Report, _: View) -> Figure | None:
     """A panel for each of ``TITLES``; None without traces."""
-    return trace_figure(report.traces, TITLES, report.ranking, report.source)
+    return trace_figure(report.traces, TITLES, report.ranking, report.source, report.reference)
 
 
 SECTION = Section("Training losses", figure=Part("losses", figure, place="linked"))

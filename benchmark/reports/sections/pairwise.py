@@ -2,7 +2,7 @@
 
 "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", ICLR 2020, arXiv:1906.03671. There i beats j
 at a label count by an uncorrected t-test, and a win adds 1/(number of label counts) to the entry (i, j). Here a win is
-a verdict at one of the declared endpoints: that of the experiment's inference for pairs with random or with the
+a verdict at one of the declared endpoints: that of the experiment's inference for pairs with the reference or with the
 baseline, and for all other pairs that of the same inference over a family of their own. The sum of column j is the
 penalty of j.
 """
@@ -28,7 +28,7 @@ from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.endpoints import run_endpoints
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, Verdict, infer
-from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, Key
 from benchmark.reports.statistics.tidy import RUN, groups
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
@@ -43,7 +43,7 @@ PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 class Pairwise(NamedTuple):
     """``wins[i, j]``: at how many of the ``endpoints`` ``keys[i]`` is better than ``keys[j]``, over ``n`` seeds.
 
-    ``tests`` are those of the pairs without random and without a named baseline.
+    ``tests`` are those of the pairs without the reference and without a named baseline.
     """
 
     keys: list[Key]
@@ -60,16 +60,22 @@ class Pairwise(NamedTuple):
 
 def wins(report: Report, view: View) -> Pairwise:
     """``pairwise`` of the view."""
-    return pairwise(view.rows, view.ranking, report.inference, report.baseline, resolution(report.runs))
+    return pairwise(view.rows, view.ranking, report.inference, _references(report), resolution(report.runs))
+
+
+def _references(report: Report) -> list[str]:
+    """The report's reference and its baseline, where that is another strategy."""
+    return list(dict.fromkeys(filter(None, (report.reference, report.baseline))))
 
 
 def pairwise(
-    rows: pd.DataFrame, ranking: Sequence[Key], inference: Inference, baseline: str | None, resolved: float
+    rows: pd.DataFrame, ranking: Sequence[Key], inference: Inference, references: Sequence[str], resolved: float
 ) -> Pairwise:
     """Compare all pairs of strategies in ``rows``, which are of ``seeds.compared``, in the order of ``ranking``.
 
     Without diagnostics: their pairs would take from the verdicts on the others, and their wins count for nothing.
-    ``inference`` is the experiment's, ``resolved`` what its test set resolves.
+    ``inference`` is the experiment's, with its verdicts against ``references``; ``resolved`` is what its test set
+    resolves.
     """
     runs = run_endpoints(rows)
     names = list(runs.columns[len(RUN) :])
@@ -84,7 +90,7 @@ def pairwise(
         found[i, j], found[j, i] = said.count("better"), said.count("worse")
 
     for (i, own), (j, other) in itertools.combinations(enumerate(order), 2):
-        if own[1] == other[1] and (said := _said(inference, own, other, baseline)):
+        if own[1] == other[1] and (said := _said(inference, own, other, references)):
             enter(i, j, said)
         else:
             differences = values[own].to_numpy() - values[other].to_numpy()
@@ -95,10 +101,10 @@ def pairwise(
     return Pairwise(order, found, len(names), len(seeds), others.tests)
 
 
-def _said(inference: Inference, own: Key, other: Key, baseline: str | None) -> list[Verdict]:
-    """The experiment's verdicts on ``own`` against ``other`` where one is random or a named baseline."""
+def _said(inference: Inference, own: Key, other: Key, references: Sequence[str]) -> list[Verdict]:
+    """The experiment's verdicts on ``own`` against ``other`` where one is of ``references``."""
     opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    for reference in (one for one in (REFERENCE, baseline) if one in inference.references):
+    for reference in (one for one in references if one in inference.references):
         if other[0] == reference:
             return list(inference.verdicts(own, reference).values())
         if own[0] == reference:
@@ -130,7 +136,7 @@ def table(report: Report, view: View) -> Table | None:
         f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
         f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
         "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
-        f"{' or '.join(dict.fromkeys(filter(None, (report.reference, report.baseline))))} have the verdicts of the "
+        f"{' or '.join(_references(report))} have the verdicts of the "
         f"table of comparisons; the {found.tests} tests of the others are a family of their own at "
         f"{100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "

@@ -18,7 +18,7 @@ TITLES = {
 
 def figure(report: Report, _: View) -> Figure | None:
     """A panel for each of ``TITLES``; None without traces."""
-    return trace_figure(report.traces, TITLES, report.ranking, report.source, scale=100)
+    return trace_figure(report.traces, TITLES, report.ranking, report.source, report.reference, scale=100)
 
 
 SECTION = Section("Pseudo-labels", figure=Part("pseudo-labels", figure, place="linked"))

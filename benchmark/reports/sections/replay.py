@@ -161,5 +161,7 @@ SECTION = Section(
     "What the acquired labels are worth",
     notes=notes,
     table=Part("replay", table),
-    figure=Part("replay", figure, alt="Accuracy in each strategy's own run and of the replay on the same labels"),
+    figure=Part(
+        "replay", figure, alt=lambda _: "Accuracy in each strategy's own run and of the replay on the same labels"
+    ),
 )

@@ -23,7 +23,7 @@ class Part(Generic[T]):
     ``name`` is the name of its files, without suffix. ``make`` makes it for a view of the report and returns None where
     it does not apply. ``place`` says whether it is shown in README.md (a table on the web page too) or linked from
     there. ``wide`` is the place of the one for the wide view; None if the part is made for the first view only. ``alt``
-    is a figure's alternative text, by default the section's title. ``caption`` makes a sentence that stands below a
+    makes a figure's alternative text; None for the section's title. ``caption`` makes a sentence that stands below a
     figure; None for none.
     """
 
@@ -31,7 +31,7 @@ class Part(Generic[T]):
     make: Callable[[Report, View], T | None]
     place: Place = "page"
     wide: Place | None = None
-    alt: str = ""
+    alt: Callable[[Report], str] | None = None
     caption: Callable[[Report], str] | None = None
 
 

@@ -1,4 +1,4 @@
-"""The sign map: where on the curve each strategy is above random, and where below.
+"""The sign map: where on the curve each strategy is above the reference, and where below.
 
 A cell is a mean difference at one label count, paired by seed. Cells are descriptive: verdicts are about the declared
 endpoints. The simultaneous 95 % bands come from the same inference, with the label counts as its endpoints, so that the
@@ -31,7 +31,7 @@ from benchmark.reports.statistics.views import View
 
 PRINTED_COLUMNS = 8  # label counts in the table
 CELL_ROOM = 0.27  # inches that a number of 6.5 pt takes
-MAP = "RdBu"  # red below random, blue above: told apart by all common kinds of colour vision
+MAP = "RdBu"  # red below the reference, blue above: told apart by all common kinds of colour vision
 
 
 def compute(report: Report) -> Inference:
@@ -93,9 +93,13 @@ def table(report: Report, _: View) -> Table | None:
     columns["verdict"] = verdict_cells(report.inference, report.reference, order)
     caption = (
         f"Sign map on {source.datasets[0][0]}: the mean difference to {report.reference} in points at single label "
-        f"counts, paired by seed. {MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the "
-        "map, excludes 0; cells are descriptive, verdicts are about the declared endpoints. "
+        "counts, paired by seed. "
     )
+    if found.tests:
+        caption += (
+            f"{MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the map, excludes 0; "
+            "cells are descriptive, verdicts are about the declared endpoints. "
+        )
     if found.apart:
         caption += "Diagnostics do not count among the cells: theirs are a family of their own. "
     if len(shown) < len(counts):
@@ -110,7 +114,7 @@ def table(report: Report, _: View) -> Table | None:
 
 
 def figure(report: Report, _: View) -> Figure | None:
-    """A cell per strategy and label count: blue above random, red below; numbers in points where there is room.
+    """A cell per strategy and label count: blue above the reference, red below; numbers in points where there is room.
 
     Cells whose band excludes 0 are framed. A line stands where the early part ends and the late part begins. None for
     a single label count.
@@ -178,7 +182,7 @@ SECTION = Section(
     figure=Part(
         "signs",
         figure,
-        alt="Difference to random by strategy and number of labels",
+        alt=lambda report: f"Difference to {report.reference} by strategy and number of labels",
         caption=lambda report: report.sentence,
     ),
 )

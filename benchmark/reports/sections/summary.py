@@ -1,4 +1,4 @@
-"""The summary: a row per strategy, and the sentence on which strategies are better than random."""
+"""The summary: a row per strategy, and the sentence on which strategies are better than the reference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def notes(report: Report) -> list[str]:
     which = f" (learner {', '.join(alone)})" if len(learners) > 1 else ""
     lacking = f"No run of {report.reference} to compare with{which}: no differences to it are shown." if alone else ""
     how = method(inference) if inference.tests else ""
-    return list(filter(None, (report.sentence, lacking, reach(inference), how)))
+    return list(filter(None, (report.sentence, lacking, reach(inference, report.reference), how)))
 
 
 def table(report: Report, view: View) -> Table:

@@ -16,6 +16,7 @@ from benchmark.reports.sections.section import Section
 from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.statistics.tidy import RUN, pieces, places
 from benchmark.reports.words import count, ranges
+from benchmark.results.editions import base_name, labelled
 from benchmark.text import escapes
 
 SOLVED = ("linear",)  # models that have no use for a recipe
@@ -24,7 +25,7 @@ SOLVED = ("linear",)  # models that have no use for a recipe
 def readme(report: Report) -> list[str]:
     """The settings, and the commands, as Markdown."""
     source, protocol = report.source, report.source.protocol
-    replays = bool(protocol.get("replay"))
+    replays, again = bool(protocol.get("replay")), commands(report.curves, source)
     words = ["python run_benchmark.py --report", escapes.shell(source.folder)]
     if report.flags is not None:
         words += [*map(escapes.shell, report.flags), "--output", escapes.shell(report.root.name)]
@@ -35,8 +36,8 @@ def readme(report: Report) -> list[str]:
         "",
         "## Run it again",
         "",
-        *escapes.markdown_fence(commands(report.curves, source)),
-        "",
+        *([*escapes.markdown_fence(again), ""] if again else []),
+        *([escapes.markdown(shown), ""] if (shown := _editions(source)) else []),
         *(["`experiment.json` has all settings.", ""] if source.altered else []),
         *(
             [f"A class of your own is named by its file, as in `path/to/{file}`.", ""]
@@ -57,13 +58,14 @@ def readme(report: Report) -> list[str]:
 
 def page(report: Report) -> str:
     """The settings, and the commands, as HTML."""
-    command = "\n".join(commands(report.curves, report.source))
+    command = escapes.html("\n".join(commands(report.curves, report.source)))
+    shown = escapes.html(_editions(report.source))
     return "\n".join(
         [
             "<section><h2>What ran</h2>",
             facts(headline(report.source)),
             f"<details><summary>All settings</summary>{facts(settings(report))}</details>",
-            f"<pre><code>{escapes.html(command)}</code></pre></section>",
+            f"{f'<pre><code>{command}</code></pre>' if command else ''}{f'<p>{shown}</p>' if shown else ''}</section>",
         ]
     )
 
@@ -138,11 +140,16 @@ def headline(source: Provenance) -> list[tuple[str, str]]:
 
 
 def commands(curves: pd.DataFrame, source: Provenance) -> list[str]:
-    """A command for each group of strategies and learners with the same seeds and label counts, the largest first."""
+    """A command for each group of strategies and learners with the same seeds and label counts, the largest first.
+
+    Without editions that are shown by name: see ``_editions``.
+    """
     plans: dict[
         tuple[tuple[int, ...], tuple[int, ...]], dict[str, list[str]]
     ] = {}  # seeds and labels: strategies: learners
     for (strategy, learner), rows in pieces(curves, GROUP):
+        if (base_name(strategy), base_name(learner)) != (strategy, learner):
+            continue
         plan = tuple(sorted(set(rows["seed"].tolist()))), tuple(sorted(set(rows["labels"].tolist())))
         plans.setdefault(plan, {}).setdefault(strategy, []).append(learner)
     parts: list[tuple[list[str], list[str], tuple[int, ...], tuple[int, ...]]] = []
@@ -175,10 +182,16 @@ def _line(
     return " ".join([*words, "--seeds", *map(str, seeds)])
 
 
+def _editions(source: Provenance) -> str:
+    """A sentence on what is shown of a named edition, which no command computes; empty for none."""
+    shown = [labelled(label).text for label in (*source.strategies, *source.learners) if base_name(label) != label]
+    return f"Not computed again, but shown by --report: {', '.join(shown)}." if shown else ""
+
+
 def _file(source: Provenance) -> str:
     """The first plugin as ``--strategies`` takes it from a file, without wrappers: ``mine.py:Mine``; empty for none."""
     for name in source.plugins:
-        if found := re.search(r"(?:^|:)(\w+):(\w+)(?:\[|$)", name):
+        if found := re.search(r"(?:^|:)(\w+):(\w+)(?:\[|$)", base_name(name)):
             return f"{found[1]}.py:{found[2]}"
     return ""
 

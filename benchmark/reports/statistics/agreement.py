@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from benchmark.reports.statistics.editions import shown_as
 from benchmark.reports.statistics.seeds import REFERENCE
 from benchmark.reports.statistics.summary import area_under_budget_curve
 
@@ -49,7 +50,8 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     strategies = [s for s in tables[0].index if s in tables[1].index]
     a, b = (table.loc[strategies].dropna(axis=1) for table in tables)
     seeds = sorted(int(seed) for seed in set(a.columns) & set(b.columns))
-    if len(strategies) < 3 or REFERENCE not in strategies:
+    reference = shown_as(REFERENCE, strategies)
+    if len(strategies) < 3 or reference not in strategies:
         raise ValueError(f"a ranking takes {REFERENCE} and at least two other strategies in both, not {strategies}")
     if len(seeds) < 4:
         raise ValueError(f"splitting seeds into halves takes at least 4 that all runs share; there are {len(seeds)}")
@@ -59,7 +61,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
         found = []
         for half in halves:
             other = [s for s in seeds if s not in half][: len(half)]
-            found.append(_agreement(x[list(half)].mean(axis=1), y[other].mean(axis=1)))
+            found.append(_agreement(x[list(half)].mean(axis=1), y[other].mean(axis=1), reference))
         return Agreement(*np.mean(found, axis=0).tolist())
 
     areas = pd.DataFrame({"first": a[seeds].mean(axis=1), "second": b[seeds].mean(axis=1)})
@@ -77,8 +79,8 @@ def _areas(curves: pd.DataFrame, labels: set[int]) -> pd.DataFrame:
     return pd.Series(rows).unstack(sort=False)
 
 
-def _agreement(x: pd.Series, y: pd.Series) -> Agreement:
-    gains = [v.drop(REFERENCE) - v[REFERENCE] for v in (x, y)]
+def _agreement(x: pd.Series, y: pd.Series, reference: str) -> Agreement:
+    gains = [v.drop(reference) - v[reference] for v in (x, y)]
     return Agreement(
         float(stats.spearmanr(x, y).statistic),
         float(stats.kendalltau(x, y).statistic),

@@ -12,6 +12,7 @@ from benchmark.reports.statistics.editions import Present, choose
 from benchmark.reports.statistics.tidy import key_of, tidy
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.compact import PackedRuns
+from benchmark.results.editions import base_name
 from benchmark.results.errors import StoreError
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
 
@@ -69,7 +70,8 @@ def select(
     short: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # names: where they end: seeds
     all_ends: set[int] = set()
     repeated: dict[str, list[str]] = defaultdict(list)
-    for key in sorted(attempts, key=lambda k: (listed.index(k[0]) if k[0] in listed else len(listed), *k)):
+    place_of = {strategy: place for place, strategy in enumerate(dict.fromkeys(listed))}
+    for key in sorted(attempts, key=lambda k: (place_of.get(base_name(k[0]), len(listed)), *k)):
         tried = [(reached, choice.runs[place]) for reached, place in attempts[key]]
         reached, run = max(
             tried,

@@ -26,6 +26,7 @@ from benchmark.reports.statistics.premises import (
 )
 from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.statistics.summary import keys
+from benchmark.results.editions import base_name
 from benchmark.results.records import RunRecord
 
 MOST = 0.5  # a premise fails where it does in more than this share of the rounds: one bad round is no verdict
@@ -78,7 +79,7 @@ def _missing(rows: pd.DataFrame) -> str:
 
 def _not_margin(rows: pd.DataFrame) -> bool:
     """Whether the rows are not margin's, in any edition and wrapper."""
-    return rows["strategy"].iloc[0].rpartition(":")[2].partition("[")[0].partition("@")[0] != "margin"
+    return base_name(rows["strategy"].iloc[0]).rpartition(":")[2].partition("[")[0] != "margin"
 
 
 def _beyond_chance(rows: pd.DataFrame) -> pd.Series[float]:
@@ -197,6 +198,6 @@ def failing(rounds: pd.DataFrame) -> dict[Key, dict[str, str]]:
 
 
 def degenerate(runs: Sequence[RunRecord]) -> dict[Key, tuple[str, ...]]:
-    """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never the reference's."""
+    """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never random's."""
     found = failing(rounds_of(runs))
-    return {key: tuple(verdicts) for key, verdicts in found.items() if key[0] != REFERENCE}
+    return {key: tuple(verdicts) for key, verdicts in found.items() if base_name(key[0]) != REFERENCE}

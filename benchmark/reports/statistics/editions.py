@@ -16,7 +16,7 @@ from typing import NamedTuple
 from benchmark import ENGINE_VERSION
 from benchmark.reports.words import count
 from benchmark.results.compact import PackedRuns
-from benchmark.results.editions import Edition, Named, edition_of, named
+from benchmark.results.editions import Edition, Named, base_name, edition_of, named
 from benchmark.results.errors import StoreError
 from benchmark.results.records import RunRecord
 
@@ -71,6 +71,12 @@ def choose(
         )
     names = [None if some is None else [one.label for one in some] for some in asked]
     return Choice(rows, names[0], names[1], notes)
+
+
+def shown_as(name: str, labels: Collection[str]) -> str:
+    """The row of a strategy among ``labels``: ``name``, or its one named edition where only that is shown."""
+    editions = [label for label in labels if base_name(label) == name]
+    return editions[0] if name not in labels and len(editions) == 1 else name
 
 
 class _Shown:

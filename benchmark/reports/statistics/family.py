@@ -12,6 +12,7 @@ from benchmark.reports.statistics.endpoints import declared, endpoint, run_endpo
 from benchmark.reports.statistics.inference import UNKNOWN_TEST_SET, Contrast
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.tidy import RUN, key_of, pieces
+from benchmark.results.editions import base_name
 from benchmark.results.records import RunRecord
 
 GAIN = "gain with supervised learning"  # what the gain over random with another learner is compared with
@@ -38,9 +39,9 @@ def contrasts(rows: pd.DataFrame, baseline: str | None = None, first: str = REFE
     for key in table:
         if key[1] != SUPERVISED:
             found += _contrast(table, key, SUPERVISED, (key, (key[0], SUPERVISED)), lambda own, other: own - other)
-    for key in table if first == REFERENCE else ():
-        if key[0] != REFERENCE and key[1] != SUPERVISED:
-            sides = (key, (REFERENCE, key[1]), (key[0], SUPERVISED), (REFERENCE, SUPERVISED))
+    for key in table if base_name(first) == REFERENCE else ():
+        if key[0] != first and key[1] != SUPERVISED:
+            sides = (key, (first, key[1]), (key[0], SUPERVISED), (first, SUPERVISED))
             found += _contrast(table, key, GAIN, sides, lambda a, b, c, d: (a - b) - (c - d))
     return found
 

@@ -18,6 +18,7 @@ from benchmark.experiment.operations import IMAGES, Images, of_model, of_query, 
 from benchmark.experiment.protocol import Protocol, from_dict
 from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.statistics.tidy import RUN, key_of
+from benchmark.results.editions import base_name
 from benchmark.results.records import DatasetRecord, RoundRecord, RunRecord
 
 if TYPE_CHECKING:  # it takes PyTorch
@@ -130,7 +131,7 @@ def _strategy(run: RunRecord) -> Strategy:
     from strategies import registry  # here: it takes PyTorch
 
     try:
-        spec = registry.resolve_own(run.key.strategy)
+        spec = registry.resolve_own(base_name(run.key.strategy))
         strategy = spec.build()
     except registry.SpecError as error:
         raise _Underivable("the strategy is not of the present suite") from error

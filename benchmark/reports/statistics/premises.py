@@ -18,6 +18,7 @@ import pandas as pd
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key
 from benchmark.reports.statistics.summary import mean_and_sd, mean_interval
 from benchmark.reports.statistics.tidy import table_of
+from benchmark.results.editions import base_name
 from benchmark.results.records import RoundRecord, RunRecord
 
 AUROC, INFORMATIVE, SINGLE = "loss_rank.pool.auroc", "premise.informative_picks", "premise.singletons"
@@ -52,8 +53,13 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_margin(runs: Iterable[RunRecord]) -> dict[tuple[str, int], int]:
-    """The places of margin's runs by learner and seed."""
-    return {(run.key.learner, run.key.seed): place for place, run in enumerate(runs) if run.key.strategy == "margin"}
+    """The places of margin's runs by learner and seed; those of an older edition where no other is shown."""
+    found: dict[tuple[str, int], int] = {}
+    for place, run in enumerate(runs):
+        if base_name(run.key.strategy) == "margin":
+            key = run.key.learner, run.key.seed
+            found[key] = place if run.key.strategy == "margin" else found.get(key, place)
+    return found
 
 
 def _rows(
@@ -108,8 +114,8 @@ def by_round(measured: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of ``measures``, a row per strategy, learner and label count; n counts the seeds.
 
     ``auroc_low`` is the lower end of the 95 % interval of the AUROC, NaN below 3 seeds; ``usual`` is the effective
-    number of classes of random's batches there, at most C, NaN without random: how even the pool is, only that shows.
-    Empty for empty ones.
+    number of classes of random's batches there, at most C, NaN without random (in any edition): how even the pool is,
+    only that shows. Empty for empty ones.
     """
     return _with_usual(pd.DataFrame(_means(measured)))
 
@@ -171,7 +177,10 @@ def _low(auroc: Sequence[float]) -> float:
 def _with_usual(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         return frame
-    random = frame[frame["strategy"] == REFERENCE].set_index(["learner", "labels"])["alike"].to_dict()
+    random: dict[tuple[str, int], float] = {}
+    editions = {label for label in frame["strategy"] if base_name(label) == REFERENCE}
+    for label in sorted(editions, key=lambda label: (label == REFERENCE, label)):  # without an edition last: it counts
+        random |= frame[frame["strategy"] == label].set_index(["learner", "labels"])["alike"].to_dict()
     places = zip(frame["learner"], frame["labels"], frame["classes"], strict=True)
     return frame.assign(usual=[effective(random.get((learner, n), math.nan), most) for learner, n, most in places])
 

@@ -40,17 +40,18 @@ class SeedGroups(NamedTuple):
     unfinished: list[Key]
 
 
-def seed_groups(curves: pd.DataFrame, last: int | None = None) -> SeedGroups:
+def seed_groups(curves: pd.DataFrame, end: int | None = None, reference: str = REFERENCE) -> SeedGroups:
     """Group strategies by the number of seeds that they have complete runs (see ``reaching``) and a reference for.
 
-    Complete are those with at least 80 % of the largest number; all are if that is less than 3.
+    Complete are those with at least 80 % of the largest number; all are if that is less than 3. The ``reference`` has
+    as many as any strategy with the same learner: where one of these is complete, it is too.
     """
     order = [key for key, _ in places(curves, GROUP)]
-    ran = {key: set(run["seed"].tolist()) for key, run in pieces(reaching(curves, last), GROUP)}
-    usable = {key: len(ran[key] & ran.get((REFERENCE, key[1]), ran[key])) if key in ran else 0 for key in order}
-    if not any(usable[key] for key in order if key[0] != REFERENCE):
-        usable = {key: len(ran.get(key, ())) for key in order}  # nothing pairs with random
-    most = max((n for key, n in usable.items() if key[0] != REFERENCE), default=max(usable.values()))
+    ran = {key: set(run["seed"].tolist()) for key, run in pieces(reaching(curves, end), GROUP)}
+    usable = {key: len(ran[key] & ran.get((reference, key[1]), ran[key])) if key in ran else 0 for key in order}
+    if not any(usable[key] for key in order if key[0] != reference):
+        usable = {key: len(ran.get(key, ())) for key in order}  # nothing pairs with the reference
+    most = max((n for key, n in usable.items() if key[0] != reference), default=max(usable.values()))
     least = ENOUGH * most if most >= FEWEST_SEEDS else 1
     return SeedGroups(
         complete=[key for key in order if usable[key] >= least],
@@ -65,18 +66,23 @@ def only(frame: pd.DataFrame, who: Collection[Key]) -> pd.DataFrame:
     return chosen(frame, GROUP, lambda key, _: key in them)
 
 
-def reaching(curves: pd.DataFrame, last: int | None = None) -> pd.DataFrame:
-    """The rows up to the last label count that all strategies reach, of the runs that reach it.
+def horizon(curves: pd.DataFrame, last: int | None = None) -> int:
+    """The label count at which the comparison of areas ends: the last one that all strategies reach.
 
-    Strategies without a run up to ``last`` are left out, provided that at least two have one. If only one has, as
+    Strategies without a run up to ``last`` do not count, provided that at least two have one. If only one has, as
     random may, there is nothing to compare it with, and all end where the shortest ends.
     """
     reach = [int(own["labels"].max()) for _, own in pieces(curves, GROUP)]
-    full = [end for end in reach if end >= (last or 0)]
-    horizon = min(full if len(full) > 1 else reach)
+    full = [count for count in reach if count >= (last or 0)]
+    return min(full if len(full) > 1 else reach)
+
+
+def reaching(curves: pd.DataFrame, end: int | None = None) -> pd.DataFrame:
+    """The rows up to the label count ``end``, by default the ``horizon`` of ``curves``, of the runs that reach it."""
+    final = horizon(curves) if end is None else end
 
     def reached(_: Key, own: pd.DataFrame) -> pd.Series[bool]:
-        return (own["labels"] <= horizon) & own["seed"].isin(own.loc[own["labels"] == horizon, "seed"])
+        return (own["labels"] <= final) & own["seed"].isin(own.loc[own["labels"] == final, "seed"])
 
     return chosen(curves, GROUP, reached).reset_index(drop=True)
 
@@ -91,9 +97,9 @@ def together(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["labels"].isin(shared)] if len(shared) else rows
 
 
-def compared(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
+def compared(curves: pd.DataFrame, end: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
     """The rows behind comparisons of areas: those of ``reaching``, of the seeds that all strategies there share."""
-    rows = reaching(curves, last)
+    rows = reaching(curves, end)
     there, _ = comparable(rows[rows["labels"] == rows["labels"].max()], unfinished)
     seeds = {key: own["seed"] for key, own in pieces(there, GROUP)}
     shared = chosen(rows, GROUP, lambda key, own: own["seed"].isin(seeds[key]) if key in seeds else False)

@@ -124,9 +124,9 @@ def known(values: Iterable[float]) -> list[float]:
     return [value for value in values if not math.isnan(value)]
 
 
-def areas(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
+def areas(curves: pd.DataFrame, end: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
     """One row per run of ``seeds.compared``: see ``run_areas``."""
-    return run_areas(compared(curves, last, unfinished))
+    return run_areas(compared(curves, end, unfinished))
 
 
 def run_areas(rows: pd.DataFrame) -> pd.DataFrame:
@@ -148,14 +148,14 @@ def _run_areas(rows: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
         yield (*key, labels[-1], area, log_area, accuracy[-1], spent, each)
 
 
-def summarise(curves: pd.DataFrame, last: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
+def summarise(curves: pd.DataFrame, end: int | None = None, unfinished: Collection[Key] = ()) -> pd.DataFrame:
     """One row per strategy and learner, the largest area first; accuracies are 0–1.
 
     Columns: strategy, learner, n (seeds), labels (where the comparison ends, see ``seeds.reaching``), area, log_area
     and final accuracy (``_mean``, ``_sd``), train_seconds of a run and query_seconds of a round, all over the seeds
     that all strategies share. Strategies that do not reach the end have n = 0 and NaN.
     """
-    runs = areas(curves, last, unfinished)
+    runs = areas(curves, end, unfinished)
     mine = groups(runs, GROUP)
     rows = []
     for key in keys(curves):

@@ -2,8 +2,8 @@
 
 A report usually has one view, of all strategies. Where some have far fewer seeds than others (``seeds.seed_groups``),
 it has two: the first of the strategies with the most seeds, over the seeds that those share; the second, the wide view,
-of all strategies, over the few seeds that all share. Differences to random are the same in both: each is over all seeds
-that the strategy shares with random.
+of all strategies, over the few seeds that all share. Differences to the reference are the same in both: each is over
+all seeds that the strategy shares with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.reports.statistics.seeds import REFERENCE, Key, comparable, compared, only, seed_groups
+from benchmark.reports.statistics.seeds import REFERENCE, Key, comparable, compared, horizon, only, seed_groups
 from benchmark.reports.statistics.summary import gains, intervals, keys, run_areas, summarise
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import count, ranges
@@ -24,23 +24,24 @@ WIDE = "-all"  # suffix of the names of the wide view's tables and figures
 class View:
     """Strategies that are compared; each statistic is computed on first use.
 
-    ``curves`` are the rows of the strategies (see ``curves.curves``), ``last`` is the last label count of the budget
-    schedule, ``unfinished`` are strategies that do not reduce the shared seeds (see ``seeds.SeedGroups``). ``suffix``
-    ends the names of the view's tables and figures. ``scope`` is a sentence on the strategies and seeds, empty for a
-    report's only view. ``unranked`` strategies have no part in the ranks. Differences are to the ``reference``.
+    ``curves`` are the rows of the strategies (see ``curves.curves``), ``end`` is the label count at which comparisons
+    of areas end (by default ``seeds.horizon``), ``unfinished`` are strategies that do not reduce the shared seeds (see
+    ``seeds.SeedGroups``). ``suffix`` ends the names of the view's tables and figures. ``scope`` is a sentence on the
+    strategies and seeds, empty for a report's only view. ``unranked`` strategies have no part in the ranks. Differences
+    are to the ``reference``.
     """
 
     def __init__(
         self,
         curves: pd.DataFrame,
-        last: int | None = None,
+        end: int | None = None,
         unfinished: Collection[Key] = (),
         suffix: str = "",
         scope: str = "",
         unranked: Unranked = RANKED,
         reference: str = REFERENCE,
     ) -> None:
-        self.curves, self.last, self.unfinished, self.unranked = curves, last, unfinished, unranked
+        self.curves, self.end, self.unfinished, self.unranked = curves, end, unfinished, unranked
         self.suffix, self.scope, self.reference = suffix, scope, reference
 
     @cached_property
@@ -60,7 +61,7 @@ class View:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The rows behind comparisons of areas: see ``seeds.compared``."""
-        return compared(self.curves, self.last, self.unfinished)
+        return compared(self.curves, self.end, self.unfinished)
 
     @cached_property
     def compared(self) -> list[Key]:
@@ -96,7 +97,7 @@ class View:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """See ``summary.summarise``."""
-        return summarise(self.curves, self.last, unfinished=self.unfinished)
+        return summarise(self.curves, self.end, unfinished=self.unfinished)
 
     @property
     def ranking(self) -> list[Key]:
@@ -105,15 +106,19 @@ class View:
 
 
 def views(
-    curves: pd.DataFrame, last: int | None = None, unranked: Unranked = RANKED, reference: str = REFERENCE
+    curves: pd.DataFrame, end: int | None = None, unranked: Unranked = RANKED, reference: str = REFERENCE
 ) -> list[View]:
-    """The one view of all strategies, or the view of those with the most seeds and the wide view."""
-    complete, partial, unfinished = seed_groups(curves, last)
+    """The one view of all strategies, or the view of those with the most seeds and the wide view.
+
+    Comparisons of areas end at the same label count in both, ``end``, by default the ``horizon`` of all strategies.
+    """
+    end = horizon(curves) if end is None else end
+    complete, partial, unfinished = seed_groups(curves, end, reference)
     if not partial:
-        return [View(curves, last, unfinished, unranked=unranked, reference=reference)]
-    wide = View(curves, last, unfinished, suffix=WIDE, unranked=unranked, reference=reference)
+        return [View(curves, end, unfinished, unranked=unranked, reference=reference)]
+    wide = View(curves, end, unfinished, suffix=WIDE, unranked=unranked, reference=reference)
     most = only(curves, [*complete, *unfinished])
-    first = View(most, last, unfinished, unranked=unranked, reference=reference)
+    first = View(most, end, unfinished, unranked=unranked, reference=reference)
     seeds, common = (view.seeds for view in (first, wide))
     several = curves["learner"].nunique() > 1
     differences = f"In both, differences to {reference} are over all seeds that a row shares with it."

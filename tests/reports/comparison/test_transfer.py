@@ -12,6 +12,7 @@ import pytest
 from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_experiment, write_grid, write_run
 
 import run_benchmark
+from benchmark import ENGINE_VERSION
 from benchmark.reports.comparison.transfer import transfer
 from benchmark.reports.data import read_report
 from benchmark.reports.sections.replay import compute
@@ -96,6 +97,16 @@ def test_a_training_is_called_by_what_differs_and_by_its_name_where_that_is_much
     (table,) = transfer(read_experiment(root), [read_experiment(one) for one in made]).tables
     assert table.header[3:] == ["plain", "model mlp, label_smoothing 0.1", "far"]
     assert "Plain is the training of mnist without the modules" in table.caption
+
+
+def test_differences_are_to_the_edition_of_random_that_is_shown(root: Path) -> None:
+    plain = replay_of(root, "plain", {}, "2" * 64)
+    experiments = read_experiment(root), [read_experiment(plain)]
+    older = transfer(*experiments, [f"{name}@engine{ENGINE_VERSION}" for name in STRATEGIES])
+    gains = older.differences["gain"].dropna().tolist()
+    assert len(gains) == 4  # of two strategies in two trainings
+    assert gains == transfer(*experiments).differences["gain"].dropna().tolist()
+    assert f"the difference to random (engine version {ENGINE_VERSION}) in" in older.tables[0].caption
 
 
 def test_only_replays_of_the_first_stand_beside_it(root: Path) -> None:

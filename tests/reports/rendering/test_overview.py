@@ -168,3 +168,28 @@ def test_without_a_better_one_random_is_advised_and_said_to_be_undecided(tmp_pat
     for one in advice(read_report(root)):
         assert (one["use"], one["certain"], one["gain"]) == ("random", False, "")
         assert one["certainty"].startswith("undecided: no strategy is shown to be better; margin comes nearest")
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        ({"margin": -0.1, "entropy": -0.2}, "no strategy is better than random: all are worse"),
+        ({"margin": 0.0, "entropy": -0.2}, "no strategy is better than random: all are equivalent or worse"),
+        ({"margin": 0.0, "entropy": 0.0}, "no strategy is better than random: all are equivalent"),
+        ({"margin": -0.1}, "no strategy is better than random: margin is worse"),
+        ({"margin": 0.0, "entropy": None}, "undecided: no strategy is shown to be better; entropy comes nearest (p = "),
+    ],
+)
+def test_where_none_is_better_the_verdicts_are_told(gains: dict[str, float | None], said: str, tmp_path: Path) -> None:
+    """A gain of None differs from seed to seed."""
+    root = write_grid(tmp_path / "mnist", ["random"], seeds=10)
+    for (strategy, gain), seed in itertools.product(gains.items(), range(10)):
+        shift = gain + 1e-4 * (-1) ** seed if gain is not None else -0.01 + 0.05 * (-1) ** seed
+        change_rounds(
+            write_run(root, strategy, seed),
+            lambda r, seed=seed, shift=shift: replace(r, accuracy=accuracy_of("random", seed, r.num_labelled) + shift),
+        )
+    found = advice(read_report(root))
+    assert {(one["use"], one["certain"], one["gain"], one["also"]) for one in found} == {("random", False, "", "")}
+    assert all(one["certainty"].startswith(said) for one in found)
+    assert all(("p = " in one["certainty"]) == said.startswith("undecided") for one in found)

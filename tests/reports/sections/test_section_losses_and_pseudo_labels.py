@@ -69,5 +69,5 @@ def test_the_lines_are_means_over_seeds(tmp_path: Path) -> None:
     assert figure is not None
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 2]
     assert sorted(len(line.get_xdata()) for line in figure.axes[0].lines) == [3, 48]
-    assert trace_figure(report.traces[:0], losses.TITLES, report.ranking, report.source) is None
+    assert trace_figure(report.traces[:0], losses.TITLES, report.ranking, report.source, report.reference) is None
     assert traced([]).empty

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from support.made_reports import curves_of, report_of, rising_curves
 
 from benchmark.reports.data import Report
-from benchmark.reports.sections.signs import compute, figure, table
+from benchmark.reports.sections.signs import SECTION, compute, figure, table
 
 LABELS = [20, 40, 80, 160, 320]
 
@@ -69,3 +69,21 @@ def test_the_map_fits_the_page(strategies: int, labels: int) -> None:
     boxes = [text.get_window_extent(canvas.get_renderer()) for text in texts if text.get_visible()]
     assert min(box.x0 for box in boxes) >= 0
     assert max(box.x1 for box in boxes) <= drawn.bbox.width + 1
+
+
+def test_the_alternative_text_names_the_reference(report: Report) -> None:
+    assert SECTION.figure is not None
+    assert SECTION.figure.alt is not None
+    other = report_of(report.curves, baseline="bald", reference="bald")
+    texts = [SECTION.figure.alt(one) for one in (report, other)]
+    assert texts == [f"Difference to {name} by strategy and number of labels" for name in ("random", "bald")]
+
+
+def test_without_bands_the_caption_explains_no_marks(report: Report) -> None:
+    few = report_of(report.curves[report.curves["seed"] < 2])
+    made, whole = (table(one, one.views[0]) for one in (few, report))
+    assert made is not None
+    assert whole is not None
+    assert "95 % band" not in made.caption
+    assert "With fewer than 3 seeds there is no band." in made.caption
+    assert "simultaneous over the 10 cells of the map" in whole.caption

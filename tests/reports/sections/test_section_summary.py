@@ -51,3 +51,9 @@ def test_the_strategies_stand_in_the_order_of_their_areas() -> None:
     rows = table(report, report.views[0]).rows
     assert [row[0].text for row in rows][::3] == ["margin", "bad"]
     assert rows[0][2].bold
+
+
+def test_what_the_seeds_show_is_told_of_any_reference() -> None:
+    words = notes(report_of(curves(), baseline="margin", reference="margin"))
+    assert words[0].startswith("Compared with margin (5 seeds): ")
+    assert words[1].startswith("With a power of 80 %, 5 seeds show a difference in area of ")

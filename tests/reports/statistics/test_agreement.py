@@ -70,3 +70,9 @@ def test_too_little_is_refused(change: dict[str, list[float] | None], message: s
     slow = {s: v for s, v in {**SLOW, **change}.items() if v is not None}
     with pytest.raises(ValueError, match=message):
         compare(curves(FAST), curves(slow))
+
+
+def test_gains_are_over_the_edition_of_random_that_is_shown() -> None:
+    plain = compare(curves(FAST), curves(SLOW))
+    older = [curves({f"{name} (engine version 1)": areas for name, areas in some.items()}) for some in (FAST, SLOW)]
+    assert compare(*older).between == plain.between

@@ -149,10 +149,10 @@ def test_a_measure_of_few_rounds_is_no_verdict() -> None:
         ("power:dcom", True),
         ("m.py:marginal", True),
         ("margin", False),
-        ("margin@1", False),
+        ("margin (version 1)", False),
         ("power:margin", False),
         ("subset[factor=50]:margin", False),
-        ("softrank[beta=2]:margin@1", False),
+        ("softrank[beta=2]:margin (source 0a1b2c3d)", False),
     ],
 )
 def test_margin_sampling_by_another_name(strategy: str, flagged: bool) -> None:
@@ -238,3 +238,18 @@ def test_random_is_never_degenerate() -> None:
 
 def test_each_rule_has_a_verdict_of_its_own() -> None:
     assert len({rule.verdict for rule in RULES}) == len(RULES)
+
+
+def test_an_older_edition_is_judged_as_its_strategy() -> None:
+    random = [run_of("random (engine version 1)", seed) for seed in range(3)]
+    narrow = run_of("narrow (engine version 1)", labels=(TWO,) * 4)
+    assert verdicts(*random, narrow) == {"narrow (engine version 1)": ("few classes",)}
+    assert verdicts(run_of("random"), run_of("random (version 1)", labels=(TWO,) * 4)) == {}
+    same = {"accuracy": 0.5, "first": 1000}
+    margin, follower = run_of("margin (version 1)", **same), run_of("entropy (version 1)", **same)
+    assert verdicts(margin, follower) == {"entropy (version 1)": ("margin sampling",)}
+    own = run_of("margin (version 1)", diagnostics=({"acquisition.margin_overlap": 1.0},) * 4)
+    assert verdicts(own) == {}
+    elsewhere = run_of("margin", accuracy=0.5, first=2000)
+    for runs in itertools.permutations([margin, elsewhere, follower]):
+        assert verdicts(*runs) == {}  # the present margin's images are others

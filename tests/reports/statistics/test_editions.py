@@ -11,7 +11,7 @@ from benchmark import ENGINE_VERSION
 from benchmark.reports import notes_of, read_report, report_of
 from benchmark.reports.comparison.compare import compare_experiments
 from benchmark.reports.statistics.curves import select
-from benchmark.results.editions import edition_of, named
+from benchmark.results.editions import base_name, edition_of, labelled, named
 from benchmark.results.errors import StoreError
 from benchmark.results.store import read_experiment
 
@@ -146,3 +146,8 @@ def test_versions_of_two_experiments_are_not_compared(tmp_path: Path) -> None:
 )
 def test_how_an_edition_is_named(text: str, label: str) -> None:
     assert named(text).label == label
+    assert labelled(label).label == label
+    assert base_name(label) == named(text).name
+    shown = labelled(label).text
+    assert text.startswith(shown)  # a source by its first eight digits
+    assert named(shown) == labelled(label)

@@ -39,10 +39,17 @@ def test_seed_groups(
     assert [names(keys) for keys in found] == [complete, partial, unfinished]
 
 
+def test_groups_are_of_seeds_that_the_reference_has_too() -> None:
+    seeds = {"random": range(10), "a": range(10), "b": range(3)}
+    assert names(seed_groups(frame_of(seeds), reference="b").complete) == ["random", "a", "b"]
+    more = frame_of(seeds | {"b": range(5), "c": range(2)})
+    assert [names(keys) for keys in seed_groups(more, reference="b")] == [["random", "a", "b"], ["c"], []]
+
+
 def test_who_is_not_done_takes_no_seed_from_the_others() -> None:
     begun = frame_of({"late": [0], "early": range(5)}, [10])
     frame = pd.concat([frame_of({"random": range(5), "a": range(5)}), begun], ignore_index=True)
-    found = seed_groups(frame, last=20)
+    found = seed_groups(frame, end=20)
     assert names(found.unfinished) == ["late", "early"]
     shared, notes = comparable(frame, found.unfinished)
     assert shared.groupby(["strategy", "labels"]).size().to_dict() == {

@@ -115,7 +115,7 @@ def test_a_strategy_that_stops_early_ends_the_comparison_unless_others_complete_
     everyone = summarise(frame_of(rows)).set_index("strategy")
     assert everyone["labels"].tolist() == [20] * 3
     assert everyone["n"].tolist() == [1] * 3
-    complete = summarise(frame_of(rows), last=30).set_index("strategy")
+    complete = summarise(frame_of(rows), end=30).set_index("strategy")
     assert complete["labels"].tolist() == [30] * 3
     assert complete["n"].to_dict() == {"random": 2, "margin": 2, "broken": 0}
     assert complete.loc["margin", "area_mean"] == pytest.approx(0.5)  # whole curves of both seeds

@@ -35,7 +35,7 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
-    gains = paired(run_areas(reaching(curves, view.last)), "area", ["learner", "seed"], view.reference)
+    gains = paired(run_areas(reaching(curves, view.end)), "area", ["learner", "seed"], view.reference)
     ranking = [key for key in view.ranking if key in present]
     first, horizon, seeds = curves["labels"].min(), runs["labels"].iloc[0], runs["seed"].nunique()
     title = f"Mean accuracy, {first}–{horizon} labels (%)" if first < horizon else f"Accuracy, {first} labels (%)"

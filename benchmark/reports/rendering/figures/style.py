@@ -32,6 +32,7 @@ from benchmark.reports.statistics.seeds import REFERENCE, Key
 from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.words import names
 from benchmark.results.atomic import write_atomically
+from benchmark.results.editions import base_name
 from benchmark.text import escapes
 
 # The seven colours of seaborn's "colorblind" palette that print well on white, and eight markers: as 7 and 8
@@ -148,17 +149,19 @@ class Look(NamedTuple):
 
 
 def look(strategy: str) -> Look:
-    """The look of a strategy, the same in every figure; parameters change the marker only.
+    """The look of a strategy, the same in every figure; parameters and an edition change the marker only.
 
     Random is nearly black. Learners have a look too, where they are what a figure tells apart; supervised is nearly
     black.
     """
-    base, _, parameters = strategy.partition("[")
+    name = base_name(strategy)
+    base, _, parameters = name.partition("[")
+    edition = strategy.removeprefix(name)
     if base in (REFERENCE, "supervised"):
-        return Look(INK, "o")
+        return Look(INK, _MARKERS[zlib.crc32(edition.encode()) % 8])
     position = _NAMES.index(base) if base in _NAMES else zlib.crc32(base.encode()) % 56
     palette = sns.color_palette("colorblind").as_hex()
-    marker = position + zlib.crc32(parameters.encode()) if parameters else position
+    marker = position + zlib.crc32((parameters + edition).encode())
     return Look(palette[_SEVEN[position % 7]], _MARKERS[marker % 8], DASHES[position // 7 % len(DASHES)])
 
 

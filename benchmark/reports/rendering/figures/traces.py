@@ -20,11 +20,13 @@ def trace_figure(
     titles: Mapping[str, str],
     ranking: Sequence[Key],
     source: Provenance,
+    reference: str,
     scale: float = 1,
 ) -> Figure | None:
     """A panel for each column in ``titles``, times ``scale``, over training steps; None if ``traces`` has none of them.
 
-    Lines are means over seeds. All traces are of one label count, see ``traces.traced``.
+    Lines are means over seeds, that of the ``reference`` always in colour. All traces are of one label count, see
+    ``traces.traced``.
     """
     panels = []
     bounds = (0.0, 100.0 if scale == 100 else float("inf"))
@@ -36,7 +38,7 @@ def trace_figure(
     if not panels:
         return None
     present = set().union(*(keys(panel.table) for panel in panels))
-    styles = style_lines(ranking, source.plugins, source.unranked)  # styled among all, to look as elsewhere
+    styles = style_lines(ranking, source.plugins, source.unranked, reference)  # among all, to look as elsewhere
     lines = {key: line for key, line in styles.items() if key in present}
     if max(panel.table.groupby(GROUP, observed=True).size().max() for panel in panels) > MARKED:
         lines = {key: line._replace(marker="") for key, line in lines.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
+
+import pandas as pd
 
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import p_value, points
@@ -28,8 +30,7 @@ class Advice(TypedDict):
 def advice(report: Report) -> list[Advice]:
     """For each learner and part of the schedule: the ranked strategy that gains most over the reference.
 
-    Of those that are better, if any is; else the reference itself, for want of a verdict. Empty without comparisons of
-    at least 3 seeds.
+    Of those that are better, if any is; else the reference itself. Empty without comparisons of at least 3 seeds.
     """
     found = []
     inference, reference = report.inference, report.reference
@@ -39,27 +40,54 @@ def advice(report: Report) -> list[Advice]:
             rows = rows[(rows["learner"] == learner) & (rows["n"] >= FEWEST_SEEDS)]
             if not len(rows) or not len(rows := report.source.unranked.ranked(rows)):
                 continue
-            better = rows[rows["verdict"] == "better"].sort_values("difference", ascending=False, kind="stable")
-            best = (better if len(better) else rows.sort_values("difference", ascending=False, kind="stable")).iloc[0]
-            seeds, p = int(best["n"]), p_value(best["p_corrected"])
+            rows = rows.sort_values("difference", ascending=False, kind="stable")
+            better = rows[rows["verdict"] == "better"]
+            if not len(better):
+                certainty = _without_a_better_one(rows, reference)
+                found.append(
+                    Advice(
+                        learner=learner,
+                        labels=labels,
+                        use=reference,
+                        gain="",
+                        certain=False,
+                        certainty=certainty,
+                        also="",
+                    )
+                )
+                continue
+            best, *others = (row for _, row in better.iterrows())
             ends = ", ".join(points(best[end], 1) for end in ("band_low", "band_high"))
-            others = better["strategy"].tolist()[1:]
             more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-            tested = f"p {p if p.startswith('<') else f'= {p}'}, {seeds} {count(seeds, 'seed')}"
             found.append(
                 Advice(
                     learner=learner,
                     labels=labels,
-                    use=str(best["strategy"]) if len(better) else reference,
-                    gain=f"{points(best['difference'], 1)} [{ends}]" if len(better) else "",
-                    certain=bool(len(better)),
-                    certainty=f"better than {reference} ({tested})"
-                    if len(better)
-                    else f"undecided: no strategy is shown to be better; {best['strategy']} comes nearest ({tested})",
-                    also=f"{', '.join(others[:NAMED])}{more}" if others else "",
+                    use=str(best["strategy"]),
+                    gain=f"{points(best['difference'], 1)} [{ends}]",
+                    certain=True,
+                    certainty=f"better than {reference} ({_tested(best)})",
+                    also=", ".join(str(other["strategy"]) for other in others[:NAMED]) + more,
                 )
             )
     return found
+
+
+def _without_a_better_one(rows: pd.DataFrame, reference: str) -> str:
+    """The verdicts on the strategies in ``rows``, the largest difference first, of which none is better."""
+    undecided = rows[rows["verdict"] == "undecided"]
+    if len(undecided):
+        nearest = undecided.iloc[0]
+        return f"undecided: no strategy is shown to be better; {nearest['strategy']} comes nearest ({_tested(nearest)})"
+    words = " or ".join(sorted(set(rows["verdict"])))
+    who = "all are" if len(rows) > 1 else f"{rows['strategy'].iloc[0]} is"
+    return f"no strategy is better than {reference}: {who} {words}"
+
+
+def _tested(row: pd.Series[Any]) -> str:
+    """The corrected p-value and the number of seeds."""
+    seeds, p = int(row["n"]), p_value(row["p_corrected"])
+    return f"p {p if p.startswith('<') else f'= {p}'}, {seeds} {count(seeds, 'seed')}"
 
 
 def _parts(report: Report) -> dict[str, str]:

@@ -26,10 +26,10 @@ def chart_data(report: Report) -> dict[str, Any]:
     """What the page's script draws: the label counts, whether their axis is logarithmic, and the lines.
 
     Each line is a strategy with a learner, in the order of the widest view's summary. It has up to three curves:
-    ``accuracy`` in the first view, ``gain`` (the difference to random, paired by seed) and, where there is a wide view,
-    ``all``, the accuracy there. A curve has labels, mean, low, high and n as from ``summary.intervals``, and the text
-    shown at each point; it is empty for a strategy that is not in the view. ``strong`` and ``band`` say for each curve
-    whether it is in colour and whether it has a band. Accuracies are 0–1, rounded to 6 decimals.
+    ``accuracy`` in the first view, ``gain`` (the difference to the reference, paired by seed) and, where there is a
+    wide view, ``all``, the accuracy there. A curve has labels, mean, low, high and n as from ``summary.intervals``, and
+    the text shown at each point; it is empty for a strategy that is not in the view. ``strong`` and ``band`` say for
+    each curve whether it is in colour and whether it has a band. Accuracies are 0–1, rounded to 6 decimals.
     """
     source, first, widest = report.source, report.views[0], report.views[-1]
     places = decimals(first.accuracy["sd"])
@@ -39,7 +39,9 @@ def chart_data(report: Report) -> dict[str, Any]:
     who = {"accuracy": (first, curves["accuracy"]), "gain": (widest, wide.get("all", curves["accuracy"]))}
     who |= {"all": who["gain"]} if wide else {}
     drawn = {
-        kind: style_lines([key for key in view.ranking if key in own], source.plugins, source.unranked)
+        kind: style_lines(
+            [key for key in view.ranking if key in own], source.plugins, source.unranked, report.reference
+        )
         for kind, (view, own) in who.items()
     }
     counts = sorted(set(together(widest.accuracy)["labels"].tolist()))
