@@ -108,13 +108,16 @@ def _markdown(cell: Cell) -> str:
     return (f"**{text}**" if cell.bold else text) + (f" ± {cell.spread}" if cell.spread else "")
 
 
+_TALL, _MOST = 30, 50  # rows: a table of more may be too high for a page with its note; one of still more is
+
+
 def latex(table: Table) -> str:
     """A ``table*`` for a two-column paper, scaled down if too wide; its first line names the packages that it needs.
 
     The caption is the table's heading; how to read the table, and where its numbers come from, is a note below it.
     Columns of plain numbers become siunitx's S columns; columns with spreads, bold or intervals are aligned right.
-    A table of more than ``_TALL`` rows is scaled down if too high, too, with its note. One of more than ``_MOST`` comes
-    in parts, all of one number, with the note below the last.
+    A table that is too wide is scaled down, and so is one of more than ``_TALL`` rows, with its note, that is too high.
+    One of more than ``_MOST`` comes in parts, all of one number, with the note below the last.
     """
     formats = ["l"] * table.text_columns
     formats += [_format([row[i] for row in table.rows]) for i in range(table.text_columns, len(table.header))]
@@ -146,9 +149,6 @@ def latex(table: Table) -> str:
         rows = [f"  {row}" for row in body[i * size : (i + 1) * size]]
         lines += _float(title, [*head, *rows, r"  \bottomrule"], notes if i == number - 1 else "", len(rows) > _TALL)
     return "\n".join([*lines, ""])
-
-
-_TALL, _MOST = 30, 50  # rows: a table of more may be too high for a page with its note; one of still more is
 
 
 def _float(title: list[str], tabular: list[str], notes: str, tall: bool) -> list[str]:
