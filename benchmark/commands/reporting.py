@@ -54,9 +54,11 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
 
 def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selected, console: Console) -> int:
     """Print how the selected strategies do across experiments; write tables, figures and page of it to ``--output``."""
-    from benchmark.reports import compare_across, write_across
+    from benchmark.reports import check_output, compare_across, write_across
     from benchmark.reports.rendering.console import for_console
 
+    if arguments.output is not None:
+        check_output(arguments.output)
     experiments = results.compared([layers.find(given) for given in arguments.report])
     found = compare_across(experiments, *selected, reference_asked(arguments))
     _writable(arguments)
@@ -78,8 +80,10 @@ def report_selection(
     What they acquired goes to ``--export-indices``, once it is sure that all of it can be written.
     Differences are to ``--baseline``, which is always among the strategies.
     """
-    from benchmark.reports import console_table, notes_of, report_of, write_selection
+    from benchmark.reports import check_output, console_table, notes_of, report_of, write_selection
 
+    if arguments.output is not None:
+        check_output(arguments.output)
     strategies, learners, seeds, budgets = selected
     baseline = reference_asked(arguments)
     if baseline is None:

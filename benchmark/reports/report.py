@@ -118,13 +118,7 @@ def write_selection(report: Report, folder: Path) -> None:
 
     Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
     """
-    if is_experiment(folder):
-        raise StoreError(f"{folder} holds an experiment: give the selection a folder of its own")
-    page = folder / "index.html"
-    ours = page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")
-    foreign = [name for name in ("README.md", "index.html", "curves.csv") if (folder / name).exists() and not ours]
-    if foreign:
-        raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
+    check_output(folder)
     shown = replace(report, root=folder)
     printed, drawn = write_files(shown)
     content = article(
@@ -135,6 +129,17 @@ def write_selection(report: Report, folder: Path) -> None:
         report.source.sentence,
     )
     write_atomically(folder / ARTICLE, content.encode())
+
+
+def check_output(folder: Path) -> None:
+    """Raise StoreError for an experiment's folder, and for one whose page or curves are not a report's."""
+    if is_experiment(folder):
+        raise StoreError(f"{folder} holds an experiment: give the selection a folder of its own")
+    page = folder / "index.html"
+    ours = page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")
+    foreign = [name for name in ("README.md", "index.html", "curves.csv") if (folder / name).exists() and not ours]
+    if foreign:
+        raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
 
 
 def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:

@@ -136,7 +136,8 @@ def test_what_cannot_be_reported_is_one_line(
         (roots, ["--strategies", "badge", "--seeds", "4"], "experiment 'cifar10' has no complete round"),
     ):
         assert report(given, *flags) == 2
-        error = capsys.readouterr().err
+        printed, error = capsys.readouterr()
+        assert not printed
         assert said in error
         assert error.count("\n") == 1
     assert (tmp_path / "mine" / "README.md").read_text() == "mine"

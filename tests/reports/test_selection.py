@@ -113,7 +113,9 @@ def test_files_of_others_are_not_overwritten(
     paper.mkdir()
     (paper / name).write_text("mine")
     assert report(root, *SELECTED, "--output", str(paper)) == 2
-    assert f"{name} is not from a report and would be overwritten" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert f"{name} is not from a report and would be overwritten" in said.err
+    assert not said.out  # before anything is computed and printed
     assert tree(paper) == {name: b"mine"}
 
 
