@@ -76,13 +76,15 @@ class Report:
         """A view's summary with what the inference finds against the reference in area.
 
         Further columns: pairs (the seeds shared with it), difference, low and high (its 95 % interval on its own),
-        p_corrected, and verdict, that of all endpoints in words, empty where there are too few seeds for a test.
+        p_corrected, and verdict, as tables print it, empty where there are too few seeds for a test.
         """
         found = self.inference.of(self.reference)[["n", "difference", "low", "high", "p_corrected"]]
         table = view.summary.merge(found.rename(columns={"n": "pairs"}).reset_index(), on=GROUP, how="left")
-        verdicts = [self.inference.verdicts(key, self.reference) for key in keys(table)]
-        tested = table["low"].notna()
-        said = [in_words(found) if found and sure else "" for found, sure in zip(verdicts, tested, strict=True)]
+        verdicts = {key: self.inference.verdicts(key, self.reference) for key in keys(table)}
+        said = [
+            self.source.unranked.cited(key, in_words(found)) if found and sure else ""
+            for (key, found), sure in zip(verdicts.items(), table["low"].notna(), strict=True)
+        ]
         return table.assign(verdict=said)
 
     @property
