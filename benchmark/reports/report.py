@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.bibliography import BIBLIOGRAPHY
 from benchmark.reports.data import Report, read_report
-from benchmark.reports.rendering.article import ARTICLE, article
+from benchmark.reports.rendering.article import ARTICLE, Drawn, article
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import coloured
 from benchmark.reports.rendering.tables import table as tables
@@ -26,6 +26,7 @@ from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.statistics.tidy import write_curves
 from benchmark.reports.statistics.views import WIDE
+from benchmark.reports.words import count, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import is_experiment
@@ -130,11 +131,32 @@ def write_selection(report: Report, folder: Path) -> None:
     content = article(
         f"Selected runs of {report.source.experiment}",
         [f"tables/{one.name}.tex" for one in printed],
-        [(f"figures/{one.name}.pdf", one.title, one.content.get_figwidth() > style.ONE_COLUMN) for one in drawn],
+        _in_print(report, drawn),
         f"tables/{BIBLIOGRAPHY}",
         report.source.sentence,
     )
     write_atomically(folder / ARTICLE, content.encode())
+
+
+def _in_print(report: Report, drawn: Sequence[Made[Figure]]) -> list[Drawn]:
+    """The figures of an article, in the width that suits each, with captions of what they show and are made from."""
+    source, names = report.source, {one.name for one in drawn}
+    first, last = (int(end) for end in (report.curves["labels"].min(), report.curves["labels"].max()))
+    made_from = (
+        f"{source.datasets[0][0]} (protocol {source.protocol.get('name', source.experiment)}, "
+        f"{count(len(source.seeds), 'seed')} {ranges(source.seeds)}, "
+        f"{first if first == last else f'{first} to {last}'} labels)"
+    )
+    found = []
+    for one in drawn:
+        both, remark = one.content.get_figwidth() > style.ONE_COLUMN, style.remark_of(one.content)
+        variant = one.name + NARROW_AND_WIDE[1 if both else 2]
+        if one.place != "variant":
+            caption = f"{one.alt} on {made_from}" + (f": {remark}" if remark else "")
+            found.append(
+                Drawn(f"figures/{one.name}.pdf", caption, both, f"figures/{variant}.pdf" if variant in names else "")
+            )
+    return found
 
 
 def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:
