@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from benchmark.experiment.keys import RunKey
+from benchmark.reports.commands import ANYWHERE, Address
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.degeneracy import degenerate
@@ -41,7 +42,8 @@ class Report:
     reference; None for none.
     ``target`` is the accuracy (0–1) for which labels saved are counted; None stands for the reference's final accuracy.
     ``reference`` is the strategy that differences are to: random, unless a selection names another. ``flags`` are those
-    of the command that selects the same runs; None for an experiment's own report.
+    of the command that selects the same runs; None for an experiment's own report. ``address`` is how a command of the
+    user names the runs.
     """
 
     root: Path
@@ -55,6 +57,7 @@ class Report:
     target: float | None = None
     reference: str = REFERENCE
     flags: tuple[str, ...] | None = None
+    address: Address = ANYWHERE
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -183,7 +183,8 @@ def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:
     write_atomically(root / "README.md", results_page(report, notes, printed, drawn).encode())
     shown = [(table.title, table.content) for table in printed if table.place == "page"]
     texts = [section.page(report) for section in SECTIONS if section.page is not None]
-    page = experiment_page(report, notes, shown, texts, _pictures(drawn), TITLES)
+    heads = [section.page_head(report) for section in SECTIONS if section.page_head is not None]
+    page = experiment_page(report, notes, shown, texts, _pictures(drawn), TITLES, heads)
     write_atomically(root / "index.html", page.encode())
     return printed, drawn
 
@@ -236,7 +237,7 @@ def _caption(figure: Made[Figure], said: Sequence[str]) -> list[str]:
 def results_page(
     report: Report, notes: Sequence[str], printed: Sequence[Made[Table]], drawn: Sequence[Made[Figure]]
 ) -> str:
-    """README.md: notes, figures and tables, links to those not shown, and the sections' texts."""
+    """README.md: what is left out, notes, figures and tables, links to those not shown, and the sections' texts."""
     source = report.source
     shown = [figure for figure in drawn if figure.place == "page"]
     more = [f"- {one.title}: [figure](figures/{one.name}.png)" for one in drawn if one.place == "linked"]
@@ -245,6 +246,7 @@ def results_page(
         f"# {escapes.markdown(source.experiment)}",
         "",
         *(line for words in source.about for line in (escapes.markdown(words), "")),
+        *(line for section in SECTIONS if section.head is not None for line in section.head(report)),
         *(f"- {escapes.markdown(note)}" for note in notes),
         "",
         *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "", *_caption(one, notes))),
