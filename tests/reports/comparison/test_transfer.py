@@ -125,6 +125,13 @@ def test_a_strategy_that_no_replay_shares_is_told(root: Path) -> None:
     assert transfer(*experiments, ["random", "margin"]).notes == ()
 
 
+def test_the_page_of_a_replay_does_not_call_the_source_its_own(root: Path) -> None:
+    said = {"description": "MNIST at low budgets.", "notes": "Of Gal et al."}
+    (about,) = read_report(replay_of(root, "cnn-replay", {}, "2" * 64, **said)).source.about
+    assert about.startswith("A replay of the labels that were acquired in mnist: trained as in cnn, but for what was")
+    assert read_report(root).source.about == ["A test."]
+
+
 def test_only_replays_of_the_first_stand_beside_it(root: Path) -> None:
     other = write_grid(root.parent / "other", STRATEGIES)
     plain = replay_of(root, "plain", {}, "2" * 64)
