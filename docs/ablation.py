@@ -93,4 +93,5 @@ def gain(report: Report, strategy: str) -> str:
         areas = report.summary.set_index("strategy")["area_mean"]
         return points(areas[strategy] - areas[REFERENCE], 1)
     difference, low, high = (points(found.loc[key, name], 1) for name in ("difference", "low", "high"))
-    return f"{difference} [{low}, {high}], {in_words(report.inference.verdicts(key, REFERENCE))}"
+    verdict = report.source.unranked.cited(key, in_words(report.inference.verdicts(key, REFERENCE)))
+    return f"{difference} [{low}, {high}], {verdict}"

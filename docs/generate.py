@@ -94,8 +94,9 @@ NOT_RANKED = """\
 ## Not ranked
 
 A strategy that did not do what it is named for is shown and not ranked (§ in tables): its accuracy says nothing of its
-method. Reports measure this in every round with a query, in means over seeds, and print the verdict with its numbers.
-The verdicts, and when they are given:
+method. Tables have what a test finds of it in parentheses, as in "not ranked (better late)". Reports measure this in
+every round with a query, in means over seeds, and print the verdict with its numbers. The verdicts, and when they are
+given:
 
 {rules}
 

@@ -148,7 +148,7 @@ def table(root: Path, labels: int, short: bool = False) -> str:
             _percent(at.loc[key, "mean"], at.loc[key, "sd"]),
             _percent(row["final_mean"], row["final_sd"]),
             _percent(row["area_mean"], row["area_sd"]),
-            *_found(report.inference, REFERENCE, key),
+            *_found(report.inference, REFERENCE, key, report.source.unranked),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     degenerate = {key: why for key, why in report.source.unranked.degenerate.items() if key in shown}
@@ -225,10 +225,12 @@ def grid_table(root: Path) -> str:
         "| :-- | :-- | " + " | ".join(["--:"] * (len(counts) + 2)) + " | :-- | --: | :-- |",
     ]
     for _, row in report.summary.iterrows():
-        key, inference = (row["strategy"], row["learner"]), report.inference
-        found = [*_found(inference, REFERENCE, key), *_found(inference, GAIN, key)]
+        key, unranked = (row["strategy"], row["learner"]), report.source.unranked
+        found = [cell for against in (REFERENCE, GAIN) for cell in _found(report.inference, against, key, unranked)]
         lines.append(_grid_row([row["strategy"], called[row["learner"]]], at[key], row, found))
-    said = [sentence(report.inference, against) for against in (REFERENCE, SUPERVISED, GAIN)]
+    unranked = report.source.unranked.degenerate
+    said = [sentence(report.inference, against, unranked) for against in (REFERENCE, GAIN)]
+    said.insert(1, sentence(report.inference, SUPERVISED))
     return "\n".join([*lines, "", " ".join([*said, method(report.inference)])]) + "\n"
 
 
@@ -256,7 +258,8 @@ def trainings_table(results: Path, pair: dict[str, str]) -> str:
             row = report.summary.set_index("strategy").loc[strategy]
             at = report.accuracy[report.accuracy["strategy"] == strategy]
             key = (strategy, second if report is new else SUPERVISED)
-            found = [*_found(inference, REFERENCE, key), *_found(inference, GAIN, key)]
+            unranked, own = report.source.unranked, (strategy, SUPERVISED)
+            found = [cell for against in (REFERENCE, GAIN) for cell in _found(inference, against, key, unranked, own)]
             lines.append(_grid_row([strategy, training, str(row["n"])], at, row, found))
     return "\n".join([*lines, "", method(inference)]) + "\n"
 
@@ -283,9 +286,13 @@ def _percent(mean: float, deviation: float) -> str:
     return f"{100 * mean:.1f}" + (f" ± {100 * deviation:.1f}" if math.isfinite(deviation) else "")
 
 
-def _found(inference: Inference, against: str, key: Key) -> tuple[str, str]:
-    """The difference in area to a reference with its interval, and the verdict; – where it is not compared."""
+def _found(inference: Inference, against: str, key: Key, unranked: Unranked, own: Key | None = None) -> tuple[str, str]:
+    """The difference in area to a reference with its interval, and the verdict; – where it is not compared.
+
+    ``own`` is the key among the ``unranked``, where the inference has another.
+    """
     rows = inference.of(against)
     if key not in rows.index:
         return "–", "–"
-    return _difference(*rows.loc[key, ["difference", "low", "high"]]), in_words(inference.verdicts(key, against))
+    words = unranked.cited(own or key, in_words(inference.verdicts(key, against)))
+    return _difference(*rows.loc[key, ["difference", "low", "high"]]), words

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from benchmark.experiment import ProtocolError
 from benchmark.learners import named
 from benchmark.results import editions
+from benchmark.results import layers as results
+from benchmark.results.layers import Folders
 from strategies import registry
+
+if TYPE_CHECKING:
+    from benchmark.reports import Address, Report
 
 Names = tuple[list[str], list[str]]  # of strategies and learners
 Selected = tuple[list[str] | None, list[str] | None, list[int] | None, list[int] | None]  # and seeds and budgets
@@ -52,6 +61,38 @@ def specs_asked(arguments: argparse.Namespace) -> tuple[list[registry.Spec] | No
         except ValueError as error:
             raise ProtocolError(str(error)) from error
     return specs, learners
+
+
+def address_of(folders: Folders, typed: Sequence[str] = ()) -> Address:
+    """How a command names the experiment at ``folders``, and its strategies as they were ``typed``.
+
+    One that is published has the address that its page has anywhere.
+    """
+    from benchmark.reports import Address  # here: it takes seconds
+
+    usual, root = results.find_layers(None, None, Path.cwd()), folders.written
+    above = root.parent.resolve()
+    if usual.published is not None and above == usual.published.resolve():
+        return Address()
+    options = () if above == usual.own.resolve() else ("--results-dir", str(root.parent))
+    return Address(
+        (str(folders.read[0]),) if len(folders.read) == 1 else (root.name, *options),
+        options,
+        str(root) if options else "",
+        {registry.resolve(text).canonical: text for text in typed if text not in registry.groups()},
+    )
+
+
+def say_left_out(
+    report: Report, where: str, console: Console, wanted: Collection[tuple[str, str]] | None = None
+) -> None:
+    """Print what the report at a place leaves out, of the ``wanted`` strategies, and the commands that help."""
+    from benchmark.reports import left_out  # here: it takes seconds
+
+    for text in left_out.sentences(report, where, wanted):
+        console.print(text, markup=False, soft_wrap=True)
+    for what, line in left_out.commands(report, wanted):
+        console.print(f"  {what}: {line}", markup=False, soft_wrap=True)
 
 
 def reference_asked(arguments: argparse.Namespace) -> str | None:

@@ -17,7 +17,7 @@ from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
 from benchmark.campaign.request import base, changes
 from benchmark.campaign.until_decided import LOOKS, until_decided
-from benchmark.commands.asked import Names, rows_asked
+from benchmark.commands.asked import Names, address_of, rows_asked, say_left_out
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import as_published
 from benchmark.results import layers as results
@@ -212,7 +212,10 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
         budgets = sorted({*protocol.budgets, *(count for run in own for count in run.label_counts)})
     try:
         store.write_description(page.root, protocol.fingerprint, as_published(protocol).to_dict())
-        write(report_of(page, budgets=budgets, present=present if by_present_code else None))
+        typed = () if protocol.replay else protocol.strategies  # lists may have names of their own
+        shown = report_of(page, budgets=budgets, present=present if by_present_code else None)
+        shown = dataclasses.replace(shown, address=address_of(finished.folders, typed))
+        write(shown)
     except OSError as error:
         if finished.computed:
             raise OSError(
@@ -221,4 +224,5 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
             ) from error
         console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
         return False
+    say_left_out(shown, f"in {page.root}", console, present)
     return True

@@ -10,12 +10,12 @@ from rich.console import Console
 from benchmark.campaign import preflight as checks
 from benchmark.campaign import replay as replays
 from benchmark.campaign.campaign import DONE, FAILED
-from benchmark.commands.asked import Selected, flags, reference_asked, rows_asked
+from benchmark.commands.asked import Selected, address_of, flags, reference_asked, rows_asked, say_left_out
 from benchmark.experiment import ProtocolError
+from benchmark.results import editions, store
 from benchmark.results import layers as results
-from benchmark.results import store
 from benchmark.results.errors import StoreError
-from benchmark.results.layers import Layers
+from benchmark.results.layers import Folders, Layers
 from benchmark.results.paths import slug
 from benchmark.results.records import Experiment
 
@@ -36,10 +36,12 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
         export_indices(arguments, folders.experiment(), console)
         return DONE
     if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
-        return report_selection(arguments, folders.experiment(), selected, console)
+        return report_selection(arguments, folders, selected, console)
     experiment, budgets = results.beside_own(folders.experiment())
-    found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
+    found = report_of(experiment, budgets=budgets)
+    found = dataclasses.replace(found, root=folders.written, address=address_of(folders))
     console.print(console_table(found))
+    say_left_out(found, f"in {folders.written}", console)
     for note in notes_of(found):
         console.print(note, markup=False)
     try:
@@ -72,9 +74,7 @@ def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selec
     return DONE
 
 
-def report_selection(
-    arguments: argparse.Namespace, experiment: Experiment, selected: Selected, console: Console
-) -> int:
+def report_selection(arguments: argparse.Namespace, folders: Folders, selected: Selected, console: Console) -> int:
     """Print the table of the selected runs; to ``--output``, write tables, figures, page and bibliography of the same.
 
     What they acquired goes to ``--export-indices``, once it is sure that all of it can be written.
@@ -84,6 +84,7 @@ def report_selection(
 
     if arguments.output is not None:
         check_output(arguments.output)
+    experiment = folders.experiment()
     strategies, learners, seeds, budgets = selected
     baseline = reference_asked(arguments)
     if baseline is None:
@@ -94,9 +95,11 @@ def report_selection(
         found = report_of(experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline)
         if baseline not in found.source.strategies:
             raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
-    found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)))
+    address = address_of(folders, editions.older(arguments.strategies)[0])
+    found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)), address=address)
     _writable(arguments)
     console.print(console_table(found))
+    say_left_out(found, "above" if arguments.output is None else f"in {arguments.output}", console)
     for note in notes_of(found):
         console.print(note, markup=False)
     if arguments.output is not None:

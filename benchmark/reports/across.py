@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from benchmark.reports.bibliography import BIBLIOGRAPHY, bibliography
 from benchmark.reports.data import report_of
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.rendering.article import ARTICLE, article
+from benchmark.reports.rendering.article import ARTICLE, Drawn, article
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.across import across_figure
 from benchmark.reports.rendering.figures.critical_difference import rank_figure
@@ -24,6 +24,7 @@ from benchmark.reports.report import check_output
 from benchmark.reports.settings import settings_of
 from benchmark.reports.statistics.across import Across, Setting, across
 from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.words import count, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
@@ -31,7 +32,8 @@ from benchmark.results.records import Experiment
 from benchmark.text import escapes
 
 TITLES = {"across": TITLE, "warm-up": WARM_UP}
-CAPTIONS = {"across": TITLE, "across-single": TITLE, "critical-difference": "Critical-difference diagram of mean ranks"}
+NARROW = "-single"  # ends the name of a figure's file for one column
+CAPTIONS = {"across": TITLE, "critical-difference": "Critical-difference diagram of mean ranks"}
 
 
 @dataclass(frozen=True)
@@ -109,15 +111,25 @@ def write_across(selection: Selection, folder: Path) -> None:
     write_atomically(folder / "tables" / BIBLIOGRAPHY, bibliography(selection.sources).encode())
     title = " and ".join(dict.fromkeys(one.experiment for one in selection.settings))
     lines = [f"# {escapes.markdown(title)}", "", *(f"- {escapes.markdown(note)}" for note in selection.notes), ""]
-    lines += [f"![{TITLE}](figures/{name}.png)\n" for name in drawn if not name.endswith("-single")]
+    lines += [f"![{TITLE}](figures/{name}.png)\n" for name in drawn if not name.endswith(NARROW)]
     lines += [f"## {TITLES[name]}\n\n{markdown(table)}" for name, table in selection.tables.items()]
     write_atomically(folder / "README.md", "\n".join(lines).encode())
+    made_from = "; ".join(
+        f"protocol {one.protocol.get('name', one.experiment)}, {count(len(one.seeds), 'seed')} {ranges(one.seeds)}"
+        for one in selection.sources
+    )
     printed = article(
         title,
         [f"tables/{name}.tex" for name in selection.tables],
         [
-            (f"figures/{name}.pdf", CAPTIONS[name], figure.get_figwidth() > style.ONE_COLUMN)
+            Drawn(
+                f"figures/{name}.pdf",
+                f"{CAPTIONS[name]} ({made_from}): {style.remark_of(figure)}".removesuffix(": "),
+                figure.get_figwidth() > style.ONE_COLUMN,
+                f"figures/{name}{NARROW}.pdf" if name + NARROW in drawn else "",
+            )
             for name, figure in drawn.items()
+            if not name.endswith(NARROW)
         ],
         f"tables/{BIBLIOGRAPHY}",
         " ".join(source.sentence for source in selection.sources),
@@ -133,7 +145,7 @@ def _figures(selection: Selection) -> dict[str, Figure]:
     """The figures by name of their files; the diagram of ranks where ranks can be tested."""
     reference = selection.settings[0].reference
     found: dict[str, Figure | None] = {}
-    widths: dict[str, style.Columns | None] = {"across": None, "across-single": 1}
+    widths: dict[str, style.Columns | None] = {"across": None, f"across{NARROW}": 1}
     for name, columns in widths.items():
         with style.page(columns):
             found[name] = across_figure(selection.found, reference)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from benchmark.experiment.keys import RunKey
+from benchmark.reports.commands import ANYWHERE, Address
 from benchmark.reports.provenance import Provenance, provenance
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.degeneracy import degenerate
@@ -41,7 +42,8 @@ class Report:
     reference; None for none.
     ``target`` is the accuracy (0–1) for which labels saved are counted; None stands for the reference's final accuracy.
     ``reference`` is the strategy that differences are to: random, unless a selection names another. ``flags`` are those
-    of the command that selects the same runs; None for an experiment's own report.
+    of the command that selects the same runs; None for an experiment's own report. ``address`` is how a command of the
+    user names the runs.
     """
 
     root: Path
@@ -55,6 +57,7 @@ class Report:
     target: float | None = None
     reference: str = REFERENCE
     flags: tuple[str, ...] | None = None
+    address: Address = ANYWHERE
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -76,13 +79,15 @@ class Report:
         """A view's summary with what the inference finds against the reference in area.
 
         Further columns: pairs (the seeds shared with it), difference, low and high (its 95 % interval on its own),
-        p_corrected, and verdict, that of all endpoints in words, empty where there are too few seeds for a test.
+        p_corrected, and verdict, as tables print it, empty where there are too few seeds for a test.
         """
         found = self.inference.of(self.reference)[["n", "difference", "low", "high", "p_corrected"]]
         table = view.summary.merge(found.rename(columns={"n": "pairs"}).reset_index(), on=GROUP, how="left")
-        verdicts = [self.inference.verdicts(key, self.reference) for key in keys(table)]
-        tested = table["low"].notna()
-        said = [in_words(found) if found and sure else "" for found, sure in zip(verdicts, tested, strict=True)]
+        verdicts = {key: self.inference.verdicts(key, self.reference) for key in keys(table)}
+        said = [
+            self.source.unranked.cited(key, in_words(found)) if found and sure else ""
+            for (key, found), sure in zip(verdicts.items(), table["low"].notna(), strict=True)
+        ]
         return table.assign(verdict=said)
 
     @property

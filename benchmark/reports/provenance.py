@@ -53,7 +53,16 @@ class Provenance:
 
     @property
     def about(self) -> list[str]:
-        """The protocol's description and notes, where it has any."""
+        """The protocol's description and notes, where it has any.
+
+        Those of a replay's protocol are of the experiment that trains so, not of the replay.
+        """
+        if replayed := str(self.protocol.get("replay") or "").partition("@")[0]:
+            training = str(self.protocol.get("name", self.experiment)).removesuffix("-replay")
+            return [
+                f"A replay of the labels that were acquired in {replayed}: trained as in {training}, but for what was "
+                "changed. What ran, below, has all settings."
+            ]
         return [self.protocol[key] for key in ("description", "notes") if self.protocol.get(key)]
 
     @property

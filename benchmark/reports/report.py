@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.bibliography import BIBLIOGRAPHY
 from benchmark.reports.data import Report, read_report
-from benchmark.reports.rendering.article import ARTICLE, article
+from benchmark.reports.rendering.article import ARTICLE, Drawn, article
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import coloured
 from benchmark.reports.rendering.tables import table as tables
@@ -26,6 +26,7 @@ from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.statistics.tidy import write_curves
 from benchmark.reports.statistics.views import WIDE
+from benchmark.reports.words import count, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
 from benchmark.results.layers import is_experiment
@@ -124,7 +125,7 @@ def write_selection(report: Report, folder: Path) -> None:
     content = article(
         f"Selected runs of {report.source.experiment}",
         [f"tables/{one.name}.tex" for one in printed],
-        [(f"figures/{one.name}.pdf", one.title, one.content.get_figwidth() > style.ONE_COLUMN) for one in drawn],
+        _in_print(report, drawn),
         f"tables/{BIBLIOGRAPHY}",
         report.source.sentence,
     )
@@ -140,6 +141,27 @@ def check_output(folder: Path) -> None:
     foreign = [name for name in ("README.md", "index.html", "curves.csv") if (folder / name).exists() and not ours]
     if foreign:
         raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
+
+
+def _in_print(report: Report, drawn: Sequence[Made[Figure]]) -> list[Drawn]:
+    """The figures of an article, in the width that suits each, with captions of what they show and are made from."""
+    source, names = report.source, {one.name for one in drawn}
+    first, last = (int(end) for end in (report.curves["labels"].min(), report.curves["labels"].max()))
+    made_from = (
+        f"{source.datasets[0][0]} (protocol {source.protocol.get('name', source.experiment)}, "
+        f"{count(len(source.seeds), 'seed')} {ranges(source.seeds)}, "
+        f"{first if first == last else f'{first} to {last}'} labels)"
+    )
+    found = []
+    for one in drawn:
+        both, remark = one.content.get_figwidth() > style.ONE_COLUMN, style.remark_of(one.content)
+        variant = one.name + NARROW_AND_WIDE[1 if both else 2]
+        if one.place != "variant":
+            caption = f"{one.alt} on {made_from}" + (f": {remark}" if remark else "")
+            found.append(
+                Drawn(f"figures/{one.name}.pdf", caption, both, f"figures/{variant}.pdf" if variant in names else "")
+            )
+    return found
 
 
 def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:
@@ -166,7 +188,8 @@ def write_files(report: Report) -> tuple[list[Made[Table]], list[Made[Figure]]]:
     write_atomically(root / "README.md", results_page(report, notes, printed, drawn).encode())
     shown = [(table.title, table.content) for table in printed if table.place == "page"]
     texts = [section.page(report) for section in SECTIONS if section.page is not None]
-    page = experiment_page(report, notes, shown, texts, _pictures(drawn), TITLES)
+    heads = [section.page_head(report) for section in SECTIONS if section.page_head is not None]
+    page = experiment_page(report, notes, shown, texts, _pictures(drawn), TITLES, heads)
     write_atomically(root / "index.html", page.encode())
     return printed, drawn
 
@@ -219,7 +242,7 @@ def _caption(figure: Made[Figure], said: Sequence[str]) -> list[str]:
 def results_page(
     report: Report, notes: Sequence[str], printed: Sequence[Made[Table]], drawn: Sequence[Made[Figure]]
 ) -> str:
-    """README.md: notes, figures and tables, links to those not shown, and the sections' texts."""
+    """README.md: what is left out, notes, figures and tables, links to those not shown, and the sections' texts."""
     source = report.source
     shown = [figure for figure in drawn if figure.place == "page"]
     more = [f"- {one.title}: [figure](figures/{one.name}.png)" for one in drawn if one.place == "linked"]
@@ -228,6 +251,7 @@ def results_page(
         f"# {escapes.markdown(source.experiment)}",
         "",
         *(line for words in source.about for line in (escapes.markdown(words), "")),
+        *(line for section in SECTIONS if section.head is not None for line in section.head(report)),
         *(f"- {escapes.markdown(note)}" for note in notes),
         "",
         *(line for one in shown for line in (f"![{one.alt}](figures/{one.name}.png)", "", *_caption(one, notes))),

@@ -33,6 +33,10 @@ class Unranked:
         """What stands behind the name of a row or line: ‡ for a diagnostic, § for a degenerate strategy."""
         return "‡" * (key[0] in self.diagnostic) + "§" * (key in self.degenerate)
 
+    def cited(self, key: Key, verdict: str) -> str:
+        """A verdict as tables print it: in parentheses behind "not ranked", so that none is quoted as one of a rank."""
+        return f"not ranked ({verdict})" if verdict and key in self else verdict
+
     def remark(self, keys: Iterable[Key]) -> str:
         """What the marks on ``keys`` mean, to begin a figure's remark with; empty where there are none."""
         marks = "".join(map(self.mark, keys))

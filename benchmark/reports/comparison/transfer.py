@@ -7,7 +7,7 @@ and Reproducible Active Learning using Neural Networks*, CVPR 2022: a row per ac
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from benchmark.reports.statistics.summary import area_under_budget_curve, paired
 from benchmark.reports.statistics.tidy import RUN, groups, tidy
 from benchmark.reports.verdicts import explained
 from benchmark.reports.words import count
+from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment
 
@@ -75,6 +76,7 @@ def transfer(
     if not counts:
         raise StoreError(f"{source.name} and its replays have no label count in common")
     runs = pd.concat([_areas(one, counts).assign(training=title) for title, one in trainings.items()])
+    complete = {key: set(own["seed"]) for key, own in groups(runs, ["strategy", "training"]).items()}
     shared = runs.groupby(["strategy", "seed"], observed=True)["training"].transform("nunique") == len(titles)
     runs = runs[shared]
     if not len(runs):
@@ -89,7 +91,21 @@ def transfer(
         rows.append(row)
     data = pd.DataFrame(rows, columns=["strategy", "training", "n", "accuracy", *_FINDINGS.values()])
     table = _table(data, titles, counts, source.name, inference, reference)
-    return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), ())
+    wanted = [named(text).label for text in strategies or ()] or sorted({strategy for strategy, _ in complete})
+    alone = [strategy for strategy in wanted if strategy not in set(data["strategy"])]
+    notes = _left_out(alone, complete, titles)
+    return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), notes)
+
+
+def _left_out(
+    alone: Sequence[str], complete: Mapping[tuple[str, str], set[int]], titles: Sequence[str]
+) -> tuple[str, ...]:
+    """A sentence on the strategies that stand ``alone``: which of the trainings have no complete run of them."""
+    told = []
+    for strategy in alone:
+        lacking = [title for title in titles if (strategy, title) not in complete]
+        told.append(f"{strategy} ({'none in ' + ', '.join(lacking) if lacking else 'no seed in common'})")
+    return (f"Left out, without a run at all label counts in every training: {', '.join(told)}.",) if told else ()
 
 
 def _areas(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:

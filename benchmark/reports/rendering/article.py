@@ -1,6 +1,7 @@
 """A two-column article in LaTeX that has every table and figure of a report, and cites everything in its bibliography.
 
-It shows how they look in print, and its lines can be copied into a paper.
+It shows how they look in print, and its lines can be copied into a paper. Of a figure in two widths it has the one that
+suits it; a comment names the other.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from benchmark.reports.rendering.tables.table import PACKAGES
 from benchmark.text import escapes
@@ -16,12 +18,23 @@ ARTICLE = "article.tex"
 _FLOATS = 4  # up to so many are kept waiting for a place; LaTeX gives up at some more
 
 
-def article(
-    title: str, tables: Sequence[str], figures: Sequence[tuple[str, str, bool]], bibliography: str, source: str
-) -> str:
-    """The article. Paths are relative to it; figures have a path, a caption and whether they take both columns."""
+class Drawn(NamedTuple):
+    """A figure's path, its caption, and whether it takes ``both`` columns.
+
+    ``variant`` is the path of the file in which it takes one column in place of both, or both in place of one; empty
+    without one.
+    """
+
+    path: str
+    caption: str
+    both: bool
+    variant: str = ""
+
+
+def article(title: str, tables: Sequence[str], figures: Sequence[Drawn], bibliography: str, source: str) -> str:
+    """The article. Paths are relative to it."""
     floats = [rf"\input{{{path}}}" for path in tables]
-    floats += [_figure(*figure) for figure in figures]
+    floats += map(_figure, figures)
     placed = [text + (_CLEAR if i % _FLOATS == _FLOATS - 1 else "") for i, text in enumerate(floats)]
     return "\n".join(
         [
@@ -50,16 +63,19 @@ def article(
 _CLEAR = "\n\\clearpage"
 
 
-def _figure(path: str, caption: str, both: bool) -> str:
-    """A figure in its own width, with its label."""
-    kind = "figure*" if both else "figure"
+def _figure(figure: Drawn) -> str:
+    """A figure in its own width, with its label; a comment names its file of the other width."""
+    path, caption, both, variant = figure
+    kind, other = ("figure*", "figure") if both else ("figure", "figure*")
     label = re.sub("[^A-Za-z0-9-]+", "-", PurePosixPath(path).stem)
+    room = "one column" if both else "both columns"
     return "\n".join(
         [
+            *([f"% For {room}: {variant} in the environment {other}."] if variant else []),
             rf"\begin{{{kind}}}[t]",
             r"  \centering",
             rf"  \includegraphics{{{path}}}",
-            rf"  \caption{{{escapes.latex(caption)}.}}",
+            rf"  \caption{{{escapes.latex(caption.rstrip('.'))}.}}",
             rf"  \label{{fig:{label}}}",
             rf"\end{{{kind}}}",
         ]

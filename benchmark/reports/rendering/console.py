@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
-from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name, thin_out
+from benchmark.reports.rendering.tables.cells import MARK, decimals, marked_best, row_name, thin_out
 from benchmark.reports.rendering.tables.compared import difference_cells, rows_of
 from benchmark.reports.rendering.tables.table import Cell
 from benchmark.reports.rendering.tables.table import Table as Printed
@@ -23,11 +23,28 @@ WIDEST = 100  # columns of the terminal
 
 
 def console_table(report: Report) -> Group:
-    """A summary for each view of the report: see ``views.views``."""
-    return Group(*(_table(view, report) for view in report.views))
+    """A summary for each view of the report (see ``views.views``), and a line for each mark in them."""
+    parts: list[RenderableType] = []
+    text = ""
+    for view in report.views:
+        title, table = _table(view, report)
+        parts += [title, Fitted(table)]  # a table's own title is no wider than the table
+        text += "".join(str(cell) for column in table.columns for cell in column.cells)
+    marks = {
+        "±": "standard deviation over seeds",
+        MARK: f"better or worse than {report.reference} in {_measure(report)}, after correction",
+        "†": "not all on the same device, PyTorch and data as the others: see the notes",
+        "‡": "diagnostic, uses true labels: not ranked",
+        "§": "not ranked, for it did not do what it is named for: see the notes",
+    }
+    return Group(*parts, *(Prose(f"{mark} {words}") for mark, words in marks.items() if mark in text))
 
 
-def _table(view: View, report: Report) -> Group:
+def _measure(report: Report) -> str:
+    return "area" if report.views[0].several_label_counts else "accuracy"
+
+
+def _table(view: View, report: Report) -> tuple[Prose, Table]:
     """Accuracy at up to 6 label counts, area and difference to the reference, where there are any.
 
     There are fewer label counts where the table would be more than 100 columns wide. A mark stands beside differences
@@ -51,7 +68,7 @@ def _table(view: View, report: Report) -> Group:
             )
         if width_of(table) <= WIDEST:
             break
-    return Group(title, Fitted(table))  # a table's own title is no wider than the table
+    return title, table
 
 
 def _columns(view: View, report: Report, shown: list[int], places: int) -> dict[str, list[Cell]]:

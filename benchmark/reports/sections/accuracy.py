@@ -59,8 +59,13 @@ def figure(report: Report, view: View) -> Figure | None:
     return panel_figure(panels, view, report.source)
 
 
+def _shown(report: Report) -> str:
+    measure = "Test accuracy over the number of labels" if report.views[0].several_label_counts else "Test accuracy"
+    return measure + (f", and its difference to {report.reference}" if len(report.views[0].gains) else "")
+
+
 SECTION = Section(
     "Accuracy",
     table=Part("accuracy", table, wide="page"),
-    figure=Part("accuracy", figure, wide="linked", alt=lambda _: "Test accuracy over the number of labels"),
+    figure=Part("accuracy", figure, wide="linked", alt=_shown),
 )

@@ -16,5 +16,12 @@ def figure(report: Report, view: View) -> Figure | None:
 
 
 SECTION = Section(
-    "Areas under the budget curve", figure=Part("areas", figure, wide="page", caption=lambda report: report.sentence)
+    "Areas under the budget curve",
+    figure=Part(
+        "areas",
+        figure,
+        wide="page",
+        alt=lambda report: f"Area under the budget curve of each strategy, and its difference to {report.reference}",
+        caption=lambda report: report.sentence,
+    ),
 )

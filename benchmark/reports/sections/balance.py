@@ -85,4 +85,13 @@ def balance_figure(panels: list[Panel], view: View, source: Provenance) -> Figur
     return panel_figure(panels, view, source, "balance: entropy of classes / its maximum; ", bands=False)
 
 
-SECTION = Section("Class balance of acquired labels", figure=Part("balance", figure, place="linked", wide="linked"))
+SECTION = Section(
+    "Class balance of acquired labels",
+    figure=Part(
+        "balance",
+        figure,
+        place="linked",
+        wide="linked",
+        alt=lambda _: "How evenly the classes are acquired, by batch and in all",
+    ),
+)

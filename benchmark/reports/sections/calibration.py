@@ -28,4 +28,13 @@ def figure(report: Report, view: View) -> Figure | None:
     return panel_figure(panels, view, report.source)
 
 
-SECTION = Section("Calibration", figure=Part("calibration", figure, place="linked", wide="linked"))
+SECTION = Section(
+    "Calibration",
+    figure=Part(
+        "calibration",
+        figure,
+        place="linked",
+        wide="linked",
+        alt=lambda _: "Calibration error and negative log-likelihood over the number of labels",
+    ),
+)

@@ -16,6 +16,7 @@ from benchmark.reports.sections import (
     interactions,
     labels_saved,
     learners,
+    left_out,
     losses,
     pairwise,
     premises,
@@ -31,6 +32,7 @@ from benchmark.reports.sections import (
 from benchmark.reports.sections.section import Section
 
 SECTIONS: tuple[Section, ...] = (
+    left_out.SECTION,
     summary.SECTION,
     premises.SECTION,
     accuracy.SECTION,

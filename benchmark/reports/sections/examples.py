@@ -75,4 +75,12 @@ def _example(axes: Axes, found: ExamplesRecord, i: int, separator: str) -> None:
     axes.text(0, -0.04, said, transform=axes.transAxes, va="top", color=style.INK if right else WRONG)
 
 
-SECTION = Section("Test images with predictions", figure=Part(NAME, figure, place="linked"))
+SECTION = Section(
+    "Test images with predictions",
+    figure=Part(
+        NAME,
+        figure,
+        place="linked",
+        alt=lambda _: "Test images with the class that a learner predicts, and its probability",
+    ),
+)

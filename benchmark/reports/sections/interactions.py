@@ -31,7 +31,7 @@ from benchmark.reports.verdicts import explained, sentence
 
 def notes(report: Report) -> list[str]:
     """Which strategies gain more with a learner than with supervised learning, and which less."""
-    return list(filter(None, [sentence(report.inference, GAIN)]))
+    return list(filter(None, [sentence(report.inference, GAIN, report.source.unranked.degenerate)]))
 
 
 def table(report: Report, _: View) -> Table | None:
@@ -56,13 +56,13 @@ def table(report: Report, _: View) -> Table | None:
         "change": difference_cells(changes, places),
         "95 % interval": interval_cells(changes, places),
         "p": p_cells(changes),
-        "verdict": verdict_cells(inference, GAIN, order),
+        "verdict": verdict_cells(inference, GAIN, order, source.unranked),
     }
     caption = (
         f"Gain over {report.reference} by learner on {source.datasets[0][0]}: the mean difference "
         f"in area under the budget curve to {report.reference} with the learner {SUPERVISED} and with the row's, and "
         f"the change from the first to the second with its 95 % interval. {EXPLAINED} p is corrected. "
-        f"{sentence(inference, GAIN)} {explained(inference, [GAIN])} "
+        f"{sentence(inference, GAIN, source.unranked.degenerate)} {explained(inference, [GAIN])} "
     )
     if (changes["n"] < FEWEST_SEEDS).any():
         caption += f"Fewer than {FEWEST_SEEDS} seeds are too few for a test. "

@@ -212,5 +212,11 @@ def _labels(value: float) -> str:
 SECTION = Section(
     "Labels saved",
     table=Part("labels", table, wide="linked"),
-    figure=Part("labels-saved", figure, place="linked", wide="linked"),
+    figure=Part(
+        "labels-saved",
+        figure,
+        place="linked",
+        wide="linked",
+        alt=lambda report: f"How many labels fewer than {report.reference} each strategy needs to be as accurate",
+    ),
 )

@@ -17,4 +17,7 @@ def figure(report: Report, _: View) -> Figure | None:
     return trace_figure(report.traces, TITLES, report.ranking, report.source, report.reference)
 
 
-SECTION = Section("Training losses", figure=Part("losses", figure, place="linked"))
+SECTION = Section(
+    "Training losses",
+    figure=Part("losses", figure, place="linked", alt=lambda _: "Training losses over the steps of a training"),
+)

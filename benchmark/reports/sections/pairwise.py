@@ -245,5 +245,7 @@ def _short_share(value: float) -> str:
 SECTION = Section(
     "Pairwise wins",
     table=Part("pairwise", table, place="linked", wide="linked"),
-    figure=Part("pairwise", figure, place="linked", wide="linked"),
+    figure=Part(
+        "pairwise", figure, place="linked", wide="linked", alt=lambda _: "Which strategy is better than which other one"
+    ),
 )

@@ -21,4 +21,12 @@ def figure(report: Report, _: View) -> Figure | None:
     return trace_figure(report.traces, TITLES, report.ranking, report.source, report.reference, scale=100)
 
 
-SECTION = Section("Pseudo-labels", figure=Part("pseudo-labels", figure, place="linked"))
+SECTION = Section(
+    "Pseudo-labels",
+    figure=Part(
+        "pseudo-labels",
+        figure,
+        place="linked",
+        alt=lambda _: "How many pseudo-labels are accepted and correct, over the steps of a training",
+    ),
+)

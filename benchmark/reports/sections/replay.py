@@ -34,6 +34,7 @@ from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.statistics.summary import area_under_budget_curve, keys, mean_and_sd
 from benchmark.reports.statistics.tidy import RUN, groups, key_of
 from benchmark.reports.statistics.views import View
+from benchmark.reports.unranked import RANKED
 from benchmark.reports.verdicts import explained, sentence
 
 
@@ -112,7 +113,8 @@ def table(report: Report, _: View) -> Table | None:
         compared = rows_of(inference, against, order)
         columns[head] = difference_cells(compared, places)
         columns[f"95 % interval ({against})"] = interval_cells(compared, places)
-        columns[f"verdict ({against})"] = verdict_cells(inference, against, order)
+        unranked = RANKED if against == REPLAYED else source.unranked  # trainings of a strategy have no rank
+        columns[f"verdict ({against})"] = verdict_cells(inference, against, order, unranked)
     caption = (
         f"What the acquired labels are worth: {_measure(report)} (%) in the run that acquired them, its own training, "
         f"and of this replay's training on the same labels, ± standard deviation over seeds. {EXPLAINED} "

@@ -82,4 +82,13 @@ def figure(report: Report, view: View) -> Figure | None:
     return panel_figure([panel], view, report.source)
 
 
-SECTION = Section("Accuracy over time", figure=Part("seconds", figure, place="linked", wide="linked"))
+SECTION = Section(
+    "Accuracy over time",
+    figure=Part(
+        "seconds",
+        figure,
+        place="linked",
+        wide="linked",
+        alt=lambda _: "Test accuracy over the seconds of training and queries",
+    ),
+)

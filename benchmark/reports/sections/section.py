@@ -39,11 +39,14 @@ class Part(Generic[T]):
 class Section:
     """Everything that a report says of one thing; parts that a section does not have are None.
 
-    ``notes`` are sentences at the top of README.md and of the web page. ``readme`` (lines of Markdown) and ``page``
-    (HTML) stand below the tables. ``files`` are further files, contents by path within the report's folder.
+    ``head`` (lines of Markdown) and ``page_head`` (HTML) stand at the top of README.md and of the web page, ``notes``,
+    which are sentences, below. ``readme`` (lines of Markdown) and ``page`` (HTML) stand below the tables.
+    ``files`` are further files, contents by path within the report's folder.
     """
 
     title: str
+    head: Callable[[Report], list[str]] | None = None
+    page_head: Callable[[Report], str] | None = None
     notes: Callable[[Report], list[str]] | None = None
     table: Part[Table] | None = None
     figure: Part[Figure] | None = None

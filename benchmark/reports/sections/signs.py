@@ -90,7 +90,7 @@ def table(report: Report, _: View) -> Table | None:
             Cell(points(value, 1) + MARK * bool(sure)) if math.isfinite(value) else MISSING
             for value, sure in zip(differences[:, i], stand[:, i], strict=True)
         ]
-    columns["verdict"] = verdict_cells(report.inference, report.reference, order)
+    columns["verdict"] = verdict_cells(report.inference, report.reference, order, source.unranked)
     caption = (
         f"Sign map on {source.datasets[0][0]}: the mean difference to {report.reference} in points at single label "
         "counts, paired by seed. "

@@ -52,7 +52,7 @@ def table(report: Report, view: View) -> Table:
         **({"pairs": [Cell(str(n)) if n else MISSING for n in pairs]} if differing else {}),
         f"vs. {report.reference}": difference_cells(rows, places),
         "95 % interval": interval_cells(rows, places),
-        "verdict": verdict_cells(inference, report.reference, order),
+        "verdict": verdict_cells(inference, report.reference, order, source.unranked),
     }
     columns = {
         "strategy": [Cell(row_name(key, source)) for key in order],

@@ -55,7 +55,7 @@ def table(report: Report, _: View) -> Table | None:
         if reference == report.reference:
             for endpoint in inference.endpoints[1:]:
                 add(endpoint, difference_cells(rows_of(inference, reference, order, endpoint), places))
-        add("verdict", verdict_cells(inference, reference, order))
+        add("verdict", verdict_cells(inference, reference, order, source.unranked))
     caption = (
         f"Comparisons paired by seed on {source.datasets[0][0]}. The first difference is in "
         f"{'area under the budget curve' if len(inference.endpoints) > 1 else 'accuracy'}. "

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.reports.commands import command
 from benchmark.reports.data import Report
 from benchmark.reports.provenance import Provenance
 from benchmark.reports.rendering.web.markup import facts
@@ -159,27 +160,7 @@ def commands(curves: pd.DataFrame, source: Provenance) -> list[str]:
             alike.setdefault(tuple(learners), []).append(strategy)
         parts += [(strategies, list(learners), seeds, labels) for learners, strategies in alike.items()]
     parts.sort(key=lambda part: -len(part[0]) * len(part[1]) * len(part[2]) * len(part[3]))
-    return [_line(source, *part) for part in parts]
-
-
-def _line(
-    source: Provenance, strategies: list[str], learners: list[str], seeds: tuple[int, ...], labels: tuple[int, ...]
-) -> str:
-    protocol = source.protocol
-    settings = f"{source.folder}/experiment.json" if source.altered else str(protocol.get("name", source.experiment))
-    words = ["python run_benchmark.py --protocol", escapes.shell(settings)]
-    if replayed := str(protocol.get("replay") or ""):
-        words = ["python run_benchmark.py --replay", escapes.shell(replayed.rpartition("@")[0] or replayed)]
-        words += ["--protocol", escapes.shell(f"{source.folder}/experiment.json")]
-    words += ["--strategies", *map(escapes.shell, strategies)]
-    if source.learners != ("supervised",):
-        words += ["--learner", *map(escapes.shell, learners)]
-    if replayed or list(labels) != list(protocol.get("ladder") or protocol.get("budgets") or labels):
-        words += ["--budgets", *map(str, labels)]
-    named = source.altered or replayed
-    if named and not source.experiment.startswith(f"{protocol.get('name', '')}-"):
-        words += ["--name", escapes.shell(source.experiment)]
-    return " ".join([*words, "--seeds", *map(str, seeds)])
+    return [command(source, *part) for part in parts]
 
 
 def _editions(source: Provenance) -> str:

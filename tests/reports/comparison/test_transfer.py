@@ -109,6 +109,29 @@ def test_differences_are_to_the_edition_of_random_that_is_shown(root: Path) -> N
     assert f"the difference to random (engine version {ENGINE_VERSION}) in" in older.tables[0].caption
 
 
+def test_a_strategy_that_no_replay_shares_is_told(root: Path) -> None:
+    plain = replay_of(root, "plain", {}, "2" * 64)
+    for seed in range(3):
+        write_run(root, "badge", seed)
+    write_run(root, "bald", 0)
+    write_run(plain, "bald", 1, fingerprint="2" * 64)
+    experiments = read_experiment(root), [read_experiment(plain)]
+    for asked, told in (
+        (["random", "margin", "badge", "coreset"], "badge (none in plain), coreset (none in its own, plain)"),
+        (None, "badge (none in plain), bald (no seed in common)"),
+    ):
+        (note,) = transfer(*experiments, asked).notes
+        assert note == f"Left out, without a run at all label counts in every training: {told}."
+    assert transfer(*experiments, ["random", "margin"]).notes == ()
+
+
+def test_the_page_of_a_replay_does_not_call_the_source_its_own(root: Path) -> None:
+    said = {"description": "MNIST at low budgets.", "notes": "Of Gal et al."}
+    (about,) = read_report(replay_of(root, "cnn-replay", {}, "2" * 64, **said)).source.about
+    assert about.startswith("A replay of the labels that were acquired in mnist: trained as in cnn, but for what was")
+    assert read_report(root).source.about == ["A test."]
+
+
 def test_only_replays_of_the_first_stand_beside_it(root: Path) -> None:
     other = write_grid(root.parent / "other", STRATEGIES)
     plain = replay_of(root, "plain", {}, "2" * 64)

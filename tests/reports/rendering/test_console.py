@@ -44,3 +44,20 @@ def test_the_console_table_fits_100_columns(tmp_path: Path, strategies: list[str
     assert max(map(len, out.getvalue().splitlines())) <= 100
     for value in report.summary["final_mean"]:
         assert f"{100 * value:.{decimals(report.accuracy['sd'])}f} ±" in out.getvalue()
+
+
+def test_each_mark_is_explained_where_it_appears(tmp_path: Path) -> None:
+    def said(root: Path) -> list[str]:
+        out = io.StringIO()
+        Console(file=out, width=100).print(console_table(read_report(root)))
+        return [line.rstrip() for line in out.getvalue().splitlines() if line[:1] in "*±†‡§" and line.strip()]
+
+    root = write_grid(tmp_path / "mnist", ["random", "margin"], seeds=1)
+    assert said(root) == []
+    for seed in range(8):
+        write_run(root, "random", seed)
+        write_run(root, "margin", seed, shift=0.05)
+    assert said(root) == ["± standard deviation over seeds", "* better or worse than random in area, after correction"]
+    write_run(root, "oracle", 0, diagnostic=True, device="cuda")
+    assert [line[0] for line in said(root)] == ["±", "*", "†", "‡"]
+    assert said(root)[-1] == "‡ diagnostic, uses true labels: not ranked"

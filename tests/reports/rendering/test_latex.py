@@ -66,10 +66,30 @@ def test_an_article_has_every_table_and_figure(root: Path, tmp_path: Path) -> No
     text = (paper / "article.tex").read_text()
     tables = {f"tables/{path.name}" for path in (paper / "tables").glob("*.tex")}
     figures = {f"figures/{path.name}" for path in (paper / "figures").glob("*.pdf")}
+    variants = {path for path in figures if re.search(r"-(single|double)\.pdf$", path)}
+    assert len(variants) > 3
     assert set(re.findall(r"\\input\{(.*?)\}", text)) == tables
-    assert set(re.findall(r"\\includegraphics\{(.*?)\}", text)) == figures
+    assert sorted(re.findall(r"\\includegraphics\{(.*?)\}", text)) == sorted(figures - variants)  # each in one width
+    said = dict(re.findall(r"^% For (?:one|both) columns?: (\S+) in the environment (figure\*?)\.$", text, flags=re.M))
+    assert said == {path: "figure" if path.endswith("-single.pdf") else "figure*" for path in variants}
     labels = re.findall(r"\\label\{(.*?)\}", text)
     assert len(labels) == len(set(labels))
+
+
+def test_a_caption_says_what_a_figure_is_of(root: Path, tmp_path: Path) -> None:
+    paper = tmp_path / "paper"
+    write_selection(read_report(root), paper)
+    captions = re.findall(r"\\caption\{(.*)\}$", (paper / "article.tex").read_text(), flags=re.M)
+    assert len(captions) >= 6
+    for caption in captions:
+        assert re.search(
+            r"\w on mnist \(protocol 50\\%\\_of \\\{mnist\\\}, seeds 0--4, 20 to 80 labels\): \S", caption
+        ), caption
+    (accuracy,) = (
+        caption for caption in captions if caption.startswith("Test accuracy over the number of labels, and")
+    )
+    assert "mean over 5 seeds; bands: 95 \\% interval of " in accuracy
+    assert "$^\\ddagger$ diagnostic, uses true labels" in accuracy
 
 
 def test_captions_take_two_lines_and_the_rest_is_a_note(root: Path) -> None:

@@ -82,8 +82,8 @@ def test_the_remark_says_whose_the_bands_are() -> None:
 
 @pytest.mark.parametrize("width", [0.001, 0.02, 0.5])
 @pytest.mark.parametrize("names", [["margin", "random"], ["margin", "badge", "random", "entropy"]])
-def test_bands_are_whole_or_left_out(names: list[str], width: float) -> None:
-    """Where there are few lines, they are never left out."""
+def test_wide_bands_are_cut_off_or_left_out(names: list[str], width: float) -> None:
+    """Where there are few lines, they are cut off and never left out; the means keep half of the height."""
     rows = [
         (name, "supervised", labels, y, y - width, y + width)
         for name, shift in zip(names, (0.01, 0.008, 0.0, -0.01), strict=False)
@@ -96,8 +96,12 @@ def test_bands_are_whole_or_left_out(names: list[str], width: float) -> None:
     bottom, top = axes.get_ylim()
     ends = [path.vertices[:, 1] for band in axes.collections for path in band.get_paths()]
     assert len(ends) == (2 if len(names) == 2 else 0 if width == 0.5 else 3)
-    assert all(bottom <= y.min() and y.max() <= top for y in ends)
+    cut = any(y.min() < bottom or y.max() > top for y in ends)
+    assert cut == (len(names) == 2 and width == 0.5)
     assert ("bands" in figure.texts[-1].get_text()) == bool(ends)
+    assert ("cut off where it is wide" in figure.texts[-1].get_text()) == cut
+    means = 100 * table["mean"]
+    assert means.max() - means.min() > 0.45 * (top - bottom)
 
 
 def test_nothing_but_the_lines_is_drawn_in_their_colours_within_the_axes() -> None:

@@ -105,3 +105,16 @@ def test_the_caption_names_the_rounds_that_there_are(tmp_path: Path) -> None:
     assert "labels; a batch is here all that was acquired up to the next of the replayed label counts. C" in caption(
         replay
     )
+
+
+def test_no_table_gives_its_verdict_without_saying_that_it_is_not_ranked(report: Report) -> None:
+    for name in ("summary", "tests", "signs"):
+        for suffix in (".md", ".tex"):
+            text = (report.root / "tables" / (name + suffix)).read_text()
+            (row,) = [line for line in text.splitlines() if re.match(r"\W*badge(§|\\S)", line)]
+            assert "not ranked (better)" in row
+            assert "better" not in row.replace("not ranked (better)", "")
+    assert "not ranked (better)" in (report.root / "index.html").read_text()
+    verdicts = pd.read_csv(report.root / "tables" / "summary.csv").set_index("strategy")["verdict"]
+    assert verdicts["badge"] == "not ranked (better)"
+    assert "ranked" not in verdicts["margin"]

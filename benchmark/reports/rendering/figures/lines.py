@@ -25,7 +25,8 @@ from benchmark.reports.unranked import RANKED, Unranked
 
 HIGHLIGHTED = 5  # strategies in colour among many, besides the reference and those asked for
 BANDS = 2  # of these, how many have a band: more bands would hide one another
-FEW = 3  # up to this many lines keep bands that squeeze their means: alone, a difference would look certain
+BAND_ROOM = 0.5  # how far bands reach beyond the means on a side, in heights of these, which so keep about half
+FEW = 3  # up to this many lines keep bands that are cut off: alone, a difference would look certain
 NAMED = 12  # up to this many lines are in colour, each with its name
 LEFT, GAP, TICK = 0.36, 0.42, 0.11  # inches: the margin, between axes, from the edge of a tick's label to its axis
 BELOW, TICKS = 0.52, 0.2  # inches below axes: of ticks, title and one line of remarks; of ticks alone
@@ -65,7 +66,8 @@ class Panel(NamedTuple):
 def line_figure(panels: Sequence[Panel], lines: dict[Key, Line], remark: str, unranked: Unranked = RANKED) -> Figure:
     """The panels with the lines' names; ``remark`` and what marks, bands and grey lines are stand below.
 
-    Where there are many lines, a band that would squeeze the means of a panel is left out, of all panels alike.
+    The means set the limits of the axes: of bands, what would squeeze them is cut off. Where there are many lines, such
+    a band is left out, of all panels alike.
     """
     banded = [key for key, line in lines.items() if line.band and len(lines) > FEW]
     wide = {key for key in banded if not all(_fits(panel, key, lines) for panel in panels)}
@@ -116,6 +118,8 @@ def _explained(lines: dict[Key, Line], panels: Sequence[Panel], unranked: Unrank
     banded = [line.label or key[0] for key, line in lines.items() if line.band]
     has_ends = any(panel.table["low"].notna().any() for panel in panels)
     said = f"; bands: 95 % interval of {', '.join(banded)}" if banded and has_ends else ""
+    if said and any(_cuts_bands(panel, lines) for panel in panels):
+        said += ", cut off where it is wide"
     if hidden := sum(not line.label for line in lines.values()):
         said += f"; in grey: {hidden} {'other' if hidden == 1 else 'others'}"
     if cut:
@@ -224,6 +228,21 @@ def _band(panel: Panel, key: Key) -> tuple[float, float]:
     return float(ends["low"].min()), float(ends["high"].max())
 
 
+def _ends(panel: Panel, lines: dict[Key, Line]) -> tuple[float, float]:
+    """The lowest and the highest point of the bands, and of the means that frame the panel."""
+    low, high, _ = _range(panel, lines)
+    bands = [end for key, line in lines.items() if line.band for end in _band(panel, key) if end == end]
+    return min(low, *bands, high), max(high, *bands, low)
+
+
+def _cuts_bands(panel: Panel, lines: dict[Key, Line]) -> bool:
+    """Whether a band is cut off: see ``_limit``."""
+    low, high, room = _range(panel, lines)
+    lowest, highest = _ends(panel, lines)
+    most = (BAND_ROOM + 0.06) * room
+    return lowest < low - most or highest > high + most
+
+
 def _fits(panel: Panel, key: Key, lines: dict[Key, Line]) -> bool:
     """Whether the band leaves the means more than half of the height."""
     low, high, room = _range(panel, lines)
@@ -239,10 +258,11 @@ def _is_cut(axes: Axes, panel: Panel, key: Key) -> bool:
 
 
 def _limit(axes: Axes, panel: Panel, lines: dict[Key, Line]) -> None:
-    """Show all bands and the means of all lines that frame the axes."""
+    """Show the means of all lines that frame the axes, and of bands what does not squeeze them."""
     low, high, room = _range(panel, lines)
-    bands = [end for key, line in lines.items() if line.band for end in _band(panel, key) if end == end]
-    bottom, top = min(low, *bands, high) - 0.06 * room, max(high, *bands, low) + 0.06 * room
+    lowest, highest = _ends(panel, lines)
+    bottom = max(lowest, low - BAND_ROOM * room) - 0.06 * room
+    top = min(highest, high + BAND_ROOM * room) + 0.06 * room
     if panel.zero:
         bottom, top = min(bottom, -0.001 * panel.scale), max(top, 0.001 * panel.scale)
     axes.set_ylim(max(bottom, panel.bounds[0]), min(top, panel.bounds[1]))

@@ -264,7 +264,7 @@ def heighten(figure: Figure, more: float) -> None:
 def remark(figure: Figure, text: str) -> None:
     """Write ``text``, which explains marks and bands, below everything else, in as many lines as it takes.
 
-    The figure grows by all lines but the first, for which there is room.
+    The figure grows by all lines but the first, for which there is room. ``remark_of`` gives the text again.
     """
     words = escapes.figure(text)
     longest = int(figure.get_size_inches()[0] / 0.04)  # characters: more than fit
@@ -275,7 +275,17 @@ def remark(figure: Figure, text: str) -> None:
     heighten(figure, LINE_HEIGHT * max(len(lines) - 1, 0))
     total, height = figure.get_size_inches()
     at = 0.04 / total, 0.03 / height
-    figure.text(*at, "\n".join(lines), ha="left", va="bottom", fontsize=SMALLEST, color=FAINT, linespacing=1.15)
+    drawn = figure.text(*at, "\n".join(lines), ha="left", va="bottom", fontsize=SMALLEST, color=FAINT, linespacing=1.15)
+    drawn.set_gid(_REMARK)
+    drawn.set_label(text)
+
+
+def remark_of(figure: Figure) -> str:
+    """The text of the figure's ``remark``; empty where it has none."""
+    return next((str(text.get_label()) for text in figure.texts if text.get_gid() == _REMARK), "")
+
+
+_REMARK = "remark"
 
 
 def value_ticks() -> MaxNLocator:

@@ -11,6 +11,7 @@ from benchmark.reports.rendering.tables.cells import MARK, interval, p_value, po
 from benchmark.reports.rendering.tables.table import MISSING, Cell
 from benchmark.reports.statistics.inference import Inference
 from benchmark.reports.statistics.seeds import GROUP, Key
+from benchmark.reports.unranked import RANKED, Unranked
 from benchmark.reports.verdicts import in_words
 
 EXPLAINED = (
@@ -42,11 +43,17 @@ def p_cells(rows: pd.DataFrame) -> list[Cell]:
     return [Cell(p_value(p)) for p in rows["p_corrected"]]
 
 
-def verdict_cells(inference: Inference, against: str, order: Sequence[Key]) -> list[Cell]:
-    """What all endpoints together say of each strategy; nothing where there are too few seeds for a test."""
+def verdict_cells(inference: Inference, against: str, order: Sequence[Key], unranked: Unranked = RANKED) -> list[Cell]:
+    """What all endpoints together say of each strategy; nothing where there are too few seeds for a test.
+
+    ``unranked`` strategies are none to be ranked by it: where two trainings of one strategy are compared, all are.
+    """
     low = inference.of(against)["low"]
     found = [inference.verdicts(key, against) if math.isfinite(low.get(key, math.nan)) else {} for key in order]
-    return [Cell(in_words(verdicts)) if verdicts else MISSING for verdicts in found]
+    return [
+        Cell(unranked.cited(key, in_words(verdicts))) if verdicts else MISSING
+        for key, verdicts in zip(order, found, strict=True)
+    ]
 
 
 def findings_data(inference: Inference, references: Sequence[str], order: Sequence[Key]) -> pd.DataFrame:

@@ -47,8 +47,11 @@ def experiment_page(
     texts: Sequence[str],
     pictures: Sequence[Picture] = (),
     titles: Sequence[str] = (),
+    heads: Sequence[str] = (),
 ) -> str:
-    """The page: notes, the chart, ``tables`` and ``pictures`` by their ``titles``, ``texts`` in HTML, and the files.
+    """The page: ``heads``, notes, the chart, ``tables`` and ``pictures`` by their ``titles``, ``texts``, and the files.
+
+    ``heads`` and ``texts`` are HTML.
 
     What is of all strategies, where the page is first of those with the most seeds, stands folded at the end.
     """
@@ -64,6 +67,7 @@ def experiment_page(
         "</div>",
     ]
     main = [
+        *heads,
         _list("notes", map(escapes.html, notes)),
         chart(data, report),
         *_sections([both for both in shown if not both[0].endswith(WIDE_TITLE)]),
