@@ -154,7 +154,9 @@ def _typed(report: Report, strategy: str) -> str:
 
 
 def head(report: Report) -> list[str]:
-    """All of it as Markdown."""
+    """All of it as Markdown; nothing of published results, which the notes say enough of."""
+    if report.source.results_version is not None:
+        return []
     said = sentences(report)
     lines = [f"# {what}\n{line}" for what, line in commands(report)]
     block = [*escapes.markdown_fence("\n".join(lines).split("\n"), "sh"), ""] if lines else []
@@ -162,7 +164,9 @@ def head(report: Report) -> list[str]:
 
 
 def page_head(report: Report) -> str:
-    """All of it as HTML."""
+    """All of it as HTML, as in ``head``."""
+    if report.source.results_version is not None:
+        return ""
     said = "".join(f"<p><strong>{escapes.html(text)}</strong></p>" for text in sentences(report))
     block = escapes.html("\n".join(f"# {what}\n{line}" for what, line in commands(report)))
     return said + (f"<pre><code>{block}</code></pre>" if block else "")

@@ -14,7 +14,7 @@ from support.tiny import SCORES, bench, experiment, plugin
 
 import run_benchmark
 from benchmark.reports import Address, read_report, write_report
-from benchmark.reports.sections.left_out import commands, gaps, sentences
+from benchmark.reports.sections.left_out import commands, gaps, head, page_head, sentences
 
 SHORT = BUDGETS[:2]
 ADDRESS = Address(("x/mnist",), ("--results-dir", "x"), "x/mnist", {"badge": "f.py:F"})
@@ -118,3 +118,12 @@ def test_what_was_just_computed_can_be_shown_and_completed(
     assert "Left out" not in capsys.readouterr().out
     table = (experiment(tmp_path) / "tables" / "summary.md").read_text()
     assert re.search(r"^\| mine:Mine§? +\| +3 ", table, flags=re.M)
+
+
+def test_published_pages_have_it_in_their_notes_alone(root: Path) -> None:
+    report = read_report(root)
+    assert head(report)
+    assert page_head(report)
+    published = replace(report, source=replace(report.source, results_version="1.0"))
+    assert not head(published)
+    assert not page_head(published)
