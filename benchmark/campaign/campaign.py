@@ -33,6 +33,7 @@ from benchmark.models import factory
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
+from benchmark.text.status import doing
 from benchmark.training import backends
 from strategies import registry
 from strategies.registry import Spec
@@ -104,7 +105,8 @@ def compute_missing(
     device = checks.device(options.device)
     folders = checks.folders(protocol, options.name, places.layers)
     root = folders.written
-    plans = grid.plan(protocol, runs, folders, device, options.fresh)
+    with doing(f"reading the runs in {root}", console):
+        plans = grid.plan(protocol, runs, folders, device, options.fresh)
     if replay is not None:
         plans = [grid.on_list(p, replay.list_of(p.key).indices, folders) for p in plans]
     todo = [p for p in plans if not p.done]
@@ -113,11 +115,13 @@ def compute_missing(
     failed, left = False, set[Left]()
     source = checks.source(protocol, places.data, places.cache, console, options.workers)
     if not todo:
-        data_checks.same_data(protocol, folders, source, console)
+        with doing(f"checking {protocol.dataset}", console):
+            data_checks.same_data(protocol, folders, source, console)
         if (root / "runs").is_dir() and store.read_description(root) is None:  # it was lost
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
     else:
-        verdicts = checks.plugins(p.spec for p in todo)
+        with doing("checking strategies of your own", console):
+            verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
         if removed := cache_limit.keep_below(places.cache, cache_limit.LIMIT):
             console.print(removed, markup=False, soft_wrap=True)
@@ -126,11 +130,12 @@ def compute_missing(
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu, deadline
         ) as executor:
-            data, identity = source.load()
-            data_checks.runnable(protocol, specs, folders, identity, device)
-            if replay is not None:
-                replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
-            todo = grid.on_data(todo, identity.sha256, folders)
+            with doing(f"reading {protocol.dataset}", console):
+                data, identity = source.load()
+                data_checks.runnable(protocol, specs, folders, identity, device)
+                if replay is not None:
+                    replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
+                todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             for note in [*data_checks.notes(identity), *notes(todo)]:
                 console.print(note, markup=False, soft_wrap=True)
@@ -140,7 +145,8 @@ def compute_missing(
                 tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
             costs = None
             if replay is None:
-                costs = costs_of(protocol, tasks, folders, identity)
+                with doing("estimating the cost", console):
+                    costs = costs_of(protocol, tasks, folders, identity)
                 say_cost(protocol, tasks, len(runs), costs, options, console)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)

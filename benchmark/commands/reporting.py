@@ -18,13 +18,15 @@ from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.paths import slug
 from benchmark.results.records import Experiment
+from benchmark.text.status import doing
 
 SELECTING = ("strategies", "learner", "seeds", "budgets", "baseline")  # flags that select what --report shows
 
 
 def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
     """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
-    from benchmark.reports import console_table, notes_of, report_of, write
+    with doing("loading the report", console):
+        from benchmark.reports import console_table, notes_of, report_of, write
 
     selected = *rows_asked(arguments), arguments.seeds, arguments.budgets
     if len(arguments.report) > 1:
@@ -32,19 +34,24 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
             raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
         return report_across(arguments, layers, selected, console)
     folders = layers.find(arguments.report[0])
+    with doing(f"reading the runs in {arguments.report[0]}", console):
+        experiment = folders.experiment()
     if arguments.export_indices is not None and arguments.output is None:
-        export_indices(arguments, folders.experiment(), console)
+        export_indices(arguments, experiment, console)
         return DONE
     if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
-        return report_selection(arguments, folders.experiment(), selected, console)
-    experiment, budgets = results.beside_own(folders.experiment())
-    found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
-    console.print(console_table(found))
-    for note in notes_of(found):
+        return report_selection(arguments, experiment, selected, console)
+    with doing("computing the table", console):
+        experiment, budgets = results.beside_own(experiment)
+        found = dataclasses.replace(report_of(experiment, budgets=budgets), root=folders.written)
+        table, notes = console_table(found), notes_of(found)
+    console.print(table)
+    for note in notes:
         console.print(note, markup=False)
     try:
         store.write_description(folders.written, experiment.fingerprint, experiment.protocol)
-        write(found)
+        with doing("writing tables and figures", console):
+            write(found)
     except OSError as error:
         console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
         return FAILED
@@ -57,15 +64,17 @@ def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selec
     from benchmark.reports import compare_across, write_across
     from benchmark.reports.rendering.console import for_console
 
-    experiments = results.compared([layers.find(given) for given in arguments.report])
-    found = compare_across(experiments, *selected, reference_asked(arguments))
+    with doing(f"reading the runs of {len(arguments.report)} experiments", console):
+        experiments = results.compared([layers.find(given) for given in arguments.report])
+        found = compare_across(experiments, *selected, reference_asked(arguments))
     _writable(arguments)
     for table in found.tables.values():
         console.print(for_console(table))
     for note in found.notes:
         console.print(note, markup=False, soft_wrap=True)
     if arguments.output is not None:
-        write_across(found, arguments.output)
+        with doing("writing tables and figures", console):
+            write_across(found, arguments.output)
         console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
     return DONE
 
@@ -79,24 +88,27 @@ def report_selection(
     Differences are to ``--baseline``, which is always among the strategies.
     """
     from benchmark.reports import console_table, notes_of, report_of, write_selection
+    from benchmark.reports.statistics.seeds import REFERENCE
 
     strategies, learners, seeds, budgets = selected
     baseline = reference_asked(arguments)
-    if baseline is None:
-        found = report_of(experiment, *selected)
-    else:
-        if strategies is not None:
-            strategies = list(dict.fromkeys([*strategies, baseline]))
-        found = report_of(experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline)
-        if baseline not in found.source.strategies:
+    if baseline is not None and strategies is not None:
+        strategies = list(dict.fromkeys([*strategies, baseline]))
+    with doing("computing the table", console):
+        found = report_of(
+            experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline or REFERENCE
+        )
+        if baseline is not None and baseline not in found.source.strategies:
             raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
-    found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)))
+        found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)))
+        table, notes = console_table(found), notes_of(found)
     _writable(arguments)
-    console.print(console_table(found))
-    for note in notes_of(found):
+    console.print(table)
+    for note in notes:
         console.print(note, markup=False)
     if arguments.output is not None:
-        write_selection(found, arguments.output)
+        with doing("writing tables and figures", console):
+            write_selection(found, arguments.output)
         console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
     if arguments.export_indices is not None:
         export_indices(arguments, experiment, console)
@@ -134,13 +146,14 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
     from benchmark.reports.rendering.console import for_console
 
     strategies, learners = rows_asked(arguments)
-    experiments = results.compared([layers.find(given) for given in arguments.compare])
-    if len(experiments) > 2:
-        if learners is not None:
-            raise ProtocolError("--learner has no effect on a comparison of replays: leave it out")
-        result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
-    else:
-        result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
+    with doing(f"reading the runs of {' and '.join(str(given) for given in arguments.compare)}", console):
+        experiments = results.compared([layers.find(given) for given in arguments.compare])
+        if len(experiments) > 2:
+            if learners is not None:
+                raise ProtocolError("--learner has no effect on a comparison of replays: leave it out")
+            result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
+        else:
+            result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
     _writable(arguments)
     for table in result.tables:
         console.print(for_console(table))

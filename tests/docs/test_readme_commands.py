@@ -62,7 +62,7 @@ def run(repository: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and output; whatever the command does, git sees no change."""
     done = subprocess.run([sys.executable, *arguments], cwd=repository, check=False, capture_output=True, text=True)
     assert git(repository, "status", "--porcelain") == "", arguments
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stderr + done.stdout
 
 
 def test_the_first_command_writes_beside_the_published_results(repository: Path) -> None:
