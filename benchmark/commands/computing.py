@@ -48,7 +48,7 @@ def conclude(finished: Campaign, began: float, console: Console, older: Names) -
     """Show what a command that ``began`` then has computed, and say what is left; the exit status."""
     if show(finished, console, older):
         console.print(
-            f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",
+            f"{duration(time.time() - began)}; runs, tables and figures are in {finished.folders.written}",
             markup=False,
             soft_wrap=True,
         )
