@@ -197,10 +197,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().error(mistake)
     options.command = list(sys.argv[1:] if arguments is None else arguments)
     from benchmark.campaign import signals  # after parsing: --help need not wait
+    from benchmark.text.status import doing
+    from benchmark.text.terminal import Terminal
 
     try:
         with signals.stopping():
-            from benchmark import cli  # this loads PyTorch, which takes seconds
+            with doing("loading PyTorch", Terminal()):
+                from benchmark import cli
 
             return cli.main(options)
     except KeyboardInterrupt as stopped:

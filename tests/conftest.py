@@ -7,6 +7,7 @@ import torch
 from hypothesis import settings
 
 from benchmark.data import datasets
+from benchmark.text import status
 
 settings.register_profile("suite", deadline=None, derandomize=True)  # the same examples on a machine of any load
 settings.register_profile("thorough", deadline=None, max_examples=10_000)  # HYPOTHESIS_PROFILE=thorough pytest …
@@ -21,6 +22,12 @@ torch.set_num_threads(THREADS)
 def same_threads() -> None:
     """A command run in this process goes on with one thread: the next test must not inherit that."""
     torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command prints in this process does not depend on how long it takes."""
+    monkeypatch.setattr(status, "PATIENCE", 3600.0)
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,7 @@ class Agenda:
             return Finished(task, "held")
         if not self._waits:
             self._waits = True
-            others = f" and {len(self._held) - 1} others" if len(self._held) > 1 else ""
+            more = len(self._held) - 1
+            others = f" and {more} other{'s' * (more > 1)}" if more else ""
             self._emit(Notice(f"only runs of other processes are left: waiting for {task.key}{others}, by {who}"))
         return None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 import strategies  # noqa: F401  (registers the suite's own)
@@ -16,6 +15,7 @@ from benchmark import learners
 from benchmark.campaign import cache_limit, data_checks, forecast
 from benchmark.campaign import plan as grid
 from benchmark.campaign import preflight as checks
+from benchmark.campaign.costs import Costs, costs_here
 from benchmark.campaign.executors import by_trial, executor_for
 from benchmark.campaign.in_process import InProcess
 from benchmark.campaign.pace import Cost
@@ -27,12 +27,12 @@ from benchmark.data.datasets import ImageData
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol
 from benchmark.experiment.library import as_published
-from benchmark.loop.calibration import quickest_seconds
 from benchmark.loop.task import RunTask, network_sources
 from benchmark.models import factory
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
+from benchmark.text.status import doing
 from benchmark.training import backends
 from strategies import registry
 from strategies.registry import Spec
@@ -104,7 +104,8 @@ def compute_missing(
     device = checks.device(options.device)
     folders = checks.folders(protocol, options.name, places.layers)
     root = folders.written
-    plans = grid.plan(protocol, runs, folders, device, options.fresh)
+    with doing(f"reading the runs in {root}", console):
+        plans = grid.plan(protocol, runs, folders, device, options.fresh)
     if replay is not None:
         plans = [grid.on_list(p, replay.list_of(p.key).indices, folders) for p in plans]
     todo = [p for p in plans if not p.done]
@@ -113,11 +114,13 @@ def compute_missing(
     failed, left = False, set[Left]()
     source = checks.source(protocol, places.data, places.cache, console, options.workers)
     if not todo:
-        data_checks.same_data(protocol, folders, source, console)
+        with doing(f"checking {protocol.dataset}", console):
+            data_checks.same_data(protocol, folders, source, console)
         if (root / "runs").is_dir() and store.read_description(root) is None:  # it was lost
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
     else:
-        verdicts = checks.plugins(p.spec for p in todo)
+        with doing("checking strategies of your own", console):
+            verdicts = checks.plugins(p.spec for p in todo)
         checks.writable(root, places.cache)
         if removed := cache_limit.keep_below(places.cache, cache_limit.LIMIT):
             console.print(removed, markup=False, soft_wrap=True)
@@ -126,11 +129,12 @@ def compute_missing(
         with executor_for(
             protocol, options.executor, device, options.workers, options.resources, len(todo), per_gpu, deadline
         ) as executor:
-            data, identity = source.load()
-            data_checks.runnable(protocol, specs, folders, identity, device)
-            if replay is not None:
-                replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
-            todo = grid.on_data(todo, identity.sha256, folders)
+            with doing(f"reading {protocol.dataset}", console):
+                data, identity = source.load()
+                data_checks.runnable(protocol, specs, folders, identity, device)
+                if replay is not None:
+                    replay.check(identity, data_checks.dataset_record(identity), data.train_labels.tolist())
+                todo = grid.on_data(todo, identity.sha256, folders)
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
             for note in [*data_checks.notes(identity), *notes(todo)]:
                 console.print(note, markup=False, soft_wrap=True)
@@ -140,8 +144,9 @@ def compute_missing(
                 tasks = [replace(task, replay=replay.list_of(task.key)) for task in tasks]
             costs = None
             if replay is None:
-                costs = costs_of(protocol, tasks, folders, identity)
-                say_cost(protocol, tasks, len(runs), costs, options, console)
+                with doing("estimating the cost", console):
+                    costs = costs_here(protocol, data, folders, tasks[0].device)
+                say_cost(protocol, tasks, len(runs), costs, options, console, executor.at_once)
                 if not isinstance(executor, InProcess):
                     tasks = balanced(tasks, costs)
             failed, left = compute(protocol, tasks, data, executor, console, costs)
@@ -155,36 +160,31 @@ def notes(todo: list[RunPlan]) -> list[str]:
     for planned in todo:
         if planned.note:
             said.setdefault(planned.note.removeprefix(f"{planned.key}: "), []).append(planned)
-    return [
-        f"{of_these[0].key}{f' and {len(of_these) - 1} other runs' if len(of_these) > 1 else ''}: {note}"
-        for note, of_these in said.items()
-    ]
-
-
-def costs_of(protocol: Protocol, tasks: list[RunTask], folders: Folders, identity: Identity) -> forecast.Costs:
-    """What rounds of the tasks cost, by the runs in ``folders`` and the speed of the device now."""
-    known = [record for root in folders.read for record in store.some_runs(root, protocol.fingerprint)]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a worker computes
-    try:
-        here = quickest_seconds(torch.device(tasks[0].device))
-    finally:
-        torch.set_num_threads(threads)
-    return forecast.Costs(protocol, (identity.channels, *identity.image_size), known, here)
+    found = []
+    for note, (first, *others) in said.items():
+        beside = f" and {len(others)} other run{'s' * (len(others) > 1)}" if others else ""
+        found.append(f"{first.key}{beside}: {note}")
+    return found
 
 
 def say_cost(
-    protocol: Protocol, tasks: list[RunTask], asked: int, costs: forecast.Costs, options: Options, console: Console
+    protocol: Protocol,
+    tasks: list[RunTask],
+    asked: int,
+    costs: Costs,
+    options: Options,
+    console: Console,
+    workers: int,
 ) -> None:
     """Print what the tasks will cost, before the first of them begins; of the core alone if all of it is asked for."""
     missing = [(task.key, _missing_budgets(task)) for task in tasks]
     core = frozenset(registry.resolve(name).canonical for name in registry.members("core"))
     names = {spec.canonical for spec, _ in registry.expand(protocol.strategies)}
-    for line in forecast.lines(asked, costs, missing, core if core <= names else frozenset(), options.command):
+    for line in forecast.lines(asked, costs, missing, core if core <= names else frozenset(), options.command, workers):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def balanced(tasks: list[RunTask], costs: forecast.Costs) -> list[RunTask]:
+def balanced(tasks: list[RunTask], costs: Costs) -> list[RunTask]:
     """The tasks in the order of their costs within a seed and learner, highest first, so that workers end together.
 
     The first task, which trains the round 0 that most share, stays the first, and those that cannot share it stay
@@ -257,7 +257,7 @@ def compute(
     data: ImageData,
     executor: Executor,
     console: Console,
-    costs: forecast.Costs | None = None,
+    costs: Costs | None = None,
 ) -> tuple[bool, set[Left]]:
     """Execute the tasks and show the progress; whether any failed, and how those ended that are left."""
     missing = [(task.key, labels) for task in tasks for labels in _missing_budgets(task)]

@@ -1,35 +1,16 @@
-"""What a campaign will cost, said before anything is computed.
-
-A round costs what the experiment's runs on disk took for the like of it, in units of the fixed computation that each
-round was timed with (``benchmark.loop.calibration``), times what that computation takes here and now. Where no run
-tells, supervised training is counted in operations.
-"""
+"""What a campaign will cost, said before anything is computed: the sum of what its rounds cost (see ``costs``)."""
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from benchmark.campaign.pace import Cost, seconds_of
+from benchmark.campaign.costs import Costs
 from benchmark.campaign.progress import duration
-from benchmark.experiment import Protocol
 from benchmark.experiment.keys import RunKey
-from benchmark.loop import calibration
-from benchmark.models import factory
-from benchmark.results.records import RunRecord
 from benchmark.text import escapes
-from benchmark.training import operations
 
-# Seconds of a training per operation, over those of the calibration, on one core of an AMD EPYC. 0.5 to 0.8 with
-# networks of convolutions in bfloat16; 2.4 to 6.7 with cnn, whose layers are too small for the core.
-ROUGH, ROUGH_SMALL = 0.7, 3.0
-SMALL = ("cnn",)
-# On embeddings operations tell nothing. In units of the calibration, on the same core: the least that a step takes, and
-# a round with a head that is solved (8 to 21 with 50,000 embeddings of 256 entries and 10 to 2,000 labels).
-STEP, SOLUTION = 0.2, 12.0
+BRIEF = 600.0  # seconds of a campaign in which those of its start and report matter
 
 
 @dataclass(frozen=True)
@@ -42,61 +23,20 @@ class Forecast:
     uncounted: tuple[str, ...]
 
 
-class Costs:
-    """What rounds cost, in seconds here: ``here`` is the time of the fixed computation now."""
-
-    def __init__(self, protocol: Protocol, shape: tuple[int, int, int], known: Iterable[RunRecord], here: float):
-        self._protocol, self._shape, self._here = protocol, shape, here
-        self._rounds: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        self._trainings: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for record in known:
-            for round_ in record.rounds:
-                scale = here / round_.calibration_seconds if round_.calibration_seconds else 1.0
-                own = self._rounds[record.key.strategy, record.key.learner]
-                own[round_.num_labelled].append(scale * seconds_of(round_.seconds, round_.shared_training))
-                if not round_.shared_training:
-                    trainings = self._trainings[record.key.learner]
-                    trainings[round_.num_labelled].append(scale * round_.seconds.train)
-        self._estimate = cache(self._operations)
-
-    def of_round(self, strategy: str, learner: str, labels: int) -> Cost:
-        """What a round costs; whole with the learner's training and the strategy's query."""
-        own = self._rounds[strategy, learner]
-        if labels in own:
-            return Cost(statistics.median(own[labels]), True)
-        training = self._training(learner, labels)
-        beside = [statistics.median(seconds) - self._training(learner, count) for count, seconds in own.items()]
-        if beside:
-            return Cost(training + max(statistics.median(beside), 0.0), True)
-        return Cost(training, strategy == "random" and (learner == "supervised" or bool(self._trainings[learner])))
-
-    def _training(self, learner: str, labels: int) -> float:
-        """Seconds of a training: recorded, or by its operations, at the recorded rate where there is one."""
-        known = self._trainings[learner]
-        if labels in known:
-            return statistics.median(known[labels])
-        rates = [statistics.median(seconds) / self._estimate(count) for count, seconds in known.items()]
-        return (statistics.median(rates) if rates else 1.0) * self._estimate(labels)
-
-    def _operations(self, labels: int) -> float:
-        """Seconds of a supervised training as its operations and the fixed computation suggest."""
-        model, recipe = self._protocol.model, self._protocol.recipe
-        if factory.class_of(model.name).solved:
-            return SOLUTION * self._here
-        computed = operations.of_training(model.name, model.parameters, self._shape, recipe, labels)
-        rough = ROUGH_SMALL if model.name in SMALL else ROUGH
-        return self._here * max(rough * computed / calibration.OPERATIONS, STEP * recipe.steps(labels))
-
-
 Missing = list[tuple[RunKey, tuple[int, ...]]]  # the label counts that a run lacks
 
 
 def forecast(costs: Costs, missing: Missing) -> Forecast:
     """What the rounds cost that the runs lack."""
     seconds, uncounted = 0.0, []
+    trained: set[tuple[str, int]] = set()  # learners and seeds
     for key, counts in missing:
         for labels in counts:
-            spent, whole = costs.of_round(key.strategy, key.learner, labels)
+            shares = labels == costs.first and costs.shares_first(key.strategy, key.learner)
+            is_trained = shares and (key.learner, key.seed) in trained
+            spent, whole = costs.of_round(key.strategy, key.learner, labels, is_trained)
+            if shares:
+                trained.add((key.learner, key.seed))
             seconds += spent
             if not whole:
                 uncounted.append(key.strategy if key.learner == "supervised" else key.learner)
@@ -104,26 +44,45 @@ def forecast(costs: Costs, missing: Missing) -> Forecast:
     return Forecast(len(missing), rounds, seconds, tuple(dict.fromkeys(uncounted)))
 
 
-def lines(asked: int, costs: Costs, missing: Missing, core: frozenset[str], command: Sequence[str]) -> list[str]:
+def lines(
+    asked: int, costs: Costs, missing: Missing, core: frozenset[str], command: Sequence[str], workers: int = 1
+) -> list[str]:
     """How many runs are left of those ``asked`` for, and what they cost; then what the strategies ``core`` cost alone.
 
     The latter where they are fewer, with the command that computes them, after the words of the present ``command``.
+    So many ``workers`` are at work at once.
     """
     whole = forecast(costs, missing)
-    found = [f"{whole.runs} of {asked} runs are left, {whole.rounds:,} rounds: {_cost(whole)}"]
-    if len(whole.uncounted):
-        names = ", ".join(whole.uncounted[:3]) + (f" and {n} others" if (n := len(whole.uncounted) - 3) > 0 else "")
-        add = "add" if len(whole.uncounted) > 1 else "adds"
-        found.append(f"not counted: what {names} {add} to a supervised training, which no run on disk tells")
+    beside = ", and some seconds to start and to write the report" if whole.seconds < BRIEF * workers else ""
+    left = f"{whole.runs} of {asked} runs {'is' if whole.runs == 1 else 'are'} left"
+    rounds = f"{whole.rounds:,} round{'s' * (whole.rounds != 1)}"
+    found = [f"{left}, {rounds}: {_cost(whole, workers)}{beside}"]
+    if whole.uncounted:
+        takes = "takes" if len(whole.uncounted) == 1 else "take"
+        found.append(
+            f"it may take longer, because no earlier run shows how long {_listed(whole.uncounted)} {takes}: go by the "
+            "time left, shown after each round"
+        )
     part = forecast(costs, [(key, counts) for key, counts in missing if key.strategy in core])
     if command and 0 < part.runs < whole.runs:
         words = " ".join(map(escapes.shell, ["python", "run_benchmark.py", *core_alone(command)]))
-        found.append(f"the core strategies alone, {part.runs} run{'s' * (part.runs > 1)}, {_cost(part)}: {words}")
+        found.append(
+            f"the core strategies alone, {part.runs} run{'s' * (part.runs > 1)}, {_cost(part, workers)}: {words}"
+        )
     return found
 
 
-def _cost(found: Forecast) -> str:
-    return f"about {duration(found.seconds)} of one worker"
+def _cost(found: Forecast, workers: int) -> str:
+    """Such as ``about 50 s of one worker``, or of as many as there are runs for."""
+    about, workers = "at least" if found.uncounted else "about", min(workers, found.runs)
+    one, each = (duration(max(seconds, 1.0)) for seconds in (found.seconds, found.seconds / max(workers, 1)))
+    return f"{about} {one} of one worker" if workers <= 1 else f"{about} {each} with {workers} workers ({one} of one)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Such as ``a``, ``a and b``, or ``a, b, c and 4 others``: four names, or three and how many others there are."""
+    shown = list(names) if len(names) <= 4 else [*names[:3], f"{len(names) - 3} others"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def core_alone(command: Sequence[str]) -> list[str]:

@@ -31,6 +31,7 @@ class Supervisor(Executor):
 
     def __init__(self, devices: list[str]) -> None:
         self._devices = devices
+        self.at_once = len(devices) if devices[0] == "cpu" else len(set(devices))  # those on one GPU slow each other
         self._most = len(devices)
         self._workers: list[Worker] = []
         self._memory = MemoryWatch()

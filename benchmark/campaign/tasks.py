@@ -94,7 +94,10 @@ class Executor:
     """Computes tasks; yields each as it ends. Tasks that another process holds are taken up again at the end.
 
     A context manager: what takes time to start, starts on entering, while the caller loads the data.
+    ``at_once`` is how many it computes at a time, each as fast as one alone; 1 where that is not known.
     """
+
+    at_once: int = 1
 
     def execute(self, tasks: list[RunTask], data: ImageData, emit: Emit) -> Iterator[Finished]:
         raise NotImplementedError

@@ -16,6 +16,7 @@ from benchmark.experiment import ProtocolError
 from benchmark.models import factory
 from benchmark.results.errors import StoreError
 from benchmark.results.records import Experiment
+from benchmark.text.status import doing
 from strategies import registry
 
 
@@ -24,9 +25,10 @@ def verify(arguments: argparse.Namespace, options: Options, console: Console) ->
 
     ``--budgets`` computes single rounds of them.
     """
-    from benchmark.verification import verify as verification
+    with doing("reading the runs", console):
+        from benchmark.verification import verify as verification
 
-    experiment = options.places.layers.find(arguments.verify).experiment()
+        experiment = options.places.layers.find(arguments.verify).experiment()
     if older := [*older_asked(arguments)[0], *older_asked(arguments)[1]]:
         raise ProtocolError(f"'{older[0]}': the present code cannot compute an older edition again; leave it out")
     _leave_out_changed(arguments, experiment, console)
@@ -80,7 +82,8 @@ def doctor(folder: Path, repairs: bool, attests: bool, console: Console) -> int:
 
     status = DONE
     for root in doctors.experiments(folder):
-        found = doctors.examine(root)
+        with doing(f"checking {root}", console):
+            found = doctors.examine(root)
         if repairs and (done := doctors.repair(root, found)):
             say(*done)
             found = doctors.examine(root)

@@ -25,6 +25,7 @@ from benchmark.results import store
 from benchmark.results.compact import PackedRuns
 from benchmark.results.editions import edition_of, named
 from benchmark.results.records import RunRecord
+from benchmark.text.status import doing
 from strategies import registry
 
 
@@ -47,7 +48,7 @@ def conclude(finished: Campaign, began: float, console: Console, older: Names) -
     """Show what a command that ``began`` then has computed, and say what is left; the exit status."""
     if show(finished, console, older):
         console.print(
-            f"{duration(time.time() - began)}; lines, tables and figures are in {finished.folders.written}",
+            f"{duration(time.time() - began)}; runs, tables and figures are in {finished.folders.written}",
             markup=False,
             soft_wrap=True,
         )
@@ -85,8 +86,9 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
     def widest(asked: Protocol) -> float:
         experiment = checks.folders(asked, options.name, options.places.layers).experiment()
         names = [spec.canonical for spec, _ in registry.expand(asked.strategies)]
-        found = report_of(experiment, names, asked.learners, asked.seeds, asked.budgets)
-        rows = found.inference.of(REFERENCE).reset_index(drop=True)
+        with doing("computing the intervals", console):
+            found = report_of(experiment, names, asked.learners, asked.seeds, asked.budgets)
+            rows = found.inference.of(REFERENCE).reset_index(drop=True)
         ranked = found.source.unranked.ranked(rows)
         rows = ranked if len(ranked) else rows
         if not len(rows):
@@ -123,9 +125,10 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             raise ProtocolError(
                 "--replay of an experiment has its data: leave out --dataset, or name a --protocol on the same data"
             )
-        experiment = options.places.layers.find(given).experiment()
         asked = rows_asked(arguments)[0]
-        selection = select(experiment, asked, None, arguments.seeds)
+        with doing("reading the runs", console):
+            experiment = options.places.layers.find(given).experiment()
+            selection = select(experiment, asked, None, arguments.seeds)
         _all_there(experiment.name, selection.runs, asked, arguments.seeds)
         for note in selection.notes:
             console.print(note, markup=False, soft_wrap=True)
@@ -174,10 +177,11 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     and where that has finished no round, by whatever code there is. Raises OSError where they cannot be written
     although something was computed for them.
     """
-    from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
+    with doing("reading the runs", console):
+        from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
 
+        experiment = finished.folders.experiment()
     protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
-    experiment = finished.folders.experiment()
     present = {
         (spec.canonical, learner): edition(protocol, spec, learner)
         for spec in finished.specs
@@ -194,9 +198,11 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     page = results.with_published(experiment, wanted)
     if any(run.rounds and wanted(run) and is_present(run) for run in experiment.runs):
         rows = [*asked, *older[0]], [*protocol.learners, *older[1]]
-        found = report_of(experiment, *rows, protocol.seeds, protocol.budgets, present=present)
-        console.print(console_table(found))
-        for note in notes_of(found):
+        with doing("computing the table", console):
+            found = report_of(experiment, *rows, protocol.seeds, protocol.budgets, present=present)
+            table, notes = console_table(found), notes_of(found)
+        console.print(table)
+        for note in notes:
             console.print(note, markup=False)
     elif not any(run.rounds for run in page.runs):
         console.print("no round was finished: there is nothing to show yet")
@@ -213,9 +219,10 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     try:
         store.write_description(page.root, protocol.fingerprint, as_published(protocol).to_dict())
         typed = () if protocol.replay else protocol.strategies  # lists may have names of their own
-        shown = report_of(page, budgets=budgets, present=present if by_present_code else None)
-        shown = dataclasses.replace(shown, address=address_of(finished.folders, typed))
-        write(shown)
+        with doing("writing tables and figures", console):
+            shown = report_of(page, budgets=budgets, present=present if by_present_code else None)
+            shown = dataclasses.replace(shown, address=address_of(finished.folders, typed))
+            write(shown)
     except OSError as error:
         if finished.computed:
             raise OSError(

@@ -18,13 +18,15 @@ from benchmark.results.errors import StoreError
 from benchmark.results.layers import Folders, Layers
 from benchmark.results.paths import slug
 from benchmark.results.records import Experiment
+from benchmark.text.status import doing
 
 SELECTING = ("strategies", "learner", "seeds", "budgets", "baseline")  # flags that select what --report shows
 
 
 def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
     """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
-    from benchmark.reports import console_table, notes_of, report_of, write
+    with doing("loading the report", console):
+        from benchmark.reports import console_table, notes_of, report_of, write
 
     selected = *rows_asked(arguments), arguments.seeds, arguments.budgets
     if len(arguments.report) > 1:
@@ -32,21 +34,26 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
             raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
         return report_across(arguments, layers, selected, console)
     folders = layers.find(arguments.report[0])
+    with doing(f"reading the runs in {arguments.report[0]}", console):
+        experiment = folders.experiment()
     if arguments.export_indices is not None and arguments.output is None:
-        export_indices(arguments, folders.experiment(), console)
+        export_indices(arguments, experiment, console)
         return DONE
     if arguments.output is not None or arguments.baseline is not None or any(some is not None for some in selected):
-        return report_selection(arguments, folders, selected, console)
-    experiment, budgets = results.beside_own(folders.experiment())
-    found = report_of(experiment, budgets=budgets)
-    found = dataclasses.replace(found, root=folders.written, address=address_of(folders))
-    console.print(console_table(found))
+        return report_selection(arguments, folders, experiment, selected, console)
+    with doing("computing the table", console):
+        experiment, budgets = results.beside_own(experiment)
+        found = report_of(experiment, budgets=budgets)
+        found = dataclasses.replace(found, root=folders.written, address=address_of(folders))
+        table, notes = console_table(found), notes_of(found)
+    console.print(table)
     say_left_out(found, f"in {folders.written}", console)
-    for note in notes_of(found):
+    for note in notes:
         console.print(note, markup=False)
     try:
         store.write_description(folders.written, experiment.fingerprint, experiment.protocol)
-        write(found)
+        with doing("writing tables and figures", console):
+            write(found)
     except OSError as error:
         console.print(f"nothing was written: {error}", markup=False, soft_wrap=True)
         return FAILED
@@ -61,49 +68,55 @@ def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selec
 
     if arguments.output is not None:
         check_output(arguments.output)
-    experiments = results.compared([layers.find(given) for given in arguments.report])
-    found = compare_across(experiments, *selected, reference_asked(arguments))
+    with doing(f"reading the runs of {len(arguments.report)} experiments", console):
+        experiments = results.compared([layers.find(given) for given in arguments.report])
+        found = compare_across(experiments, *selected, reference_asked(arguments))
     _writable(arguments)
     for table in found.tables.values():
         console.print(for_console(table))
     for note in found.notes:
         console.print(note, markup=False, soft_wrap=True)
     if arguments.output is not None:
-        write_across(found, arguments.output)
+        with doing("writing tables and figures", console):
+            write_across(found, arguments.output)
         console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
     return DONE
 
 
-def report_selection(arguments: argparse.Namespace, folders: Folders, selected: Selected, console: Console) -> int:
+def report_selection(
+    arguments: argparse.Namespace, folders: Folders, experiment: Experiment, selected: Selected, console: Console
+) -> int:
     """Print the table of the selected runs; to ``--output``, write tables, figures, page and bibliography of the same.
 
     What they acquired goes to ``--export-indices``, once it is sure that all of it can be written.
     Differences are to ``--baseline``, which is always among the strategies.
     """
     from benchmark.reports import check_output, console_table, notes_of, report_of, write_selection
+    from benchmark.reports.statistics.seeds import REFERENCE
 
     if arguments.output is not None:
         check_output(arguments.output)
-    experiment = folders.experiment()
     strategies, learners, seeds, budgets = selected
     baseline = reference_asked(arguments)
-    if baseline is None:
-        found = report_of(experiment, *selected)
-    else:
-        if strategies is not None:
-            strategies = list(dict.fromkeys([*strategies, baseline]))
-        found = report_of(experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline)
-        if baseline not in found.source.strategies:
+    if baseline is not None and strategies is not None:
+        strategies = list(dict.fromkeys([*strategies, baseline]))
+    with doing("computing the table", console):
+        found = report_of(
+            experiment, strategies, learners, seeds, budgets, baseline=baseline, reference=baseline or REFERENCE
+        )
+        if baseline is not None and baseline not in found.source.strategies:
             raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
-    address = address_of(folders, editions.older(arguments.strategies)[0])
-    found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)), address=address)
+        address = address_of(folders, editions.older(arguments.strategies)[0])
+        found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)), address=address)
+        table, notes = console_table(found), notes_of(found)
     _writable(arguments)
-    console.print(console_table(found))
+    console.print(table)
     say_left_out(found, "above" if arguments.output is None else f"in {arguments.output}", console)
-    for note in notes_of(found):
+    for note in notes:
         console.print(note, markup=False)
     if arguments.output is not None:
-        write_selection(found, arguments.output)
+        with doing("writing tables and figures", console):
+            write_selection(found, arguments.output)
         console.print(f"tables, figures and page are in {arguments.output}", markup=False, soft_wrap=True)
     if arguments.export_indices is not None:
         export_indices(arguments, experiment, console)
@@ -141,13 +154,14 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
     from benchmark.reports.rendering.console import for_console
 
     strategies, learners = rows_asked(arguments)
-    experiments = results.compared([layers.find(given) for given in arguments.compare])
-    if len(experiments) > 2:
-        if learners is not None:
-            raise ProtocolError("--learner has no effect on a comparison of replays: leave it out")
-        result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
-    else:
-        result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
+    with doing(f"reading the runs of {' and '.join(str(given) for given in arguments.compare)}", console):
+        experiments = results.compared([layers.find(given) for given in arguments.compare])
+        if len(experiments) > 2:
+            if learners is not None:
+                raise ProtocolError("--learner has no effect on a comparison of replays: leave it out")
+            result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
+        else:
+            result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
     _writable(arguments)
     for table in result.tables:
         console.print(for_console(table))

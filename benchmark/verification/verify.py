@@ -37,6 +37,7 @@ from benchmark.results.errors import StoreError
 from benchmark.results.layers import Layers
 from benchmark.results.paths import run_path
 from benchmark.results.records import DatasetRecord, Experiment, RunRecord
+from benchmark.text.status import doing
 from benchmark.training import backends
 from benchmark.verification import replays
 from benchmark.verification.verdicts import judge, judge_round, show
@@ -98,8 +99,9 @@ def verify(
             RunPlan(record.key, spec, run_path(again.written.parent / str(labels or "") / experiment.name, record.key))
             for record, spec, labels in wanted
         ]
-        data, identity = checks.source(protocol, places.data, places.cache, console).load()
-        data_checks.runnable(protocol, [spec for _, spec in chosen], again, identity, device)
+        with doing(f"reading {protocol.dataset}", console):
+            data, identity = checks.source(protocol, places.data, places.cache, console).load()
+            data_checks.runnable(protocol, [spec for _, spec in chosen], again, identity, device)
         here = data_checks.dataset_record(identity)
         _check_data(experiment.runs, here, root)
         for note in _on_other_data(records, here):

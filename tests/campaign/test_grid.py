@@ -13,6 +13,7 @@ from support.report_lines import header_of, round_of
 from support.tiny import PROTOCOL, SCORES, plugin
 
 from benchmark import ENGINE_VERSION
+from benchmark.campaign.campaign import notes
 from benchmark.campaign.plan import RunPlan, plan, unroll
 from benchmark.experiment import Protocol, library
 from benchmark.experiment.keys import RunKey
@@ -283,3 +284,10 @@ def test_an_interrupted_fresh_pass_goes_on_where_it_stopped(tiny: Protocol, tmp_
     write(margin, 3, attempt=2)
     following = plan(tiny, runs, Folders(tmp_path, (tmp_path,)), "cpu", fresh=True)
     assert {(p.done, p.path.name) for p in following} == {(False, "supervised-seed0.3.jsonl")}
+
+
+@pytest.mark.parametrize(("count", "who"), [(1, "a, seed 0"), (2, "a, seed 0 and 1 other run")])
+def test_why_runs_are_not_continued_is_said_once(count: int, who: str) -> None:
+    keys = [RunKey("a", "supervised", seed) for seed in range(count)]
+    plans = [RunPlan(key, resolve("margin"), Path("/nowhere"), note=f"{key}: recomputed as attempt 2") for key in keys]
+    assert notes(plans) == [f"{who}: recomputed as attempt 2"]

@@ -272,6 +272,16 @@ def test_a_run_that_a_stopped_process_holds_is_said_and_left(
     assert bench(tmp_path, *request) == 0
 
 
+@pytest.mark.parametrize(("count", "others"), [(2, "b and 1 other,"), (3, "c and 2 others,")])
+def test_it_is_said_how_many_runs_are_waited_for(tmp_path: Path, count: int, others: str) -> None:
+    said: list[str] = []
+    tasks: list[Any] = [PretendedTask(name, tmp_path / f"{name}.jsonl") for name in "abc"[:count]]
+    agenda = Agenda(tasks, lambda event: said.append(event.line) if isinstance(event, Notice) else None)
+    while (task := agenda.next()) is not None:
+        assert agenda.over(task, Ended("busy", holder=Holder("another-host", 7, "1"))) is None
+    assert said[-1] == f"only runs of other processes are left: waiting for {others} by process 7 on another-host"
+
+
 def test_a_holder_at_work_is_waited_for_and_one_out_of_sight_only_for_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

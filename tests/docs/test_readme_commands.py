@@ -62,7 +62,7 @@ def run(repository: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and output; whatever the command does, git sees no change."""
     done = subprocess.run([sys.executable, *arguments], cwd=repository, check=False, capture_output=True, text=True)
     assert git(repository, "status", "--porcelain") == "", arguments
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stderr + done.stdout
 
 
 def test_the_first_command_writes_beside_the_published_results(repository: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_first_command_writes_beside_the_published_results(repository: Path)
     shorter = ["--strategies", "random", "margin", "--seeds", "0", "--budgets", "20", "40", "--workers", "1"]
     status, said = run(repository, *command(), *shorter)
     assert status == 0, said
-    assert said.rstrip().endswith("lines, tables and figures are in results/own/digits")
+    assert said.rstrip().endswith("runs, tables and figures are in results/own/digits")
     assert "results/own/digits/" in README
     assert (repository / "results" / "own" / "digits" / "tables" / "accuracy.tex").exists()
     assert (repository / "results" / "own" / "digits" / "runs" / "margin" / "supervised-seed0.jsonl").exists()

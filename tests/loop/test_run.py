@@ -65,7 +65,7 @@ def test_a_grid_leaves_lines_tables_figures_and_a_page(tmp_path: Path, capsys: p
     assert next(line for line in lines if line.startswith("[")).startswith(
         "[1/12] random, seed 0: 10 labels, accuracy "
     )
-    assert lines[-1].endswith(f"lines, tables and figures are in {root}")
+    assert lines[-1].endswith(f"runs, tables and figures are in {root}")
 
 
 def test_a_header_says_what_was_computed_where_and_on_which_data(complete: Path) -> None:

@@ -27,6 +27,7 @@ from support.report_lines import accuracy_of, header_of, round_of, write_experim
 
 from benchmark import ENGINE_VERSION
 from benchmark.campaign import forecast
+from benchmark.campaign.costs import Costs, Sizes
 from benchmark.campaign.plan import RunPlan, plan
 from benchmark.experiment import Protocol, library
 from benchmark.experiment.keys import RunKey
@@ -163,7 +164,7 @@ def test_what_is_left(benchmark: Any, root: Path, cache: Path, protocol: Protoco
         with index.kept_in(cache):
             plans = planned(protocol, asked, Folders(root, (root,)))
             known = store.some_runs(root, protocol.fingerprint)
-            costs = forecast.Costs(protocol, (1, 28, 28), known, 0.01)
+            costs = Costs(protocol, Sizes((1, 28, 28), 10, 60_000, 10_000), known, 0.01)
             missing = [(one.key, protocol.budgets) for one in plans if not one.done]
             (said, *_) = forecast.lines(len(plans), costs, missing, frozenset(), ())
             assert said.startswith(f"{len(STRATEGIES)} of {len(asked)} runs are left")
