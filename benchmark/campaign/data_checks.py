@@ -77,14 +77,11 @@ def notes(identity: Identity) -> list[str]:
 def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
     """Raise ProtocolError unless the network fits into ``memory`` bytes; a user's own must hold its contract."""
     model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)
-    if identity.image_size == (1, 1) and model.name in factory.MODELS and not factory.MODELS[model.name].of_embeddings:
-        raise ProtocolError(
-            f"'{identity.name}' has embeddings, and model '{model.name}' takes images: choose --model linear or mlp"
-        )
     try:
         factory.check_size(model.name, model.parameters, *shape, memory)
     except Exception as error:  # whatever a user's own code raises
-        raise ProtocolError(f"'{identity.name}': {error}; choose another --model".replace("\n", " ")) from error
+        other = "--model linear or mlp" if identity.image_size == (1, 1) else "another --model"
+        raise ProtocolError(f"'{identity.name}': {error}; choose {other}".replace("\n", " ")) from error
     if model.name in factory.PLUGINS:
         broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
         if broken:

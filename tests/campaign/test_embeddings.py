@@ -100,7 +100,7 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--model", "cnn"), "has embeddings, and model 'cnn' takes images: choose --model linear or mlp"),
+        (("--model", "cnn"), "takes images of at least 8×8, not 1×1; choose --model linear or mlp"),
         (
             ("--model", "linear", "--learner", "fixmatch", "--set", *PLAIN),
             "learner 'fixmatch' learns from augmented views of images",
