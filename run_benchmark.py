@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from benchmark.experiment.suggestions import nearest
 from benchmark.text.escapes import one_line
 from benchmark.text.streams import let_streams_degrade
 
@@ -45,9 +44,7 @@ class _Parser(argparse.ArgumentParser):
     """Bad usage is one line."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.search(r"^unrecognized arguments: .*?(--[^\s=]+)", message)
-        near = nearest(unknown[1], self._option_string_actions) if unknown else ""
-        self.exit(2, f"error: {one_line(message)}{near}; --help shows the usage\n")
+        self.exit(2, f"error: {one_line(message)}; --help shows the usage\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -263,8 +260,7 @@ def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
         unused, where = ["resources"], "without --executor ray"
     if not unused:
         return ""
-    has, them = ("has", "it") if len(unused) == 1 else ("have", "them")
-    return f"{', '.join(map(_flag, unused))} {has} no effect {where}: leave {them} out"
+    return f"{', '.join(map(_flag, unused))} {'has' if len(unused) == 1 else 'have'} no effect {where}: leave out"
 
 
 def _flag(name: str) -> str:
@@ -274,9 +270,7 @@ def _flag(name: str) -> str:
 def whole(text: str) -> int:
     """A whole number of at most 64 bits, its sign included."""
     if not re.fullmatch(r"[+-]?[0-9]+", text):
-        several = re.fullmatch(r"[0-9]+ *(,|;|:|-|–|\.\.+) *([0-9].*)?", text)
-        hint = ": separate several by spaces, as in 0 1 2" if several else ""
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number{hint}")
+        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number")
     if len(text) > 20 or abs(int(text)) >= 2**63:
         raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number below {2**63:,}")
     return int(text)

@@ -78,9 +78,8 @@ def _suits_embeddings(protocol: Protocol, model: str) -> None:
             )
     if protocol.recipe.augmentation != "none":
         raise ProtocolError(
-            f"model '{model}' classifies embeddings, and the recipe of {protocol.name} is for images: embed these by "
-            "--set embedding=efficientnet-lite0 or another, choose a --model of images, or, where the data are "
-            "embeddings, --set recipe.augmentation=none"
+            f"model '{model}' classifies embeddings, which are not augmented: choose another --model for images, or "
+            "--set recipe.augmentation=none for embeddings"
         )
     if not network.solved:
         return

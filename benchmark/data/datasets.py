@@ -118,8 +118,6 @@ def files(name_or_path: str, data_dir: Path = Path("data"), *, seed_split: int =
 
 
 def _unknown(name: str) -> DatasetError:
-    if Path(name).is_file():
-        return DatasetError(f"{name} is no data set: --dataset takes an .npz, an image folder or a name")
     guess = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
     hint = f": did you mean {guess[0]}?" if guess else ""
     known = f"known: {', '.join(_KNOWN)}; or a path to an .npz or an image folder"

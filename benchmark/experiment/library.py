@@ -25,10 +25,6 @@ def load(name_or_path: str) -> Protocol:
         data, name = (_folder() / f"{name_or_path}.toml").read_bytes(), name_or_path
     elif name_or_path.endswith(".toml") and Path(name_or_path).is_file():
         data, name = Path(name_or_path).read_bytes(), Path(name_or_path).stem
-    elif (Path(name_or_path) / "experiment.json").is_file():
-        raise ProtocolError(f"'{name_or_path}' is an experiment's folder: --protocol takes its experiment.json")
-    elif Path(name_or_path).exists():
-        raise ProtocolError(f"'{name_or_path}' is not a .toml file: --protocol takes a name or such a file")
     else:
         near = nearest(name_or_path, names())
         raise ProtocolError(f"unknown protocol '{name_or_path}'{near} (known: {', '.join(names())}, or a .toml file)")

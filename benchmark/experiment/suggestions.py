@@ -11,5 +11,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     ``strategies`` has the same for its specs; it would bring PyTorch along, which a report need not wait for.
     """
-    close = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f": did you mean {' or '.join(close)}?" if close else ""

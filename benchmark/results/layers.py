@@ -112,13 +112,6 @@ class Layers:
             return folders
         if not path.exists():
             raise StoreError(f"there is no folder {given}, and no experiment of that name among the results")
-        inside = next((folder for folder in path.parents if is_experiment(folder)), None)
-        if inside is not None:
-            raise StoreError(f"{given} is a part of an experiment: give its folder, {inside}")
-        if not path.is_dir():
-            raise StoreError(
-                f"{given} is a file: give an experiment's folder, in which experiment.json lies, or its name"
-            )
         raise StoreError(f"{given} holds no experiment: there is no experiment.json in it")
 
 

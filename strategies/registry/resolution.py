@@ -160,8 +160,6 @@ def resolve(text: str) -> Spec:
         return _plugin(name, plugin, parameters)
     if name.endswith(".py"):
         raise UnknownStrategy(f"'{name}' is a file: name the class in it, as in {name}:Mine")
-    if "," in name:
-        raise UnknownStrategy(f"'{name}': separate several by spaces, as in {' '.join(name.replace(',', ' ').split())}")
     known = [*(own for own in names() if ":" not in own), *groups(), *WRAPPERS, *installed()]
     raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)} (--list shows all)")
 

@@ -130,7 +130,7 @@ def arguments(cls: type, parameters: Iterable[tuple[str, Any]]) -> dict[str, Any
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``: did you mean …?`` with the nearest known names, or nothing."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f": did you mean {' or '.join(close)}?" if close else ""
 
 

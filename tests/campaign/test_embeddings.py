@@ -115,7 +115,7 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
         ),
         (
             ("--model", "mlp", "--set", "recipe.augmentation=flip-crop"),
-            "classifies embeddings, and the recipe of tiny is for images: embed these by --set embedding=",
+            "classifies embeddings, which are not augmented: choose another --model for images",
         ),
         (
             ("--model", "linear", "--strategies", "learning-loss", "--set", *PLAIN),
