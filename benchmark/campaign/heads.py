@@ -1,5 +1,5 @@
-"""Protocols with changes, and what follows from these: the recipe of a head on embeddings where the protocol's is of
-images, of a trained head where its own is solved; and that a network's default is no change.
+"""Recipes that follow from others: of a head on embeddings where the protocol's is of images, of a trained head where
+its own is solved.
 """
 
 from __future__ import annotations
@@ -53,26 +53,6 @@ def with_training(base: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
     if "recipe.steps_at" in changes:
         ours |= {"recipe.epochs": 0, "recipe.min_steps": 0}
     return {**ours, **changes}
-
-
-def changed(base: Protocol, changes: Mapping[str, Any]) -> Protocol:
-    """``base`` with ``changes`` and the recipe that they bring along (see ``with_training``).
-
-    A network's parameter at its default is no change: a network that is ``base``'s stays as ``base`` writes it, and in
-    another one defaults are left out. Raises ProtocolError.
-    """
-    found = base.override(**with_training(base, changes))
-    name, parameters = found.model.name, found.model.parameters
-    if name not in factory.MODELS:  # a user's own, which has not been loaded yet
-        return found
-    try:
-        factory.check(name, parameters)
-    except ValueError as error:
-        raise ProtocolError(str(error)) from error
-    fewest = factory.without_defaults(name, parameters)
-    if name == base.model.name and fewest == factory.without_defaults(name, base.model.parameters):
-        return dataclasses.replace(found, model=base.model)
-    return dataclasses.replace(found, model=dataclasses.replace(found.model, parameters=fewest))
 
 
 def _of_embeddings(model: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmark.campaign import heads, label_lists
+from benchmark.campaign import label_lists
+from benchmark.campaign.heads import with_training
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.keys import RunKey
@@ -147,15 +148,6 @@ def protocol_of(
     return replayed(other or own, source, {"budgets": common, **changes, **acquired})
 
 
-def repeats(experiment: Experiment, source: Source, protocol: Protocol, acquirer: str) -> bool:
-    """Whether a replay of an experiment by ``protocol`` trains as the runs of the learner ``acquirer`` did.
-
-    All that then differs is that no module of a strategy trains along.
-    """
-    unchanged = protocol_of(experiment, source, {"budgets": protocol.budgets})
-    return protocol.fingerprint == unchanged.fingerprint and list(protocol.learners) == [acquirer]
-
-
 def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Protocol:
     """``base`` with ``changes`` as the protocol of a replay of ``source``; supervised, where they name no learner.
 
@@ -173,7 +165,7 @@ def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Prot
         "candidates": 0,
         "replay": source.identity,
     }
-    protocol = heads.changed(base, {"learners": [SUPERVISED], **changes}).override(**fixed)
+    protocol = base.override(**{"learners": [SUPERVISED], **with_training(base, changes), **fixed})
     if protocol.warm_start:
         raise ProtocolError("--replay trains from fresh weights at every label count: add --set warm_start=false")
     return protocol

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.campaign import heads
 from benchmark.campaign.data_access import DataSource
+from benchmark.campaign.heads import with_training
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
@@ -28,7 +28,7 @@ def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol
     """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
     changed = changes(arguments)
     protocol = base(arguments, changed.get("image_size", 0), say)
-    asked = heads.changed(protocol, changed)
+    asked = protocol.override(**with_training(protocol, changed))
     if asked.replay:
         raise ProtocolError(f"{arguments.protocol} is of a replay: say with --replay what it replays")
     if say is not None and (line := other_steps(asked.ladder, asked.budgets)):

@@ -144,11 +144,6 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             other = base(arguments, changed.get("image_size", 0), checks.said_on(console))
         protocol = replays.protocol_of(experiment, source, changed, other)
         request = replays.request(source, protocol, None, None)
-        if arguments.strategies is None and replays.repeats(experiment, source, protocol, acquirer):
-            raise ProtocolError(
-                f"this replay would repeat the trainings of {experiment.name}: say by --model, --set recipe.…, "
-                "--learner or --protocol what is to differ, or name --strategies, such as those that trained a module"
-            )
     for note in request.notes:
         console.print(note, markup=False, soft_wrap=True)
     return run(request.protocol, options, console, replay=request)

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import torch
 
-from benchmark.experiment.suggestions import nearest
 from benchmark.models.cnn import CNN
 from benchmark.models.compact import Compact
 from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
@@ -56,7 +55,7 @@ def class_of(name: str) -> type[Network]:
         return MODELS[name]
     if ":" in name:
         raise ValueError(f"model '{name}' is a user's own: name it with --model file.py:Class")
-    raise ValueError(f"unknown model '{name}'{nearest(name, MODELS)} (known: {', '.join(MODELS)}, or file.py:Class)")
+    raise ValueError(f"unknown model '{name}' (known: {', '.join(MODELS)}, or file.py:Class)")
 
 
 def source_of(name: str) -> CodeSource | None:
@@ -69,8 +68,7 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
     accepted = _parameters(name)
     for key, value in parameters.items():
         if key not in accepted:
-            near = nearest(key, accepted)
-            raise ValueError(f"model '{name}' has no parameter '{key}'{near} (it has: {', '.join(accepted) or 'none'})")
+            raise ValueError(f"model '{name}' has no parameter '{key}' (it has: {', '.join(accepted) or 'none'})")
         default = accepted[key]
         kinds = (int, float) if isinstance(default, float) else (type(default),)
         if isinstance(value, bool) is not isinstance(default, bool) or not isinstance(value, kinds):
@@ -139,12 +137,6 @@ def dropout_of(name: str, parameters: Mapping[str, Any]) -> float:
 def with_parameter(name: str, parameters: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     """The parameters with one of them set, where the named network has it."""
     return {**parameters, key: value} if key in _parameters(name) else dict(parameters)
-
-
-def without_defaults(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that differ from the named network's defaults."""
-    defaults = _parameters(name)
-    return {key: value for key, value in parameters.items() if key not in defaults or value != defaults[key]}
 
 
 def default_of(name: str, parameter: str) -> Any:
