@@ -13,6 +13,7 @@ import torch
 
 from benchmark.campaign import label_lists
 from benchmark.campaign.heads import with_training
+from benchmark.campaign.networks import settled
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.keys import RunKey
@@ -165,7 +166,7 @@ def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Prot
         "candidates": 0,
         "replay": source.identity,
     }
-    protocol = base.override(**{"learners": [SUPERVISED], **with_training(base, changes), **fixed})
+    protocol = settled(base.override(**{"learners": [SUPERVISED], **with_training(base, changes), **fixed}), base)
     if protocol.warm_start:
         raise ProtocolError("--replay trains from fresh weights at every label count: add --set warm_start=false")
     return protocol

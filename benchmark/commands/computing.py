@@ -82,10 +82,9 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
         last = compute_missing(asked, dataclasses.replace(options, time_limit=left), console)
         return last.status
 
-    def widest(asked: Protocol) -> float:
-        experiment = checks.folders(asked, options.name, options.places.layers).experiment()
-        names = [spec.canonical for spec, _ in registry.expand(asked.strategies)]
-        found = report_of(experiment, names, asked.learners, asked.seeds, asked.budgets)
+    def widest(_: Protocol) -> float:
+        asked, names = last.protocol, [spec.canonical for spec in last.specs]
+        found = report_of(last.folders.experiment(), names, asked.learners, asked.seeds, asked.budgets)
         rows = found.inference.of(REFERENCE).reset_index(drop=True)
         ranked = found.source.unranked.ranked(rows)
         rows = ranked if len(ranked) else rows

@@ -111,6 +111,8 @@ class Embedding:
         found = cls(method, **parameters)
         if found.size and found.size < 32:
             raise ValueError(f"embedding '{text}': size must be at least 32 pixels")
+        if (method, found.size) == (pretrained.LITE0, pretrained.LITE0_SIZE):
+            return replace(found, size=0)
         return found
 
 

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from benchmark.results.records import UNKNOWN
 
 CHUNK = 64
-LITE0 = "efficientnet-lite0"
+LITE0, LITE0_SIZE = "efficientnet-lite0", 224  # pixels a side that it was trained with
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _LITE0_PACKAGE = "efficientnet-lite-pytorch"
 _FORMATS = {"timm": 2}
@@ -73,7 +73,7 @@ def embeddings(method: str, pixels: Tensor, size: int = 0) -> Tensor:
     source, _, name = method.partition(":")
     try:
         if method == LITE0:
-            network, prepare = _from_lite0(size or 224)
+            network, prepare = _from_lite0(size or LITE0_SIZE)
         else:
             network, prepare = _from_torchvision(name, size) if source == "torchvision" else _from_timm(name, size)
     except (OSError, RuntimeError) as error:

@@ -86,6 +86,19 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"model '{name}': {key} goes up to {most:,}, not {value}")
 
 
+def settled(name: str, parameters: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters in their defaults' types and without those at their defaults, so that one network is written once.
+
+    Where ``written`` make the same network, these. Raises ValueError, in one line, as ``check`` does.
+    """
+    check(name, parameters)
+    defaults = _parameters(name)
+    typed = {key: float(x) if isinstance(defaults[key], float) else x for key, x in parameters.items()}
+    if {**defaults, **typed} == {**defaults, **written}:
+        return dict(written)
+    return {key: value for key, value in typed.items() if value != defaults[key]}
+
+
 def build(
     name: str, parameters: Mapping[str, Any], channels: int, image_size: tuple[int, int], class_count: int
 ) -> Network:
