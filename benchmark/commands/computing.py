@@ -17,7 +17,7 @@ from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
 from benchmark.campaign.request import base, changes
 from benchmark.campaign.until_decided import LOOKS, until_decided
-from benchmark.commands.asked import Names, rows_asked
+from benchmark.commands.asked import Names, names_asked, rows_asked
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import as_published
 from benchmark.results import layers as results
@@ -140,6 +140,9 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             other = base(arguments, changed.get("image_size", 0), checks.said_on(console))
         protocol = replays.protocol_of(experiment, source, changed, other)
         request = replays.request(source, protocol, None, None)
+        if other is None or not other.replay:  # an experiment.json of a replay asks for one that there is
+            canonical = checks.with_networks(checks.with_learners(protocol))
+            replays.check_changed(canonical, experiment, acquirer, names_asked(arguments))
     for note in request.notes:
         console.print(note, markup=False, soft_wrap=True)
     return run(request.protocol, options, console, replay=request)
