@@ -18,6 +18,7 @@ from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
+from benchmark.experiment.suggestions import nearest
 from benchmark.features.embedding import Embedding
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.models import factory
@@ -188,7 +189,8 @@ def device(name: str) -> str:
     try:
         asked = torch.device(name)
     except RuntimeError as error:
-        raise ProtocolError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from error
+        near = ": did you mean cuda?" if name.lower().startswith("gpu") else nearest(name, ("auto", "cpu", "cuda"))
+        raise ProtocolError(f"unknown device '{name}'{near} (use auto, cpu, cuda or cuda:0)") from error
     if asked.type != "cuda":
         raise ProtocolError(f"device '{name}' is not supported: use auto, cpu, cuda or cuda:0")
     wraps = str(asked) != name  # PyTorch counts in 8 bits: cuda:256 would be cuda:0

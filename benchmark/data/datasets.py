@@ -7,7 +7,6 @@ images. The same arrays are the same dataset, with the same SHA-256, wherever th
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from benchmark.data.image_files import hold_out, read_npz
 from benchmark.data.image_folder import Say, folder_files, read_folder
 from benchmark.data.torchvision_files import read_torchvision, torchvision_files
 from benchmark.experiment.dataset_name import canonical_name
+from benchmark.experiment.suggestions import nearest
 
 __all__ = ["DatasetError", "ImageData", "describe", "load", "names"]
 
@@ -118,8 +118,7 @@ def files(name_or_path: str, data_dir: Path = Path("data"), *, seed_split: int =
 
 
 def _unknown(name: str) -> DatasetError:
-    guess = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
-    hint = f": did you mean {guess[0]}?" if guess else ""
+    hint = nearest(name.lower(), _KNOWN)
     known = f"known: {', '.join(_KNOWN)}; or a path to an .npz or an image folder"
     return DatasetError(f"unknown dataset {name!r}{hint} ({known})")
 

@@ -16,7 +16,7 @@ from benchmark.models.heads import MLP, Linear
 from benchmark.models.network import Network
 from benchmark.models.resnet import ResNet18
 from benchmark.models.wide_resnet import WideResNet
-from strategies.registry import CodeSource, Loaded
+from strategies.registry import CodeSource, Loaded, nearest
 
 MODELS: dict[str, type[Network]] = {
     "cnn": CNN,
@@ -55,7 +55,7 @@ def class_of(name: str) -> type[Network]:
         return MODELS[name]
     if ":" in name:
         raise ValueError(f"model '{name}' is a user's own: name it with --model file.py:Class")
-    raise ValueError(f"unknown model '{name}' (known: {', '.join(MODELS)}, or file.py:Class)")
+    raise ValueError(f"unknown model '{name}'{nearest(name, MODELS)} (known: {', '.join(MODELS)}, or file.py:Class)")
 
 
 def source_of(name: str) -> CodeSource | None:
@@ -68,7 +68,8 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
     accepted = _parameters(name)
     for key, value in parameters.items():
         if key not in accepted:
-            raise ValueError(f"model '{name}' has no parameter '{key}' (it has: {', '.join(accepted) or 'none'})")
+            known = f"(it has: {', '.join(accepted) or 'none'})"
+            raise ValueError(f"model '{name}' has no parameter '{key}'{nearest(key, accepted)} {known}")
         default = accepted[key]
         kinds = (int, float) if isinstance(default, float) else (type(default),)
         if isinstance(value, bool) is not isinstance(default, bool) or not isinstance(value, kinds):

@@ -66,8 +66,11 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--dataset mnits", "unknown dataset 'mnits': did you mean mnist? (known: "),
         ("--dataset none.npz", "none.npz: no such file"),
         ("--dataset svhn", "svhn: not in "),
-        ("--model cnm", "unknown model 'cnm' (known: cnn, compact, resnet18, wide-resnet, "),
-        ("--model cnn[widht=3]", "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
+        ("--model cnm", "unknown model 'cnm': did you mean cnn? (known: cnn, compact, resnet18, wide-resnet, "),
+        (
+            "--model cnn[widht=3]",
+            "model 'cnn' has no parameter 'widht': did you mean width? (it has: width, hidden, dropout)",
+        ),
         ("--model cnn[", "'cnn[': the bracket is not closed"),
         ("--budgets 20 10", "budgets must be positive and rise: 20 10"),
         ("--budgets 10 1259", "budgets go up to 1259, but 'digits' has 1258 training images"),
@@ -114,7 +117,7 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--name a/b", "--name is the name of a folder in "),
         ("--name ..", "--name is the name of a folder in "),
         ("--name=", "--name is the name of a folder in "),
-        ("--device gpu", "unknown device 'gpu': use auto, cpu, cuda or cuda:0"),
+        ("--device gpu", "unknown device 'gpu': did you mean cuda? (use auto, cpu, cuda or cuda:0)"),
         ("--device meta", "device 'meta' is not supported: use auto, cpu, cuda or cuda:0"),
         ("--device mps", "device 'mps' is not supported: use auto, cpu, cuda or cuda:0"),
         ("--device cpu:1", "device 'cpu:1' is not supported: use auto, cpu, cuda or cuda:0"),
@@ -128,12 +131,17 @@ def mistake(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
         ("--strategies", "argument --strategies: expected at least one argument"),
         ("--strat all", "unrecognized arguments: --strat all"),
         ("--time 5", "unrecognized arguments: --time 5"),
-        ("--stratgies random", "unrecognized arguments: --stratgies random"),
+        ("--stratgies random", "unrecognized arguments: --stratgies random: did you mean --strategies? (--help shows"),
+        ("--bugdets=20", "unrecognized arguments: --bugdets=20: did you mean --budgets?"),
+        (
+            "--min-steps 5",
+            "unrecognized arguments: --min-steps 5: use --set recipe.min_steps=…; --help shows the usage",
+        ),
         ("--set model.parameters=[1]", "'model.parameters' must be a table, not [1]"),
-        ("--set model.parameters.widht=4", "model 'cnn' has no parameter 'widht' (it has: width, hidden, dropout)"),
+        ("--set model.parameters.widht=4", "model 'cnn' has no parameter 'widht': did you mean width?"),
         ("--set model.parameters.width='4'", "model 'cnn': width must be a number like 32, not '4'"),
         ("--set model.parameters.dropout=nan", "'model.parameters.dropout' must be a finite number, not nan"),
-        ("--set features.model=cmn", "unknown model 'cmn' (known: cnn, compact, "),
+        ("--set features.model=cmn", "unknown model 'cmn': did you mean cnn? (known: cnn, compact, "),
         ("--sample 3", "--sample has no effect when running: leave out; --help shows the usage"),
         ("--output here --sample 3", "--output, --sample have no effect when running: leave out"),
         (
@@ -153,6 +161,35 @@ def test_a_mistake_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
     assert mistake(tmp_path, capsys, *arguments.split()).startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [
+        ("--device cdua", "unknown device 'cdua': did you mean cuda?"),
+        ("--executor rya", "invalid choice: 'rya': did you mean ray? (choose from local, ray)"),
+        ("--learner fixmtach", "unknown learner 'fixmtach': did you mean fixmatch? (known: "),
+        ("--set embedding=simcrl", "not by 'simcrl': did you mean simclr?"),
+        ("--set embedding=torchvison:A", "not by 'torchvison:A': did you mean torchvision?"),
+        ("--set embedding=simclr[widht=3]", "whole numbers, not widht=3: did you mean width?"),
+        ("--set embedding=given[pac=3]", "not pac=3: did you mean pca?"),
+        ("--strategies bald[preset=author]", "has no preset 'author': did you mean authors? (it has: authors)"),
+        ("--strategies random,margin", "unknown strategy 'random,margin': write names apart, as in random margin (--"),
+        ("--strategies bald[samples=9],margin", "but ',margin' does: write a space between names"),
+        ("--learner supervised,fixmatch", "'supervised,fixmatch': write names apart, as in supervised fixmatch"),
+        ("--seeds 0-2", "argument --seeds: '0-2' is not a whole number: write --seeds 0 1 2; --help shows the usage"),
+        ("--seeds 0..4", "write --seeds 0 1 2 3 4;"),
+        ("--seeds 0,1,2", "write --seeds 0 1 2;"),
+        ("--seeds 0-99", "write --seeds $(seq 0 99);"),
+        ("--budgets 20,40", "write --budgets 20 40;"),
+        ("--budgets 1,000", "write --budgets 1000;"),
+        ("--budgets 20-100", "write each label count, as in --budgets 20 40 60 80 100;"),
+    ],
+)
+def test_a_mistake_has_a_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, way_out: str
+) -> None:
+    assert way_out in mistake(tmp_path, capsys, *arguments.split())
 
 
 def test_the_cpu_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
