@@ -79,8 +79,8 @@ def _suits_embeddings(protocol: Protocol, model: str) -> None:
             )
     if protocol.recipe.augmentation != "none":
         raise ProtocolError(
-            f"model '{model}' classifies embeddings, which are not augmented: choose another --model for images, or "
-            "--set recipe.augmentation=none for embeddings"
+            f"model '{model}' classifies embeddings, and the protocol trains on augmented images: choose another "
+            "--model, or embed them with --set embedding=simclr (of embeddings of your own: recipe.augmentation=none)"
         )
     if not network.solved:
         return

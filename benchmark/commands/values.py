@@ -9,6 +9,7 @@ import argparse
 import re
 from collections.abc import Callable, Collection, Sequence
 
+from benchmark.experiment.kinds import mistaken
 from benchmark.experiment.protocol import set_names
 from benchmark.experiment.suggestions import nearest
 
@@ -20,6 +21,8 @@ def unrecognised(words: Sequence[str], options: Collection[str]) -> str:
     first = words[0]
     said = f"unrecognized arguments: {' '.join(words)}"
     if not first.startswith("-"):
+        if wrong := mistaken(first, "an option"):
+            return wrong
         return f"{said}: values follow an option, as in --dataset {_short(first)}"
     name = first.partition("=")[0]
     of_field = [field for field in set_names() if field.rpartition(".")[2] == name.lstrip("-").replace("-", "_")]

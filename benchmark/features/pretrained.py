@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.experiment.feature_settings import PRETRAINED_SOURCES, SIMCLR
+from benchmark.experiment.kinds import mistaken
 from benchmark.experiment.suggestions import nearest
 from benchmark.results.records import UNKNOWN
 
@@ -39,6 +40,8 @@ def check_source(method: str) -> None:
     """Raise ValueError, in one line, unless embeddings can be by ``method``, whatever is installed."""
     source = method.partition(":")[0]
     if method != LITE0 and source not in PRETRAINED_SOURCES:
+        if wrong := mistaken(method, "an embedding"):
+            raise ValueError(wrong)
         near = nearest(source, (LITE0, SIMCLR, *PRETRAINED_SOURCES))
         raise ValueError(
             f"there are embeddings by {LITE0}, torchvision:<weights>, timm:<model> and simclr, and those given, "

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 
+from benchmark.experiment.kinds import mistaken
 from benchmark.models.cnn import CNN
 from benchmark.models.compact import Compact
 from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
@@ -55,6 +56,8 @@ def class_of(name: str) -> type[Network]:
         return MODELS[name]
     if ":" in name:
         raise ValueError(f"model '{name}' is a user's own: name it with --model file.py:Class")
+    if wrong := mistaken(name, "a model"):
+        raise ValueError(wrong)
     raise ValueError(f"unknown model '{name}'{nearest(name, MODELS)} (known: {', '.join(MODELS)}, or file.py:Class)")
 
 
