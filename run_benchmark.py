@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.commands.values import numbers, one_of, points, positive, resource, seconds, unrecognised
 from benchmark.text.escapes import one_line
 from benchmark.text.streams import let_streams_degrade
 
@@ -44,10 +44,18 @@ class _Parser(argparse.ArgumentParser):
     """Bad usage is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {one_line(message)}; --help shows the usage\n")
+        hint = " (--help shows the usage)" if message.endswith("?") else "; --help shows the usage"
+        self.exit(2, f"error: {one_line(message)}{hint}\n")
+
+    def options_of(self, words: Sequence[str] | None) -> argparse.Namespace:
+        """As ``parse_args``, with a suggestion for an option that there is not."""
+        options, unknown = self.parse_known_args(words)
+        if unknown:
+            self.error(unrecognised(unknown, list(self._option_string_actions)))
+        return options
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> _Parser:
     """The command line."""
     p = _Parser(
         "run_benchmark.py",
@@ -79,11 +87,13 @@ def parser() -> argparse.ArgumentParser:
         "--budgets",
         action="extend",
         nargs="+",
-        type=whole,
+        type=numbers("--budgets"),
         metavar="N",
         help="label counts, the first drawn at the start; a schedule that goes on in the same steps continues its runs",
     )
-    what.add_argument("--seeds", action="extend", nargs="+", type=whole, metavar="K", help="a run for each")
+    what.add_argument(
+        "--seeds", action="extend", nargs="+", type=numbers("--seeds"), metavar="K", help="a run for each"
+    )
     what.add_argument(
         "--until-decided",
         type=points,
@@ -100,7 +110,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--workers", type=positive, metavar="N", help="processes (default: one per core; as many per GPU as pay)"
     )
-    how.add_argument("--executor", choices=("local", "ray"), default="local", help="where runs happen")
+    how.add_argument(
+        "--executor", type=one_of("local", "ray"), metavar="local|ray", default="local", help="where runs happen"
+    )
     how.add_argument(
         "--resources",
         action="extend",
@@ -189,7 +201,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     let_streams_degrade()
-    options = parser().parse_args(arguments)
+    options = parser().options_of(arguments)
     if mistake := unused_flags(options, given_flags(arguments)):
         parser().error(mistake)
     options.command = list(sys.argv[1:] if arguments is None else arguments)
@@ -265,49 +277,6 @@ def unused_flags(options: argparse.Namespace, given: Sequence[str]) -> str:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def whole(text: str) -> int:
-    """A whole number of at most 64 bits, its sign included."""
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number")
-    if len(text) > 20 or abs(int(text)) >= 2**63:
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number below {2**63:,}")
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 to a million."""
-    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is not a whole number from 1 to 1,000,000")
-    return int(text)
-
-
-def resource(text: str) -> tuple[str, float]:
-    """``NAME=AMOUNT`` with a positive amount of at most a million."""
-    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_.:-]{0,99})=([0-9]{1,7}(?:\.[0-9]{1,4})?)", text)
-    if not match or not 0 < float(match[2]) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is no amount of a resource, such as gpu=0.25 or cpu=2")
-    return match[1], float(match[2])
-
-
-def points(text: str) -> float:
-    """A width in points of accuracy, above 0 and at most 100; as a share."""
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or not 0 < float(text) <= 100:
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is no width in points, such as 2 or 0.5")
-    return float(text) / 100
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def seconds(text: str) -> float:
-    """``90``, ``90s``, ``50m`` or ``2h`` in seconds."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{_short(text)}' is no time: write 90s, 50m or 2h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 if __name__ == "__main__":

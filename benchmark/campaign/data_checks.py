@@ -77,11 +77,17 @@ def notes(identity: Identity) -> list[str]:
 def _buildable(protocol: Protocol, identity: Identity, memory: int) -> None:
     """Raise ProtocolError unless the network fits into ``memory`` bytes; a user's own must hold its contract."""
     model, shape = protocol.model, (identity.channels, identity.image_size, identity.class_count)
+    are_embeddings = identity.image_size == (1, 1)
+    if model.name in factory.MODELS and are_embeddings != factory.class_of(model.name).of_embeddings:
+        here, takes = ("embeddings", "images") if are_embeddings else ("images", "embeddings")
+        way_out = (
+            "--model linear or mlp" if are_embeddings else "another --model, or embed them: --set embedding=simclr"
+        )
+        raise ProtocolError(f"'{identity.name}' has {here}, and model '{model.name}' takes {takes}: choose {way_out}")
     try:
         factory.check_size(model.name, model.parameters, *shape, memory)
     except Exception as error:  # whatever a user's own code raises
-        other = "--model linear or mlp" if identity.image_size == (1, 1) else "another --model"
-        raise ProtocolError(f"'{identity.name}': {error}; choose {other}".replace("\n", " ")) from error
+        raise ProtocolError(f"'{identity.name}': {error}; choose another --model".replace("\n", " ")) from error
     if model.name in factory.PLUGINS:
         broken = contract_error(lambda: factory.build(model.name, model.parameters, *shape), *shape)
         if broken:

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.experiment import ProtocolError
+from benchmark.experiment.kinds import mistaken
 
 FILES = (".csv", ".json")
 COLUMNS = ("strategy", "seed", "index")
@@ -36,6 +37,8 @@ def read(path: Path) -> tuple[bytes, dict[Key, LabelList]]:
     try:
         if path.exists() and not path.is_file():
             raise ProtocolError(f"--replay {path}: it is a pipe, a device or a folder, and no file")
+        if path.name == "experiment.json":
+            raise ProtocolError(f"--replay: {mistaken(path, 'a list of indices')}")
         content = path.read_bytes()
         text = content.decode()
     except OSError as error:

@@ -18,6 +18,7 @@ from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import experiment_name
 from benchmark.experiment.protocol import is_folder_name
+from benchmark.experiment.suggestions import nearest
 from benchmark.features.embedding import Embedding
 from benchmark.loop.pool import oracle_obstacle
 from benchmark.models import factory
@@ -78,8 +79,8 @@ def _suits_embeddings(protocol: Protocol, model: str) -> None:
             )
     if protocol.recipe.augmentation != "none":
         raise ProtocolError(
-            f"model '{model}' classifies embeddings, which are not augmented: choose another --model for images, or "
-            "--set recipe.augmentation=none for embeddings"
+            f"model '{model}' classifies embeddings, and the protocol trains on augmented images: choose another "
+            "--model, or embed them with --set embedding=simclr (of embeddings of your own: recipe.augmentation=none)"
         )
     if not network.solved:
         return
@@ -188,7 +189,8 @@ def device(name: str) -> str:
     try:
         asked = torch.device(name)
     except RuntimeError as error:
-        raise ProtocolError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from error
+        near = ": did you mean cuda?" if name.lower().startswith("gpu") else nearest(name, ("auto", "cpu", "cuda"))
+        raise ProtocolError(f"unknown device '{name}'{near} (use auto, cpu, cuda or cuda:0)") from error
     if asked.type != "cuda":
         raise ProtocolError(f"device '{name}' is not supported: use auto, cpu, cuda or cuda:0")
     wraps = str(asked) != name  # PyTorch counts in 8 bits: cuda:256 would be cuda:0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import torch
 
 from benchmark.campaign import label_lists
 from benchmark.campaign.heads import with_training
+from benchmark.campaign.networks import settled
 from benchmark.data.identity import Identity
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.keys import RunKey
@@ -22,10 +24,12 @@ from benchmark.loop.replay import Replay, Replayed
 from benchmark.results.atomic import write_atomically
 from benchmark.results.records import DatasetRecord, Experiment, LabelsRecord, RoundRecord, RunRecord
 from benchmark.text import escapes
-from strategies.registry import Spec
+from strategies.registry import Spec, format_spec, resolve
 
 SUPERVISED = "supervised"
 _OF_LABELS = ("imbalance", "label_noise", "oracle")  # which images indices mean, and who gave which labels
+_NO_TRAINING = ("budgets", "ladder", "initial", "candidates", "features", "replay")  # what a replay has from its source
+_TRAINING = frozenset({"attach", "after_training", "hold_out"})  # hooks by which a strategy has a part in a training
 
 
 @dataclass(frozen=True)
@@ -165,10 +169,28 @@ def replayed(base: Protocol, source: Source, changes: Mapping[str, Any]) -> Prot
         "candidates": 0,
         "replay": source.identity,
     }
-    protocol = base.override(**{"learners": [SUPERVISED], **with_training(base, changes), **fixed})
+    protocol = settled(base.override(**{"learners": [SUPERVISED], **with_training(base, changes), **fixed}), base)
     if protocol.warm_start:
         raise ProtocolError("--replay trains from fresh weights at every label count: add --set warm_start=false")
     return protocol
+
+
+def check_changed(protocol: Protocol, experiment: Experiment, learner: str, strategies: Collection[str]) -> None:
+    """Raise ProtocolError where a replay by ``protocol`` would compute the runs of ``experiment`` by ``learner`` again.
+
+    Not where one of the ``strategies`` that were named trains something along, which its replay leaves out.
+    """
+    own = from_dict(experiment.protocol)
+    again = dataclasses.replace(own, **{name: getattr(protocol, name) for name in _NO_TRAINING})
+    if protocol.learners != (learner,) or again.fingerprint != protocol.fingerprint:
+        return
+    if any(_TRAINING & resolve(name).build().hooks for name in strategies):
+        return
+    training = f"{format_spec(own.model.name, sorted(own.model.parameters.items()))} and the learner {learner}"
+    raise ProtocolError(
+        f"--replay would train as the runs of {experiment.name} did, by {training}, and give their accuracies again: "
+        "name another training of their labels with --model, --set, --learner or --protocol"
+    )
 
 
 @dataclass(frozen=True)

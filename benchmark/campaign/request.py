@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.campaign.data_access import DataSource
 from benchmark.campaign.heads import with_training
+from benchmark.campaign.networks import settled
 from benchmark.data.image_folder import Say
 from benchmark.experiment import Protocol, ProtocolError, load, names
 from benchmark.experiment.dataset_name import canonical_name
@@ -28,7 +29,7 @@ def requested(arguments: argparse.Namespace, say: Say | None = None) -> Protocol
     """The protocol that the arguments name, with every other argument in its field; ``say``: see ``datasets.load``."""
     changed = changes(arguments)
     protocol = base(arguments, changed.get("image_size", 0), say)
-    asked = protocol.override(**with_training(protocol, changed))
+    asked = settled(protocol.override(**with_training(protocol, changed)), protocol)
     if asked.replay:
         raise ProtocolError(f"{arguments.protocol} is of a replay: say with --replay what it replays")
     if say is not None and (line := other_steps(asked.ladder, asked.budgets)):

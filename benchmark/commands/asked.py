@@ -95,6 +95,12 @@ def say_left_out(
         console.print(f"  {what}: {line}", markup=False, soft_wrap=True)
 
 
+def names_asked(arguments: argparse.Namespace) -> list[str]:
+    """The strategies that ``--strategies`` names themselves, not by a group, of whichever edition."""
+    names = (editions.named(text).name for text in arguments.strategies or ())
+    return [name for name in names if name not in registry.groups()]
+
+
 def reference_asked(arguments: argparse.Namespace) -> str | None:
     """The strategy that ``--baseline`` names, in canonical form."""
     return None if arguments.baseline is None else registry.resolve(arguments.baseline).canonical

@@ -17,7 +17,7 @@ from benchmark.campaign.plan import edition
 from benchmark.campaign.progress import duration
 from benchmark.campaign.request import base, changes
 from benchmark.campaign.until_decided import LOOKS, until_decided
-from benchmark.commands.asked import Names, address_of, rows_asked, say_left_out
+from benchmark.commands.asked import Names, address_of, names_asked, rows_asked, say_left_out
 from benchmark.experiment import Protocol, ProtocolError
 from benchmark.experiment.library import as_published
 from benchmark.results import layers as results
@@ -83,11 +83,10 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
         last = compute_missing(asked, dataclasses.replace(options, time_limit=left), console)
         return last.status
 
-    def widest(asked: Protocol) -> float:
-        experiment = checks.folders(asked, options.name, options.places.layers).experiment()
-        names = [spec.canonical for spec, _ in registry.expand(asked.strategies)]
+    def widest(_: Protocol) -> float:
+        asked, names = last.protocol, [spec.canonical for spec in last.specs]
         with doing("computing the intervals", console):
-            found = report_of(experiment, names, asked.learners, asked.seeds, asked.budgets)
+            found = report_of(last.folders.experiment(), names, asked.learners, asked.seeds, asked.budgets)
             rows = found.inference.of(REFERENCE).reset_index(drop=True)
         ranked = found.source.unranked.ranked(rows)
         rows = ranked if len(ranked) else rows
@@ -144,6 +143,9 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             other = base(arguments, changed.get("image_size", 0), checks.said_on(console))
         protocol = replays.protocol_of(experiment, source, changed, other)
         request = replays.request(source, protocol, None, None)
+        if other is None or not other.replay:  # an experiment.json of a replay asks for one that there is
+            canonical = checks.with_networks(checks.with_learners(protocol))
+            replays.check_changed(canonical, experiment, acquirer, names_asked(arguments))
     for note in request.notes:
         console.print(note, markup=False, soft_wrap=True)
     return run(request.protocol, options, console, replay=request)

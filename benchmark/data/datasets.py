@@ -7,7 +7,6 @@ images. The same arrays are the same dataset, with the same SHA-256, wherever th
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,8 @@ from benchmark.data.image_files import hold_out, read_npz
 from benchmark.data.image_folder import Say, folder_files, read_folder
 from benchmark.data.torchvision_files import read_torchvision, torchvision_files
 from benchmark.experiment.dataset_name import canonical_name
+from benchmark.experiment.kinds import mistaken
+from benchmark.experiment.suggestions import nearest
 
 __all__ = ["DatasetError", "ImageData", "describe", "load", "names"]
 
@@ -86,7 +87,7 @@ def load(
         arrays = read_torchvision(name_or_path, data_dir, download=download)
     elif path.suffix == ".npz":
         arrays = read_npz(path)
-    elif path.is_dir():
+    elif path.is_dir() and not _holds_results(path):
         return checked(canonical_name(name_or_path), read_folder(path, seed_split, image_size, say)).to(device)
     else:
         raise _unknown(name_or_path)
@@ -112,14 +113,19 @@ def files(name_or_path: str, data_dir: Path = Path("data"), *, seed_split: int =
         if not path.is_file():
             raise DatasetError(f"{path}: no such file")
         return [path]
-    if path.is_dir():
+    if path.is_dir() and not _holds_results(path):
         return folder_files(path, seed_split)
     raise _unknown(name_or_path)
 
 
+def _holds_results(folder: Path) -> bool:
+    return (folder / "experiment.json").is_file() or any(folder.glob("*/experiment.json"))
+
+
 def _unknown(name: str) -> DatasetError:
-    guess = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
-    hint = f": did you mean {guess[0]}?" if guess else ""
+    if wrong := mistaken(name, "a data set"):
+        return DatasetError(wrong)
+    hint = nearest(name.lower(), _KNOWN)
     known = f"known: {', '.join(_KNOWN)}; or a path to an .npz or an image folder"
     return DatasetError(f"unknown dataset {name!r}{hint} ({known})")
 

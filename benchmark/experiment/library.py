@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.experiment.errors import ProtocolError
+from benchmark.experiment.kinds import mistaken
 from benchmark.experiment.protocol import Protocol, from_dict
 from benchmark.experiment.suggestions import nearest
 
@@ -26,8 +27,12 @@ def load(name_or_path: str) -> Protocol:
     elif name_or_path.endswith(".toml") and Path(name_or_path).is_file():
         data, name = Path(name_or_path).read_bytes(), Path(name_or_path).stem
     else:
+        if wrong := mistaken(name_or_path, "a protocol"):
+            raise ProtocolError(wrong)
+        if name_or_path.endswith(".toml"):
+            raise ProtocolError(f"--protocol: there is no file {name_or_path}")
         near = nearest(name_or_path, names())
-        raise ProtocolError(f"unknown protocol '{name_or_path}'{near} (known: {', '.join(names())}, or a .toml file)")
+        raise ProtocolError(f"unknown protocol '{name_or_path}'{near} (--list shows all; or a .toml file)")
     try:
         return from_dict({"name": name, **_parsed(data)})
     except ProtocolError as error:

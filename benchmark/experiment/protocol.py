@@ -166,7 +166,7 @@ class Protocol:
             if leaf not in node and parents not in _OPEN_TABLES:
                 raise _no_field(path)
             node[leaf] = value
-        return plain_data.build(Protocol, tree, _set_names())
+        return plain_data.build(Protocol, tree, set_names())
 
 
 def from_dict(tree: Mapping[str, Any]) -> Protocol:
@@ -180,13 +180,13 @@ def is_folder_name(name: str) -> bool:
 
 
 def _no_field(path: str) -> ProtocolError:
-    return ProtocolError(f"the protocol has no field '{path}'{nearest(path, _set_names())}")
+    return ProtocolError(f"the protocol has no field '{path}'{nearest(path, set_names())}")
 
 
 def _field_names() -> list[str]:
     return plain_data.field_names(Protocol)
 
 
-def _set_names() -> list[str]:
+def set_names() -> list[str]:
     """The names of the fields that ``--set`` takes."""
     return [name for name in _field_names() if name not in OPTIONS]

@@ -37,7 +37,7 @@ from benchmark.results import environment, sealed
 from benchmark.results.locks import alone
 from benchmark.training.batches import Images
 from benchmark.training.predict import Predictor
-from strategies.registry import SpecError, format_spec, parse
+from strategies.registry import SpecError, format_spec, nearest, parse
 
 BLOCK = 1_000  # images in a file
 PRECISION = "bfloat16"  # of SimCLR's training, as in the protocols
@@ -89,8 +89,9 @@ class Embedding:
         if method == GIVEN:
             for key, value in parameters.items():
                 if not ((key == "pca" and type(value) is int and value > 0) or (key == "one_scale" and value is True)):
+                    near = nearest(key, ("pca", "one_scale")) if key not in ("pca", "one_scale") else ""
                     raise ValueError(
-                        f"embedding '{text}': it has pca, a whole number, and one_scale=true, not {key}={value}"
+                        f"embedding '{text}': it has pca, a whole number, and one_scale=true, not {key}={value}{near}"
                     )
             if not parameters:
                 raise ValueError(
@@ -102,15 +103,19 @@ class Embedding:
         for key, value in parameters.items():
             if key not in known or type(value) is not int or value < 0:
                 listed = f"{', '.join(known[:-1])} and {known[-1]}"
-                raise ValueError(f"embedding '{text}': it has {listed}, whole numbers, not {key}={value}")
+                near = "" if key in known else nearest(key, known)
+                raise ValueError(f"embedding '{text}': it has {listed}, whole numbers, not {key}={value}{near}")
         if method == SIMCLR:
             parameters = {"width": 32, "steps": 3000, **parameters}
             if not (parameters["width"] and parameters["steps"]):
                 raise ValueError(f"embedding '{text}': width and steps must be at least 1")
             return cls(method, **parameters)
+        pretrained.check_source(method)
         found = cls(method, **parameters)
         if found.size and found.size < 32:
             raise ValueError(f"embedding '{text}': size must be at least 32 pixels")
+        if (method, found.size) == (pretrained.LITE0, pretrained.LITE0_SIZE):
+            return replace(found, size=0)
         return found
 
 

@@ -23,30 +23,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.experiment.feature_settings import PRETRAINED_SOURCES, SIMCLR
+from benchmark.experiment.kinds import mistaken
+from benchmark.experiment.suggestions import nearest
 from benchmark.results.records import UNKNOWN
 
 CHUNK = 64
-LITE0 = "efficientnet-lite0"
+LITE0, LITE0_SIZE = "efficientnet-lite0", 224  # pixels a side that it was trained with
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _LITE0_PACKAGE = "efficientnet-lite-pytorch"
 _FORMATS = {"timm": 2}
 Prepare = Callable[[Tensor], Tensor]
 
 
+def check_source(method: str) -> None:
+    """Raise ValueError, in one line, unless embeddings can be by ``method``, whatever is installed."""
+    source = method.partition(":")[0]
+    if method != LITE0 and source not in PRETRAINED_SOURCES:
+        if wrong := mistaken(method, "an embedding"):
+            raise ValueError(wrong)
+        near = nearest(source, (LITE0, SIMCLR, *PRETRAINED_SOURCES))
+        raise ValueError(
+            f"there are embeddings by {LITE0}, torchvision:<weights>, timm:<model> and simclr, and those given, "
+            f"not by '{method}'{near}"
+        )
+
+
 def check(method: str) -> None:
     """Raise ValueError, in one line, for a source that is not installed or weights that it does not know."""
+    check_source(method)
     source, _, name = method.partition(":")
     if method == LITE0:
         _lite0_packages()
     elif source == "torchvision":
         _torchvision_weights(name)
-    elif source != "timm":
-        raise ValueError(
-            f"there are embeddings by {LITE0}, torchvision:<weights>, timm:<model> and simclr, and those given, "
-            f"not by '{method}'"
-        )
-    elif name not in _timm().list_pretrained():
-        raise ValueError(f"features.method: timm has no pretrained model '{name}'")
+    elif name not in (known := _timm().list_pretrained()):
+        raise ValueError(f"features.method: timm has no pretrained model '{name}'{nearest(name, known)}")
 
 
 def format_of(method: str) -> int:
@@ -73,7 +85,7 @@ def embeddings(method: str, pixels: Tensor, size: int = 0) -> Tensor:
     source, _, name = method.partition(":")
     try:
         if method == LITE0:
-            network, prepare = _from_lite0(size or 224)
+            network, prepare = _from_lite0(size or LITE0_SIZE)
         else:
             network, prepare = _from_torchvision(name, size) if source == "torchvision" else _from_timm(name, size)
     except (OSError, RuntimeError) as error:
@@ -153,11 +165,18 @@ def _torchvision_weights(name: str) -> Any:
         weights = library.get_weight(name)
     except (ValueError, AttributeError, KeyError) as error:
         raise ValueError(
-            f"features.method: torchvision has no weights '{name}' (such as ResNet18_Weights.IMAGENET1K_V1)"
+            f"features.method: torchvision has no weights '{name}'{nearest(name, _names_of_weights(library))} (such as "
+            "ResNet18_Weights.IMAGENET1K_V1)"
         ) from error
     if not any(type(weights) is library.get_model_weights(known) for known in library.list_models(module=library)):
         raise ValueError(f"features.method: torchvision's '{name}' are not of a network that classifies images")
     return weights
+
+
+def _names_of_weights(library: Any) -> list[str]:
+    return [
+        str(weights) for known in library.list_models(module=library) for weights in library.get_model_weights(known)
+    ]
 
 
 def _from_timm(name: str, size: int) -> tuple[nn.Module, Prepare]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchmark.experiment.kinds import mistaken
 from benchmark.learners.fixmatch import FixMatch
 from benchmark.learners.flexmatch import FlexMatch
 from benchmark.learners.freematch import FreeMatch
@@ -48,6 +49,8 @@ def build(text: str) -> Learner:
         cls = LEARNERS[name]
     elif _is_elsewhere(name):
         raise ValueError(f"learner '{name}' is a user's own: name it with --learner file.py:Class")
+    elif wrong := mistaken(name, "a learner"):
+        raise ValueError(wrong)
     else:
         raise ValueError(
             f"unknown learner '{name}'{nearest(name, LEARNERS)} (known: {', '.join(LEARNERS)}, or file.py:Class)"

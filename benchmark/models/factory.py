@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 
+from benchmark.experiment.kinds import mistaken
 from benchmark.models.cnn import CNN
 from benchmark.models.compact import Compact
 from benchmark.models.densenet import DenseNet121, DenseNet121Cifar
@@ -16,7 +17,7 @@ from benchmark.models.heads import MLP, Linear
 from benchmark.models.network import Network
 from benchmark.models.resnet import ResNet18
 from benchmark.models.wide_resnet import WideResNet
-from strategies.registry import CodeSource, Loaded
+from strategies.registry import CodeSource, Loaded, nearest
 
 MODELS: dict[str, type[Network]] = {
     "cnn": CNN,
@@ -55,7 +56,9 @@ def class_of(name: str) -> type[Network]:
         return MODELS[name]
     if ":" in name:
         raise ValueError(f"model '{name}' is a user's own: name it with --model file.py:Class")
-    raise ValueError(f"unknown model '{name}' (known: {', '.join(MODELS)}, or file.py:Class)")
+    if wrong := mistaken(name, "a model"):
+        raise ValueError(wrong)
+    raise ValueError(f"unknown model '{name}'{nearest(name, MODELS)} (known: {', '.join(MODELS)}, or file.py:Class)")
 
 
 def source_of(name: str) -> CodeSource | None:
@@ -68,7 +71,8 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
     accepted = _parameters(name)
     for key, value in parameters.items():
         if key not in accepted:
-            raise ValueError(f"model '{name}' has no parameter '{key}' (it has: {', '.join(accepted) or 'none'})")
+            known = f"(it has: {', '.join(accepted) or 'none'})"
+            raise ValueError(f"model '{name}' has no parameter '{key}'{nearest(key, accepted)} {known}")
         default = accepted[key]
         kinds = (int, float) if isinstance(default, float) else (type(default),)
         if isinstance(value, bool) is not isinstance(default, bool) or not isinstance(value, kinds):
@@ -84,6 +88,19 @@ def check(name: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"model '{name}': {key} must be at least 1, not {value}")
         if key not in _PROBABILITIES and value > (most := _MOST.get(key, _MOST_OTHERWISE)):
             raise ValueError(f"model '{name}': {key} goes up to {most:,}, not {value}")
+
+
+def settled(name: str, parameters: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters in their defaults' types and without those at their defaults, so that one network is written once.
+
+    Where ``written`` make the same network, these. Raises ValueError, in one line, as ``check`` does.
+    """
+    check(name, parameters)
+    defaults = _parameters(name)
+    typed = {key: float(x) if isinstance(defaults[key], float) else x for key, x in parameters.items()}
+    if {**defaults, **typed} == {**defaults, **written}:
+        return dict(written)
+    return {key: value for key, value in typed.items() if value != defaults[key]}
 
 
 def build(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.experiment import ProtocolError, from_dict
+from benchmark.experiment.kinds import mistaken
 from benchmark.results import failures, lines, seal, store
 from benchmark.results.aside import ASIDE, move_aside
 from benchmark.results.atomic import STALE_SECONDS, is_temporary, write_atomically
@@ -50,7 +51,8 @@ def experiments(folder: Path) -> list[Path]:
     """The experiments at ``folder``: it, or those in it. Raises StoreError where there is none."""
     found = [folder] if _is_experiment(folder) else sorted(filter(_is_experiment, folder.glob("*")))
     if not found:
-        raise StoreError(f"{folder} holds no experiment: there is neither {_DESCRIPTION} nor {_RUNS}/ in it")
+        wrong = "" if folder.is_dir() else mistaken(folder, "an experiment")
+        raise StoreError(wrong or f"{folder} holds no experiment: there is neither {_DESCRIPTION} nor {_RUNS}/ in it")
     return found
 
 

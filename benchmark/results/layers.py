@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.experiment.keys import RunKey
+from benchmark.experiment.kinds import mistaken
+from benchmark.experiment.suggestions import nearest
 from benchmark.results import failures, store
 from benchmark.results.compact import PackedRuns
 from benchmark.results.errors import Damaged, StoreError
@@ -111,8 +113,15 @@ class Layers:
         if (is_name or in_a_layer) and any(map(is_experiment, folders.read)):
             return folders
         if not path.exists():
-            raise StoreError(f"there is no folder {given}, and no experiment of that name among the results")
-        raise StoreError(f"{given} holds no experiment: there is no experiment.json in it")
+            near = nearest(given.name, self._names()) if is_name or in_a_layer else ""
+            raise StoreError(f"there is no folder {given}, and no experiment of that name among the results{near}")
+        wrong = mistaken(given, "an experiment")
+        raise StoreError(wrong or f"{given} holds no experiment: there is no experiment.json in it")
+
+    def _names(self) -> list[str]:
+        """The names of the experiments in both layers."""
+        roots = [root for root in (self.own, self.published) if root is not None]
+        return sorted({found.parent.name for root in roots for found in root.glob("*/experiment.json")})
 
 
 def find_layers(results: Path | None, published: Path | None, here: Path) -> Layers:
@@ -134,7 +143,8 @@ def find_layers(results: Path | None, published: Path | None, here: Path) -> Lay
     elif published.is_dir():
         below = published
     else:
-        raise StoreError(f"--published {published}: there is no such folder")
+        what = "it is no folder" if published.exists() else "there is no such folder"
+        raise StoreError(f"--published {published}: {what}")
     if below is None or below.resolve() != (here / own).resolve():
         return Layers(own, below)
     if results is None:

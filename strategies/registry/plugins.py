@@ -200,6 +200,8 @@ def _class(names: dict[str, object], name: str, base: type[T], what: str, error:
     cls = names.get(name)
     if isinstance(cls, type) and issubclass(cls, base):
         return cls
+    if isinstance(cls, type) and cls.__mro__[1] is not object:
+        raise error(f"{what} has no {base.__name__} class '{name}', which is a {cls.__mro__[1].__name__} there")
     offered = [k for k, v in names.items() if isinstance(v, type) and issubclass(v, base) and v is not base]
     raise error(f"{what} has no {base.__name__} class '{name}'{nearest(name, offered)}")
 

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from strategies.api import Strategy, declaration_error, process_state, registration
@@ -28,6 +29,7 @@ from strategies.registry.specs import (
 )
 from strategies.registry.wrappers import WRAPPERS
 
+_CODE = "mine.py:Mine"
 _DEEPEST = 8  # wrappers around one another
 
 
@@ -160,6 +162,9 @@ def resolve(text: str) -> Spec:
         return _plugin(name, plugin, parameters)
     if name.endswith(".py"):
         raise UnknownStrategy(f"'{name}' is a file: name the class in it, as in {name}:Mine")
+    if Path(name).exists():
+        what = "folder" if Path(name).is_dir() else "file"
+        raise UnknownStrategy(f"'{name}' is a {what}, not a strategy: data are for --dataset, code is named as {_CODE}")
     known = [*(own for own in names() if ":" not in own), *groups(), *WRAPPERS, *installed()]
     raise UnknownStrategy(f"unknown strategy '{name}'{nearest(name, known)} (--list shows all)")
 

@@ -54,7 +54,8 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     name = reader.name()
     parameters = reader.parameters()
     if reader.rest:
-        raise reader.error(f"nothing may follow the bracket, but '{_short(reader.rest)}' does")
+        way_out = ": write a space between names" if reader.next == "," else ""
+        raise reader.error(f"nothing may follow the bracket, but '{_short(reader.rest)}' does{way_out}")
     return name, parameters
 
 
@@ -99,7 +100,8 @@ def changed_parameters(cls: type, name: str, parameters: Mapping[str, Any]) -> t
     if PRESET in parameters and PRESET not in defaults:
         preset = parameters[PRESET]
         if preset not in list(presets):
-            raise SpecError(f"'{name}' has no preset '{preset}' (it has: {', '.join(presets)})")
+            near = nearest(str(preset), presets)
+            raise SpecError(f"'{name}' has no preset '{preset}'{near} (it has: {', '.join(presets)})")
         settled |= presets[preset]
     changed = {key: value for key, value in typed.items() if value != settled[key]}
     if settled != defaults:
@@ -129,8 +131,12 @@ def arguments(cls: type, parameters: Iterable[tuple[str, Any]]) -> dict[str, Any
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``: did you mean …?`` with the nearest known names, or nothing."""
+    """``: did you mean …?`` with the nearest known names, or nothing; or how several names are written apart."""
+    if len(apart := [part for part in name.split(",") if part]) > 1:
+        return f": write names apart, as in {' '.join(apart)}"
     close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    nearness = [difflib.SequenceMatcher(None, other, name).ratio() for other in close]
+    close = [other for other, near in zip(close, nearness, strict=True) if near > nearness[0] - 0.05]
     return f": did you mean {' or '.join(close)}?" if close else ""
 
 

@@ -100,7 +100,7 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--model", "cnn"), "takes images of at least 8×8, not 1×1; choose --model linear or mlp"),
+        (("--model", "cnn"), "'trees' has embeddings, and model 'cnn' takes images: choose --model linear or mlp"),
         (
             ("--model", "linear", "--learner", "fixmatch", "--set", *PLAIN),
             "learner 'fixmatch' learns from augmented views of images",
@@ -115,7 +115,7 @@ def test_the_same_bits_again_and_with_two_workers(tmp_path: Path) -> None:
         ),
         (
             ("--model", "mlp", "--set", "recipe.augmentation=flip-crop"),
-            "classifies embeddings, which are not augmented: choose another --model for images",
+            "classifies embeddings, and the protocol trains on augmented images: choose another --model, or embed them",
         ),
         (
             ("--model", "linear", "--strategies", "learning-loss", "--set", *PLAIN),
@@ -145,7 +145,10 @@ def test_what_does_not_go_together_is_one_line(
 
 def test_heads_refuse_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(tmp_path, *LINEAR) == 2
-    assert "model 'linear' classifies embeddings, not images of 8×8" in capsys.readouterr().err
+    assert (
+        "'digits' has images, and model 'linear' takes embeddings: choose another --model, or embed them"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_perceptron_trains_and_drops_units_out(tmp_path: Path) -> None:

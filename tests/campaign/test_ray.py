@@ -119,7 +119,8 @@ def test_a_replay_has_the_bits_of_a_local_one(tmp_path: Path, cluster: Any) -> N
     assert bench(source, "--strategies", "margin", "learning-loss") == 0
     for folder, executor in zip(both, ((), ("--executor", "ray")), strict=True):
         places = [f"--{place}-dir={folder / place}" for place in ("data", "results", "cache")]
-        command = ["--replay", str(experiment(source)), "--device", "cpu", *places, *executor]
+        asked = ("--strategies", "margin", "learning-loss")
+        command = ["--replay", str(experiment(source)), "--device", "cpu", *asked, *places, *executor]
         with patch("benchmark.commands.computing.show"):
             assert run_benchmark.main(command) == 0
     here, there = map(run_lines, both)

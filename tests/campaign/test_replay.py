@@ -41,7 +41,7 @@ def folder(source: Path, tmp_path: Path) -> Path:
 
 def test_the_same_setting_without_an_attachment_gives_the_same_bits(folder: Path) -> None:
     own = tiny_of(folder)
-    assert replay(folder, given=own) == 0
+    assert replay(folder, "--strategies", *NAMES, given=own) == 0
     before, after = rounds(own), rounds(*experiments(folder))
     assert before.keys() == after.keys() == {(name, seed) for name in NAMES for seed in (0, 1)}
     for key, theirs in before.items():
@@ -53,10 +53,10 @@ def test_the_same_setting_without_an_attachment_gives_the_same_bits(folder: Path
 
 def test_some_label_counts_draw_from_the_streams_of_their_own_rounds(folder: Path) -> None:
     own = tiny_of(folder)
-    assert replay(folder, "--budgets", "20", "30", "--strategies", "margin", "--seeds", "1", given=own) == 0
+    assert replay(folder, "--budgets", "20", "30", "--strategies", "learning-loss", "--seeds", "1", given=own) == 0
     (found,) = rounds(*experiments(folder)).items()
-    theirs = rounds(own)["margin", 1]
-    assert found[0] == ("margin", 1)
+    theirs = rounds(own)["learning-loss", 1]
+    assert found[0] == ("learning-loss", 1)
     assert [(r.num_labelled, r.nll) for r in found[1]] == [(r.num_labelled, r.nll) for r in theirs[1:]]
 
 
@@ -75,11 +75,43 @@ def test_a_replay_is_supervised_unless_a_learner_is_named(tmp_path: Path) -> Non
     """Also where the source's protocol has several; and the labels are those acquired with supervised learning."""
     (tmp_path / "tiny.toml").write_text(f'learners = ["supervised", "pseudo-label"]\n{PROTOCOL}')
     assert bench(tmp_path, "--strategies", "random", "--seeds", "0") == 0
-    assert replay(tmp_path, given=tiny_of(tmp_path)) == 0
+    other = ("--model", "cnn[width=5]")
+    assert replay(tmp_path, *other, given=tiny_of(tmp_path)) == 0
     (root,) = experiments(tmp_path)
     assert [run.key.learner for run in read_experiment(root).runs] == ["supervised"]
-    assert replay(tmp_path, "--learner", "pseudo-label", given=tiny_of(tmp_path)) == 0
+    assert replay(tmp_path, *other, "--learner", "pseudo-label", given=tiny_of(tmp_path)) == 0
     assert {run.key.learner for run in read_experiment(root).runs} == {"supervised", "pseudo-label"}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        (),
+        ("--strategies", "random", "margin", "--budgets", "20", "--seeds", "1"),
+        ("--learner", "supervised"),
+        ("--model", "cnn[width=4,hidden=16,dropout=0.1]"),
+        ("--set", "recipe.momentum=0.9"),
+        ("--protocol", "tiny.toml"),
+    ],
+)
+def test_the_training_that_acquired_the_labels_is_not_done_again(
+    folder: Path, how: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = tuple(str(folder / word) if word.endswith(".toml") else word for word in how)
+    assert replay(folder, *how, given=tiny_of(folder)) == 2
+    said = capsys.readouterr().err
+    assert "by cnn[dropout=0.1,hidden=16,width=4] and the learner supervised, and give their accuracies again" in said
+    assert said.endswith("name another training of their labels with --model, --set, --learner or --protocol\n")
+    assert said.count("\n") == 1
+    assert not experiments(folder)
+
+
+def test_labels_that_another_learner_acquired_are_trained_on_without_it(tmp_path: Path) -> None:
+    assert bench(tmp_path, "--strategies", "random", "--seeds", "0", "--learner", "pseudo-label") == 0
+    assert replay(tmp_path, "--learner", "pseudo-label", given=tiny_of(tmp_path)) == 2
+    assert replay(tmp_path, given=tiny_of(tmp_path)) == 0
+    (run,) = read_experiment(*experiments(tmp_path)).runs
+    assert run.key.learner == "supervised"
 
 
 def test_reports_know_the_diagnostic_by_its_name() -> None:
@@ -105,7 +137,8 @@ def test_another_network_learns_from_the_same_labels(folder: Path, capsys: pytes
 
 def test_a_source_that_acquired_other_labels_is_replayed_anew(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = tiny_of(folder)
-    assert replay(folder, "--strategies", "margin", "--seeds", "0", given=own) == 0
+    asked = ("--strategies", "margin", "--seeds", "0", "--set", "recipe.min_steps=3")
+    assert replay(folder, *asked, given=own) == 0
     assert bench(folder, "--strategies", "entropy", "--seeds", "0") == 0
     taken = own / "runs" / "margin" / "supervised-seed0.jsonl"
     with (own / "runs" / "entropy" / "supervised-seed0.jsonl").open() as file:  # other labels under margin's name
@@ -113,7 +146,7 @@ def test_a_source_that_acquired_other_labels_is_replayed_anew(folder: Path, caps
     header["key"]["strategy"] = "margin"
     taken.write_bytes(sealed_run([header, *rest]))
     capsys.readouterr()
-    assert replay(folder, "--strategies", "margin", "--seeds", "0", given=own) == 0
+    assert replay(folder, *asked, given=own) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "margin, seed 0: the source acquired other labels meanwhile; recomputed as attempt 2" in said
     newest = [run for run in read_experiment(*experiments(folder)).runs if run.attempt == 2]
@@ -238,11 +271,12 @@ def test_a_persons_labels_are_those_of_the_source(tmp_path: Path, monkeypatch: p
     """Whether or not the answers are still in the cache: whoever replays somebody else's run is not asked."""
     replies = itertools.cycle("3141592653")  # most of them wrong
     monkeypatch.setattr(builtins, "input", lambda prompt: next(replies))
-    assert bench(tmp_path, "--strategies", "margin", "--seeds", "0", "--set", "oracle=person") == 0
+    acquired = ("--strategies", "learning-loss")
+    assert bench(tmp_path, *acquired, "--seeds", "0", "--set", "oracle=person") == 0
     own = tiny_of(tmp_path)
     monkeypatch.setattr(builtins, "input", lambda prompt: pytest.fail("asked"))
     shutil.rmtree(tmp_path / "cache")
-    assert replay(tmp_path, given=own) == 0
+    assert replay(tmp_path, *acquired, given=own) == 0
     (theirs,), (ours,) = rounds(own).values(), rounds(*experiments(tmp_path)).values()
     assert [(r.nll, r.acquired_labels) for r in ours] == [(r.nll, r.acquired_labels) for r in theirs]
 

@@ -199,7 +199,9 @@ def test_a_killed_process_is_one_line(quick: list[int], tmp_path: Path, monkeypa
     ("written", "canonical"),
     [
         ("efficientnet-lite0[pca=256, size=96]", "efficientnet-lite0[size=96,pca=256]"),
+        ("efficientnet-lite0[size=224]", "efficientnet-lite0"),
         ("torchvision:A_Weights.B[size=0]", "torchvision:A_Weights.B"),
+        ("torchvision:A_Weights.B[size=224]", "torchvision:A_Weights.B[size=224]"),
         ("simclr", "simclr[steps=3000,width=32]"),
         ("simclr[pca=8,width=16]", "simclr[steps=3000,width=16,pca=8]"),
         ("given[one_scale=true]", "given[one_scale=True]"),

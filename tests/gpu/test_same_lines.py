@@ -165,7 +165,8 @@ def test_a_replay_trains_the_same(tmp_path: Path, learner_runs: Runs) -> None:
     for device in ("cpu", "cuda"):
         (tmp_path / device).mkdir()
         places = [f"--{place}-dir={tmp_path / device / place}" for place in ("data", "results", "cache")]
-        command = ["--replay", str(experiment(learner_runs.folder / "cpu")), "--workers", "1", *places]
+        asked = ("--set", "recipe.momentum=0.8", "--workers", "1")
+        command = ["--replay", str(experiment(learner_runs.folder / "cpu")), *asked, *places]
         with patch("benchmark.commands.computing.show"), pretended_gpu() if device == "cuda" else nullcontext():
             assert run_benchmark.main([*command, "--device", device]) == 0
         lines.append(_without_headers(run_lines(tmp_path / device)))

@@ -98,7 +98,7 @@ def test_a_broken_contract_is_one_line(mine: Path, capsys: pytest.CaptureFixture
     ("text", "said"),
     [
         ("{}/mine.py:MyNet[width=a]", "width must be a number like 4, not 'a'"),
-        ("{}/mine.py:MyNet[depth=1]", "has no parameter 'depth' (it has: width)"),
+        ("{}/mine.py:MyNet[depth=1]", "has no parameter 'depth': did you mean width? (it has: width)"),
         ("{}/mine.py:MyNet[width=-3]", "model 'mine:MyNet': Trying to create tensor with negative dimension -3"),
         ("{}/mine.py:Mynet", "has no Network class 'Mynet': did you mean MyNet"),
         ("{}/absent.py:MyNet", "there is no file"),

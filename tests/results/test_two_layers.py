@@ -89,7 +89,9 @@ def test_a_name_stands_for_both_layers_and_a_published_folder_for_itself(layers:
     elsewhere = write_experiment(tmp_path / "elsewhere" / "mnist")
     assert layers.find(elsewhere) == Folders(elsewhere, (elsewhere,))
     for given in ("cifar10", str(tmp_path / "mnist"), str(own / "runs"), str(layers.published), ".", "/"):
-        with pytest.raises(StoreError, match=r"holds no experiment|there is no folder .*, and no experiment"):
+        with pytest.raises(
+            StoreError, match=r"holds no experiment|not an experiment|there is no folder .*, and no exp"
+        ):
             layers.find(Path(given))
 
 

@@ -77,11 +77,17 @@ def test_no_object_can_change_a_preset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("learning-loss[preset=autors]", "'learning-loss' has no preset 'autors' (it has: authors)"),
-        ("learning-loss[preset=[authors]]", "'learning-loss' has no preset '['authors']' (it has: authors)"),
+        (
+            "learning-loss[preset=autors]",
+            "'learning-loss' has no preset 'autors': did you mean authors? (it has: authors)",
+        ),
+        (
+            "learning-loss[preset=[authors]]",
+            "'learning-loss' has no preset '['authors']': did you mean authors? (it has: authors)",
+        ),
         ("margin[preset=authors]", "'margin' has no parameter 'preset' (it has: none)"),
         ("learning-loss[prest=authors]", "'learning-loss' has no parameter 'prest': did you mean preset"),
-        ("power[preset=autors]:margin", "'power' has no preset 'autors' (it has: authors)"),
+        ("power[preset=autors]:margin", "'power' has no preset 'autors': did you mean authors? (it has: authors)"),
     ],
 )
 def test_a_preset_that_there_is_not(text: str, expected: str) -> None:

@@ -176,7 +176,7 @@ def test_parameters_reach_the_constructor() -> None:
     ("text", "expected"),
     [
         ("entropi", "unknown strategy 'entropi': did you mean entropy"),
-        ("core-set", "did you mean coreset or core"),
+        ("core-set", "did you mean coreset?"),
         ("qqqq", "unknown strategy 'qqqq' (--list shows all)"),
         ("some/mine.py", "'some/mine.py' is a file: name the class in it, as in some/mine.py:Mine"),
         ("bald[samples=50", "the bracket is not closed; write name[key=value,…]"),
