@@ -272,6 +272,13 @@ def test_a_run_that_a_stopped_process_holds_is_said_and_left(
     assert bench(tmp_path, *request) == 0
 
 
+@pytest.mark.parametrize(
+    ("devices", "at_once"), [(["cpu"] * 2, 2), (["cuda:0"] * 3, 1), (["cuda:0", "cuda:1", "cuda:0"], 2)]
+)
+def test_workers_on_one_gpu_count_as_one_in_a_forecast(devices: list[str], at_once: int) -> None:
+    assert Supervisor(devices).at_once == at_once
+
+
 @pytest.mark.parametrize(("count", "others"), [(2, "b and 1 other,"), (3, "c and 2 others,")])
 def test_it_is_said_how_many_runs_are_waited_for(tmp_path: Path, count: int, others: str) -> None:
     said: list[str] = []
