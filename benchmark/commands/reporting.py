@@ -25,11 +25,14 @@ SELECTING = ("strategies", "learner", "seeds", "budgets", "baseline")  # flags t
 def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> int:
     """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
     from benchmark.reports import console_table, notes_of, report_of, write
+    from benchmark.reports.target import ACROSS, SELECTED
 
+    several = len(arguments.report) > 1
+    if several and arguments.export_indices is not None:
+        raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
+    _check_outputs(arguments, *(ACROSS if several else SELECTED))
     selected = *rows_asked(arguments), arguments.seeds, arguments.budgets
-    if len(arguments.report) > 1:
-        if arguments.export_indices is not None:
-            raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
+    if several:
         return report_across(arguments, layers, selected, console)
     folders = layers.find(arguments.report[0])
     if arguments.export_indices is not None and arguments.output is None:
@@ -59,7 +62,6 @@ def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selec
 
     experiments = results.compared([layers.find(given) for given in arguments.report])
     found = compare_across(experiments, *selected, reference_asked(arguments))
-    _writable(arguments)
     for table in found.tables.values():
         console.print(for_console(table))
     for note in found.notes:
@@ -91,7 +93,6 @@ def report_selection(
         if baseline not in found.source.strategies:
             raise StoreError(f"--baseline {baseline}: no such run among those selected; name a strategy that ran")
     found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)))
-    _writable(arguments)
     console.print(console_table(found))
     for note in notes_of(found):
         console.print(note, markup=False)
@@ -103,11 +104,15 @@ def report_selection(
     return DONE
 
 
-def _writable(arguments: argparse.Namespace) -> None:
-    """Raise ProtocolError unless the folders that the command is to write to can be."""
-    for option, place in (("--output", arguments.output), ("--export-indices", arguments.export_indices)):
+def _check_outputs(arguments: argparse.Namespace, *names: str) -> None:
+    """Raise, before anything is computed, unless the command can write where it is to; ``names`` are its own files."""
+    from benchmark.reports.target import check_target
+
+    places = ("--output", arguments.output, names), ("--export-indices", arguments.export_indices, ())
+    for option, place, own in places:
         if place is not None:
-            checks.writable_folder(place, option)
+            check_target(place, own)
+            checks.could_write(place, option)
 
 
 def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:
@@ -115,7 +120,6 @@ def export_indices(arguments: argparse.Namespace, experiment: Experiment, consol
     from benchmark.reports.statistics.curves import select
 
     runs = select(experiment, *rows_asked(arguments), arguments.seeds, arguments.budgets).runs
-    _writable(arguments)
     for learner in dict.fromkeys(run.key.learner for run in runs):
         some = [run for run in runs if run.key.learner == learner]
         path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
@@ -133,6 +137,7 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
     from benchmark.reports.comparison.transfer import transfer
     from benchmark.reports.rendering.console import for_console
 
+    _check_outputs(arguments)
     strategies, learners = rows_asked(arguments)
     experiments = results.compared([layers.find(given) for given in arguments.compare])
     if len(experiments) > 2:
@@ -141,7 +146,6 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
         result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
     else:
         result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
-    _writable(arguments)
     for table in result.tables:
         console.print(for_console(table))
     for note in result.notes:

@@ -19,14 +19,14 @@ from benchmark.reports.rendering.tables import table as tables
 from benchmark.reports.rendering.tables.across import across_table, warm_up_table
 from benchmark.reports.rendering.tables.table import Table, markdown
 from benchmark.reports.rendering.web.across import TITLE, WARM_UP, across_sections, rank_tests_of
-from benchmark.reports.rendering.web.markup import OURS, document
+from benchmark.reports.rendering.web.markup import document
 from benchmark.reports.settings import settings_of
 from benchmark.reports.statistics.across import Across, Setting, across
 from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.target import ACROSS, check_target
 from benchmark.results.atomic import write_atomically
 from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
-from benchmark.results.layers import is_experiment
 from benchmark.results.records import Experiment
 from benchmark.text import escapes
 
@@ -98,15 +98,9 @@ def compare_across(
 def write_across(selection: Selection, folder: Path) -> None:
     """Write tables/ with a bibliography, figures/, README.md, index.html and an article of them into ``folder``.
 
-    Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
+    Raises StoreError as ``check_target`` does.
     """
-    if is_experiment(folder):
-        raise StoreError(f"{folder} holds an experiment: give the selection a folder of its own")
-    page = folder / "index.html"
-    ours = page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")
-    foreign = [name for name in ("README.md", "index.html") if (folder / name).exists() and not ours]
-    if foreign:
-        raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
+    check_target(folder, ACROSS)
     for name, table in selection.tables.items():
         tables.write(table, folder / "tables" / name)
     drawn = _figures(selection)
@@ -132,7 +126,7 @@ def write_across(selection: Selection, folder: Path) -> None:
     notes = "".join(f"<li>{escapes.html(note)}</li>" for note in selection.notes)
     header = f"<div><h1>{escapes.html(title)}</h1></div>"
     main = f'<ul class="notes">{notes}</ul>{across_sections(selection.settings)}'
-    write_atomically(page, document(title, header, main, {}).encode())
+    write_atomically(folder / "index.html", document(title, header, main, {}).encode())
 
 
 def _figures(selection: Selection) -> dict[str, Figure]:
