@@ -119,9 +119,10 @@ def compute_missing(
         if (root / "runs").is_dir() and store.read_description(root) is None:  # it was lost
             store.write_description(root, protocol.fingerprint, as_published(protocol).to_dict())
     else:
+        checks.writable(root, places.cache)
+        data_checks.embeddable(protocol, source)
         with doing("checking strategies of your own", console):
             verdicts = checks.plugins(p.spec for p in todo)
-        checks.writable(root, places.cache)
         if removed := cache_limit.keep_below(places.cache, cache_limit.LIMIT):
             console.print(removed, markup=False, soft_wrap=True)
         deadline = options.deadline(began)

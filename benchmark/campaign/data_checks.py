@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import torch
@@ -38,10 +39,7 @@ def dataset_record(identity: Identity) -> DatasetRecord:
 
 def runnable(protocol: Protocol, specs: list[Spec], folders: Folders, identity: Identity, device: str) -> None:
     """Make sure that the protocol can run on the data, and that they pair with those of the runs in ``folders``."""
-    if protocol.budgets[-1] > identity.num_train:
-        raise ProtocolError(
-            f"budgets go up to {protocol.budgets[-1]}, but '{identity.name}' has {identity.num_train} training images"
-        )
+    _enough(protocol, identity)
     if protocol.oracle == "person" and identity.image_size == (1, 1) and not protocol.replay:
         raise ProtocolError(f"{NOT_SHOWN}, which '{identity.name}' has: leave out oracle=person")
     _check_pairs(protocol, folders, identity)
@@ -57,6 +55,20 @@ def runnable(protocol: Protocol, specs: list[Spec], folders: Folders, identity: 
             raise ProtocolError(
                 f"'{identity.name}': {error}; choose another features.method or features.model"
             ) from error
+
+
+def embeddable(protocol: Protocol, source: DataSource) -> None:
+    """What ``runnable`` finds of images that are here, before they are embedded, which may take hours."""
+    images = dataclasses.replace(source, embedding="").identify() if protocol.embedding else None
+    if images is not None:
+        _enough(protocol, images)
+
+
+def _enough(protocol: Protocol, identity: Identity) -> None:
+    if protocol.budgets[-1] > identity.num_train:
+        raise ProtocolError(
+            f"budgets go up to {protocol.budgets[-1]}, but '{identity.name}' has {identity.num_train} training images"
+        )
 
 
 def notes(identity: Identity) -> list[str]:

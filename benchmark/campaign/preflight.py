@@ -228,6 +228,14 @@ def writable_folder(place: Path, option: str) -> None:
         raise ProtocolError(f"cannot write to {place} ({why}): name another folder with {option}") from error
 
 
+def could_write(place: Path, option: str) -> None:
+    """As ``writable_folder``, and leave nothing behind."""
+    new = [folder for folder in (place, *place.parents) if not folder.exists()]
+    writable_folder(place, option)
+    for folder in new:
+        folder.rmdir()
+
+
 def source(
     protocol: Protocol, data_dir: Path, cache: Path, console: Console, processes: int | None = None
 ) -> DataSource:

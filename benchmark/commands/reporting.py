@@ -27,11 +27,14 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
     """Print an experiment's table, and write tables and figures from its lines; of a selection only to ``--output``."""
     with doing("loading the report", console):
         from benchmark.reports import console_table, notes_of, report_of, write
+        from benchmark.reports.target import ACROSS, SELECTED
 
+    several = len(arguments.report) > 1
+    if several and arguments.export_indices is not None:
+        raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
+    _check_outputs(arguments, *(ACROSS if several else SELECTED))
     selected = *rows_asked(arguments), arguments.seeds, arguments.budgets
-    if len(arguments.report) > 1:
-        if arguments.export_indices is not None:
-            raise ProtocolError("--export-indices takes the runs of one experiment: give --report one")
+    if several:
         return report_across(arguments, layers, selected, console)
     folders = layers.find(arguments.report[0])
     with doing(f"reading the runs in {arguments.report[0]}", console):
@@ -63,15 +66,12 @@ def report(arguments: argparse.Namespace, layers: Layers, console: Console) -> i
 
 def report_across(arguments: argparse.Namespace, layers: Layers, selected: Selected, console: Console) -> int:
     """Print how the selected strategies do across experiments; write tables, figures and page of it to ``--output``."""
-    from benchmark.reports import check_output, compare_across, write_across
+    from benchmark.reports import compare_across, write_across
     from benchmark.reports.rendering.console import for_console
 
-    if arguments.output is not None:
-        check_output(arguments.output)
     with doing(f"reading the runs of {len(arguments.report)} experiments", console):
         experiments = results.compared([layers.find(given) for given in arguments.report])
         found = compare_across(experiments, *selected, reference_asked(arguments))
-    _writable(arguments)
     for table in found.tables.values():
         console.print(for_console(table))
     for note in found.notes:
@@ -91,11 +91,9 @@ def report_selection(
     What they acquired goes to ``--export-indices``, once it is sure that all of it can be written.
     Differences are to ``--baseline``, which is always among the strategies.
     """
-    from benchmark.reports import check_output, console_table, notes_of, report_of, write_selection
+    from benchmark.reports import console_table, notes_of, report_of, write_selection
     from benchmark.reports.statistics.seeds import REFERENCE
 
-    if arguments.output is not None:
-        check_output(arguments.output)
     strategies, learners, seeds, budgets = selected
     baseline = reference_asked(arguments)
     if baseline is not None and strategies is not None:
@@ -109,7 +107,6 @@ def report_selection(
         address = address_of(folders, editions.older(arguments.strategies)[0])
         found = dataclasses.replace(found, flags=tuple(flags(arguments, *SELECTING)), address=address)
         table, notes = console_table(found), notes_of(found)
-    _writable(arguments)
     console.print(table)
     say_left_out(found, "above" if arguments.output is None else f"in {arguments.output}", console)
     for note in notes:
@@ -123,11 +120,15 @@ def report_selection(
     return DONE
 
 
-def _writable(arguments: argparse.Namespace) -> None:
-    """Raise ProtocolError unless the folders that the command is to write to can be."""
-    for option, place in (("--output", arguments.output), ("--export-indices", arguments.export_indices)):
+def _check_outputs(arguments: argparse.Namespace, *names: str) -> None:
+    """Raise, before anything is computed, unless the command can write where it is to; ``names`` are its own files."""
+    from benchmark.reports.target import check_target
+
+    places = ("--output", arguments.output, names), ("--export-indices", arguments.export_indices, ())
+    for option, place, own in places:
         if place is not None:
-            checks.writable_folder(place, option)
+            check_target(place, own)
+            checks.could_write(place, option)
 
 
 def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:
@@ -135,7 +136,6 @@ def export_indices(arguments: argparse.Namespace, experiment: Experiment, consol
     from benchmark.reports.statistics.curves import select
 
     runs = select(experiment, *rows_asked(arguments), arguments.seeds, arguments.budgets).runs
-    _writable(arguments)
     for learner in dict.fromkeys(run.key.learner for run in runs):
         some = [run for run in runs if run.key.learner == learner]
         path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
@@ -153,6 +153,7 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
     from benchmark.reports.comparison.transfer import transfer
     from benchmark.reports.rendering.console import for_console
 
+    _check_outputs(arguments)
     strategies, learners = rows_asked(arguments)
     with doing(f"reading the runs of {' and '.join(str(given) for given in arguments.compare)}", console):
         experiments = results.compared([layers.find(given) for given in arguments.compare])
@@ -162,7 +163,6 @@ def compare(arguments: argparse.Namespace, layers: Layers, console: Console) -> 
             result = transfer(experiments[0], experiments[1:], strategies, arguments.seeds, arguments.budgets)
         else:
             result = compare_experiments(experiments, strategies, learners, arguments.seeds, arguments.budgets)
-    _writable(arguments)
     for table in result.tables:
         console.print(for_console(table))
     for note in result.notes:

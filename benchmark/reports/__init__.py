@@ -10,13 +10,12 @@ from benchmark.reports.across import compare_across, write_across
 from benchmark.reports.commands import Address
 from benchmark.reports.data import Report, read_report, report_of
 from benchmark.reports.rendering.console import console_table
-from benchmark.reports.report import check_output, notes_of, write, write_report, write_selection
+from benchmark.reports.report import notes_of, write, write_report, write_selection
 from benchmark.reports.sections import left_out
 
 __all__ = [
     "Address",
     "Report",
-    "check_output",
     "compare_across",
     "console_table",
     "left_out",

@@ -20,10 +20,10 @@ from benchmark.reports.rendering.tables.across import across_table, warm_up_tabl
 from benchmark.reports.rendering.tables.table import Table, markdown
 from benchmark.reports.rendering.web.across import TITLE, WARM_UP, across_sections, rank_tests_of
 from benchmark.reports.rendering.web.markup import document
-from benchmark.reports.report import check_output
 from benchmark.reports.settings import settings_of
 from benchmark.reports.statistics.across import Across, Setting, across
 from benchmark.reports.statistics.seeds import REFERENCE
+from benchmark.reports.target import ACROSS, check_target
 from benchmark.reports.words import count, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.editions import named
@@ -100,9 +100,9 @@ def compare_across(
 def write_across(selection: Selection, folder: Path) -> None:
     """Write tables/ with a bibliography, figures/, README.md, index.html and an article of them into ``folder``.
 
-    Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
+    Raises StoreError as ``check_target`` does.
     """
-    check_output(folder)
+    check_target(folder, ACROSS)
     for name, table in selection.tables.items():
         tables.write(table, folder / "tables" / name)
     drawn = _figures(selection)

@@ -17,7 +17,6 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import coloured
 from benchmark.reports.rendering.tables import table as tables
 from benchmark.reports.rendering.tables.table import Table, markdown
-from benchmark.reports.rendering.web.markup import OURS
 from benchmark.reports.rendering.web.overview import write_overview
 from benchmark.reports.rendering.web.page import WIDE_TITLE, Picture, experiment_page
 from benchmark.reports.sections import examples
@@ -26,10 +25,10 @@ from benchmark.reports.sections.section import Part, Place, Section
 from benchmark.reports.statistics.seeds import Key
 from benchmark.reports.statistics.tidy import write_curves
 from benchmark.reports.statistics.views import WIDE
+from benchmark.reports.target import SELECTED, check_target
 from benchmark.reports.words import count, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.errors import StoreError
-from benchmark.results.layers import is_experiment
 from benchmark.text import escapes
 
 T = TypeVar("T")
@@ -117,9 +116,9 @@ def write(report: Report) -> None:
 def write_selection(report: Report, folder: Path) -> None:
     """Write a report of selected runs into ``folder``: see ``write_files``; and an article that has all of it.
 
-    Raises StoreError for an experiment's folder, and for one whose README.md or index.html is not a report's.
+    Raises StoreError as ``check_target`` does.
     """
-    check_output(folder)
+    check_target(folder, SELECTED)
     shown = replace(report, root=folder)
     printed, drawn = write_files(shown)
     content = article(
@@ -130,17 +129,6 @@ def write_selection(report: Report, folder: Path) -> None:
         report.source.sentence,
     )
     write_atomically(folder / ARTICLE, content.encode())
-
-
-def check_output(folder: Path) -> None:
-    """Raise StoreError for an experiment's folder, and for one whose page or curves are not a report's."""
-    if is_experiment(folder):
-        raise StoreError(f"{folder} holds an experiment: give the selection a folder of its own")
-    page = folder / "index.html"
-    ours = page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")
-    foreign = [name for name in ("README.md", "index.html", "curves.csv") if (folder / name).exists() and not ours]
-    if foreign:
-        raise StoreError(f"{folder / foreign[0]} is not from a report and would be overwritten: name another folder")
 
 
 def _in_print(report: Report, drawn: Sequence[Made[Figure]]) -> list[Drawn]:

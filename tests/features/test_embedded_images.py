@@ -97,6 +97,15 @@ def test_images_are_embedded_in_any_protocol(
     assert len(quick) > 1
 
 
+def test_more_labels_than_images_are_refused_before_these_are_embedded(
+    quick: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(PROTOCOL)
+    assert bench(tmp_path, "--set", "embedding=timm:any", "--seeds", "0", "--budgets", "10", "1259") == 2
+    assert "budgets go up to 1259, but 'digits' has 1258 training images" in capsys.readouterr().err
+    assert not quick
+
+
 def test_embeddings_are_computed_by_as_many_processes_as_asked_for(
     quick: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import itertools
 import re
 import shlex
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -119,11 +120,29 @@ def test_files_of_others_are_not_overwritten(
     assert tree(paper) == {name: b"mine"}
 
 
-def test_a_selection_does_not_go_into_an_experiment(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = tree(root)
-    assert report(root, *SELECTED, "--output", str(root)) == 2
-    assert "holds an experiment" in capsys.readouterr().err
-    assert tree(root) == before
+@pytest.mark.parametrize(
+    ("option", "where", "said"),
+    [
+        *(
+            (option, "", "holds an experiment: give the selection a folder")
+            for option in ("--output", "--export-indices")
+        ),
+        *((option, "paper", "lies in the experiment ") for option in ("--output", "--export-indices")),
+        ("--output", "..", "holds experiments, such as "),
+    ],
+)
+def test_a_selection_does_not_go_into_an_experiment(
+    root: Path, option: str, where: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which is said before anything is computed."""
+    before = tree(root.parent)
+    with patch("benchmark.results.layers.Folders.experiment", side_effect=AssertionError("read")):
+        assert report(root, *SELECTED, option, str(root / where)) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.count("\n") == 1
+    assert not told.out
+    assert tree(root.parent) == before
 
 
 @pytest.mark.parametrize(
