@@ -20,12 +20,12 @@ from benchmark.campaign.pace import Cost
 from benchmark.campaign.progress import Display
 from benchmark.campaign.request import value
 from benchmark.campaign.tasks import RoundDone
+from benchmark.commands import values
 from benchmark.experiment import ProtocolError, from_dict, load
 from benchmark.experiment.keys import RunKey
 from benchmark.learners import build
 from benchmark.models import factory
 from benchmark.results.records import RunRecord
-from run_benchmark import positive, seconds, whole
 from strategies.registry import SpecError, format_spec, parse, resolve
 
 LONG, LONGEST = "9" * 400, "9" * 5000
@@ -132,7 +132,8 @@ numbers = st.text(alphabet="0123456789+-.eE_xnaif smh٣²", max_size=12) | st.in
 
 @given(numbers)
 def test_whole_numbers_times_and_counts_are_read_or_refused(text: str) -> None:
-    for read, low, high in ((whole, -(2**63) + 1, 2**63 - 1), (positive, 1, 10**6), (seconds, 0, 3600e9)):
+    whole = values.numbers("--seeds"), -(2**63) + 1, 2**63 - 1
+    for read, low, high in (whole, (values.positive, 1, 10**6), (values.seconds, 0, 3600e9)):
         try:
             found = read(text)  # type: ignore[operator]
         except argparse.ArgumentTypeError as error:
@@ -141,7 +142,7 @@ def test_whole_numbers_times_and_counts_are_read_or_refused(text: str) -> None:
             assert math.isfinite(found)
             assert low <= found <= high
             assert text.strip() == text
-            if read is not seconds:
+            if read is not values.seconds:
                 assert int(text) == found
 
 
