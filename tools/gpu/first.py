@@ -38,10 +38,10 @@ sys.path.extend(sorted(map(str, Path(__file__).resolve().parents[2].glob("wheels
 import torch
 from torch import Tensor
 
+from benchmark.commands.values import seconds
 from benchmark.learners import build
 from benchmark.training import backends
 from benchmark.training.predict import Predictor
-from run_benchmark import seconds
 from tools.gpu.places import MEASURED, MEASURED_IN_REHEARSAL, ROOT
 from tools.gpu.trainings import CASES, IMAGES, Bench, Lane, training
 
