@@ -279,7 +279,11 @@ PRICES = {"random": 1.0, "margin": 2.0, "badge": 9.0, "coreset": 5.0, "learning-
 
 
 def test_within_a_seed_the_dearest_runs_come_first(tiny: Protocol, tmp_path: Path) -> None:
-    costs: Any = SimpleNamespace(of_round=lambda strategy, learner, labels: (PRICES[strategy] * labels, True))
+    costs: Any = SimpleNamespace(
+        of_round=lambda strategy, learner, labels, is_trained: (PRICES[strategy] * labels, True),
+        first=10,
+        shares_first=lambda strategy, learner: strategy != "learning-loss",
+    )
     names = ["random", "learning-loss", "margin", "badge", "coreset"]
     tasks = [run_task(tmp_path, tiny, RunKey(name, "supervised", seed)) for seed in (3, 1) for name in names]
     ordered = [(task.key.seed, task.key.strategy) for task in balanced(tasks, costs)]
