@@ -60,8 +60,8 @@ def lines(
     if whole.uncounted:
         takes = "takes" if len(whole.uncounted) == 1 else "take"
         found.append(
-            f"it may take longer, because no earlier run shows how long {_listed(whole.uncounted)} {takes}: go by the "
-            "time left, shown after each round"
+            f"it may take much longer, because no earlier run shows how long {_listed(whole.uncounted)} {takes}: go by "
+            "the time left, shown after each round"
         )
     part = forecast(costs, [(key, counts) for key, counts in missing if key.strategy in core])
     if command and 0 < part.runs < whole.runs:

@@ -60,8 +60,8 @@ class Provenance:
         if replayed := str(self.protocol.get("replay") or "").partition("@")[0]:
             training = str(self.protocol.get("name", self.experiment)).removesuffix("-replay")
             return [
-                f"A replay of the labels that were acquired in {replayed}: trained as in {training}, but for what was "
-                "changed. What ran, below, has all settings."
+                f"A replay: the labels are those that were acquired in {replayed}, and the training is that of "
+                f'{training}, except where the settings under "What ran" differ.'
             ]
         return [self.protocol[key] for key in ("description", "notes") if self.protocol.get(key)]
 

@@ -138,8 +138,8 @@ def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs(
     said = lines(5, known, missing, frozenset({"random"}), command)
     assert said == [
         "2 of 5 runs are left, 4 rounds: at least 3.2 h of one worker",
-        "it may take longer, because no earlier run shows how long typiclust takes: go by the time left, shown after "
-        "each round",
+        "it may take much longer, because no earlier run shows how long typiclust takes: go by the time left, "
+        "shown after each round",
         "the core strategies alone, 1 run, about 2.0 h of one worker: "
         "python run_benchmark.py --strategies core --seeds 0",
     ]
@@ -179,7 +179,7 @@ def test_the_cost_is_said_before_the_first_round(tmp_path: Path, capsys: pytest.
     assert bench(tmp_path, *grid, "--seeds", "0", "1") == 0
     said = capsys.readouterr().out
     assert said.index("3 of 6 runs are left, 9 rounds: about ") < said.index("seed 1: 10 labels")
-    assert "it may take longer" not in said  # seed 0 tells
+    assert "it may take much longer" not in said  # seed 0 tells
     assert "the core strategies alone" not in said  # of which two are asked for
     assert bench(tmp_path, *grid, "--seeds", "0", "1") == 0
     assert "are left" not in capsys.readouterr().out

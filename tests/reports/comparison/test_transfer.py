@@ -128,7 +128,9 @@ def test_a_strategy_that_no_replay_shares_is_told(root: Path) -> None:
 def test_the_page_of_a_replay_does_not_call_the_source_its_own(root: Path) -> None:
     said = {"description": "MNIST at low budgets.", "notes": "Of Gal et al."}
     (about,) = read_report(replay_of(root, "cnn-replay", {}, "2" * 64, **said)).source.about
-    assert about.startswith("A replay of the labels that were acquired in mnist: trained as in cnn, but for what was")
+    assert about.startswith(
+        "A replay: the labels are those that were acquired in mnist, and the training is that of cnn, "
+    )
     assert read_report(root).source.about == ["A test."]
 
 
