@@ -138,7 +138,7 @@ def test_runs_of_an_older_engine_are_verified_unless_there_are_newer_ones(
     said = capsys.readouterr().err
     assert "has no complete round to show among the runs asked for: " in said
     assert said.endswith(
-        "; 1 run of engine version 1 is left out; ask for all --strategies as in random@engine1 to show them\n"
+        "; 1 run of engine version 1 is left out; to show them, add @engine1 to each of --strategies (random@engine1)\n"
     )
     for run in ("margin/supervised-seed0", "random/supervised-seed0", "random/supervised-seed1"):
         doctor(copy, older_engine, f"{run}.jsonl")

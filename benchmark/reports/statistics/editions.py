@@ -110,7 +110,7 @@ def _engine(
     engines = {one.engine for one in strategies}
     if len(engines) > 1:
         raise StoreError(
-            "runs of two engine versions are never paired: ask for all strategies of one, as in "
+            "runs of two engine versions are never paired: name all strategies of one, as in "
             f"--strategies {' '.join(f'{one.name}@engine{max(filter(None, engines))}' for one in strategies)}"
         )
     if engines and (engine := engines.pop()) is not None:
@@ -142,7 +142,7 @@ def _labels(
     if any(some is not None and all(name != one.name for one in some) for some, name in zip(asked, names, strict=True)):
         return nowhere, None
     if (engine := edition.engine_version) != shown.engine:
-        how = f"; ask for all --strategies as in random@engine{engine} to show them"
+        how = f"; to show them, add @engine{engine} to each of --strategies (random@engine{engine})"
         return nowhere, _LeftOut(f"engine version {engine}", how=how)
     if edition.model_source_sha256 != shown.model:
         return nowhere, _LeftOut("another source of the network")

@@ -96,11 +96,11 @@ def test_networks_of_two_sources_never_share_a_table(root: Path) -> None:
 def test_the_newest_engine_alone_is_shown(root: Path) -> None:
     write_run(root, "margin", 1, attempt=2, engine_version=ENGINE_VERSION + 1)
     assert rows(root) == {"margin": [1]}
-    how = f"ask for all --strategies as in random@engine{ENGINE_VERSION} to show them"
+    how = f"to show them, add @engine{ENGINE_VERSION} to each of --strategies (random@engine{ENGINE_VERSION})"
     assert f"6 runs of engine version {ENGINE_VERSION} are left out; {how}." in notes(root)
     old = [f"{name}@engine{ENGINE_VERSION}" for name in ("random", "margin")]
     assert rows(root, old) == {f"{name} (engine version {ENGINE_VERSION})": [0, 1, 2] for name in ("random", "margin")}
-    with pytest.raises(StoreError, match="two engine versions are never paired: ask for all strategies of one"):
+    with pytest.raises(StoreError, match="two engine versions are never paired: name all strategies of one"):
         select(read_experiment(root), ["margin", old[0]])
 
 
