@@ -15,6 +15,7 @@ from strategies.api import (
     Strategy,
     Tuning,
     TuningBatch,
+    drawn_top,
     register,
     top,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Tuning",
     "TuningBatch",
     "UnknownStrategy",
+    "drawn_top",
     "register",
     "resolve",
     "top",

@@ -11,7 +11,8 @@ images of the densest classes, and can be worse than random (docs/radii.md).
 
 Yehuda, Dekel, Hacohen & Weinshall, *Active Learning Through a Covering Lens*, NeurIPS 2022, arXiv 2205.11320. Reference
 implementation: github.com/avihu111/TypiClust. Ours: the purity is that of at most 10,000 balls, around random images;
-δ takes any value, not those of a grid; once all is covered, images are drawn at random.
+δ takes any value, not those of a grid; equal balls are taken in random order, not in that of the pool; once all is
+covered, images are drawn at random.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from strategies.kernels.lazy_greedy import ball, covered_by
 _BALLS = 10_000  # the most balls whose purity is looked at
 
 
-@register("probcover", group="low-budget", paper="yehuda2022", version=2)
+@register("probcover", group="low-budget", paper="yehuda2022", version=3)
 class ProbCover(FeatureSpaceStrategy):
     """The image with the most uncovered images within a radius δ, again and again.
 
@@ -54,6 +55,12 @@ class ProbCover(FeatureSpaceStrategy):
             "a radius that does not depend on the features' scale (docs/radii.md)",
             "no such rule",
             "10: a ball holds a tenth of a class on average",
+        ),
+        Departure(
+            "ties",
+            "a ball holds a whole number of images, and files may be sorted by class",
+            "the first image of the pool, in the authors' code",
+            "a random image of those that tie",
         ),
         Departure(
             "once all is covered",
@@ -83,7 +90,7 @@ class ProbCover(FeatureSpaceStrategy):
         pool.note(radius=radius, singletons=singleton_share(everything, indices, radius))
         covered = covered_by(unlabelled, labelled, ball(radius**2)).bool()
         around = equal_balls((unlabelled, labelled), indices, radius, radius)
-        picks = around.cover(n, covered)
+        picks = around.cover(n, covered, torch.randperm(len(unlabelled), generator=generator))
         return filled_at_random(picks, n, len(unlabelled), generator)
 
     def radius(self, pool: Pool, generator: torch.Generator) -> float:

@@ -23,7 +23,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from strategies.api import Departure, Passes, Pool, Strategy, register, top
+from strategies.api import Departure, Passes, Pool, Strategy, drawn_top, register
 from strategies.components.monte_carlo import check_samples
 from strategies.kernels.heads import probabilities
 from strategies.kernels.mixtures import mutual_information
@@ -77,8 +77,7 @@ class QueryByCommittee(Strategy):
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         scores = disagreement(self.probs(pool, generator), self.measure)
         pool.note(agreed=(scores == 0).float().mean())
-        order = torch.randperm(len(scores), generator=generator).to(scores.device)
-        return order[top(scores[order], n)]
+        return drawn_top(scores, n, generator)
 
     def probs(self, pool: Pool, generator: torch.Generator) -> Tensor:
         """p^k of each unlabelled image, (N, K, C). Raises ValueError without labels."""

@@ -12,22 +12,26 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from strategies.api import Pool, ScoreStrategy, register
+from strategies.api import Pool, ScoreStrategy, drawn_top, register
 from strategies.components.common_departures import POOL_OF_2000
 from strategies.components.monte_carlo import MonteCarlo
 
 
-@register("variation-ratio", group="bayesian", paper="gal2017", version=2)
+@register("variation-ratio", group="bayesian", paper="gal2017", version=3)
 class VariationRatio(MonteCarlo, ScoreStrategy):
     """Share of the dropout masks that do not vote for the modal class, 1 − max_c (1/K) Σ_k 1[argmax p^k = c]."""
 
     cost = "K forward passes, O(N K C)"
+    takes_top_scores = True
     remarks = (
-        "Takes at most K values, so that many images tie, often all those on which the masks agree; ties are broken by "
-        "the order of the pool."
+        "Takes at most K values, so that many images tie, often all those on which the masks agree; ties are broken at "
+        "random."
     )
 
     departures: ClassVar = (POOL_OF_2000,)
+
+    def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
+        return drawn_top(self.checked_scores(pool), n, generator)
 
     def score(self, pool: Pool) -> Tensor:
         probs = self.probs(pool)

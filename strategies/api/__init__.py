@@ -11,7 +11,7 @@ from strategies.api.departures import Departure
 from strategies.api.passes import Passes, Query
 from strategies.api.pool import OraclePool, Pool
 from strategies.api.registration import register
-from strategies.api.strategy import ScoreStrategy, Strategy, top
+from strategies.api.strategy import ScoreStrategy, Strategy, drawn_top, top
 from strategies.api.training import Labelled, Tuning, TuningBatch
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "TuningBatch",
     "checked_notes",
     "declaration_error",
+    "drawn_top",
     "register",
     "selection_error",
     "top",

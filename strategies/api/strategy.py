@@ -108,7 +108,10 @@ class ScoreStrategy(Strategy):
         return True
 
     def score(self, pool: Pool) -> Tensor:
-        """A score for each unlabelled image, (N,); the highest are selected first."""
+        """A score for each unlabelled image, (N,); the highest are selected first, of equal ones the first of the pool.
+
+        Where many are equal, as votes and counts are, ``select`` should take ``drawn_top``: files are sorted by class.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no score(self, pool)")
 
     def checked_scores(self, pool: Pool) -> Tensor:
@@ -132,6 +135,12 @@ class ScoreStrategy(Strategy):
 
     def select(self, pool: Pool, n: int, generator: torch.Generator) -> Tensor:
         return top(self.checked_scores(pool), n)
+
+
+def drawn_top(scores: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """As ``top``, but ties are broken at random: the order of the pool plays no part."""
+    order = torch.randperm(len(scores), generator=generator).to(scores.device)
+    return order[top(scores[order], n)]
 
 
 def top(scores: Tensor, n: int) -> Tensor:

@@ -46,12 +46,14 @@ class EqualBalls:
             found += similarities(x[some], x, self._covers).sum(dim=0)
         return found
 
-    def cover(self, n: int, covered: Tensor) -> Tensor:
+    def cover(self, n: int, covered: Tensor, order: Tensor) -> Tensor:
         """The greedy cover: up to ``n`` positions, each with the most points in its ball that are not yet covered.
 
-        The smaller position wins ties. There are fewer than ``n`` where all is covered.
+        Of balls with equally many the first in ``order`` (N,), a permutation, is taken: once nearly all is covered,
+        they are many. There are fewer than ``n`` picks where all is covered.
         """
-        return lazy_greedy(self._points, n, self._covers, covered=covered)
+        order = order.to(covered.device)
+        return order[lazy_greedy(self._points[order], n, self._covers, covered=covered[order])]
 
 
 class ListedBalls(EqualBalls):
@@ -77,12 +79,12 @@ class ListedBalls(EqualBalls):
         counts = torch.cat(lists).bincount(minlength=len(self._places)) if lists else torch.zeros_like(self._places)
         return counts[self._rows].double()
 
-    def cover(self, n: int, covered: Tensor) -> Tensor:
+    def cover(self, n: int, covered: Tensor, order: Tensor) -> Tensor:
         covered = covered.clone()
         degrees = self.degrees(covered)
         picks: list[int] = []
         while len(picks) < n and degrees.any():
-            picks.append(int(degrees.argmax()))
+            picks.append(int(order[degrees[order].argmax()]))
             new = self.inside(picks[-1], covered)
             covered[new] = True
             degrees -= self.holding(new)

@@ -146,7 +146,7 @@ def _check_scores(strategy: Strategy) -> None:
     pool = SyntheticPool.draw()
     with torch.no_grad():
         scores = fresh(strategy).checked_scores(pool)
-    if not _choice(strategy, pool, 10).equal(top(scores, 10)):
+    if not scores[_choice(strategy, pool, 10)].equal(scores[top(scores, 10)]):
         raise AssertionError("select does not return the highest scores: say takes_top_scores = False")
     permuted = pool.permuted(torch.randperm(len(scores), generator=torch.Generator().manual_seed(0)))
     images = [each.indices[_choice(strategy, each, 10)] for each in (pool, permuted)]

@@ -41,6 +41,22 @@ def test_variation_ratio_counts_votes() -> None:
     assert VariationRatio(8).score(golden_pool()).numpy() == pytest.approx(GOLDEN["skactiveml_variation_ratios"])
 
 
+def test_variation_ratio_breaks_ties_at_random() -> None:
+    """Files may be sorted by class: their order must not choose."""
+    agreed, split, halved = [0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 1]
+    votes = torch.tensor([halved, *([split] * 60), *([agreed] * 40)])
+    pool = pool_of(F.one_hot(votes, 2).double())
+    assert VariationRatio(4).select(pool, 1, seeded()).tolist() == [0]
+    seen: set[int] = set()
+    for seed in range(8):
+        first, *tied = VariationRatio(4).select(pool, 21, seeded(seed)).tolist()
+        assert first == 0
+        seen |= set(tied)
+    assert len(seen) > 50
+    assert max(seen) <= 60
+    assert sorted(VariationRatio(4).select(pool, 61, seeded()).tolist()) == list(range(61))
+
+
 def test_mean_std_is_the_deviation_averaged_over_classes() -> None:
     probs = drawn(30)
     expected = [np.sqrt((p**2).mean(0) - p.mean(0) ** 2).mean() for p in probs.numpy()]
