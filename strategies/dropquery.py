@@ -42,7 +42,8 @@ class DropQuery(Strategy):
     remarks = (
         "Made for frozen features of vision foundation models, which need no dropout in the network. "
         "The masks act on the embedding alone, so that only the last layer's uncertainty is seen. "
-        "Of principal components a mask takes more than of a network's own dimensions: it gains less there."
+        "Of principal components a mask takes more than of a network's own dimensions: it gains less there. "
+        "The clusters do not take account of the labelled images."
     )
 
     presets: ClassVar = {"authors": {"passes": 3, "rate": 0.75, "breadth": 25}}

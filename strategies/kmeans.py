@@ -28,7 +28,7 @@ class KMeans(Strategy):
     forward_passes = Passes(pool=1)
     remarks = (
         "Representative of the pool from the first round on. It does not look at the labelled images and may select "
-        "what the model already knows."
+        "what the model already knows: of embeddings that never change the centres are nearly the same in each round."
     )
 
     departures: ClassVar = (

@@ -107,8 +107,9 @@ class Predictor:
         """Probabilities (N, K, C) under K = ``samples`` draws of the last layer, each the same for every image.
 
         The draws are those of the Laplace approximation of its posterior given the images ``labelled`` (L,), with
-        Kronecker factors, from a stream of ``seed`` and ``round_``. The prior of the weights is the one of highest
-        evidence; the biases have none, as in the fit: that of a class without labels, far below 0, says nothing of it.
+        Kronecker factors, from a stream of ``seed`` and ``round_``. The prior's precision λ is the one of highest
+        evidence for the weights alone, as the bias of a class without labels, far below 0, says nothing of it. The
+        biases are drawn with λ, too, around where they are: such a class has next to no probability in any draw.
         """
         posterior = LastLayerPosterior.fitted(self.network.head, self.embeddings(images, labelled))
         noise = torch.randn(
