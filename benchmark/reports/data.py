@@ -100,6 +100,11 @@ class Report:
         """The label count at which all comparisons of areas end: see ``seeds.horizon``."""
         return horizon(self.curves, self.last)
 
+    @property
+    def until(self) -> int:
+        """The label count before which queries count: later ones made none of the labels that the report trains on."""
+        return _until(self.curves, self.last)
+
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The rows up to the last label count that all strategies reach: see ``seeds.reaching``."""
@@ -122,7 +127,7 @@ class Report:
     @cached_property
     def traces(self) -> pd.DataFrame:
         """What learners recorded during training: see ``traces.traced``."""
-        return traced(self.runs)
+        return traced(self.runs, set(self.curves["labels"].tolist()))
 
     def once(self, compute: Callable[..., T], *arguments: Any) -> T:
         """``compute(report, *arguments)``, computed once: for what several parts of a section share."""
@@ -166,7 +171,7 @@ def report_of(
     selection = select(experiment, strategies, learners, seeds, budgets, present)
     curves = tidy(selection.runs, budgets)
     reference = shown_as(reference, set(curves["strategy"]))
-    source = provenance(experiment, selection.runs, degenerate(selection.runs))
+    source = provenance(experiment, selection.runs, degenerate(selection.runs, _until(curves, selection.last)))
     asked = (strategies, learners, seeds)
     failed = [failure for failure in experiment.failures if _is_asked_for(failure.key, *asked)]
     return Report(
@@ -181,6 +186,11 @@ def report_of(
         target=target,
         reference=reference,
     )
+
+
+def _until(curves: pd.DataFrame, last: int) -> int:
+    """See ``Report.until``: the ``last`` label count that is asked for, or a later one to which a run goes."""
+    return max(last, int(curves["labels"].max()))
 
 
 def _is_asked_for(

@@ -30,17 +30,17 @@ def evenness(counts: Iterable[int], classes: int) -> float:
     return math.log(total) / math.log(classes) - math.fsum(c * math.log(c) for c in present) / total / math.log(classes)
 
 
-def class_balance(runs: Iterable[RunRecord]) -> pd.DataFrame:
-    """One row per run and round with a query: strategy, learner, seed, labels (before it), batch and labelled.
+def class_balance(runs: Iterable[RunRecord], before: float = math.inf) -> pd.DataFrame:
+    """One row per run and query ``before`` so many labels: strategy, learner, seed, labels there, batch and labelled.
 
     ``batch`` is the evenness of the batch acquired there, ``labelled`` that of all labels up to and including it. Runs
     whose records have no acquired labels are left out. The classes are those of the test set.
     """
-    return table_by_run(((run, _of_run(run)) for run in runs), ["labels", "batch", "labelled"])
+    return table_by_run(((run, _of_run(run, before)) for run in runs), ["labels", "batch", "labelled"])
 
 
-def _of_run(run: RunRecord) -> Iterator[tuple[float, ...]]:
-    querying = [record for record in run.rounds if record.acquired_labels]
+def _of_run(run: RunRecord, before: float) -> Iterator[tuple[float, ...]]:
+    querying = [record for record in run.rounds if record.acquired_labels and record.num_labelled < before]
     classes = max((len(record.class_accuracy) for record in querying), default=0)
     classes = max(classes, 1 + max((label for record in querying for label in record.acquired_labels), default=0))
     so_far = Counter(run.header.initial.acquired_labels)
@@ -53,7 +53,7 @@ def _of_run(run: RunRecord) -> Iterator[tuple[float, ...]]:
 
 def balance(report: Report) -> list[list[Panel]]:
     """``balance_panels`` of each view."""
-    balance = class_balance(report.runs)
+    balance = class_balance(report.runs, report.until)
     return [balance_panels(balance, view) for view in report.views]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import matplotlib as mpl
 import numpy as np
@@ -24,18 +24,21 @@ NAME = "examples"
 
 
 def figure(report: Report, _: View) -> Figure | None:
-    """``examples_figure`` of all runs."""
-    return examples_figure(report.runs)
+    """``examples_figure`` of all runs, at the label counts that the report shows."""
+    return examples_figure(report.runs, set(report.curves["labels"].tolist()))
 
 
-def examples_figure(runs: Iterable[RunRecord]) -> Figure | None:
+def examples_figure(runs: Iterable[RunRecord], label_counts: Collection[int]) -> Figure | None:
     """Test images with the predicted class, its probability and, if wrong, the true class; None without examples.
 
     Two rows per learner, from its first run with examples: evenly spaced images, and the most confident mistakes.
+    Examples are of a run's last round, which must be at one of the ``label_counts``.
     """
     blocks = {}
     for run in runs:
-        if run.key.learner not in blocks and (found := undamaged_examples(run.path)):
+        if run.key.learner in blocks or run.label_counts[-1] not in label_counts:
+            continue
+        if found := undamaged_examples(run.path):
             blocks[run.key.learner] = (run, found)
     if not blocks:
         return None

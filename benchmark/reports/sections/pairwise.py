@@ -2,9 +2,9 @@
 
 "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", ICLR 2020, arXiv:1906.03671. There i beats j
 at a label count by an uncorrected t-test, and a win adds 1/(number of label counts) to the entry (i, j). Here a win is
-a verdict at one of the declared endpoints: that of the experiment's inference for pairs with the reference or with the
-baseline, and for all other pairs that of the same inference over a family of their own. The sum of column j is the
-penalty of j.
+a verdict at one of the declared endpoints: that of the experiment's inference for pairs that it compares (with the
+reference or with the baseline by the same learner, and of a learner with supervised learning by the same strategy), and
+for all other pairs that of the same inference over a family of their own. The sum of column j is the penalty of j.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmark.reports.sections.section import Part, Section
 from benchmark.reports.statistics.endpoints import run_endpoints
 from benchmark.reports.statistics.family import resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, Verdict, infer
-from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, Key
+from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, SUPERVISED, Key
 from benchmark.reports.statistics.tidy import RUN, groups
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
@@ -43,7 +43,7 @@ PRINTED = 15  # with up to this many strategies, numbers stand in the cells
 class Pairwise(NamedTuple):
     """``wins[i, j]``: at how many of the ``endpoints`` ``keys[i]`` is better than ``keys[j]``, over ``n`` seeds.
 
-    ``tests`` are those of the pairs without the reference and without a named baseline.
+    ``tests`` are those of the pairs that the experiment's inference does not compare.
     """
 
     keys: list[Key]
@@ -90,7 +90,7 @@ def pairwise(
         found[i, j], found[j, i] = said.count("better"), said.count("worse")
 
     for (i, own), (j, other) in itertools.combinations(enumerate(order), 2):
-        if own[1] == other[1] and (said := _said(inference, own, other, references)):
+        if said := _said(inference, own, other, references):
             enter(i, j, said)
         else:
             differences = values[own].to_numpy() - values[other].to_numpy()
@@ -102,13 +102,22 @@ def pairwise(
 
 
 def _said(inference: Inference, own: Key, other: Key, references: Sequence[str]) -> list[Verdict]:
-    """The experiment's verdicts on ``own`` against ``other`` where one is of ``references``."""
+    """The experiment's verdicts on ``own`` against ``other``; empty for a pair that it does not compare.
+
+    It compares strategies of a learner with the ``references``, and learners of a strategy with supervised learning.
+    """
     opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    for reference in (one for one in references if one in inference.references):
-        if other[0] == reference:
-            return list(inference.verdicts(own, reference).values())
-        if own[0] == reference:
-            return [opposite.get(word, word) for word in inference.verdicts(other, reference).values()]
+    if own[1] == other[1]:
+        mine, theirs, against = own[0], other[0], references
+    elif own[0] == other[0]:
+        mine, theirs, against = own[1], other[1], [SUPERVISED]
+    else:
+        return []
+    for reference in against:
+        if theirs == reference and (said := inference.verdicts(own, reference)):
+            return list(said.values())
+        if mine == reference and (said := inference.verdicts(other, reference)):
+            return [opposite.get(word, word) for word in said.values()]
     return []
 
 
@@ -132,13 +141,15 @@ def table(report: Report, view: View) -> Table | None:
     data.insert(0, "strategy", [key[0] for key in found.keys])
     data.insert(1, "learner", [key[1] for key in found.keys])
     total = pd.DataFrame([["sum", "", *penalties.sum(axis=0)]], columns=data.columns)
+    same, learners = " by the same learner" if several else "", ""
+    if report.inference.compared(SUPERVISED):
+        learners = f", pairs of a learner with {SUPERVISED} for the same strategy those of the table of learners"
     caption = (
         f"Pairwise wins on {source.datasets[0][0]}, {seeds_in_words(found.n)}: the share of the {found.endpoints} "
         f"declared {count(found.endpoints, 'endpoint')} at which the row's strategy is better than the column's (after "
         "the penalty matrix of Ash et al., ICLR 2020, arXiv:1906.03671). Pairs with "
-        f"{' or '.join(_references(report))} have the verdicts of the "
-        f"table of comparisons; the {found.tests} tests of the others are a family of their own at "
-        f"{100 * report.inference.level:g} %. "
+        f"{' or '.join(_references(report))}{same} have the verdicts of the table of comparisons{learners}; the "
+        f"{found.tests} tests of the others are a family of their own at {100 * report.inference.level:g} %. "
         "Columns are numbered like the rows. The sum of a column is its penalty: lower is better. "
     )
     if report.inference.apart:

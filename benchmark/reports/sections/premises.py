@@ -61,8 +61,8 @@ _EXPLAINED = {
 
 
 def rounds(report: Report) -> pd.DataFrame:
-    """``premises.by_round`` of all runs; empty without a query."""
-    return rounds_of(report.runs)
+    """``premises.by_round`` of all runs, up to the report's last label count; empty without a query."""
+    return rounds_of(report.runs, report.until)
 
 
 def notes(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ ranking it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -197,7 +198,10 @@ def failing(rounds: pd.DataFrame) -> dict[Key, dict[str, str]]:
     return found
 
 
-def degenerate(runs: Sequence[RunRecord]) -> dict[Key, tuple[str, ...]]:
-    """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never random's."""
-    found = failing(rounds_of(runs))
+def degenerate(runs: Sequence[RunRecord], before: float = math.inf) -> dict[Key, tuple[str, ...]]:
+    """The verdicts on the strategies (with learners) whose premises fail: see ``failing``. Never random's.
+
+    Judged by the queries ``before`` so many labels.
+    """
+    found = failing(rounds_of(runs, before))
     return {key: tuple(verdicts) for key, verdicts in found.items() if base_name(key[0]) != REFERENCE}

@@ -63,7 +63,10 @@ def _of_margin(runs: Iterable[RunRecord]) -> dict[tuple[str, int], int]:
 
 
 def _rows(
-    runs: Iterable[RunRecord], margin: Mapping[tuple[str, int], int], others: Sequence[RunRecord]
+    runs: Iterable[RunRecord],
+    margin: Mapping[tuple[str, int], int],
+    others: Sequence[RunRecord],
+    before: float = math.inf,
 ) -> Iterator[dict[str, Any]]:
     for run in runs:
         place = margin.get((run.key.learner, run.key.seed))
@@ -71,7 +74,7 @@ def _rows(
         so_far: Counter[int] = Counter()
         labelled = set(run.header.initial.acquired_labels)
         for number, record in enumerate(run.rounds):
-            if not record.acquired_labels:
+            if not record.acquired_labels or record.num_labelled >= before:
                 continue
             batch = Counter(record.acquired_labels)
             so_far += batch
@@ -120,8 +123,11 @@ def by_round(measured: pd.DataFrame) -> pd.DataFrame:
     return _with_usual(pd.DataFrame(_means(measured)))
 
 
-def rounds_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
-    """``by_round`` of the ``measures`` of runs, one strategy and learner after another, without that large table."""
+def rounds_of(runs: Sequence[RunRecord], before: float = math.inf) -> pd.DataFrame:
+    """``by_round`` of the ``measures`` of runs, one strategy and learner after another, without that large table.
+
+    Only of queries ``before`` so many labels: later ones say nothing of a curve that ends there.
+    """
     margin = _of_margin(runs)
     apart: dict[Key, array[int]] = defaultdict(lambda: array("L"))  # their places
     for place, run in enumerate(runs):
@@ -129,7 +135,7 @@ def rounds_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
     found: list[dict[str, Any]] = []
     names: dict[str, None] = {}  # in the order of ``measures``
     for own in apart.values():
-        found += _gathered(_rows((runs[place] for place in own), margin, runs), names)
+        found += _gathered(_rows((runs[place] for place in own), margin, runs, before), names)
     columns = [*_PLACE, "n", *(name for name in [*names, *_KNOWN] if name not in (*_PLACE, "seed")), "auroc_low"]
     frame = _complete(pd.DataFrame(found, columns=list(dict.fromkeys(columns)) if found else None))
     measured = frame.columns.drop([*_PLACE, "n"], errors="ignore")

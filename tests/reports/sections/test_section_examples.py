@@ -54,7 +54,7 @@ def test_a_run_leaves_examples_and_the_report_draws_them(tmp_path: Path) -> None
     examples_there = left["fixmatch[threshold=0.0]"]
     assert examples_there is not None
     assert len(examples_there.images) == 2 * COUNT
-    figure = examples_figure(runs)
+    figure = examples_figure(runs, [10, 20])
     assert figure is not None
     assert len(figure.axes) == 2 * SHOWN  # one learner, of its first strategy
     wrong = figure.axes[SHOWN].texts[0].get_text().splitlines()
@@ -83,7 +83,7 @@ def test_captions_of_examples_do_not_touch(tmp_path: Path, names: list[str]) -> 
         mistakes=wrong,
         names=np.array(names),
     )
-    figure = examples_figure(read_report(root).runs)
+    figure = examples_figure(read_report(root).runs, [20])
     assert figure is not None
     boxes = [axes.texts[0].get_window_extent(FigureCanvasAgg(figure).get_renderer()) for axes in figure.axes]
     assert len(boxes) == 2 * SHOWN

@@ -45,7 +45,7 @@ def values(learner: str, number: int, seed: int, step: int) -> dict[str, float]:
 
 def test_the_traces_of_the_last_rounds(tmp_path: Path) -> None:
     report = read_report(traced_grid(tmp_path / "mnist"))
-    frame = traced(report.runs)
+    frame = traced(report.runs, [20, 40])
     assert set(frame["labels"]) == {40}
     assert set(frame["learner"]) == {"fixmatch", "noisy-student"}
     assert len(frame) == 2 * (50 + 3)
@@ -70,4 +70,5 @@ def test_the_lines_are_means_over_seeds(tmp_path: Path) -> None:
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 2]
     assert sorted(len(line.get_xdata()) for line in figure.axes[0].lines) == [3, 48]
     assert trace_figure(report.traces[:0], losses.TITLES, report.ranking, report.source, report.reference) is None
-    assert traced([]).empty
+    assert set(traced(report.runs, [20])["labels"]) == {20}
+    assert traced([], [20]).empty

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from support.made_reports import curves_with_effects, report_of, rising_curves
 
 from benchmark.reports.rendering.figures.style import BOTH_COLUMNS
-from benchmark.reports.sections.pairwise import PRINTED, heat_map, wins
+from benchmark.reports.sections.pairwise import PRINTED, heat_map, table, wins
 from benchmark.reports.statistics.endpoints import ENDPOINTS, run_endpoints
 from benchmark.reports.statistics.inference import Contrast, infer
 from benchmark.reports.unranked import Unranked
@@ -45,6 +47,35 @@ def test_wins_are_verdicts_of_the_inference() -> None:
     assert (found.penalties == found.wins / 4).all()
     few = report_of(curves_with_effects(["random", "margin"], 2))
     assert np.isnan(wins(few, few.views[0]).penalties).all()
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_the_pairs_of_a_learner_with_supervised_learning_have_the_verdicts_of_the_experiment(seeds: int) -> None:
+    draw, alone = np.random.default_rng(0), curves_with_effects(["random", "margin", "badge"], seeds)
+    frames = [alone]
+    for learner, gain in {"fixmatch": 0.012, "pseudo-label": -0.04}.items():
+        noise = draw.normal(0, 0.012, len(alone))
+        frames.append(alone.assign(learner=learner, accuracy=alone["accuracy"] + gain + noise))
+    report = report_of(pd.concat(frames))
+    found, inference = wins(report, report.views[0]), report.inference
+    place = {key: i for i, key in enumerate(found.keys)}
+    said = []
+    for key in inference.compared("supervised"):
+        words = list(inference.verdicts(key, "supervised").values())
+        there = place[key], place[key[0], "supervised"]
+        assert (found.wins[there], found.wins[there[::-1]]) == (words.count("better"), words.count("worse"))
+        said += words
+    assert {"better", "worse", "undecided"} <= set(said)
+    assert len(said) == 4 * 3 * 2
+    assert found.tests + len(said) + 4 * len(inference.compared("random")) == 4 * math.comb(9, 2)
+    made = table(report, report.views[0])
+    assert made is not None
+    shown = "Pairs with random by the same learner have the verdicts of the table of comparisons, pairs of a learner"
+    assert shown in made.caption
+    single = report_of(alone)
+    made = table(single, single.views[0])
+    assert made is not None
+    assert "Pairs with random have the verdicts of the table of comparisons; the 4 tests" in made.caption
 
 
 def written(figure: Figure) -> list[Any]:
