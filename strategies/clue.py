@@ -33,8 +33,8 @@ class CLUE(Strategy):
     forward_passes = Passes(pool=1)
     remarks = (
         "Proposed for active domain adaptation, where the pool comes from another distribution than the first labels. "
-        "Its authors' code notes that temperatures of 0.1 to 0.5 may do better than its default of 1, ours too. It does "
-        "not look at the labelled images: of embeddings that never change, its centres move little between rounds."
+        "Its authors' code notes that temperatures of 0.1 to 0.5 may do better than its default of 1, ours too. It "
+        "does not look at the labelled images: of embeddings that never change, its centres move little between rounds."
     )
 
     presets: ClassVar = {"authors": {"temperature": 1.0}, "authors-domainnet": {"temperature": 0.1}}

@@ -24,6 +24,7 @@ from benchmark.reports.statistics.premises import (
     SINGLE,
     rounds_of,
 )
+from benchmark.reports.statistics.replicates import shared_by_seeds
 from benchmark.reports.statistics.seeds import GROUP
 from benchmark.reports.statistics.views import View
 from benchmark.reports.words import name
@@ -58,6 +59,10 @@ _EXPLAINED = {
     BIAS: "bias is the share of the score that is left where the draws that it compares tell nothing of each other",
     REPEATED: "duplicates equal a labelled image in every value",
 }
+_SHARED = (
+    "other seeds is the share of a run's images that another seed acquired too: where it is far above that of random, "
+    "an interval over seeds tells more of the first labels than of the choice"
+)
 
 
 def rounds(report: Report) -> pd.DataFrame:
@@ -103,6 +108,9 @@ def table(report: Report, _: View) -> Table | None:
         ],
         "all labelled": [Cell(_complete(own[key])) for key in order],
     }
+    shared = shared_by_seeds(report.runs, report.until)
+    if shared:
+        columns["other seeds (%)"] = [_number(100 * shared.get(key, math.nan), 0) for key in order]
     explained = []
     for column, (title, places, factor) in PRINTED.items():
         if column in found and found[column].notna().any():
@@ -120,6 +128,7 @@ def table(report: Report, _: View) -> Table | None:
         "number of classes of a batch, 1 / Σ p_c², of "
         f"{found['classes'].max():.0f}, and more where batches are more even than random ones; all labelled is the "
         "number of labels from which on no seed lacks a class"
+        + (f"; {_SHARED}" if shared else "")
         + "".join(f"; {words}" for words in explained)
         + ". A verdict is given where a premise fails in more than half of the rounds. The overlap with margin "
         "sampling is measured where a strategy reads the model's outputs, and else known where margin's run "

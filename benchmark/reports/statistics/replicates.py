@@ -6,6 +6,7 @@ such seeds tells of the first labels, and of the noise in training, but not of t
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -15,16 +16,17 @@ from benchmark.reports.statistics.seeds import Key
 from benchmark.results.records import RunRecord
 
 
-def shared_by_seeds(runs: Iterable[RunRecord]) -> dict[Key, float]:
+def shared_by_seeds(runs: Iterable[RunRecord], before: float = math.inf) -> dict[Key, float]:
     """Of each strategy and learner, the share of a run's acquired images that the run of another seed acquired.
 
-    The mean over ordered pairs of seeds, weighted by the images of the first; initial labels do not count, nor labels
-    acquired beyond those of the seed that got least far. Strategies of one seed, and without a query, are left out.
+    The mean over pairs of seeds, of queries ``before`` so many labels and as far as all seeds got; initial labels do
+    not count. What has one seed alone, or no query, is left out.
     """
-    acquired = defaultdict[Key, list[list[int]]](list)
+    acquired = defaultdict[Key, list[np.ndarray]](list)
     for run in runs:
-        images = [index for record in run.rounds for index in record.acquired_indices]
-        if images:
+        batches = [record.acquired_indices for record in run.rounds if record.num_labelled < before]
+        if any(batches):
+            images = np.fromiter((index for batch in batches for index in batch), dtype=np.int64)
             acquired[run.key.strategy, run.key.learner].append(images)
     found = {}
     for key, seeds in acquired.items():
