@@ -93,8 +93,9 @@ def warm_up_table(settings: Sequence[Setting], order: Sequence[str]) -> Table:
     caption = (
         f"Warm-up labels, from which on a strategy's mean accuracy stays within {100 * MARGIN:g} points of "
         f"{reference}'s, or above. These are estimates, not verdicts. Never: it is further behind at the last label "
-        "count. In brackets are 95 % percentile intervals of a bootstrap over seeds, from five seeds on. Label counts "
-        f"are {ranges}."
+        "count. In brackets are 95 % percentile intervals of a bootstrap over seeds, from five seeds on. Where a "
+        f"strategy is about as good as {reference}, noise makes them late: with ten seeds they may miss the truth in a "
+        f"third of cases. Label counts are {ranges}."
     )
     return Table.of_columns(columns, data, caption)
 
