@@ -135,6 +135,22 @@ def test_too_few_seeds_have_no_interval() -> None:
     assert len(across([]).table) == 0
 
 
+def test_settings_of_a_data_set_with_the_same_seeds_count_once_towards_an_interval() -> None:
+    def has_interval(*places: tuple[str, int]) -> bool:
+        given = [
+            setting(drawn(k, n, random=0, margin=0.02), f"{dataset}-{k}", dataset)
+            for k, (dataset, n) in enumerate(places)
+        ]
+        row = across(given).table.set_index("strategy").loc["margin"]
+        return math.isfinite(row["reduction_low"])
+
+    assert not has_interval(("mnist", 3), ("mnist", 3))
+    assert not has_interval(("mnist", 3), ("mnist", 3), ("mnist", 3))
+    assert has_interval(("mnist", 3), ("cifar10", 3))
+    assert has_interval(("mnist", 2), ("mnist", 4))  # other seeds
+    assert has_interval(("mnist", 5), ("mnist", 5))
+
+
 def test_the_main_setting_of_a_data_set() -> None:
     given = [
         setting({"random": [1], "a": [1]}, "mnist-fixmatch", learner="fixmatch"),

@@ -63,7 +63,8 @@ def across_table(found: Across, settings: Sequence[Setting]) -> Table:
         caption += "Ranks take at least two strategies that all data sets have. In brackets "
     caption += (
         "are 95 % intervals of a bootstrap over seeds, stratified by setting: they say nothing of other data sets, and "
-        f"take {FEWEST_DEGREES} more seeds than settings. Not worse and better count the settings by their corrected "
+        f"take two seeds in each setting and, in all, {FEWEST_DEGREES} more seeds than settings; settings of a data "
+        "set with the same seeds count as one there. Not worse and better count the settings by their corrected "
         f"verdicts: of those with at least {FEWEST_SEEDS} seeds, in which the strategy is tested against {reference}, "
         "how many do not call it worse anywhere on the curve, for which few seeds may be the reason, and how many call "
         "it better somewhere. Rows over different settings are not comparable with one another. Left out are "
