@@ -17,8 +17,8 @@ from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.degeneracy import degenerate
 from benchmark.reports.statistics.editions import Present, shown_as
 from benchmark.reports.statistics.endpoints import declared
-from benchmark.reports.statistics.family import contrasts, replay_contrasts, resolution
-from benchmark.reports.statistics.inference import LEVEL, Inference, infer
+from benchmark.reports.statistics.family import contrasts, level, replay_contrasts, resolution
+from benchmark.reports.statistics.inference import MARGIN, Inference, infer
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, Key, horizon, reaching
 from benchmark.reports.statistics.summary import keys, run_areas
 from benchmark.reports.statistics.tidy import tidy
@@ -78,7 +78,7 @@ class Report:
     def summary_of(self, view: View) -> pd.DataFrame:
         """A view's summary with what the inference finds against the reference in area.
 
-        Further columns: pairs (the seeds shared with it), difference, low and high (its 95 % interval on its own),
+        Further columns: pairs (the seeds shared with it), difference, low and high (its interval on its own),
         p_corrected, and verdict, as tables print it, empty where there are too few seeds for a test.
         """
         found = self.inference.of(self.reference)[["n", "difference", "low", "high", "p_corrected"]]
@@ -120,9 +120,8 @@ class Report:
         """What the runs show: every verdict of the report. Diagnostics are no part of its one family."""
         counts = sorted(set(self.rows["labels"].tolist()))
         family = contrasts(self.rows, self.baseline, self.reference) + replay_contrasts(self.runs, counts)
-        looks = self.source.protocol.get("looks", 1)
-        apart = self.source.unranked.diagnostic
-        return infer(family, declared(len(counts)), resolution(self.runs), level=LEVEL / looks, apart=apart)
+        tested = resolution(self.runs), MARGIN, level(self.source.protocol), self.source.unranked.diagnostic
+        return infer(family, declared(len(counts)), *tested)
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -107,6 +107,16 @@ def method(inference: Inference) -> str:
     )
 
 
+def confidence(inference: Inference) -> str:
+    """Of the inference's intervals and bands: 95 %, or more where verdicts are corrected for several looks."""
+    return f"{100 * (1 - inference.level):.4g} %"
+
+
+def stricter(inference: Inference) -> str:
+    """``confidence`` in parentheses where it is not 95 %; else empty."""
+    return "" if inference.level == LEVEL else f" ({confidence(inference)})"
+
+
 def reach(inference: Inference, against: str = REFERENCE) -> str:
     """What so many seeds can show, in a sentence; empty without a test."""
     found = powers(inference, against)

@@ -21,7 +21,7 @@ from benchmark.reports.rendering.tables.table import Table, csv, markdown
 from benchmark.reports.statistics import agreement
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.endpoints import declared, run_endpoints
-from benchmark.reports.statistics.family import resolution
+from benchmark.reports.statistics.family import level, resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
 from benchmark.reports.statistics.summary import keys
@@ -107,7 +107,8 @@ def compare_experiments(
             f"{first.title} and {second.title} share no run (strategy, learner and seed) that has all of their "
             f"{len(counts)} common label counts: ask for fewer --budgets, or compute what is missing"
         )
-    inference = _inference(joined, first.title, declared(len(counts)), resolution([*first.runs, *second.runs]))
+    tested = resolution([*first.runs, *second.runs]), level(*(side.experiment.protocol for side in sides))
+    inference = _inference(joined, first.title, declared(len(counts)), *tested)
     differences = _differences(joined, inference)
     notes = [sentence(inference, first.title), *filter(None, [reach(inference, first.title)]), *notes]
     if {h.dataset.sha256 for h in first.headers} != {h.dataset.sha256 for h in second.headers}:
@@ -168,13 +169,13 @@ def _runs(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
     return run_endpoints(rows[complete])
 
 
-def _inference(joined: pd.DataFrame, first: str, endpoints: Sequence[str], resolved: float) -> Inference:
+def _inference(joined: pd.DataFrame, first: str, endpoints: Sequence[str], resolved: float, level: float) -> Inference:
     """All strategies of the second side against those of the ``first``."""
     contrasts = []
     for key, pairs in groups(joined.sort_values("seed", kind="stable"), GROUP).items():
         after, before = (pairs[[f"{name}_{side}" for name in endpoints]].to_numpy() for side in ("second", "first"))
         contrasts.append(Contrast(key, first, tuple(pairs["seed"].tolist()), after - before))
-    return infer(contrasts, endpoints, resolved)
+    return infer(contrasts, endpoints, resolved, level=level)
 
 
 def _differences(joined: pd.DataFrame, inference: Inference) -> pd.DataFrame:

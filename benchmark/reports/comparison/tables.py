@@ -8,9 +8,10 @@ import pandas as pd
 
 from benchmark.reports.comparison.settings import in_words
 from benchmark.reports.rendering.tables.compared import (
-    EXPLAINED,
     difference_cells,
+    differences_explained,
     interval_cells,
+    interval_title,
     p_cells,
     rows_of,
     verdict_cells,
@@ -41,7 +42,7 @@ def differences_table(
         "strategy": [Cell(name(*key, several)) for key in order],
         "seeds": [Cell(f"{n:.0f}") for n in rows["n"]],
         measure(counts): difference_cells(rows, 2),
-        "95 % interval": interval_cells(rows, 2),
+        interval_title(inference): interval_cells(rows, 2),
         "p": p_cells(rows),
         **{
             endpoint: difference_cells(rows_of(inference, first, order, endpoint), 2)
@@ -53,7 +54,7 @@ def differences_table(
     what = f": {', '.join(others)} and {last}" if others else ""  # of a single label count its accuracy
     caption = (
         f"{second} minus {first} in points of test accuracy at {in_words(counts)} labels{what}. "
-        f"{EXPLAINED} p is corrected. {explained(inference, [first])}"
+        f"{differences_explained(inference)} p is corrected. {explained(inference, [first])}"
     )
     return Table.of_columns(columns, differences, caption)
 

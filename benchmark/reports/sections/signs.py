@@ -1,7 +1,7 @@
 """The sign map: where on the curve each strategy is above the reference, and where below.
 
 A cell is a mean difference at one label count, paired by seed. Cells are descriptive: verdicts are about the declared
-endpoints. The simultaneous 95 % bands come from the same inference, with the label counts as its endpoints, so that the
+endpoints. The simultaneous bands come from the same inference, with the label counts as its endpoints, so that the
 probability that any band of the map misses its difference is at most 5 %.
 """
 
@@ -28,6 +28,7 @@ from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, K
 from benchmark.reports.statistics.summary import accuracy_tables
 from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.statistics.views import View
+from benchmark.reports.verdicts import confidence
 
 PRINTED_COLUMNS = 8  # label counts in the table
 CELL_ROOM = 0.27  # inches that a number of 6.5 pt takes
@@ -97,8 +98,8 @@ def table(report: Report, _: View) -> Table | None:
     )
     if found.tests:
         caption += (
-            f"{MARK} marks those whose 95 % band, simultaneous over the {found.tests} cells of the map, excludes 0; "
-            "cells are descriptive, verdicts are about the declared endpoints. "
+            f"{MARK} marks those whose {confidence(found)} band, simultaneous over the {found.tests} cells of the map, "
+            "excludes 0; cells are descriptive, verdicts are about the declared endpoints. "
         )
     if found.apart:
         caption += "Diagnostics do not count among the cells: theirs are a family of their own. "
@@ -165,7 +166,8 @@ def figure(report: Report, _: View) -> Figure | None:
         bar.tick_params(length=1.5)
         bar.spines[:].set_visible(False)
         found: Inference = report.once(compute)
-        framed = f"framed: the 95 % band, simultaneous over {found.tests} cells, excludes 0; " if found.tests else ""
+        band = f"framed: the {confidence(found)} band, simultaneous over {found.tests} cells, excludes 0; "
+        framed = band if found.tests else ""
         style.remark(figure, f"{unranked.remark(order)}{framed}dotted: early | late")
     return figure
 

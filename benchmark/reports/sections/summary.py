@@ -9,9 +9,10 @@ import pandas as pd
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, marked_best, row_name, seconds, sentences
 from benchmark.reports.rendering.tables.compared import (
-    EXPLAINED,
     difference_cells,
+    differences_explained,
     interval_cells,
+    interval_title,
     rows_of,
     verdict_cells,
 )
@@ -51,7 +52,7 @@ def table(report: Report, view: View) -> Table:
     gains = {
         **({"pairs": [Cell(str(n)) if n else MISSING for n in pairs]} if differing else {}),
         f"vs. {report.reference}": difference_cells(rows, places),
-        "95 % interval": interval_cells(rows, places),
+        interval_title(inference): interval_cells(rows, places),
         "verdict": verdict_cells(inference, report.reference, order, source.unranked),
     }
     columns = {
@@ -76,7 +77,7 @@ def table(report: Report, view: View) -> Table:
         shared = f", over the seeds shared with {report.reference}" if differing else ""
         caption += (
             f"vs. {report.reference} is the mean difference in {what} to {report.reference}{shared}. "
-            f"{EXPLAINED} {explained(inference, [report.reference])} "
+            f"{differences_explained(inference)} {explained(inference, [report.reference])} "
         )
     caption += (
         "Train is seconds of training per run, a shared first round counted for each; query is seconds per round. "

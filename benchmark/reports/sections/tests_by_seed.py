@@ -9,10 +9,11 @@ import pandas as pd
 from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import decimals, row_name, sentences
 from benchmark.reports.rendering.tables.compared import (
-    EXPLAINED,
     difference_cells,
+    differences_explained,
     findings_data,
     interval_cells,
+    interval_title,
     p_cells,
     rows_of,
     verdict_cells,
@@ -50,7 +51,7 @@ def table(report: Report, _: View) -> Table | None:
         if len(known) > 1:
             add("seeds", [MISSING if math.isnan(n) else Cell(f"{n:.0f}") for n in rows["n"]])
         add(f"vs. {reference}", difference_cells(rows, places))
-        add("95 % interval", interval_cells(rows, places))
+        add(interval_title(inference), interval_cells(rows, places))
         add("p", p_cells(rows))
         if reference == report.reference:
             for endpoint in inference.endpoints[1:]:
@@ -66,7 +67,7 @@ def table(report: Report, _: View) -> Table | None:
             f"Early and late are the mean accuracies over the logarithm of label counts up to and from "
             f"{halves(counts):.0f} labels, last is the accuracy at {counts[-1]} labels. "
         )
-    caption += f"{EXPLAINED} p is corrected. {explained(inference, references)} "
+    caption += f"{differences_explained(inference)} p is corrected. {explained(inference, references)} "
     if len(known) > 1:
         caption += "Each comparison is over all seeds that the two share. "
     if few := [n for n in known if n < FEWEST_SEEDS]:

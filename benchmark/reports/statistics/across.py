@@ -11,12 +11,13 @@ with many protocols counts once.
   Mann-Whitney U statistic over the number of pairs of runs; ties count half.
 - **Mean rank** by mean area among the strategies that all data sets have, 1 is best; ties get their average rank.
 
-Intervals are percentile intervals of a stratified bootstrap over seeds. Settings are the strata: the interval is about
-other seeds on these data, and says nothing of other data sets. Of n seeds n − 1 are drawn with replacement (McCarthy &
-Snowden 1985): drawing n makes the variance of a stratum's mean too small by (n − 1)/n, a third with three seeds. All
-strategies of a setting, and all settings of a data set with the same seeds, have the same draws, since these share
-initial labels. The two sides of a probability of improvement alone are drawn independently, as in rliable: drawn alike,
-pairs of the same seed, in which the two share initial labels, would be too frequent.
+Intervals are percentile intervals of a stratified bootstrap over seeds. Settings are the strata, those of a data set
+with the same seeds one together: the interval is about other seeds on these data, and says nothing of other data sets.
+Of n seeds n − 1 are drawn with replacement (McCarthy & Snowden 1985): drawing n makes the variance of a stratum's mean
+too small by (n − 1)/n, a third with three seeds. All strategies and settings of a stratum have the same draws, since
+these share initial labels: two settings with three seeds have no more degrees of freedom than one. The two sides of a
+probability of improvement alone are drawn independently, as in rliable: drawn alike, pairs of the same seed, in which
+the two share initial labels, would be too frequent.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.reports.statistics.endpoints import declared, endpoint, run_endpoints
-from benchmark.reports.statistics.inference import UNKNOWN_TEST_SET, Contrast
+from benchmark.reports.statistics.inference import LEVEL, UNKNOWN_TEST_SET, Contrast
 from benchmark.reports.statistics.seeds import GROUP, REFERENCE, SUPERVISED, Key
 from benchmark.reports.statistics.tidy import RUN, key_of, pieces
 from benchmark.results.editions import base_name
@@ -84,6 +84,11 @@ def replay_contrasts(runs: Sequence[RunRecord], label_counts: Sequence[int]) -> 
     for key in table:
         found += _contrast(table, key, REPLAYED, (key,), lambda own: own)
     return found
+
+
+def level(*protocols: Mapping[str, Any]) -> float:
+    """The level of tests on runs of these ``protocols``: 5 % by the most looks that one of them allows."""
+    return LEVEL / max(int(protocol.get("looks", 1)) for protocol in protocols)
 
 
 def resolution(runs: Sequence[RunRecord]) -> float:

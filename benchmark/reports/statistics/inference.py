@@ -89,10 +89,10 @@ class Inference:
     """What an experiment shows; built by ``infer``.
 
     ``findings`` has a row per comparison and endpoint: strategy, learner, against, endpoint, n (seeds), difference
-    (its mean, 0–1), low and high (its 95 % interval on its own), band_low and band_high (simultaneous for the family),
-    sd (of a seed's difference, shrunk below ten seeds), df, t, p, p_corrected, p_equivalent (corrected) and verdict.
-    With fewer than 3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by against and
-    endpoint. Strategies ``apart`` are a family of their own: they are in ``findings`` alone.
+    (its mean, 0–1), low and high (its interval on its own, of 1 − ``level``), band_low and band_high (simultaneous for
+    the family), sd (of a seed's difference, shrunk below ten seeds), df, t, p, p_corrected, p_equivalent (corrected)
+    and verdict. With fewer than 3 seeds there is no test: NaN and "undecided". ``priors`` has d0 and s0 (a variance) by
+    against and endpoint. Strategies ``apart`` are a family of their own: they are in ``findings`` alone.
     """
 
     findings: pd.DataFrame

@@ -2,7 +2,8 @@
 
 An estimate, not a verdict: the first label count from which on the mean difference over seeds stays above −0.5 points,
 the margin within which reports call two strategies equivalent. The interval is the percentile interval of a bootstrap
-over seeds, as that of the labels saved.
+over seeds, as that of the labels saved. Where the difference is close to −0.5 points, or to 0 and noisy, the count is
+late: noise at one label count is enough.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ def test_the_caption_says_which_strategies_are_ranked(strategies: list[str], sai
     settings = [setting("mnist", ["margin", "entropy"]), setting("cifar10", [*strategies, "badge"])]
     table = across_table(across(settings), settings)
     assert said in table.caption
+    assert "settings of a data set with the same seeds count as one there. Not worse" in table.caption
     ranks = {row[0].text: row[table.header.index("mean rank")].text for row in table.rows}
     assert (ranks["random"] == "–") == (not strategies)
 

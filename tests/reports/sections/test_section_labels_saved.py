@@ -44,7 +44,7 @@ def test_labels_saved_and_their_bootstrap_interval(target: float | None) -> None
         "bad": base - 0.2,
     }
     found = labels_saved(curves_of(curves, LABELS), target).set_index("strategy")
-    drawn = np.random.default_rng(0).integers(0, 6, (2000, 6))
+    drawn = np.random.default_rng(0).integers(0, 6, (2000, 5))
     saved = []
     for draw in [range(6), *drawn]:
         mean = {name: np.mean([array[seed] for seed in draw], axis=0) for name, array in curves.items()}
@@ -87,3 +87,24 @@ def test_bars_of_labels_saved_say_where_random_is_not_reached() -> None:
     for without in (["random"], ["random", "method2"]):  # nothing to compare, and no scale for its words
         report = report_of(frame[frame["strategy"].isin(without)])
         assert figure(report, report.views[0]) is None
+
+
+@pytest.mark.parametrize(("n", "covered"), [(5, (0.81, 0.94)), (10, (0.86, 0.97))])
+def test_the_intervals_cover_what_the_documentation_says(n: int, covered: tuple[float, float]) -> None:
+    """Two exponential curves with noise that is correlated along them, and an effect of the seed that they share."""
+    labels, draw, hits, experiments = np.arange(20.0, 320.0, 20.0), np.random.default_rng(1), 0, 300
+    means = [end - (end - 0.45) * np.exp(-rate * (labels - 20)) for rate, end in ((0.012, 0.93), (0.0135, 0.936))]
+    scale, goal = np.linspace(1.5, 0.5, len(labels)), means[0][-1:]
+    truth = labels[-1] - first_crossing(labels, means[1][None], goal)[0]
+    for _ in range(experiments):
+        noise = draw.normal(0, 1, (2, n, len(labels)))
+        for k in range(1, len(labels)):
+            noise[..., k] = 0.6 * noise[..., k - 1] + 0.8 * noise[..., k]
+        seeds = scale * draw.normal(0, 0.015, (n, 1))
+        curves = {
+            name: mean + seeds + 0.012 * scale * own
+            for name, mean, own in zip(("random", "margin"), means, noise, strict=True)
+        }
+        row = labels_saved(curves_of(curves, labels.astype(int).tolist())).set_index("strategy").loc["margin"]
+        hits += row["low"] <= truth <= row["high"]
+    assert covered[0] <= hits / experiments <= covered[1]

@@ -135,6 +135,22 @@ def test_too_few_seeds_have_no_interval() -> None:
     assert len(across([]).table) == 0
 
 
+def test_settings_of_a_data_set_with_the_same_seeds_count_once_towards_an_interval() -> None:
+    def has_interval(*places: tuple[str, int]) -> bool:
+        given = [
+            setting(drawn(k, n, random=0, margin=0.02), f"{dataset}-{k}", dataset)
+            for k, (dataset, n) in enumerate(places)
+        ]
+        row = across(given).table.set_index("strategy").loc["margin"]
+        return math.isfinite(row["reduction_low"])
+
+    assert not has_interval(("mnist", 3), ("mnist", 3))
+    assert not has_interval(("mnist", 3), ("mnist", 3), ("mnist", 3))
+    assert has_interval(("mnist", 3), ("cifar10", 3))
+    assert has_interval(("mnist", 2), ("mnist", 4))  # other seeds
+    assert has_interval(("mnist", 5), ("mnist", 5))
+
+
 def test_the_main_setting_of_a_data_set() -> None:
     given = [
         setting({"random": [1], "a": [1]}, "mnist-fixmatch", learner="fixmatch"),
@@ -170,6 +186,6 @@ def test_the_interval_of_warm_up_labels_is_over_seeds() -> None:
     differences[:3, 3] = 0.01
     found = warm_up([10, 20, 30, 40], differences)
     draw = np.random.default_rng(1)
-    means = [differences[draw.integers(0, 8, 8), 1].mean() for _ in range(4000)]
+    means = [differences[draw.integers(0, 8, 7), 1].mean() for _ in range(4000)]
     assert 0.2 < np.mean(np.array(means) > -0.005) < 0.8  # so both ends are met
     assert (found.low, found.high) == (10, 30)

@@ -26,6 +26,17 @@ def test_means_are_of_seeds_drawn_with_replacement(
 ) -> None:
     monkeypatch.setattr(resampling, "AT_ONCE", at_once)
     values = np.random.default_rng(1).random(shape)
-    drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    expected = [sum(values[i] for i in each) / len(values) for each in [range(len(values)), *drawn]]
+    drawn = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values) - 1))
+    expected = [sum(values[i] for i in each) / len(each) for each in [range(len(values)), *drawn]]
     np.testing.assert_allclose(resampled_means(values), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_the_variance_of_the_draws_is_that_of_a_mean(n: int) -> None:
+    values = np.random.default_rng(2).normal(0, 1, (n, 400))
+    found = resampled_means(values)[1:].var(axis=0) / (values.var(axis=0, ddof=1) / n)
+    assert found.mean() == pytest.approx(1, abs=0.02)  # n draws of n: 1 − 1/n
+
+
+def test_a_single_seed_stays_as_it_is() -> None:
+    assert (resampled_means(np.array([[1.0, 2.0]])) == [1.0, 2.0]).all()

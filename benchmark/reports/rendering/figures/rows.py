@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 
 from benchmark.reports.rendering.figures import style
 from benchmark.reports.rendering.figures.lines import style_lines
-from benchmark.reports.statistics.inference import Inference
+from benchmark.reports.statistics.inference import LEVEL, Inference
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP, REFERENCE, Key, reaching
 from benchmark.reports.statistics.summary import intervals, keys, paired, run_areas
 from benchmark.reports.statistics.tidy import groups
 from benchmark.reports.statistics.views import View
 from benchmark.reports.unranked import RANKED, Unranked
+from benchmark.reports.verdicts import confidence
 
 ROW = 0.165  # inches
 
@@ -28,10 +29,10 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
     """A row per strategy: its area under the budget curve and the difference to random, paired by seed.
 
     Marks are means, lines 95 % intervals (of at least 3 seeds), small rings single seeds: of the area the seeds that
-    all strategies share, of the difference those that each shares with the reference, where intervals and verdicts are
-    those of ``inference``. There, a mark is filled where the strategy is better or worse. Many strategies in one column
-    have the difference alone. With a single label count the area is the accuracy there, and is called so. ``unranked``
-    strategies carry a mark beside their names.
+    all strategies share, of the difference those that each shares with the reference, where intervals, their level and
+    verdicts are those of ``inference``. There, a mark is filled where the strategy is better or worse. Many strategies
+    in one column have the difference alone. With a single label count the area is the accuracy there, and is called so.
+    ``unranked`` strategies carry a mark beside their names.
     """
     runs, curves = view.areas, view.curves
     present = set(keys(runs))
@@ -48,10 +49,11 @@ def area_figure(view: View, inference: Inference, unranked: Unranked = RANKED) -
     both = len(tables) > 1
     stacked = both and width < style.BOTH_COLUMNS
     pairs = sorted({len(own) for own in groups(gains, GROUP).values()} - {seeds})
-    mean = "mark and line: mean and 95 % interval" if seeds >= FEWEST_SEEDS else "mark: mean"
+    surer = f" (differences: {confidence(inference)})" if "gain" in tables and inference.level != LEVEL else ""
+    mean = f"mark and line: mean and 95 % interval{surer}" if seeds >= FEWEST_SEEDS else "mark: mean"
     said = f"{mean} over {seeds} seeds; rings: seeds" if seeds > 1 else "one seed"
     if pairs and seeds > 1:
-        lines = ", line: 95 % interval" if seeds < FEWEST_SEEDS <= pairs[-1] else ""
+        lines = f", line: {confidence(inference)} interval" if seeds < FEWEST_SEEDS <= pairs[-1] else ""
         said = said.replace(
             "seeds;", f"seeds (differences: up to {pairs[-1]}, those shared with {view.reference}{lines});"
         )

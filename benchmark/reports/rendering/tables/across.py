@@ -63,7 +63,8 @@ def across_table(found: Across, settings: Sequence[Setting]) -> Table:
         caption += "Ranks take at least two strategies that all data sets have. In brackets "
     caption += (
         "are 95 % intervals of a bootstrap over seeds, stratified by setting: they say nothing of other data sets, and "
-        f"take {FEWEST_DEGREES} more seeds than settings. Not worse and better count the settings by their corrected "
+        f"take two seeds in each setting and, in all, {FEWEST_DEGREES} more seeds than settings; settings of a data "
+        "set with the same seeds count as one there. Not worse and better count the settings by their corrected "
         f"verdicts: of those with at least {FEWEST_SEEDS} seeds, in which the strategy is tested against {reference}, "
         "how many do not call it worse anywhere on the curve, for which few seeds may be the reason, and how many call "
         "it better somewhere. Rows over different settings are not comparable with one another. Left out are "
@@ -93,8 +94,9 @@ def warm_up_table(settings: Sequence[Setting], order: Sequence[str]) -> Table:
     caption = (
         f"Warm-up labels, from which on a strategy's mean accuracy stays within {100 * MARGIN:g} points of "
         f"{reference}'s, or above. These are estimates, not verdicts. Never: it is further behind at the last label "
-        "count. In brackets are 95 % percentile intervals of a bootstrap over seeds, from five seeds on. Label counts "
-        f"are {ranges}."
+        "count. In brackets are 95 % percentile intervals of a bootstrap over seeds, from five seeds on. Where a "
+        f"strategy is about as good as {reference}, noise makes them late: with ten seeds they may miss the truth in a "
+        f"third of cases. Label counts are {ranges}."
     )
     return Table.of_columns(columns, data, caption)
 

@@ -12,12 +12,15 @@ from benchmark.reports.rendering.tables.table import MISSING, Cell
 from benchmark.reports.statistics.inference import Inference
 from benchmark.reports.statistics.seeds import GROUP, Key
 from benchmark.reports.unranked import RANKED, Unranked
-from benchmark.reports.verdicts import in_words
+from benchmark.reports.verdicts import confidence, in_words
 
-EXPLAINED = (
-    f"Differences are in points, paired by seed; {MARK} marks those that are better or worse after correction, and the "
-    "95 % interval is that of one difference on its own."
-)
+
+def differences_explained(inference: Inference) -> str:
+    """The sentence of a caption on the columns of differences and intervals."""
+    return (
+        f"Differences are in points, paired by seed; {MARK} marks those that are better or worse after correction, and "
+        f"the {interval_title(inference)} is that of one difference on its own."
+    )
 
 
 def rows_of(inference: Inference, against: str, order: Sequence[Key], endpoint: str = "area") -> pd.DataFrame:
@@ -34,8 +37,13 @@ def difference_cells(rows: pd.DataFrame, places: int) -> list[Cell]:
 
 
 def interval_cells(rows: pd.DataFrame, places: int) -> list[Cell]:
-    """95 % intervals in points."""
+    """Intervals in points."""
     return [interval(low, high, places) for low, high in zip(rows["low"], rows["high"], strict=True)]
+
+
+def interval_title(inference: Inference) -> str:
+    """The head of a column of intervals."""
+    return f"{confidence(inference)} interval"
 
 
 def p_cells(rows: pd.DataFrame) -> list[Cell]:

@@ -10,6 +10,7 @@ from benchmark.reports.data import Report
 from benchmark.reports.rendering.tables.cells import p_value, points
 from benchmark.reports.statistics.endpoints import halves
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS
+from benchmark.reports.verdicts import stricter
 from benchmark.reports.words import count
 
 NAMED = 3  # strategies that are better too
@@ -64,7 +65,7 @@ def advice(report: Report) -> list[Advice]:
                     learner=learner,
                     labels=labels,
                     use=str(best["strategy"]),
-                    gain=f"{points(best['difference'], 1)} [{ends}]",
+                    gain=f"{points(best['difference'], 1)} [{ends}]{stricter(inference)}",
                     certain=True,
                     certainty=f"better than {reference} ({_tested(best)})",
                     also=", ".join(str(other["strategy"]) for other in others[:NAMED]) + more,

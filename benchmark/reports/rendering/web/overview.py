@@ -20,7 +20,7 @@ from benchmark.reports.rendering.web.markup import OURS, document, sortable
 from benchmark.reports.settings import of_plain, settings_of, to_plain
 from benchmark.reports.statistics.across import main_settings
 from benchmark.reports.statistics.seeds import REFERENCE
-from benchmark.reports.verdicts import in_words
+from benchmark.reports.verdicts import in_words, stricter
 from benchmark.reports.words import name
 from benchmark.results.atomic import write_atomically
 from benchmark.text import escapes
@@ -33,6 +33,10 @@ ABOUT = (
     "label budgets and seeds, and tests what that gained: every comparison is paired by seed and corrected.",
     "Below is which strategy to use at which budget, and how certain that is; then all experiments, each with its "
     "figures, tables and records.",
+)
+STRICTER = (
+    "Where results may be looked at several times, intervals and verdicts are those of the level in parentheses, and "
+    "hold over all looks."
 )
 
 
@@ -72,6 +76,8 @@ def overview_page(results: Path) -> str:
         "undecided, corrected within the experiment). Left out are diagnostics, which use true labels, "
         "and strategies whose premises fail."
     )
+    if any("%)" in str(row.get(f"vs. {REFERENCE}")) for row in found.values()):
+        explained += f" {STRICTER}"
     header = f"<div><h1>Which images to label?</h1>{''.join(f'<p>{words}</p>' for words in ABOUT)}</div>"
     main = [
         _advice_section(advised),
@@ -111,6 +117,8 @@ def _advice_section(found: Mapping[str, Mapping[str, Any]]) -> str:
         "all its comparisons, step by step, and decides; the band corrects for all at once, and may reach 0 where p is "
         "just below 0.05. Strategies rank differently on different data: on yours, another may be the best."
     )
+    if any("%)" in one["gain"] for _, _, one in advised):
+        said += f" {STRICTER}"
     return f'<section><h2>{title}</h2>{drawn}<p class="caption">{escapes.html(said)}</p></section>'
 
 
@@ -146,6 +154,7 @@ def overview(report: Report) -> dict[str, Any]:
             between = (points(gain[end], places) for end in ("low", "high") if math.isfinite(gain[end]))
             words = f"{points(gain['difference'], places)} [{', '.join(between)}]".removesuffix(" []")
             tested = math.isfinite(gain["low"])
+            words += stricter(report.inference) if tested else ""
             row[f"vs. {REFERENCE}"] = (
                 f"{words} {in_words(report.inference.verdicts(key, REFERENCE))}" if tested else words
             )
