@@ -86,7 +86,7 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
     def widest(_: Protocol) -> float:
         asked, names = last.protocol, [spec.canonical for spec in last.specs]
         with doing("computing the intervals", console):
-            found = report_of(last.folders.experiment(), names, asked.learners, asked.seeds, asked.budgets)
+            found = report_of(last.experiment(), names, asked.learners, asked.seeds, asked.budgets)
             rows = found.inference.of(REFERENCE).reset_index(drop=True)
         ranked = found.source.unranked.ranked(rows)
         rows = ranked if len(ranked) else rows
@@ -177,7 +177,7 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     with doing("reading the runs", console):
         from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
 
-        experiment = finished.folders.experiment()
+        experiment = finished.experiment()
     protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
     present = {
         (spec.canonical, learner): edition(protocol, spec, learner)
