@@ -26,7 +26,7 @@ from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.tidy import RUN, groups, tidy
-from benchmark.reports.verdicts import reach, sentence
+from benchmark.reports.verdicts import BEGINNINGS, reach, sentence
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.editions import named
@@ -84,11 +84,14 @@ def compare_experiments(
     if len(experiments) == 1:
         assert learners is not None
         sides = [_side(experiments[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
-        sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=named(learners[0]).label))
+        # The rows are the second learner's, whose runs are compared with the first's.
+        sides[0] = sides[0]._replace(curves=sides[0].curves.assign(learner=named(learners[1]).label))
     else:
         sides = [_side(one, strategies, learners, seeds, budgets) for one in experiments]
         if sides[0].title == sides[1].title:
             sides = [side._replace(title=str(side.experiment.root)) for side in sides]
+        if sides[0].title in BEGINNINGS:  # a folder of this name, and no learner
+            sides[0] = sides[0]._replace(title=f"experiment {sides[0].title}")
     sides, notes = _of_one_edition(sides)
     first, second = sides
     titles = (first.title, second.title)
@@ -113,10 +116,12 @@ def compare_experiments(
     if {h.dataset.sha256 for h in first.headers} != {h.dataset.sha256 for h in second.headers}:
         notes.insert(0, "The data are not the same: runs of one seed share its number alone, and pairs say nothing.")
     rankings: list[Table] = []
+    one_learner = len(experiments) > 1
     for learner in differences["learner"].unique():
         mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
         try:
-            rankings.append(rankings_table(agreement.compare(*mine), titles, counts, learner))
+            agreed = agreement.compare(*mine)
+            rankings.append(rankings_table(agreed, titles, counts, learner if one_learner else None))
         except ValueError as error:  # its line says what is missing
             tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
             notes.append(f"No agreement of rankings{tail}: {error}.")

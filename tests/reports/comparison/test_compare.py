@@ -228,9 +228,29 @@ def test_two_learners_of_one_experiment(tmp_path: Path) -> None:
     assert row(result, "margin", "last")["difference"] == pytest.approx(0.11)
     assert row(result, "margin")["n"] == 3
     assert result.tables[0].caption.startswith("fixmatch minus supervised")
+    (sentence, *_) = result.notes
+    assert sentence == "Compared with supervised learning (3 seeds): better – margin (fixmatch)."
+    assert set(result.differences["learner"]) == {"fixmatch"}
+    (back, *_) = compared([root], learners=["fixmatch", "supervised"]).notes
+    assert back == "Compared with fixmatch (3 seeds): worse – margin."
     again = compared([root, root])  # without a choice each learner is a row
     assert list(dict.fromkeys(again.differences["learner"])) == ["fixmatch", "supervised"]
     assert [line[0].text for line in again.tables[0].rows] == ["margin (fixmatch)", "margin (supervised)"]
+
+
+def test_rankings_of_two_learners_are_of_neither_alone(tmp_path: Path) -> None:
+    root = grid(tmp_path / "a", False)
+    for strategy, seed in itertools.product(STRATEGIES, SEEDS):
+        write_run(root, strategy, seed, learner="fixmatch", shift=shift(strategy, seed))
+    (_, rankings) = compared([root], learners=["supervised", "fixmatch"]).tables
+    assert "on 3 strategies by area; gains are" in rankings.caption
+    (_, *alone) = compared([root, root], learners=["fixmatch"]).tables
+    assert "by area (learner fixmatch); gains are" in alone[0].caption
+
+
+def test_an_experiment_that_is_called_as_a_learner_is_none(tmp_path: Path) -> None:
+    result = compared([grid(tmp_path / "supervised", False), grid(tmp_path / "b", True)])
+    assert result.notes[0].startswith("Compared with experiment supervised (4 seeds): ")
 
 
 def test_the_command_prints_and_writes_only_where_asked(
