@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.reports.comparison.settings import differing, headers_say, in_words, protocol_fields, settings_table
+from benchmark.reports.comparison.settings import (
+    differing,
+    headers_say,
+    in_words,
+    protocol_fields,
+    settings_table,
+    versions_say,
+)
 from benchmark.reports.comparison.tables import differences_table, rankings_table
 from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.tables.table import Table, csv, markdown
@@ -100,7 +107,10 @@ def compare_experiments(
     ]
     counts = sorted(label_counts[0] & label_counts[1])
     if not counts:
-        raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
+        why = "".join(f"; {note.removesuffix('.')}" for note in notes)
+        raise StoreError(
+            f"{first.title} and {second.title} have no label count of a strategy (and learner) in common{why}"
+        )
     runs = [_runs(side.curves, counts) for side in sides]
     notes += [f"{side.title}: {note}" for side in sides for note in side.notes]
     notes += [*_other_counts(sides, label_counts), *_unpaired(sides, runs)]
@@ -129,7 +139,13 @@ def compare_experiments(
     if len(few) and (differences["n"] >= FEWEST_SEEDS).any():
         notes.append(f"Fewer than {FEWEST_SEEDS} shared seeds, too few for a test: {', '.join(few)}.")
     tables = [differences_table(differences, inference, titles, counts), *rankings]
-    if settings := differing(_settings(first), _settings(second)):
+    versions = [versions_say(side.headers) for side in sides]
+    both = versions[0].keys() & versions[1].keys()
+    said = [
+        _settings(side) | {name: own[name] for name in own if name in both}
+        for side, own in zip(sides, versions, strict=True)
+    ]
+    if settings := differing(*said):
         tables.append(settings_table(settings, *titles))
     else:
         notes.append("The protocols, versions and devices do not differ.")
@@ -150,19 +166,44 @@ def _side(
 
 
 def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
-    """The sides without strategies that are of another version or source on the other, and notes on those."""
-    parts = [{h.key.strategy: (h.strategy_version, h.strategy_source_sha256) for h in side.headers} for side in sides]
-    unlike = {who: part for who, part in parts[0].items() if who in parts[1] and _differ(part, parts[1][who])}
+    """The sides without strategies and learners that are of another version or source on the other, and notes on those.
+
+    Raises StoreError where the network of both is, whose name is the same.
+    """
+    networks = [_network(side) for side in sides]
+    if networks[0][0] == networks[1][0] and networks[0][1] != networks[1][1]:
+        raise StoreError(
+            f"{sides[0].title} and {sides[1].title} are not compared: their network {networks[0][0][0]} is of two "
+            "sources"
+        )
     notes = []
-    for who, part in unlike.items():
-        other = parts[1][who]
-        how = "by another source" if part[0] == other[0] else f"of version {part[0]} and of version {other[0]}"
-        notes.append(f"{who}: not compared, {how} in {sides[0].title} and {sides[1].title}.")
-    return [side._replace(curves=side.curves[~side.curves["strategy"].isin(list(unlike))]) for side in sides], notes
+    for column, called in (("strategy", ""), ("learner", "learner ")):
+        parts = [_parts(side.headers, column) for side in sides]
+        unlike = {who: part for who, part in parts[0].items() if who in parts[1] and _differ(part, parts[1][who])}
+        for who, part in unlike.items():
+            other = parts[1][who]
+            how = "by another source" if part[0] == other[0] else f"of version {part[0]} and of version {other[0]}"
+            notes.append(f"{called}{who}: not compared, {how} in {sides[0].title} and {sides[1].title}.")
+        sides = [side._replace(curves=side.curves[~side.curves[column].isin(list(unlike))]) for side in sides]
+    return sides, notes
+
+
+def _parts(headers: Sequence[RunHeader], column: str) -> dict[str, tuple[int, str | None]]:
+    """Version and source of each strategy or learner: reports show one of each (see ``editions``)."""
+    if column == "strategy":
+        return {h.key.strategy: (h.strategy_version, h.strategy_source_sha256) for h in headers}
+    return {h.key.learner: (h.learner_version, h.learner_source_sha256) for h in headers}
+
+
+def _network(side: _Side) -> tuple[tuple[str | None, ...], str | None]:
+    """The names of a side's networks, that of its features included, and their source where they are a user's own."""
+    fields = protocol_fields(side.experiment, left_out=())
+    names = tuple(fields.get(name) for name in ("model.name", "features.model"))
+    return names, side.headers[0].model_source_sha256
 
 
 def _differ(edition: tuple[int, str | None], other: tuple[int, str | None]) -> bool:
-    """Whether two editions (version, source) of a strategy are not the same; a replay records no source."""
+    """Whether two editions (version, source) are not the same; a replay records no source of its strategies."""
     return edition[0] != other[0] or (None not in (edition[1], other[1]) and edition[1] != other[1])
 
 
