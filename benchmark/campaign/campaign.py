@@ -32,6 +32,7 @@ from benchmark.models import factory
 from benchmark.models.blueprint import blueprint
 from benchmark.results import environment, store
 from benchmark.results.layers import Folders, Layers
+from benchmark.results.records import Experiment
 from benchmark.text.status import doing
 from benchmark.training import backends
 from strategies import registry
@@ -81,6 +82,15 @@ class Campaign:
     folders: Folders
     protocol: Protocol
     specs: list[Spec]
+
+    def experiment(self) -> Experiment:
+        """The experiment as it is on disk, corrected for as many looks as this command may take.
+
+        Nothing was recorded of them where nothing had to be computed.
+        """
+        found = self.folders.experiment()
+        looks = max(found.looks, self.protocol.looks)
+        return found if looks == found.looks else replace(found, protocol={**found.protocol, "looks": looks})
 
 
 def compute_missing(

@@ -113,8 +113,8 @@ def source_of_file(path: Path) -> Source:
     return Source(path.stem, hashlib.sha256(content).hexdigest(), found, counts=counts)
 
 
-def export(runs: Collection[RunRecord], path: Path) -> None:
-    """Write what the runs of one learner acquired as a .csv that ``--replay`` reads.
+def export(runs: Collection[RunRecord], path: Path, last: int | None = None) -> None:
+    """Write what the runs of one learner acquired as a .csv that ``--replay`` reads, up to ``last`` labels if given.
 
     Further columns: ``label``, and ``num_labelled`` in the first round that trained on it.
     """
@@ -126,6 +126,8 @@ def export(runs: Collection[RunRecord], path: Path) -> None:
         count = 0
         for indices, labels in batches:
             count += len(indices)
+            if last is not None and count > last:
+                break
             rows += [(run.key.strategy, run.key.seed, i, y, count) for i, y in zip(indices, labels, strict=True)]
     table = pd.DataFrame(rows, columns=[*label_lists.COLUMNS, "label", "num_labelled"])
     write_atomically(path, escapes.csv_table(table).encode())

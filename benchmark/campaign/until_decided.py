@@ -34,7 +34,7 @@ def until_decided(
     ``compute`` computes a protocol's runs and returns the exit status, ``widest`` looks at them. Returns the protocol
     with its seeds, the last status (a look follows 0 alone) and the widest interval, NaN without a look.
     """
-    protocol = protocol.override(looks=LOOKS)
+    protocol = protocol.override(looks=max(protocol.looks, LOOKS))
     for look in range(1, LOOKS + 1):
         if status := compute(protocol):
             return protocol, status, math.nan

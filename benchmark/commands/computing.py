@@ -19,6 +19,7 @@ from benchmark.campaign.request import base, changes
 from benchmark.campaign.until_decided import LOOKS, until_decided
 from benchmark.commands.asked import Names, address_of, names_asked, rows_asked, say_left_out
 from benchmark.experiment import Protocol, ProtocolError
+from benchmark.experiment.keys import acquirer
 from benchmark.experiment.library import as_published
 from benchmark.results import layers as results
 from benchmark.results import store
@@ -86,7 +87,7 @@ def run_until_decided(protocol: Protocol, width: float, options: Options, consol
     def widest(_: Protocol) -> float:
         asked, names = last.protocol, [spec.canonical for spec in last.specs]
         with doing("computing the intervals", console):
-            found = report_of(last.folders.experiment(), names, asked.learners, asked.seeds, asked.budgets)
+            found = report_of(last.experiment(), names, asked.learners, asked.seeds, asked.budgets)
             rows = found.inference.of(REFERENCE).reset_index(drop=True)
         ranked = found.source.unranked.ranked(rows)
         rows = ranked if len(ranked) else rows
@@ -133,10 +134,10 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
             console.print(note, markup=False, soft_wrap=True)
         runs = selection.runs
         learners = list(dict.fromkeys(run.key.learner for run in runs))
-        acquirer = "supervised" if "supervised" in learners else learners[0]
+        learner = acquirer(learners)
         if len(learners) > 1:
-            console.print(f"replayed are the labels that were acquired with the learner {acquirer}", markup=False)
-        runs = [run for run in runs if run.key.learner == acquirer]
+            console.print(f"replayed are the labels that were acquired with the learner {learner}", markup=False)
+        runs = [run for run in runs if run.key.learner == learner]
         source = replays.source_of_experiment(experiment, runs)
         other = None
         if arguments.protocol is not None:
@@ -145,7 +146,7 @@ def replay(arguments: argparse.Namespace, options: Options, console: Console) ->
         request = replays.request(source, protocol, None, None)
         if other is None or not other.replay:  # an experiment.json of a replay asks for one that there is
             canonical = checks.with_networks(checks.with_learners(protocol))
-            replays.check_changed(canonical, experiment, acquirer, names_asked(arguments))
+            replays.check_changed(canonical, experiment, learner, names_asked(arguments))
     for note in request.notes:
         console.print(note, markup=False, soft_wrap=True)
     return run(request.protocol, options, console, replay=request)
@@ -177,7 +178,7 @@ def show(finished: Campaign, console: Console, older: Names = ([], [])) -> bool:
     with doing("reading the runs", console):
         from benchmark.reports import console_table, notes_of, report_of, write  # here: it takes seconds
 
-        experiment = finished.folders.experiment()
+        experiment = finished.experiment()
     protocol, asked = finished.protocol, [spec.canonical for spec in finished.specs]
     present = {
         (spec.canonical, learner): edition(protocol, spec, learner)

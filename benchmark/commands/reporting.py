@@ -132,14 +132,14 @@ def _check_outputs(arguments: argparse.Namespace, *names: str) -> None:
 
 
 def export_indices(arguments: argparse.Namespace, experiment: Experiment, console: Console) -> None:
-    """Write what the selected runs acquired as a file that ``--replay`` reads."""
+    """Write what the selected runs acquired, up to the last selected label count, as a file that ``--replay`` reads."""
     from benchmark.reports.statistics.curves import select
 
     runs = select(experiment, *rows_asked(arguments), arguments.seeds, arguments.budgets).runs
     for learner in dict.fromkeys(run.key.learner for run in runs):
         some = [run for run in runs if run.key.learner == learner]
         path = arguments.export_indices / f"{experiment.name}-{slug(learner)}.csv"
-        replays.export(some, path)
+        replays.export(some, path, max(arguments.budgets) if arguments.budgets else None)
         console.print(
             f"the labels that {len(some)} run{'s' * (len(some) > 1)} acquired are in {path}",
             markup=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -26,3 +27,9 @@ class RunKey:
     def __str__(self) -> str:
         learner = "" if self.learner == "supervised" else f" × {self.learner}"
         return f"{self.strategy}{learner}, seed {self.seed}"
+
+
+def acquirer(learners: Iterable[str]) -> str:
+    """The one of an experiment's ``learners`` whose acquired labels are replayed: supervised, else the first."""
+    names = list(learners)
+    return "supervised" if "supervised" in names else names[0]

@@ -52,8 +52,10 @@ class Folders:
         published = self.read[-1]
         runs = PackedRuns(run for experiment in alike for run in experiment.runs)
         failed = (failure for experiment in reversed(alike) for failure in experiment.failures)
+        looks = max(experiment.looks for experiment in alike)
         return replace(
             top,
+            protocol=top.protocol if looks == top.looks else {**top.protocol, "looks": looks},
             root=self.read[0],
             published=published,
             results_version=alike[-1].results_version,

@@ -341,6 +341,12 @@ class Experiment:
     failures: tuple[FailureRecord, ...] = ()
     published: Path | None = None
 
+    @property
+    def looks(self) -> int:
+        """How often its runs may be looked at to decide on more seeds: verdicts are corrected for as many."""
+        looks: int = self.protocol.get("looks", 1)
+        return looks
+
     def is_published(self, run: RunRecord) -> bool:
         """Whether ``run`` is a published one among the user's own."""
         return self.published is not None and run.path.is_relative_to(self.published)

@@ -199,6 +199,18 @@ def test_exported_indices_can_be_replayed(folder: Path, capsys: pytest.CaptureFi
     assert (folder / "paper" / "README.md").exists()
 
 
+def test_an_export_ends_at_the_last_label_count_that_is_asked_for(folder: Path) -> None:
+    own = tiny_of(folder)
+    for budgets, lengths in ((["10", "20"], 20), (["20"], 20), (["30"], 30)):
+        out = folder / "-".join(budgets)
+        assert bench(folder, "--report", str(own), "--budgets", *budgets, "--export-indices", str(out)) == 0
+        with next(out.iterdir()).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for name, seed in itertools.product(NAMES, (0, 1)):
+            mine = [int(row["index"]) for row in rows if (row["strategy"], row["seed"]) == (name, str(seed))]
+            assert mine == all_indices(own, name, seed)[:lengths]
+
+
 BAD_FILES = {
     "lists.json": [
         *("", "[]", "{}", "[1", '{"a": 5}', '{"a": {"x": [1]}}', '{"a": {"0": 5}}', '{"": {"0": [1]}}'),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -64,6 +66,34 @@ def test_the_number_of_looks_is_kept_and_said(tmp_path: Path, capsys: pytest.Cap
     inference = read_report(experiment(tmp_path)).inference
     assert inference.level == pytest.approx(0.05 / LOOKS)
     assert "over up to 5 looks, 1 % at each" in method(inference)
+
+
+def margins_width(root: Path) -> float:
+    rows = read_report(root).inference.of("random")
+    return float((rows["high"] - rows["low"]).max())
+
+
+def test_the_first_look_is_corrected_where_all_runs_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Published, or computed by a command without looks: nothing has recorded that there may be several."""
+    asked = ("--seeds", "0", "1", "2", "3", "4")
+    assert bench(tmp_path, *asked) == 0
+    root = experiment(tmp_path)
+    once = margins_width(root)
+    capsys.readouterr()
+    with patch("benchmark.reports.write"):
+        assert bench(tmp_path, *asked, "--until-decided", "100", report=True) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "over up to 5 looks, 1 % at each" in said
+    (points,) = re.findall(r"the widest interval of a difference to random has ([\d.]+) points", said)
+    assert float(points) == pytest.approx(100 * margins_width(root), abs=0.005)
+    assert float(points) > 150 * once
+
+
+def test_a_protocol_with_more_looks_keeps_them() -> None:
+    protocol, _, _ = until_decided(load("digits").override(looks=8), 0.5, lambda _: 0, lambda _: 0.1)
+    assert protocol.looks == 8
 
 
 def test_a_run_that_fails_is_computed_once(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ def test_a_published_experiment_that_is_a_link_is_not_written_to(layers: Layers,
     assert layers.find(layers.published / "linked").written == layers.own / "linked"
 
 
+@pytest.mark.parametrize(("own", "published"), [(1, 5), (5, 1), (8, 5)])
+def test_looks_at_either_layer_count_for_both(layers: Layers, own: int, published: int) -> None:
+    assert layers.published is not None
+    write_experiment(layers.own / "mnist", looks=own)
+    write_experiment(layers.published / "mnist", looks=published)
+    assert report_of(read(layers)).inference.level == pytest.approx(0.05 / max(own, published))
+
+
 def test_the_runs_of_both_layers_are_one_experiment(layers: Layers) -> None:
     own = write_experiment(layers.own / "mnist")
     write_run(own, "mine:Mine", 0)

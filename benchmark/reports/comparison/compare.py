@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.reports.comparison.settings import differing, headers_say, in_words, protocol_fields, settings_table
+from benchmark.reports.comparison.settings import (
+    differing,
+    headers_say,
+    in_words,
+    protocol_fields,
+    settings_table,
+    versions_say,
+)
 from benchmark.reports.comparison.tables import differences_table, rankings_table
 from benchmark.reports.provenance import data_footnotes
 from benchmark.reports.rendering.tables.table import Table, csv, markdown
@@ -26,7 +33,7 @@ from benchmark.reports.statistics.inference import Contrast, Inference, infer
 from benchmark.reports.statistics.seeds import FEWEST_SEEDS, GROUP
 from benchmark.reports.statistics.summary import keys
 from benchmark.reports.statistics.tidy import RUN, groups, tidy
-from benchmark.reports.verdicts import reach, sentence
+from benchmark.reports.verdicts import BEGINNINGS, reach, sentence
 from benchmark.reports.words import count, name, ranges
 from benchmark.results.atomic import write_atomically
 from benchmark.results.editions import named
@@ -84,11 +91,14 @@ def compare_experiments(
     if len(experiments) == 1:
         assert learners is not None
         sides = [_side(experiments[0], strategies, [own], seeds, budgets)._replace(title=own) for own in learners]
-        sides[1] = sides[1]._replace(curves=sides[1].curves.assign(learner=named(learners[0]).label))
+        # The rows are the second learner's, whose runs are compared with the first's.
+        sides[0] = sides[0]._replace(curves=sides[0].curves.assign(learner=named(learners[1]).label))
     else:
         sides = [_side(one, strategies, learners, seeds, budgets) for one in experiments]
         if sides[0].title == sides[1].title:
             sides = [side._replace(title=str(side.experiment.root)) for side in sides]
+        if sides[0].title in BEGINNINGS:  # a folder of this name, and no learner
+            sides[0] = sides[0]._replace(title=f"experiment {sides[0].title}")
     sides, notes = _of_one_edition(sides)
     first, second = sides
     titles = (first.title, second.title)
@@ -97,7 +107,10 @@ def compare_experiments(
     ]
     counts = sorted(label_counts[0] & label_counts[1])
     if not counts:
-        raise StoreError(f"{first.title} and {second.title} have no label count of a strategy (and learner) in common")
+        why = "".join(f"; {note.removesuffix('.')}" for note in notes)
+        raise StoreError(
+            f"{first.title} and {second.title} have no label count of a strategy (and learner) in common{why}"
+        )
     runs = [_runs(side.curves, counts) for side in sides]
     notes += [f"{side.title}: {note}" for side in sides for note in side.notes]
     notes += [*_other_counts(sides, label_counts), *_unpaired(sides, runs)]
@@ -114,10 +127,12 @@ def compare_experiments(
     if {h.dataset.sha256 for h in first.headers} != {h.dataset.sha256 for h in second.headers}:
         notes.insert(0, "The data are not the same: runs of one seed share its number alone, and pairs say nothing.")
     rankings: list[Table] = []
+    one_learner = len(experiments) > 1
     for learner in differences["learner"].unique():
         mine = [side.curves[(side.curves["learner"] == learner) & side.curves["labels"].isin(counts)] for side in sides]
         try:
-            rankings.append(rankings_table(agreement.compare(*mine), titles, counts, learner))
+            agreed = agreement.compare(*mine)
+            rankings.append(rankings_table(agreed, titles, counts, learner if one_learner else None))
         except ValueError as error:  # its line says what is missing
             tail = f" (learner {learner})" if differences["learner"].nunique() > 1 else ""
             notes.append(f"No agreement of rankings{tail}: {error}.")
@@ -125,7 +140,13 @@ def compare_experiments(
     if len(few) and (differences["n"] >= FEWEST_SEEDS).any():
         notes.append(f"Fewer than {FEWEST_SEEDS} shared seeds, too few for a test: {', '.join(few)}.")
     tables = [differences_table(differences, inference, titles, counts), *rankings]
-    if settings := differing(_settings(first), _settings(second)):
+    versions = [versions_say(side.headers) for side in sides]
+    both = versions[0].keys() & versions[1].keys()
+    said = [
+        _settings(side) | {name: own[name] for name in own if name in both}
+        for side, own in zip(sides, versions, strict=True)
+    ]
+    if settings := differing(*said):
         tables.append(settings_table(settings, *titles))
     else:
         notes.append("The protocols, versions and devices do not differ.")
@@ -146,19 +167,44 @@ def _side(
 
 
 def _of_one_edition(sides: list[_Side]) -> tuple[list[_Side], list[str]]:
-    """The sides without strategies that are of another version or source on the other, and notes on those."""
-    parts = [{h.key.strategy: (h.strategy_version, h.strategy_source_sha256) for h in side.headers} for side in sides]
-    unlike = {who: part for who, part in parts[0].items() if who in parts[1] and _differ(part, parts[1][who])}
+    """The sides without strategies and learners that are of another version or source on the other, and notes on those.
+
+    Raises StoreError where the network of both is, whose name is the same.
+    """
+    networks = [_network(side) for side in sides]
+    if networks[0][0] == networks[1][0] and networks[0][1] != networks[1][1]:
+        raise StoreError(
+            f"{sides[0].title} and {sides[1].title} are not compared: their network {networks[0][0][0]} is of two "
+            "sources"
+        )
     notes = []
-    for who, part in unlike.items():
-        other = parts[1][who]
-        how = "by another source" if part[0] == other[0] else f"of version {part[0]} and of version {other[0]}"
-        notes.append(f"{who}: not compared, {how} in {sides[0].title} and {sides[1].title}.")
-    return [side._replace(curves=side.curves[~side.curves["strategy"].isin(list(unlike))]) for side in sides], notes
+    for column, called in (("strategy", ""), ("learner", "learner ")):
+        parts = [_parts(side.headers, column) for side in sides]
+        unlike = {who: part for who, part in parts[0].items() if who in parts[1] and _differ(part, parts[1][who])}
+        for who, part in unlike.items():
+            other = parts[1][who]
+            how = "by another source" if part[0] == other[0] else f"of version {part[0]} and of version {other[0]}"
+            notes.append(f"{called}{who}: not compared, {how} in {sides[0].title} and {sides[1].title}.")
+        sides = [side._replace(curves=side.curves[~side.curves[column].isin(list(unlike))]) for side in sides]
+    return sides, notes
+
+
+def _parts(headers: Sequence[RunHeader], column: str) -> dict[str, tuple[int, str | None]]:
+    """Version and source of each strategy or learner: reports show one of each (see ``editions``)."""
+    if column == "strategy":
+        return {h.key.strategy: (h.strategy_version, h.strategy_source_sha256) for h in headers}
+    return {h.key.learner: (h.learner_version, h.learner_source_sha256) for h in headers}
+
+
+def _network(side: _Side) -> tuple[tuple[str | None, ...], str | None]:
+    """The names of a side's networks, that of its features included, and their source where they are a user's own."""
+    fields = protocol_fields(side.experiment, left_out=())
+    names = tuple(fields.get(name) for name in ("model.name", "features.model"))
+    return names, side.headers[0].model_source_sha256
 
 
 def _differ(edition: tuple[int, str | None], other: tuple[int, str | None]) -> bool:
-    """Whether two editions (version, source) of a strategy are not the same; a replay records no source."""
+    """Whether two editions (version, source) are not the same; a replay records no source of its strategies."""
     return edition[0] != other[0] or (None not in (edition[1], other[1]) and edition[1] != other[1])
 
 

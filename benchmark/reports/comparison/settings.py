@@ -14,7 +14,7 @@ from benchmark.results.records import Experiment, RunHeader
 
 
 def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
-    """Engine, versions, device, commit, data and plugins' sources by name; all values where the headers differ."""
+    """Engine, versions, device, commit, data, sources of a user's own code; all values where the headers differ."""
     found: dict[str, dict[str, None]] = {}
     for header in headers:
         facts: dict[str, object] = {
@@ -27,11 +27,24 @@ def headers_say(headers: Iterable[RunHeader]) -> dict[str, str]:
             "commit": header.commit or "unknown",
             "data": f"{header.dataset.name}, SHA-256 {header.dataset.sha256[:12]}",
         }
-        if header.strategy_source_sha256:
-            facts[f"source of {header.key.strategy}"] = header.strategy_source_sha256[:12]
+        sources = {
+            f"source of {header.key.strategy}": header.strategy_source_sha256,
+            f"source of the learner {header.key.learner}": header.learner_source_sha256,
+            "source of the network": header.model_source_sha256,
+        }
+        facts |= {name: sha256[:12] for name, sha256 in sources.items() if sha256}
         for key, value in facts.items():
             found.setdefault(key, {})[str(value)] = None
     return {key: " / ".join(sorted(values)) for key, values in found.items()}
+
+
+def versions_say(headers: Iterable[RunHeader]) -> dict[str, str]:
+    """The versions of strategies and learners by name; of a name that reports show there is one."""
+    found: dict[str, str] = {}
+    for header in headers:
+        found[f"version of {header.key.strategy}"] = str(header.strategy_version)
+        found[f"version of the learner {header.key.learner}"] = str(header.learner_version)
+    return found
 
 
 def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:

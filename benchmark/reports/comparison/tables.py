@@ -64,15 +64,20 @@ def measure(counts: list[int]) -> str:
     return "area" if len(counts) > 1 else "accuracy"
 
 
-def rankings_table(found: agreement.Comparison, titles: tuple[str, str], counts: list[int], learner: str) -> Table:
-    """How well the two agree in ranking the strategies, and each with itself: see ``agreement``."""
+def rankings_table(
+    found: agreement.Comparison, titles: tuple[str, str], counts: list[int], learner: str | None
+) -> Table:
+    """How well the two agree in ranking the strategies, and each with itself: see ``agreement``.
+
+    ``learner`` is that of both, None where two learners are compared.
+    """
     first, second = titles
     means = {
         f"{first} with {second}": found.between,
         f"{first} with itself": found.first,
         f"{second} with itself": found.second,
     }
-    half = len(found.seeds) // 2
+    half, by = len(found.seeds) // 2, "" if learner is None else f" (learner {learner})"
     return Table(
         data=pd.DataFrame([agreed._asdict() for agreed in means.values()], index=list(means)),
         header=["rankings", "Spearman ρ", "Kendall τ", "gains: r", "gains: difference"],
@@ -82,7 +87,7 @@ def rankings_table(found: agreement.Comparison, titles: tuple[str, str], counts:
         ],
         caption=(
             f"Agreement of {half} seeds with {half} others of {ranges(found.seeds)}, mean over {found.splits} splits, "
-            f"on {len(found.areas)} strategies by {measure(counts)} (learner {learner}); gains are over random, in "
+            f"on {len(found.areas)} strategies by {measure(counts)}{by}; gains are over random, in "
             "points. No two can be expected to agree better than each does with itself."
         ),
     )

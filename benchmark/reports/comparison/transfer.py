@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
+from benchmark.experiment.keys import acquirer
 from benchmark.reports.comparison.compare import Comparison
 from benchmark.reports.comparison.settings import differing, in_words, protocol_fields
 from benchmark.reports.rendering.tables.cells import points, sentences
@@ -26,7 +27,7 @@ from benchmark.reports.verdicts import explained
 from benchmark.reports.words import count
 from benchmark.results.editions import named
 from benchmark.results.errors import StoreError
-from benchmark.results.records import Experiment
+from benchmark.results.records import Experiment, LabelsRecord, RoundRecord, RunRecord
 
 OWN = "its own"
 PLAIN = "plain"
@@ -56,6 +57,7 @@ def transfer(
     ``differences`` has a row per strategy and training: strategy, training, n (seeds), accuracy (the area, 0–1), and
     the mean difference ``gain`` to random in the same training, paired by seed, with its interval ``low`` and
     ``high`` and the area's ``verdict``, NaN where random did not run; all trainings are one family.
+    Of a source with several learners, the one counts that acquired the replayed labels.
     Raises StoreError for an experiment that is no replay of ``source``, or where nothing is shared.
     """
     for experiment in replays:
@@ -65,17 +67,23 @@ def transfer(
                 "or one and several replays of it"
             )
     selected = [select(one, strategies, None, seeds, budgets).runs for one in (source, *replays)]
+    selected[0] = _acquiring(source.name, *selected)
     chosen = [run for some in selected for run in some]
     curves = [tidy(some, budgets) for some in selected]
-    trainings = {OWN: curves[0]}
+    trainings = [(OWN, curves[0])]
     for title, theirs in zip(_titles(source, replays), curves[1:], strict=True):
         for learner, own in groups(theirs, ["learner"]).items():
-            trainings[title if learner == SUPERVISED else f"{title}, {learner}"] = own
-    titles = list(trainings)
-    counts = sorted(set.intersection(*(set(one["labels"]) for one in trainings.values())))
+            trainings.append((title if learner == SUPERVISED else f"{title}, {learner}", own))
+    titles = list(dict.fromkeys(title for title, _ in trainings))
+    counts = sorted(set.intersection(*(set(one["labels"]) for _, one in trainings)))
     if not counts:
         raise StoreError(f"{source.name} and its replays have no label count in common")
-    runs = pd.concat([_areas(one, counts).assign(training=title) for title, one in trainings.items()])
+    runs = pd.concat([_areas(one, counts).assign(training=title) for title, one in trainings])
+    if (twice := runs.duplicated(["training", "strategy", "seed"])).any():
+        raise StoreError(
+            f"two trainings are called '{runs.loc[twice, 'training'].iloc[0]}': rename the folder of a replay, so that "
+            "each has a column"
+        )
     complete = {key: set(own["seed"]) for key, own in groups(runs, ["strategy", "training"]).items()}
     shared = runs.groupby(["strategy", "seed"], observed=True)["training"].transform("nunique") == len(titles)
     runs = runs[shared]
@@ -95,6 +103,30 @@ def transfer(
     alone = [strategy for strategy in wanted if strategy not in set(data["strategy"])]
     notes = _left_out(alone, complete, titles)
     return Comparison(f"{source.name} and {count(len(replays), 'replay')} of it", data, (table,), notes)
+
+
+def _acquiring(name: str, runs: Sequence[RunRecord], *replayed: Sequence[RunRecord]) -> Sequence[RunRecord]:
+    """Those of the source's ``runs`` that acquired the ``replayed`` labels, of one learner (see ``keys.acquirer``).
+
+    Raises StoreError where there are several learners and the labels are of none.
+    """
+    learners = dict.fromkeys(run.key.learner for run in runs)
+    if len(learners) < 2:
+        return runs
+    lists = {(run.key.strategy, run.key.seed): _indices(run) for some in replayed for run in some}
+    for run in runs:
+        theirs, own = lists.get((run.key.strategy, run.key.seed), ()), _indices(run)
+        if any(one != other for one, other in zip(theirs, own, strict=False)):
+            learners.pop(run.key.learner, None)
+    if not learners:
+        raise StoreError(f"no learner of {name} acquired the labels that its replays train on: replay it again")
+    learner = acquirer(learners)
+    return [run for run in runs if run.key.learner == learner]
+
+
+def _indices(run: RunRecord) -> list[int]:
+    parts: list[LabelsRecord | RoundRecord] = [run.header.initial, *run.rounds]
+    return [index for part in parts for index in part.acquired_indices]
 
 
 def _left_out(
@@ -129,7 +161,10 @@ def _inference(runs: pd.DataFrame, resolved: float, reference: str, level: float
 
 
 def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
-    """What a replay's training has that the source's has not; its name where that is long, or two would be alike."""
+    """What a replay's training has that the source's has not; its name where that is long, or two would be alike.
+
+    Its folder where two have one name.
+    """
     found = []
     for replay in replays:
         own, other = (protocol_fields(one, left_out=_NO_TRAINING) for one in (source, replay))
@@ -139,7 +174,8 @@ def _titles(source: Experiment, replays: Sequence[Experiment]) -> list[str]:
             if new != MISSING.text  # another network's parameter
         ]
         found.append(replay.name if len(changed) > MOST_CHANGES else ", ".join(changed) or PLAIN)
-    return [title if found.count(title) == 1 else replay.name for title, replay in zip(found, replays, strict=True)]
+    found = [title if found.count(title) == 1 else replay.name for title, replay in zip(found, replays, strict=True)]
+    return [title if found.count(title) == 1 else str(one.root) for title, one in zip(found, replays, strict=True)]
 
 
 def _table(

@@ -208,6 +208,54 @@ def test_a_plugin_is_compared_with_its_replay_and_not_with_another_source(
     assert any("by another source" in note for note in result.notes) == (not are_compared)
 
 
+@pytest.mark.parametrize(
+    ("field", "values", "said"),
+    [
+        ("learner_version", (1, 2), "of version 1 and of version 2"),
+        ("learner_source_sha256", ("a" * 64, "b" * 64), "by another source"),
+    ],
+)
+def test_learners_of_two_editions_are_not_compared(
+    field: str, values: tuple[Any, Any], said: str, tmp_path: Path
+) -> None:
+    roots = [grid(tmp_path / name, name == "b") for name in ("a", "b")]
+    for root, value in zip(roots, values, strict=True):
+        for strategy, seed in itertools.product(STRATEGIES, SEEDS):
+            write_run(root, strategy, seed, learner="mine:Patient", **{field: value})
+    result = compared(roots)
+    note = f"learner mine:Patient: not compared, {said} in a and b."
+    assert set(result.differences["learner"]) == {"supervised"}
+    assert note in result.notes
+    (settings,) = (table for table in result.tables if table.header[0] == "what differs")
+    (line,) = settings.rows
+    assert line[0].text == f"{'version' if field == 'learner_version' else 'source'} of the learner mine:Patient"
+    with pytest.raises(StoreError, match=f"have no label count .* in common; {note[:-1]}$"):
+        compared(roots, learners=["mine:Patient"])
+
+
+def test_networks_of_one_name_and_two_sources_are_not_compared(tmp_path: Path) -> None:
+    roots = [tmp_path / name for name in ("a", "b", "c")]
+    for root, source, model in zip(roots, "123", ("mine:Tiny", "mine:Tiny", "mine:Wide"), strict=True):
+        write_experiment(root, model={"name": model, "parameters": {}})
+        for strategy, seed in itertools.product(STRATEGIES, SEEDS):
+            write_run(root, strategy, seed, model_source_sha256=source * 64)
+    with pytest.raises(StoreError, match=r"^a and b are not compared: their network mine:Tiny is of two sources$"):
+        compared(roots[:2])
+    settings = compared([roots[0], roots[2]]).tables[-1]  # another network is a setting
+    assert [row[0].text for row in settings.rows] == ["model.name", "source of the network"]
+
+
+def test_versions_that_one_side_alone_has_are_no_difference(tmp_path: Path) -> None:
+    roots = [grid(tmp_path / "a", False), grid(tmp_path / "b", True)]
+    write_run(roots[1], "badge", 0, strategy_version=2)
+    write_run(roots[1], "margin", 0, learner="fixmatch", learner_version=3)
+    result = compared(roots)
+    assert "The protocols, versions and devices do not differ." in result.notes
+    for seed in SEEDS:
+        write_run(roots[1], "margin", seed, attempt=2, strategy_version=2)
+    assert "The protocols, versions and devices do not differ." not in compared(roots).notes
+
+
 def test_other_data_are_said_first(roots: list[Path], tmp_path: Path) -> None:
     assert not any("data are not the same" in note for note in compared(roots).notes)
     elsewhere = write_experiment(tmp_path / "c")
@@ -228,9 +276,29 @@ def test_two_learners_of_one_experiment(tmp_path: Path) -> None:
     assert row(result, "margin", "last")["difference"] == pytest.approx(0.11)
     assert row(result, "margin")["n"] == 3
     assert result.tables[0].caption.startswith("fixmatch minus supervised")
+    (sentence, *_) = result.notes
+    assert sentence == "Compared with supervised learning (3 seeds): better – margin (fixmatch)."
+    assert set(result.differences["learner"]) == {"fixmatch"}
+    (back, *_) = compared([root], learners=["fixmatch", "supervised"]).notes
+    assert back == "Compared with fixmatch (3 seeds): worse – margin."
     again = compared([root, root])  # without a choice each learner is a row
     assert list(dict.fromkeys(again.differences["learner"])) == ["fixmatch", "supervised"]
     assert [line[0].text for line in again.tables[0].rows] == ["margin (fixmatch)", "margin (supervised)"]
+
+
+def test_rankings_of_two_learners_are_of_neither_alone(tmp_path: Path) -> None:
+    root = grid(tmp_path / "a", False)
+    for strategy, seed in itertools.product(STRATEGIES, SEEDS):
+        write_run(root, strategy, seed, learner="fixmatch", shift=shift(strategy, seed))
+    (_, rankings) = compared([root], learners=["supervised", "fixmatch"]).tables
+    assert "on 3 strategies by area; gains are" in rankings.caption
+    (_, *alone) = compared([root, root], learners=["fixmatch"]).tables
+    assert "by area (learner fixmatch); gains are" in alone[0].caption
+
+
+def test_an_experiment_that_is_called_as_a_learner_is_none(tmp_path: Path) -> None:
+    result = compared([grid(tmp_path / "supervised", False), grid(tmp_path / "b", True)])
+    assert result.notes[0].startswith("Compared with experiment supervised (4 seeds): ")
 
 
 def test_the_command_prints_and_writes_only_where_asked(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from support.report_lines import BUDGETS, accuracy_of, change_rounds, write_experiment, write_grid, write_run
 
@@ -132,6 +133,52 @@ def test_the_page_of_a_replay_does_not_call_the_source_its_own(root: Path) -> No
         "A replay: the labels are those that were acquired in mnist, and the training is that of cnn, "
     )
     assert read_report(root).source.about == ["A test."]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_its_own_is_the_learner_that_acquired_the_labels(root: Path, alike: bool) -> None:
+    """Supervised learning where both did; runs with it that came later acquired others."""
+    made = [read_experiment(replay_of(root, name, {}, digit * 64)) for name, digit in (("a", "1"), ("b", "2"))]
+    before = transfer(read_experiment(root), made)
+    for strategy, seed in itertools.product(STRATEGIES, range(3)):
+        if alike:
+            write_run(root, strategy, seed, learner="fixmatch", shift=0.2)
+        else:  # those that were replayed are of fixmatch
+            path = write_run(root, strategy, seed, learner="fixmatch")
+            other = write_run(root, strategy, seed, shift=0.2)
+            change_rounds(
+                other, lambda r: replace(r, acquired_indices=tuple(1000 + index for index in r.acquired_indices))
+            )
+            assert path != other
+    after = transfer(read_experiment(root), made)
+    pd.testing.assert_frame_equal(after.differences, before.differences)
+    assert after.tables[0].caption == before.tables[0].caption
+    assert [row[1].text for row in after.tables[0].rows] == ["3"] * 3
+
+
+def test_a_source_that_acquired_other_labels_with_each_learner_is_refused(root: Path) -> None:
+    made = [read_experiment(replay_of(root, name, {}, digit * 64)) for name, digit in (("a", "1"), ("b", "2"))]
+    for learner in ("supervised", "fixmatch"):
+        path = write_run(root, "margin", 0, learner=learner)
+        change_rounds(path, lambda r: replace(r, acquired_indices=tuple(1000 + index for index in r.acquired_indices)))
+    with pytest.raises(StoreError, match="no learner of mnist acquired the labels that its replays train on"):
+        transfer(read_experiment(root), made)
+
+
+def test_every_training_has_a_column(root: Path) -> None:
+    """Also where two replays have one name, in two folders; what would share a column all the same is refused."""
+    made = [replay_of(root, "wide", {"margin": 0.1}, "1" * 64)]
+    (root.parent / "more").mkdir()
+    made.append(made[0].rename(root.parent / "more" / "wide"))
+    made[0] = replay_of(root, "wide", {}, "2" * 64)
+    found = transfer(read_experiment(root), [read_experiment(one) for one in made])
+    assert found.tables[0].header[2:] == ["its own", *map(str, made)]
+    rows = found.differences.set_index(["strategy", "training"])["accuracy"]
+    assert rows["margin", str(made[1])] == pytest.approx(rows["margin", str(made[0])] + 0.1)
+    many = {"recipe": {"optimizer": "sgd", "learning_rate": 0.3, "epochs": 7, "momentum": 0.1, "weight_decay": 0.5}}
+    own = [replay_of(root, "its own", {}, "3" * 64, **many), made[0]]
+    with pytest.raises(StoreError, match="two trainings are called 'its own': rename the folder of a replay"):
+        transfer(read_experiment(root), [read_experiment(one) for one in own])
 
 
 def test_only_replays_of_the_first_stand_beside_it(root: Path) -> None:
