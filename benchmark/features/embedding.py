@@ -194,7 +194,7 @@ def _components(
 
 def _folder(cache: Path, digest: str, *more: str) -> Path:
     """Where the cache keeps what ``digest``, ``more`` and this machine's environment decide."""
-    parts = [digest, *more, environment.deciding(torch.device("cpu"))]
+    parts = [digest, *more, environment.deciding_of_torch(torch.device("cpu"))]
     return cache / "embeddings" / hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 

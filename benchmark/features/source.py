@@ -82,13 +82,13 @@ class FeatureSource:
             "flip": self.flip,
             "precision": self.precision,
             "engine": ENGINE_VERSION,
-            "environment": environment.deciding(self.images.device),
+            "environment": environment.deciding_of_torch(self.images.device),
         }
         if not self.settings.by_seed:
             method = self.settings.method
             key |= {"format": pretrained.format_of(method), "package": pretrained.version_of(method)}
         if self.blueprint is not None and (code := factory.source_of(self.blueprint.name)) is not None:
-            key["network"] = code.sha256
+            key |= {"network": code.sha256, "environment": environment.deciding(self.images.device)}
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 
     def _compute(self, partial: Path) -> Tensor:

@@ -98,7 +98,8 @@ def run_header(
 def obstacles(started: RunHeader, now: Edition, here: EnvironmentRecord) -> list[str]:
     """What is not the same as when a run was started, in words: continuing it would give other bits.
 
-    Empty where edition, PyTorch, device, CPU capability, threads and the backends' settings agree.
+    Empty where edition, PyTorch, NumPy, SciPy, scikit-learn, device, CPU capability, threads and the backends' settings
+    agree.
     """
     if edition_of(started) != now:
         return [now.change_since(edition_of(started))]

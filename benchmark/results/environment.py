@@ -19,6 +19,12 @@ from strategies.api.process_state import flushes_denormals
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKED_COMMIT = "commit.txt"  # of a checkout that was carried to another machine without its repository
+DECIDING = {  # k-means, linkage and connected components on the CPU are those of SciPy and scikit-learn
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "scipy": "SciPy",
+    "scikit-learn": "scikit-learn",
+}
 DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -48,11 +54,14 @@ def _version(package: str) -> str:
 def differences(recorded: EnvironmentRecord, present: EnvironmentRecord) -> list[str]:
     """What decides bits and is not the same in two environments, in words; what is not recorded counts as another.
 
-    Empty where the same code gives the same bits in both: PyTorch, device, CPU capability, threads and the backends'
-    settings agree.
+    Empty where the same code gives the same bits in both: PyTorch, NumPy, SciPy, scikit-learn, device, CPU capability,
+    threads and the backends' settings agree.
     """
     pairs: dict[str, tuple[object, object]] = {
-        "PyTorch": (recorded.libraries.get("torch", UNKNOWN), present.libraries.get("torch", UNKNOWN)),
+        **{
+            called: (recorded.libraries.get(library, UNKNOWN), present.libraries.get(library, UNKNOWN))
+            for library, called in DECIDING.items()
+        },
         "device": (recorded.device, present.device),
         "CPU capability": (recorded.cpu_capability, present.cpu_capability),
         "threads": (recorded.num_threads, present.num_threads),
@@ -67,7 +76,13 @@ def differences(recorded: EnvironmentRecord, present: EnvironmentRecord) -> list
 
 
 def deciding(device: torch.device) -> dict[str, Any]:
-    """What ``differences`` compares, of this process: part of the name of whatever the cache keeps."""
+    """What ``differences`` compares, of this process: part of the name of what the cache keeps."""
+    versions = libraries()
+    return {**deciding_of_torch(device), **{library: versions[library] for library in DECIDING}}
+
+
+def deciding_of_torch(device: torch.device) -> dict[str, Any]:
+    """As ``deciding``, for what the suite computes by PyTorch alone: no other library's version parts such files."""
     here = record(device)
     return {
         "torch": here.libraries["torch"],

@@ -1,13 +1,13 @@
 """What to conclude from a run on disk and the same run recomputed.
 
 Where all that decides bits is recorded and the same (versions of engine, strategy and learner, their sources, the
-data's content, PyTorch, device, CPU capability, threads and the backends' settings), the same bits are promised, and
-nothing else agrees. Elsewhere a run agrees if it acquired the same labels and its numbers are close, or if its final
-accuracy and its area differ by no more than another draw could: by at most t · s · √2, the 95 % prediction interval of
-the difference of two draws. s is the pooled residual standard deviation of all other runs on disk with the same label
-counts, after the means of strategies and of seeds, and t Student's 97.5 % quantile at its degrees of freedom: three
-seeds of eight strategies give 13, where those of one strategy give 1 and a limit six times as wide. Nowhere does a run
-agree whose header says otherwise of what it is (see ``contradictions``).
+data's content, PyTorch, NumPy, SciPy, scikit-learn, device, CPU capability, threads and the backends' settings), the
+same bits are promised, and nothing else agrees. Elsewhere a run agrees if it acquired the same labels and its numbers
+are close, or if its final accuracy and its area differ by no more than another draw could: by at most t · s · √2, the
+95 % prediction interval of the difference of two draws. s is the pooled residual standard deviation of all other runs
+on disk with the same label counts, after the means of strategies and of seeds, and t Student's 97.5 % quantile at its
+degrees of freedom: three seeds of eight strategies give 13, where those of one strategy give 1 and a limit six times as
+wide. Nowhere does a run agree whose header says otherwise of what it is (see ``contradictions``).
 """
 
 from __future__ import annotations

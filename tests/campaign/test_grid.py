@@ -111,7 +111,7 @@ def test_a_shorter_ladder_is_done_earlier_and_a_longer_one_goes_on(
 
 
 ELSEWHERE = [
-    {"libraries": {"torch": "1.0"}},
+    *({"libraries": environment.libraries() | {name: "1.0"}} for name in ("torch", "numpy", "scipy", "scikit-learn")),
     {"device": "cuda (some GPU)"},
     {"device": "cpu (some processor)"},
     {"cpu_capability": "DEFAULT"},
@@ -175,7 +175,7 @@ def test_a_run_by_other_code_is_neither_done_nor_resumed(
 
 
 def test_other_libraries_do_not_matter(tiny: Protocol, tmp_path: Path, write: Write) -> None:
-    path = write(RANDOM, 2, libraries={**environment.libraries(), "numpy": "0", "acqbench": "0"})
+    path = write(RANDOM, 2, libraries={**environment.libraries(), "python": "0", "acqbench": "0"})
     assert plan_one(tiny, tmp_path, RANDOM).path == path
 
 

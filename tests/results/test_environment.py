@@ -13,7 +13,8 @@ from benchmark.results import environment
 from benchmark.results.records import UNKNOWN, EnvironmentRecord
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = EnvironmentRecord("cpu (X)", {"torch": "2.9.1", "numpy": "2.2"}, "AVX2", 1, {"mkldnn": True, "onednn": "3.5"})
+LIBRARIES = {"torch": "2.9.1", "numpy": "2.2", "scipy": "1.15", "scikit-learn": "1.6", "python": "3.11.7"}
+HERE = EnvironmentRecord("cpu (X)", LIBRARIES, "AVX2", 1, {"mkldnn": True, "onednn": "3.5"})
 
 
 def test_code_makes_a_commit_dirty_and_results_do_not(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_an_environment_agrees_with_itself_and_libraries_that_decide_nothing_may
     present = environment.record(torch.device("cpu"))
     assert environment.differences(present, present) == []
     assert {"mkldnn", "onednn", "float32_matmul_precision"} <= present.switches.keys()
-    assert environment.differences(HERE, replace(HERE, libraries={"torch": "2.9.1", "numpy": "2.3"})) == []
+    assert environment.differences(HERE, replace(HERE, libraries=LIBRARIES | {"python": "3.12.1"})) == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,10 @@ def test_an_environment_agrees_with_itself_and_libraries_that_decide_nothing_may
         ({"cpu_capability": "AVX512"}, "CPU capability AVX512 here, AVX2 there"),
         ({"device": "cpu (Y)"}, "device cpu (Y) here, cpu (X) there"),
         ({"num_threads": 4}, "threads 4 here, 1 there"),
-        ({"libraries": {"torch": "2.10.0"}}, "PyTorch 2.10.0 here, 2.9.1 there"),
+        ({"libraries": LIBRARIES | {"torch": "2.10.0"}}, "PyTorch 2.10.0 here, 2.9.1 there"),
+        ({"libraries": LIBRARIES | {"numpy": "2.3"}}, "NumPy 2.3 here, 2.2 there"),
+        ({"libraries": LIBRARIES | {"scipy": "1.16"}}, "SciPy 1.16 here, 1.15 there"),
+        ({"libraries": LIBRARIES | {"scikit-learn": "1.7"}}, "scikit-learn 1.7 here, 1.6 there"),
         ({"switches": {"mkldnn": False, "onednn": "3.5"}}, "mkldnn False here, True there"),
         ({"switches": {"mkldnn": True}}, "onednn unknown here, 3.5 there"),
     ],
@@ -65,6 +69,18 @@ def test_what_is_not_recorded_counts_as_another() -> None:
         "onednn 3.5 here, not recorded there",
     ]
     assert environment.differences(old, old) != []
+    scipy_unknown = replace(HERE, libraries={name: LIBRARIES[name] for name in LIBRARIES if name != "scipy"})
+    assert environment.differences(scipy_unknown, HERE) == ["SciPy 1.15 here, not recorded there"]
+
+
+def test_files_of_the_cache_are_parted_by_the_libraries_that_they_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    trained, embedded = environment.deciding(cpu), environment.deciding_of_torch(cpu)
+    monkeypatch.setattr(
+        environment, "libraries", lambda: {**dict.fromkeys(environment.DECIDING, "9.9"), "torch": trained["torch"]}
+    )
+    assert environment.deciding(cpu) == trained | {"numpy": "9.9", "scipy": "9.9", "scikit-learn": "9.9"}
+    assert environment.deciding_of_torch(cpu) == embedded
 
 
 def test_another_cpu_capability_is_recorded() -> None:

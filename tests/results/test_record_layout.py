@@ -72,7 +72,14 @@ def test_the_layout_of_a_header() -> None:
         },
         "environment": {
             "device": "cpu (X)",
-            "libraries": {"acqbench": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.2.0"},
+            "libraries": {
+                "acqbench": "0.1.0",
+                "python": "3.11.7",
+                "torch": "2.15.0",
+                "numpy": "2.2.0",
+                "scipy": "1.15.0",
+                "scikit-learn": "1.6.0",
+            },
             "cpu_capability": "AVX2",
             "num_threads": 1,
             "switches": {},

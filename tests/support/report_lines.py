@@ -27,7 +27,14 @@ from benchmark.results.records import (
 from benchmark.results.store import read_run
 
 BUDGETS = [20, 40, 60, 80]
-LIBRARIES = {"acqbench": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.2.0"}
+LIBRARIES = {
+    "acqbench": "0.1.0",
+    "python": "3.11.7",
+    "torch": "2.15.0",
+    "numpy": "2.2.0",
+    "scipy": "1.15.0",
+    "scikit-learn": "1.6.0",
+}
 DATASET = DatasetRecord("mnist", "0123456789abcdef" * 4, "", "9" * 64, None)
 
 
