@@ -55,7 +55,7 @@ class DCoM(FeatureSpaceStrategy):
     remarks = (
         "Made for all budgets alike: a cover while labels are few, margin sampling once most of the pool is covered. "
         "By default few balls are impure within the largest radius, and almost all have it: until most is covered "
-        "it chooses as probcover does with balls of that radius, whatever the model predicts. "
+        "it is probcover, but for smaller balls around labelled images where the model predicts several classes. "
         "With its authors' radii (preset=authors) other features than theirs can be covered from the first labels on."
     )
     presets: ClassVar = {
