@@ -110,7 +110,7 @@ class ScoreStrategy(Strategy):
     def score(self, pool: Pool) -> Tensor:
         """A score for each unlabelled image, (N,); the highest are selected first, of equal ones the first of the pool.
 
-        Where many are equal, as votes and counts are, ``select`` should take ``drawn_top``: files are sorted by class.
+        Files are often sorted by class: where many scores tie, as votes do, let ``select`` return ``drawn_top``.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no score(self, pool)")
 
@@ -138,7 +138,10 @@ class ScoreStrategy(Strategy):
 
 
 def drawn_top(scores: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """As ``top``, but ties are broken at random: the order of the pool plays no part."""
+    """Positions (n,) of the ``n`` highest ``scores`` (N,), highest first, equal ones in random order.
+
+    So the order of the pool plays no part. ``generator`` is a CPU generator. Raises ValueError as ``top`` does.
+    """
     order = torch.randperm(len(scores), generator=generator).to(scores.device)
     return order[top(scores[order], n)]
 
