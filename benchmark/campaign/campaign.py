@@ -279,7 +279,7 @@ def compute(
     trained = 0 if factory.class_of(protocol.model.name).solved else protocol.recipe.batch_size
     images = {n: protocol.recipe.steps(n) * trained for n in protocol.budgets}
     failed, left = False, set[Left]()
-    with Display(console, expected, images, live=protocol.oracle != "person") as display:
+    with Display(console, expected, images, protocol.oracle != "person", executor.at_once) as display:
         for finished in executor.execute(tasks, data, display.take):
             display.run_finished(finished)
             if finished.retried:

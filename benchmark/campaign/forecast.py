@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmark.campaign.costs import Costs
@@ -15,12 +16,23 @@ BRIEF = 600.0  # seconds of a campaign in which those of its start and report ma
 
 @dataclass(frozen=True)
 class Forecast:
-    """``seconds`` of one worker for ``rounds`` rounds of ``runs`` runs; ``uncounted`` names what no run tells."""
+    """``each`` are the seconds of one worker for every run, of ``rounds`` rounds in all.
 
-    runs: int
+    ``uncounted`` names what no run tells.
+    """
+
+    each: tuple[float, ...]
     rounds: int
-    seconds: float
     uncounted: tuple[str, ...]
+
+    @property
+    def runs(self) -> int:
+        return len(self.each)
+
+    @property
+    def seconds(self) -> float:
+        """Of one worker for all runs."""
+        return sum(self.each)
 
 
 Missing = list[tuple[RunKey, tuple[int, ...]]]  # the label counts that a run lacks
@@ -28,9 +40,10 @@ Missing = list[tuple[RunKey, tuple[int, ...]]]  # the label counts that a run la
 
 def forecast(costs: Costs, missing: Missing) -> Forecast:
     """What the rounds cost that the runs lack."""
-    seconds, uncounted = 0.0, []
+    each, uncounted = [], []
     trained: set[tuple[str, int]] = set()  # learners and seeds
     for key, counts in missing:
+        seconds = 0.0
         for labels in counts:
             shares = labels == costs.first and costs.shares_first(key.strategy, key.learner)
             is_trained = shares and (key.learner, key.seed) in trained
@@ -40,8 +53,20 @@ def forecast(costs: Costs, missing: Missing) -> Forecast:
             seconds += spent
             if not whole:
                 uncounted.append(key.strategy if key.learner == "supervised" else key.learner)
+        each.append(seconds)
     rounds = sum(len(counts) for _, counts in missing)
-    return Forecast(len(missing), rounds, seconds, tuple(dict.fromkeys(uncounted)))
+    return Forecast(tuple(each), rounds, tuple(dict.fromkeys(uncounted)))
+
+
+def until_last(runs: Iterable[float], workers: int) -> float:
+    """Seconds until the last of ``runs`` ends, each of which takes so many of the first of the ``workers`` to be free.
+
+    More than a worker's share of them all where runs are few: five of an hour take two workers three hours.
+    """
+    free = [0.0] * max(workers, 1)
+    for seconds in runs:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)
 
 
 def lines(
@@ -75,8 +100,8 @@ def lines(
 def _cost(found: Forecast, workers: int) -> str:
     """Such as ``about 50 s of one worker``, or of as many as there are runs for."""
     about, workers = "at least" if found.uncounted else "about", min(workers, found.runs)
-    one, each = (duration(max(seconds, 1.0)) for seconds in (found.seconds, found.seconds / max(workers, 1)))
-    return f"{about} {one} of one worker" if workers <= 1 else f"{about} {each} with {workers} workers ({one} of one)"
+    one, all_ = (duration(max(seconds, 1.0)) for seconds in (found.seconds, until_last(found.each, workers)))
+    return f"{about} {one} of one worker" if workers <= 1 else f"{about} {all_} with {workers} workers ({one} of one)"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -26,20 +26,22 @@ class Pace:
     of one that has no round yet, the ratio of all whose forecasts were whole. So one that was never computed before
     slows nothing down but itself. A round whose training another run has computed enters no ratio. How many rounds are
     computed at once shows in the seconds that they have taken per second that has passed, from where the first of them
-    began: what the start took comes once.
+    began: what the start took comes once. Until as many have ended as begin together, the others are taken to be at
+    work. A run's rounds follow one another, so what is left of the longest run is the least that is left.
     """
 
-    def __init__(self, costs: Mapping[tuple[RunKey, int], Cost]) -> None:
-        """``costs`` are those of the rounds to compute, by run and label count."""
+    def __init__(self, costs: Mapping[tuple[RunKey, int], Cost], at_once: int = 1) -> None:
+        """``costs`` are those of the rounds to compute, by run and label count; ``at_once`` as many begin together."""
         self._costs = dict(costs)
-        self._left: dict[Kind, float] = defaultdict(float)
+        self._left: dict[RunKey, float] = defaultdict(float)
+        self._beginning = min(at_once, len({key for key, _ in costs}))  # rounds that are still to end, of the first
         self._whole: dict[Kind, bool] = {}
         self._forecast: dict[Kind, float] = defaultdict(float)
         self._taken: dict[Kind, float] = defaultdict(float)
         self._busy = 0.0  # seconds that workers have spent on rounds
         self._start: float | None = None
         for (key, _), cost in self._costs.items():
-            self._left[key.strategy, key.learner] += cost.seconds
+            self._left[key] += cost.seconds
             self._whole[key.strategy, key.learner] = cost.whole
 
     def take(self, key: RunKey, record: RoundRecord, elapsed: float) -> None:
@@ -49,10 +51,11 @@ class Pace:
         if self._start is None:
             self._start = max(elapsed - took, 0.0)
         self._busy += took
+        self._beginning = max(self._beginning - 1, 0)
         if cost is None:
             return
         kind = key.strategy, key.learner
-        self._left[kind] -= cost.seconds
+        self._left[key] -= cost.seconds
         if not record.shared_training:
             self._forecast[kind] += cost.seconds
             self._taken[kind] += took
@@ -63,11 +66,13 @@ class Pace:
             return None
         known = [kind for kind, forecast in self._forecast.items() if self._whole[kind] and forecast > 0]
         usual = _ratio(sum(self._taken[kind] for kind in known), sum(self._forecast[kind] for kind in known))
-        work = sum(
-            seconds * (_ratio(self._taken[kind], self._forecast[kind]) if self._forecast[kind] > 0 else usual)
-            for kind, seconds in self._left.items()
-        )
-        return max(work, 0.0) * (elapsed - self._start) / self._busy
+        ratios = {
+            kind: _ratio(self._taken[kind], self._forecast[kind]) if self._forecast[kind] > 0 else usual
+            for kind in self._whole
+        }
+        runs = [max(seconds, 0.0) * ratios[key.strategy, key.learner] for key, seconds in self._left.items()]
+        passed = elapsed - self._start
+        return max(sum(runs) * passed / (self._busy + self._beginning * passed), max(runs, default=0.0))
 
 
 def seconds_of(seconds: Seconds, shared_training: bool) -> float:

@@ -33,8 +33,9 @@ class Display:
         costs: Mapping[tuple[RunKey, int], Cost],
         images_of: dict[int, int],
         live: bool = True,
+        at_once: int = 1,
     ) -> None:
-        """``costs`` are those of the rounds to compute.
+        """``costs`` are those of the rounds to compute, of which ``at_once`` begin together.
 
         ``images_of`` maps a label count to the images trained on, which are none where a head is solved. ``live`` is
         False where something else needs the terminal.
@@ -44,7 +45,7 @@ class Display:
         self._images_of = images_of
         self._began = time.monotonic()
         self._rounds, self._done, self._images = len(costs), 0, 0
-        self._pace = Pace(costs)
+        self._pace = Pace(costs, at_once)
         self._latest: dict[str, tuple[int, float]] = {}
         bar = (TextColumn("{task.description}"), BarColumn())
         count = MofNCompleteColumn(), TextColumn("rounds")

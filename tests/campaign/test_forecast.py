@@ -11,7 +11,7 @@ import torch
 from support.tiny import bench
 
 from benchmark.campaign.costs import FORWARD_SMALL, ROUGH_SMALL, Costs, Sizes
-from benchmark.campaign.forecast import core_alone, forecast, lines
+from benchmark.campaign.forecast import core_alone, forecast, lines, until_last
 from benchmark.campaign.heads import with_training
 from benchmark.experiment import load
 from benchmark.experiment.keys import RunKey
@@ -145,7 +145,7 @@ def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs(
     ]
     assert lines(5, known, missing[:1], frozenset({"random"}), command)[1:] == []
     (two, *_) = lines(5, known, missing, frozenset(), command, workers=2)
-    assert two == "2 of 5 runs are left, 4 rounds: at least 1.6 h with 2 workers (3.2 h of one)"
+    assert two == "2 of 5 runs are left, 4 rounds: at least 2.0 h with 2 workers (3.2 h of one)"  # the longer run
     (one, *_) = lines(5, known, missing[:1], frozenset(), command, workers=2)
     assert one == "1 of 5 runs is left, 2 rounds: about 2.0 h of one worker"
     (brief, *_) = lines(5, costs(record("random", (20, 3.0, 0.0))), [(missing[0][0], (20,))], frozenset(), command)
@@ -156,6 +156,22 @@ def test_the_lines_say_what_is_left_what_is_not_counted_and_what_the_core_costs(
     assert "about 1 s of one worker" in least
     many = [(RunKey(name, "supervised", 0), (20, 40)) for name in ("badge", "bait", "kmeans", "coreset", "typiclust")]
     assert "how long badge, bait, kmeans and 2 others take: go by" in lines(5, known, many, frozenset(), command)[1]
+
+
+@pytest.mark.parametrize(
+    ("runs", "workers", "seconds"),
+    [
+        ((3.0,) * 5, 2, 9.0),  # not 7.5: the fifth is computed alone
+        ((3.0,) * 4, 2, 6.0),
+        ((1.0, 1.0, 4.0), 2, 5.0),
+        ((4.0, 1.0, 1.0), 2, 4.0),
+        ((2.0, 1.0), 8, 2.0),
+        ((2.0, 1.0), 1, 3.0),
+        ((), 2, 0.0),
+    ],
+)
+def test_runs_end_when_the_last_of_them_does(runs: tuple[float, ...], workers: int, seconds: float) -> None:
+    assert until_last(runs, workers) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,34 @@ def test_two_workers_halve_the_time_left() -> None:
     assert pace.left(15.0) == pytest.approx(18 * 10 / 2)
 
 
+def test_before_the_second_of_two_workers_has_ended_a_round_it_counts_as_at_work() -> None:
+    """They began together, and the first to end tells nothing of the other; alone it would be twice as long."""
+    runs = [RunKey("random", "supervised", seed) for seed in range(4)]
+    costs = {cost: one for run in runs for cost, one in ten(run, 10.0).items()}
+    alone, both = Pace(costs), Pace(costs, at_once=2)
+    for pace in (alone, both):
+        pace.take(runs[0], took(10, 10.0), 10.0)
+    assert alone.left(10.0) == pytest.approx(39 * 10)
+    assert both.left(10.0) == pytest.approx(39 * 10 / 2)
+    both.take(runs[1], took(10, 10.0), 10.0)
+    assert both.left(10.0) == pytest.approx(38 * 10 / 2)
+
+
+def test_workers_beyond_the_runs_do_not_count() -> None:
+    pace = Pace(ten(CHEAP, 10.0), at_once=8)
+    pace.take(CHEAP, took(10, 10.0), 10.0)
+    assert pace.left(10.0) == pytest.approx(9 * 10)
+
+
+def test_the_last_run_is_computed_by_one_worker() -> None:
+    """Two workers have shared the first, of which one round is left: its rounds follow one another."""
+    pace = Pace(ten(CHEAP, 1.0) | ten(DEAR, 10.0), at_once=2)
+    for number in range(9):
+        pace.take(CHEAP, took(10 * number + 10, 1.0), 10.0)
+    pace.take(DEAR, took(10, 10.0), 10.0)
+    assert pace.left(10.0) == pytest.approx(9 * 10)
+
+
 def test_a_round_done_again_counts_once() -> None:
     pace = Pace(ten(CHEAP, 10.0))
     pace.take(CHEAP, took(10, 10.0), 10.0)
