@@ -42,8 +42,8 @@ difference beyond the noise: the 95 % interval of Welch's t-test excludes 0. It 
 comparisons, so one in twenty may stand out by chance. Where no standard deviation was published, ours is used for both;
 where a number was read off a figure, the reading error is added.
 
-The runs of `learning-loss` used a module that could not see the classifier's embedding, so its rows do not show how
-well the method reproduces (see [results.md](results.md)).
+The runs of `learning-loss` in `cifar10-short` and `cifar10-slow` used a module that could not see the classifier's
+embedding, so their rows do not show how well the method reproduces (see [results.md](results.md)).
 """
 
 
