@@ -59,9 +59,9 @@ def forecast(costs: Costs, missing: Missing) -> Forecast:
 
 
 def until_last(runs: Iterable[float], workers: int) -> float:
-    """Seconds until the last of ``runs`` ends, each of which takes so many of the first of the ``workers`` to be free.
+    """Seconds until the last of ``runs`` ends; each goes, in turn, to the first of the ``workers`` that is free.
 
-    More than a worker's share of them all where runs are few: five of an hour take two workers three hours.
+    More than a worker's share of the sum where runs are few: five runs of an hour take two workers three hours.
     """
     free = [0.0] * max(workers, 1)
     for seconds in runs:
