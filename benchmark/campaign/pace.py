@@ -60,6 +60,10 @@ class Pace:
             self._forecast[kind] += cost.seconds
             self._taken[kind] += took
 
+    def over(self, key: RunKey) -> None:
+        """No more of a run will be computed: it is done, has failed, or is left to another command."""
+        self._left.pop(key, None)
+
     def left(self, elapsed: float) -> float | None:
         """Seconds from ``elapsed`` on; None where nothing tells."""
         if self._start is None or not self._busy > 0:

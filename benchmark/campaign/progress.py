@@ -107,6 +107,8 @@ class Display:
 
     def run_finished(self, event: Finished) -> None:
         """Show that a run is over; of one that failed, write the line of ``failures.jsonl``."""
+        if not event.retried:
+            self._pace.over(event.task.key)
         if event.outcome == "failed":
             style = "yellow" if event.retried else "red"
             self._console.print(recorded(event), markup=False, style=style, soft_wrap=True)

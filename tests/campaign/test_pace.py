@@ -84,6 +84,14 @@ def test_the_last_run_is_computed_by_one_worker() -> None:
     assert pace.left(10.0) == pytest.approx(9 * 10)
 
 
+def test_what_a_failed_run_lacks_is_not_left() -> None:
+    pace = Pace(ten(CHEAP, 1.0) | ten(DEAR, 10.0))
+    pace.take(DEAR, took(10, 10.0), 10.0)
+    pace.take(CHEAP, took(10, 1.0), 11.0)
+    pace.over(DEAR)
+    assert pace.left(11.0) == pytest.approx(9 * 1)
+
+
 def test_a_round_done_again_counts_once() -> None:
     pace = Pace(ten(CHEAP, 10.0))
     pace.take(CHEAP, took(10, 10.0), 10.0)
